@@ -1,0 +1,64 @@
+import type { ContainerId } from '../../base/ids.ts';
+import type { EndpointSettings, PortMap } from '../engine/container.ts';
+
+/** What a container wants of the network when it starts. */
+export interface SandboxRequest {
+  readonly containerId: ContainerId;
+  readonly containerName: string;
+  readonly hostname: string;
+  /**
+   * `default` or `bridge`, `host`, `none`, or the name or id of a network. `container:` never comes here: the
+   * container service joins the other container's namespace itself.
+   */
+  readonly networkMode: string;
+  /** The endpoints to make, by network name; empty for the mode's own. */
+  readonly endpoints: Readonly<Record<string, EndpointSettings>>;
+  /** Ports that the container exposes (`80/tcp`), and the wanted bindings. */
+  readonly exposedPorts: readonly string[];
+  readonly portBindings: PortMap;
+  readonly publishAll: boolean;
+  /** Sysctls of the net.* tree, written inside the namespace. */
+  readonly sysctls: Readonly<Record<string, string>>;
+}
+
+/** A container's network as it is. Plain data: it is stored in the container's record and given back to `restore`. */
+export interface Sandbox {
+  /** 64 hex digits; empty for `host`. */
+  readonly sandboxId: string;
+  readonly mode: 'host' | 'private';
+  readonly endpoints: Readonly<Record<string, EndpointSettings>>;
+  /** What is published, with real host ports; null for exposed only. */
+  readonly ports: PortMap;
+  /** The host's names of the interfaces that were made, for cleaning up. */
+  readonly hostInterfaces: readonly string[];
+}
+
+export interface OpenSandbox {
+  readonly sandbox: Sandbox;
+  /**
+   * A path that a runtime can join right now (`/proc/<engine>/fd/N`), undefined for `host`. Valid until
+   * `releasePath`; afterwards the container's own process keeps the namespace alive.
+   */
+  readonly namespacePath: string | undefined;
+  releasePath(): void;
+}
+
+export interface NetworkSummaryForContainer {
+  readonly id: string;
+  readonly name: string;
+  readonly driver: string;
+}
+
+export interface Networks {
+  /** @throws not-found for an unknown network, invalid for bad bindings. Called at create; makes nothing. */
+  validate(request: Omit<SandboxRequest, 'containerId' | 'containerName' | 'hostname'>): void;
+  find(nameOrId: string): NetworkSummaryForContainer | undefined;
+  /** Makes namespace, endpoints and published ports; everything is undone when it throws (conflict: port is taken). */
+  open(request: SandboxRequest): Promise<OpenSandbox>;
+  /** Gives back addresses, ports and interfaces of a container; no error when there is nothing. */
+  close(containerId: ContainerId): Promise<void>;
+  /** At boot, with the sandboxes of all running containers: addresses and ports are theirs again, the rest is swept. */
+  restore(running: ReadonlyMap<ContainerId, Sandbox>): Promise<void>;
+  /** Name servers, search domains and options for a container's resolv.conf. */
+  resolvConf(networkMode: string, own: { dns: string[]; search: string[]; options: string[] }): Promise<string>;
+}

@@ -1,0 +1,60 @@
+import type { ContainerId, DiffId } from '../../base/ids.ts';
+
+/** The writable root file systems of containers: read-only layers below, one upper directory each. */
+export interface Snapshots {
+  /**
+   * Makes the writable layer of a container, durably, over `layers` (lowest first), which stay in the store as long
+   * as it exists. @throws not-found when a layer is missing, conflict when the id is taken.
+   */
+  prepare(id: ContainerId, layers: readonly DiffId[]): Promise<void>;
+  /**
+   * Mounts it and returns the absolute path of the root. Mounting twice gives the same path.
+   * `guard` names directories (`dev`, `proc`, `sys`) that must be real directories in the mounted root: where the
+   * image has a link or a file there, an empty directory is put into the writable layer first.
+   */
+  mount(id: ContainerId, guard: readonly string[]): Promise<string>;
+  /** Unmounts it, when it is mounted; the writable layer stays. */
+  unmount(id: ContainerId): Promise<void>;
+  /** Deletes the writable layer, unmounting it first; deleting what does not exist is no error. */
+  remove(id: ContainerId): Promise<void>;
+  /** Bytes of the writable layer and of all layers below, uncompressed. */
+  usage(id: ContainerId): Promise<{ writable: number; layers: number }>;
+  /** At boot: what of the known containers is still mounted is adopted, everything else is unmounted and deleted. */
+  restore(known: ReadonlySet<ContainerId>): Promise<void>;
+}
+
+export interface Volume {
+  readonly name: string;
+  readonly driver: string;
+  /** Where its content is on the host. */
+  readonly mountpoint: string;
+  readonly labels: Readonly<Record<string, string>>;
+  readonly options: Readonly<Record<string, string>>;
+  readonly createdNs: bigint;
+  readonly anonymous: boolean;
+}
+export interface VolumeRequest {
+  /** Undefined for an anonymous volume with a random name of 64 hex digits. */
+  readonly name?: string;
+  readonly driver?: string;
+  readonly labels?: Readonly<Record<string, string>>;
+  readonly options?: Readonly<Record<string, string>>;
+}
+
+export interface Volumes {
+  /** Gives the volume of that name, making it when there is none (Docker's create is idempotent). */
+  ensure(request: VolumeRequest): Promise<Volume>;
+  get(name: string): Volume | undefined;
+  list(): readonly Volume[];
+  /** @throws not-found; conflict while a container refers to it. */
+  remove(name: string, options?: { force?: boolean }): Promise<void>;
+  /** Says which containers use a volume; anonymous ones of a removed container are deleted by its service. */
+  retain(name: string, containerId: ContainerId): void;
+  release(name: string, containerId: ContainerId): void;
+  users(name: string): readonly ContainerId[];
+  /**
+   * Copies what the image has at `path` into the volume when the volume is still empty (Docker's copy-up), with
+   * owner, mode, times and xattrs; `root` is the mounted root file system, and nothing outside it is ever read.
+   */
+  copyUp(name: string, root: string, path: string): Promise<void>;
+}
