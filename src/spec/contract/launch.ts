@@ -83,6 +83,8 @@ export interface ExecRequest {
   readonly process: LaunchProcess;
   readonly hostConfig: HostConfig;
   readonly privileged: boolean;
+  /** Clients that watch from the first byte on: the process does not run before they are connected. */
+  readonly sinks: readonly StdioSink[];
   /** The container's directory; the exec makes its own below it and removes it. */
   readonly directory: string;
   readonly runtime: string;
