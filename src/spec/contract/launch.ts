@@ -101,6 +101,11 @@ export interface ExitStatus {
 export interface StdioSink {
   /** Bytes of stdout (1; also a terminal's) or stderr (2). Must not block; a sink that falls behind drops itself. */
   write(stream: 1 | 2, bytes: Uint8Array): void;
+  /**
+   * Asked after a write: a promise when this client is behind. Whoever delivers output may hold the container's output
+   * back until it resolves, which it does within seconds, because a client that makes no progress is dropped.
+   */
+  pace?(): Promise<void> | undefined;
   /** No more output will come. */
   end(): void;
 }

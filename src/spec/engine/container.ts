@@ -236,3 +236,119 @@ export interface CreateExecRequest {
   WorkingDir: string;
   Cmd: string[];
 }
+
+/** A state of a health check; only containers with one have it. */
+export interface HealthView {
+  Status: 'none' | 'starting' | 'healthy' | 'unhealthy';
+  FailingStreak: number;
+  Log: { Start: string; End: string; ExitCode: number; Output: string }[] | null;
+}
+
+/** One entry of `GET /containers/json`. */
+export interface ContainerSummary {
+  Id: string;
+  /** Each with a leading slash. */
+  Names: string[];
+  /** The name that the container was created with, or the image's id when that name points elsewhere now. */
+  Image: string;
+  ImageID: string;
+  ImageManifestDescriptor?: Readonly<Record<string, unknown>>;
+  /** Path and arguments, as one line. */
+  Command: string;
+  /** Unix seconds. */
+  Created: number;
+  Ports: PortSummary[];
+  /** Bytes; only when the request asks for sizes. */
+  SizeRw?: number;
+  SizeRootFs?: number;
+  Labels: Record<string, string>;
+  State: ContainerStatus;
+  /** For people: `Up 5 minutes (healthy)`, `Exited (0) 2 hours ago`. */
+  Status: string;
+  HostConfig: { NetworkMode: string; Annotations?: Record<string, string> };
+  NetworkSettings: { Networks: Record<string, EndpointSettings> };
+  Mounts: MountPoint[];
+  /** API 1.52 and later. */
+  Health?: { Status: HealthView['Status']; FailingStreak: number };
+}
+
+/** A published port, or an exposed one when `PublicPort` is left out. */
+export interface PortSummary {
+  IP?: string;
+  PrivatePort: number;
+  PublicPort?: number;
+  Type: 'tcp' | 'udp' | 'sctp';
+}
+
+/** `NetworkSettings` of an inspected container; the single-network fields are the default bridge's. */
+export interface NetworkSettingsView {
+  Bridge: string;
+  SandboxID: string;
+  SandboxKey: string;
+  Ports: PortMap;
+  HairpinMode: boolean;
+  LinkLocalIPv6Address: string;
+  LinkLocalIPv6PrefixLen: number;
+  SecondaryIPAddresses: null;
+  SecondaryIPv6Addresses: null;
+  EndpointID: string;
+  Gateway: string;
+  GlobalIPv6Address: string;
+  GlobalIPv6PrefixLen: number;
+  IPAddress: string;
+  IPPrefixLen: number;
+  IPv6Gateway: string;
+  MacAddress: string;
+  Networks: Record<string, EndpointSettings>;
+}
+
+/** The storage of a container or an image: which backend holds it, and where. */
+export interface GraphDriverView {
+  Name: string;
+  Data: Record<string, string> | null;
+}
+
+/** `GET /containers/{id}/json`. */
+export interface ContainerInspect {
+  Id: string;
+  /** RFC 3339 with nanoseconds, like all times of this object. */
+  Created: string;
+  Path: string;
+  Args: string[];
+  State: ContainerStateView & { Health?: HealthView };
+  /** The image's id. */
+  Image: string;
+  ResolvConfPath: string;
+  HostnamePath: string;
+  HostsPath: string;
+  LogPath: string;
+  /** With a leading slash. */
+  Name: string;
+  RestartCount: number;
+  Driver: string;
+  Platform: string;
+  MountLabel: string;
+  ProcessLabel: string;
+  AppArmorProfile: string;
+  /** Running execs; null when there are none. */
+  ExecIDs: string[] | null;
+  HostConfig: HostConfig;
+  GraphDriver: GraphDriverView;
+  SizeRw?: number;
+  SizeRootFs?: number;
+  ImageManifestDescriptor?: Readonly<Record<string, unknown>>;
+  Mounts: MountPoint[];
+  Config: ContainerConfig;
+  NetworkSettings: NetworkSettingsView;
+  /** Additions of this engine. */
+  Gantry?: Readonly<Record<string, unknown>>;
+}
+
+/** What `POST /containers/{id}/wait` may wait for. */
+export type WaitCondition = 'not-running' | 'next-exit' | 'removed';
+
+/** The end of a wait; `error` says why a container that could not be removed or read back has no true exit code. */
+export interface WaitResult {
+  readonly statusCode: number;
+  readonly error?: string;
+}

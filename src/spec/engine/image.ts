@@ -1,0 +1,78 @@
+import type { Descriptor, ImageRunConfig } from '../oci/image.ts';
+import type { GraphDriverView } from './container.ts';
+
+/** One entry of `GET /images/json`. Sizes in bytes; -1 means "not computed". */
+export interface ImageSummary {
+  Id: string;
+  ParentId: string;
+  /** `name:tag`; empty for an untagged image. */
+  RepoTags: string[];
+  /** `name@sha256:...`. */
+  RepoDigests: string[];
+  /** Unix seconds. */
+  Created: number;
+  Size: number;
+  SharedSize: number;
+  /** Containers that use it. */
+  Containers: number;
+  Labels: Record<string, string> | null;
+  /** API 1.48 and later. */
+  Descriptor?: Descriptor;
+  /** When the request asks for `manifests`. */
+  Manifests?: ImageManifestSummary[];
+}
+
+/** One manifest of an index (API 1.47 and later). */
+export interface ImageManifestSummary {
+  ID: string;
+  Descriptor: Descriptor;
+  Available: boolean;
+  Kind: 'image' | 'attestation' | 'unknown';
+  /** Bytes on disk; `Content` of the blobs, `Total` with what is unpacked. */
+  Size: { Content: number; Total: number };
+  ImageData?: {
+    Platform: Readonly<Record<string, unknown>>;
+    Containers: string[];
+    Size: { Unpacked: number };
+  };
+  AttestationData?: { For: string };
+}
+
+/** `GET /images/{name}/json`. */
+export interface ImageInspect {
+  Id: string;
+  RepoTags: string[];
+  RepoDigests: string[];
+  Parent: string;
+  Comment: string;
+  /** RFC 3339; left out when the image does not say it. */
+  Created?: string;
+  DockerVersion: string;
+  Author: string;
+  Config: ImageRunConfig;
+  Architecture: string;
+  Variant?: string;
+  Os: string;
+  OsVersion?: string;
+  Size: number;
+  GraphDriver: GraphDriverView;
+  RootFS: { Type: 'layers'; Layers: string[] };
+  Metadata: { LastTagTime: string };
+  Descriptor?: Descriptor;
+  Manifests?: ImageManifestSummary[];
+}
+
+/** One entry of `GET /images/{name}/history`, newest first. */
+export interface ImageHistoryItem {
+  /** The image's id for the newest entry, else `<missing>`. */
+  Id: string;
+  /** Unix seconds. */
+  Created: number;
+  CreatedBy: string;
+  Tags: string[] | null;
+  Size: number;
+  Comment: string;
+}
+
+/** What `DELETE /images/{name}` did, step by step: each entry has one of the two. */
+export type ImageDeleteItem = { Untagged: string } | { Deleted: string };

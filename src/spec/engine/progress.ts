@@ -1,0 +1,18 @@
+/** One line of a JSON progress stream (pull, load, import, push, build). */
+export interface ProgressMessage {
+  /** Text to be shown as it is: `Loaded image: busybox:latest\n`. */
+  stream?: string;
+  /** `Pulling from library/busybox`, `Downloading`, `Pull complete`, ... */
+  status?: string;
+  /** What the status is about: usually the first 12 hex digits of a layer's digest. */
+  id?: string;
+  /** Bytes done and wanted; `total` is left out while it is not known. */
+  progressDetail?: { current?: number; total?: number; start?: number; hidecounts?: boolean; units?: string };
+  /** A ready-made bar for clients that do not draw one. */
+  progress?: string;
+  /** Data for programs, such as the id of what was made. */
+  aux?: Readonly<Record<string, unknown>>;
+}
+
+/** Takes progress as it happens; never blocks. Messages with `progressDetail` may be dropped for slow clients. */
+export type ProgressSink = (message: ProgressMessage) => void;
