@@ -1,0 +1,91 @@
+import assert from 'node:assert/strict';
+import { closeSync, openSync, readdirSync } from 'node:fs';
+import { test } from 'node:test';
+import { isAlive, processStartTime } from './pidfd.ts';
+import { createPipe } from './pipe.ts';
+import { run } from './run.ts';
+import { spawn } from './spawn.ts';
+
+const env = ['PATH=/usr/bin:/bin'];
+const limits = { timeoutMs: 10_000, outputLimit: 4096 };
+const shell = (script: string) => ({ path: '/bin/sh', argv: ['sh', '-c', script], env, ...limits });
+
+test('run gives output, exit code and the signal that ended the program', async () => {
+  const result = await run({ ...shell('cat; echo err >&2; exit 3'), input: Buffer.from('hello') });
+  assert.equal(result.stdout.toString(), 'hello');
+  assert.equal(result.stderr.toString(), 'err\n');
+  assert.equal(result.code, 3);
+  assert.equal((await run(shell('kill -9 $$'))).signal, 9);
+});
+
+test('run keeps only so many bytes, and kills a program that takes too long', async () => {
+  const long = await run({ ...shell('head -c 100000 /dev/zero'), outputLimit: 10 });
+  assert.equal(long.stdout.length, 10);
+  const slow = await run({ ...shell('exec sleep 100'), timeoutMs: 50 });
+  assert.equal(slow.timedOut, true);
+  assert.equal(slow.code, 137);
+});
+
+test('a missing program is ENOENT', () => {
+  assert.throws(() => spawn({ path: '/nonexistent', argv: ['x'], env }), { code: 'ENOENT' });
+});
+
+test('a child has exactly the descriptors that it was given', async () => {
+  const leak = openSync('/dev/null', 'r');
+  const pipe = createPipe();
+  const child = spawn({
+    path: '/bin/ls',
+    argv: ['ls', '/proc/self/fd'],
+    env,
+    fds: [
+      [pipe.write, 1],
+      [leak, 9],
+    ],
+  });
+  closeSync(pipe.write);
+  const result = await new Response(
+    (async function* () {
+      yield* (await import('node:fs')).createReadStream('', { fd: pipe.read });
+    })() as never,
+  ).text();
+  await child.exited;
+  // ls itself opens the directory as 3.
+  assert.deepEqual(result.trim().split('\n'), ['0', '1', '2', '3', '9']);
+  closeSync(leak);
+});
+
+test('descriptors that swap their numbers do not overwrite each other', async () => {
+  const a = openSync('/dev/null', 'r');
+  const b = openSync('/dev/zero', 'r');
+  const pipe = createPipe();
+  const script = `readlink /proc/self/fd/${a} /proc/self/fd/${b}`;
+  const child = spawn({
+    path: '/bin/sh',
+    argv: ['sh', '-c', script],
+    env,
+    fds: [
+      [pipe.write, 1],
+      [a, b],
+      [b, a],
+    ],
+  });
+  closeSync(pipe.write);
+  const chunks: Buffer[] = [];
+  for await (const chunk of (await import('node:fs')).createReadStream('', { fd: pipe.read })) chunks.push(chunk);
+  await child.exited;
+  assert.equal(Buffer.concat(chunks).toString(), '/dev/zero\n/dev/null\n');
+  closeSync(a);
+  closeSync(b);
+});
+
+test('children are reaped and leave no descriptor behind', async () => {
+  const before = readdirSync('/proc/self/fd').length;
+  for (let round = 0; round < 5; round++) {
+    const child = spawn({ path: '/bin/true', argv: ['true'], env });
+    const start = processStartTime(child.pid) ?? 0;
+    assert.deepEqual(await child.exited, { code: 0, signal: 0 });
+    assert.equal(isAlive({ pid: child.pid, start }), false);
+    assert.equal(child.signal(9), false);
+  }
+  assert.equal(readdirSync('/proc/self/fd').length, before);
+});
