@@ -1,4 +1,5 @@
-import { closeSync, readFileSync } from 'node:fs';
+import { readFileSync } from 'node:fs';
+import { closeFd } from '../ffi/descriptor.ts';
 import { check, systemCode } from '../ffi/errors.ts';
 import { lastErrno, openLibrary } from '../ffi/library.ts';
 import { pollOnce, READABLE } from '../poll/poll.ts';
@@ -61,7 +62,7 @@ export function openIdentity(identity: ProcessIdentity): number | undefined {
   if (pidfd === undefined) return undefined;
   // The descriptor is held first, the start time is read second: if it matches, the descriptor is that process.
   if (processStartTime(identity.pid) === identity.start) return pidfd;
-  closeSync(pidfd);
+  closeFd(pidfd);
   return undefined;
 }
 
@@ -72,7 +73,7 @@ export function signalProcess(identity: ProcessIdentity, signal: number): boolea
   try {
     return signalPidfd(pidfd, signal);
   } finally {
-    closeSync(pidfd);
+    closeFd(pidfd);
   }
 }
 
@@ -83,6 +84,6 @@ export async function processEnded(identity: ProcessIdentity): Promise<void> {
   try {
     await pollOnce(pidfd, READABLE, { unref: true });
   } finally {
-    closeSync(pidfd);
+    closeFd(pidfd);
   }
 }

@@ -1,4 +1,4 @@
-import { closeSync } from 'node:fs';
+import { closeFd } from '../ffi/descriptor.ts';
 import { lastErrno, openLibrary } from '../ffi/library.ts';
 import { SystemError } from '../ffi/errors.ts';
 import { pollOnce, READABLE } from '../poll/poll.ts';
@@ -52,7 +52,7 @@ export function spawn(request: SpawnRequest): Child {
   const exited = pollOnce(pidfd, READABLE).then(() => {
     const exit = reap(pid) ?? { code: 255, signal: 0 };
     ownChildren.delete(pid);
-    closeSync(pidfd);
+    closeFd(pidfd);
     return exit;
   });
   return { pid, exited, signal: (signal) => ownChildren.has(pid) && signalPidfd(pidfd, signal) };

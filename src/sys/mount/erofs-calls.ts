@@ -1,0 +1,77 @@
+/** EROFS mounts for the syscall worker: straight from the file, or through a loop device on kernels before 6.12. */
+import { constants } from 'node:fs';
+import { closeFd, openFd } from '../ffi/descriptor.ts';
+import { check, systemCode } from '../ffi/errors.ts';
+import { openLibrary } from '../ffi/library.ts';
+import { type MountOption, mountNew } from './calls.ts';
+
+const libc = openLibrary(null, { ioctl: { arguments: ['i32', 'u64', 'pointer'], return: 'i32' } });
+
+const LOOP_CTL_GET_FREE = 0x4c82n;
+const LOOP_CONFIGURE = 0x4c0an;
+const LO_FLAGS_READ_ONLY = 1;
+const LO_FLAGS_AUTOCLEAR = 4;
+const LO_FLAGS_DIRECT_IO = 16;
+/** struct loop_config: fd, block_size, struct loop_info64 (232 bytes), 8 reserved words; lo_flags at 8 + 52. */
+const LOOP_CONFIG_BYTES = 304;
+const LO_FLAGS_OFFSET = 60;
+
+let fileBacked: boolean | undefined;
+
+/** Mounts the EROFS image in `file` read-only. `directIo` keeps its bytes out of the page cache a second time. */
+export function mountErofsSync(file: string, target: string, directIo: boolean): void {
+  if (fileBacked !== false) {
+    try {
+      const options: MountOption[] = [['source', file], 'ro', ...(directIo ? ['directio'] : [])];
+      mountNew('erofs', options, target, { readOnly: true });
+      fileBacked = true;
+      return;
+    } catch (error) {
+      const code = systemCode(error);
+      // ENOTBLK: this kernel wants a block device. EINVAL: it has files, or not, but no `directio`.
+      if (fileBacked === true || (code !== 'ENOTBLK' && code !== 'EINVAL')) throw error;
+    }
+  }
+  mountByLoop(file, target, directIo);
+  fileBacked = false;
+}
+
+export function mountByLoop(file: string, target: string, directIo: boolean): void {
+  const backing = openFd(file, constants.O_RDONLY);
+  try {
+    const { device, path } = configureLoop(backing, directIo);
+    try {
+      mountNew('erofs', [['source', path], 'ro'], target, { readOnly: true });
+    } finally {
+      // The mount holds the device; with its end the kernel frees it (autoclear).
+      closeFd(device);
+    }
+  } finally {
+    closeFd(backing);
+  }
+}
+
+function configureLoop(backing: number, directIo: boolean): { device: number; path: string } {
+  const control = openFd('/dev/loop-control', constants.O_RDWR);
+  try {
+    // Another process may take the free device between the two calls.
+    for (let attempt = 0; ; attempt++) {
+      const path = `/dev/loop${check(libc.ioctl(control, LOOP_CTL_GET_FREE, null), 'LOOP_CTL_GET_FREE')}`;
+      const device = openFd(path, constants.O_RDONLY);
+      try {
+        const config = Buffer.alloc(LOOP_CONFIG_BYTES);
+        config.writeUInt32LE(backing, 0);
+        config.writeUInt32LE(directIo ? 4096 : 0, 4);
+        const flags = LO_FLAGS_READ_ONLY | LO_FLAGS_AUTOCLEAR | (directIo ? LO_FLAGS_DIRECT_IO : 0);
+        config.writeUInt32LE(flags, LO_FLAGS_OFFSET);
+        check(libc.ioctl(device, LOOP_CONFIGURE, config), 'LOOP_CONFIGURE', path);
+        return { device, path };
+      } catch (error) {
+        closeFd(device);
+        if (systemCode(error) !== 'EBUSY' || attempt >= 20) throw error;
+      }
+    }
+  } finally {
+    closeFd(control);
+  }
+}

@@ -1,0 +1,57 @@
+/** Mounting, as the rooms use it: every call runs in the syscall worker, and fails with a SystemError. */
+import { callBlocking } from '../blocking/blocking.ts';
+import type { MountAttributes, MountOption, Propagation } from './calls.ts';
+import type { OverlayRequest } from './overlay-calls.ts';
+
+export type { MountAttributes, MountOption, Propagation } from './calls.ts';
+export type { OverlayRequest } from './overlay-calls.ts';
+
+/** Mounts the EROFS image in `file` read-only; `directIo` (default) keeps it from being cached twice. */
+export const mountErofs = (file: string, target: string, options: { directIo?: boolean } = {}): Promise<void> =>
+  callBlocking('mountErofs', file, target, options.directIo ?? true);
+
+/** Mounts an overlay over `lower` (topmost first). */
+export const mountOverlay = (request: OverlayRequest): Promise<void> => callBlocking('mountOverlay', request);
+
+/** Mounts `source` (a path, or an O_PATH descriptor) at `target` too. */
+export const bindMount = (
+  source: string | number,
+  target: string | number,
+  options: MountAttributes & { readonly recursive?: boolean } = {},
+): Promise<void> => callBlocking('bind', source, target, options);
+
+/** Mounts a new tmpfs; options as tmpfs(5) has them: `['size', '64m']`, `['mode', '1777']`. */
+export const mountTmpfs = (
+  target: string | number,
+  options: readonly MountOption[] = [],
+  attributes: MountAttributes = {},
+): Promise<void> => callBlocking('mountNew', 'tmpfs', [['source', 'tmpfs'], ...options], target, attributes);
+
+/** Mounts a new instance of any file system type. */
+export const mountFileSystem = (
+  type: string,
+  options: readonly MountOption[],
+  target: string | number,
+  attributes: MountAttributes = {},
+): Promise<void> => callBlocking('mountNew', type, options, target, attributes);
+
+/** Changes attributes of what is mounted at `target`: true sets, false clears, left out keeps. */
+export const remount = (
+  target: string,
+  attributes: MountAttributes,
+  options: { recursive?: boolean } = {},
+): Promise<void> => callBlocking('changeAttributes', target, attributes, options.recursive ?? false);
+
+export const makeShared = (target: string, options: { recursive?: boolean } = {}): Promise<void> =>
+  propagate(target, 'shared', options);
+export const makePrivate = (target: string, options: { recursive?: boolean } = {}): Promise<void> =>
+  propagate(target, 'private', options);
+export const makeSlave = (target: string, options: { recursive?: boolean } = {}): Promise<void> =>
+  propagate(target, 'slave', options);
+
+const propagate = (target: string, how: Propagation, options: { recursive?: boolean }): Promise<void> =>
+  callBlocking('setPropagation', target, how, options.recursive ?? false);
+
+/** Unmounts the topmost mount at `target`; false when there is none. `lazy` also takes one that is in use. */
+export const unmount = (target: string, options: { lazy?: boolean } = {}): Promise<boolean> =>
+  callBlocking('unmount', target, options.lazy ?? false);

@@ -1,0 +1,78 @@
+/** Overlay mounts for the syscall worker: layers one by one where the kernel can, short relative links elsewhere. */
+import { mkdtempSync, rmSync, symlinkSync } from 'node:fs';
+import { check, systemCode } from '../ffi/errors.ts';
+import { openLibrary } from '../ffi/library.ts';
+import { type MountOption, mountClassic, mountNew } from './calls.ts';
+
+const libc = openLibrary(null, {
+  chdir: { arguments: ['pointer'], return: 'i32' },
+  unshare: { arguments: ['i32'], return: 'i32' },
+});
+const CLONE_FS = 0x200;
+
+export interface OverlayRequest {
+  /** Read-only layers, the topmost first. Absolute paths. */
+  readonly lower: readonly string[];
+  /** The writable directory and the empty work directory beside it, on one file system; both or none. */
+  readonly upper?: string;
+  readonly work?: string;
+  readonly target: string;
+  /** More parameters: `volatile`, `userxattr`, `['index', 'off']`. */
+  readonly options?: readonly MountOption[];
+}
+
+let appendsLayers: boolean | undefined;
+
+/** Mounts an overlay. Any number of layers up to the kernel's 500. */
+export function mountOverlaySync(request: OverlayRequest): void {
+  if (appendsLayers !== false) {
+    try {
+      mountAppending(request);
+      appendsLayers = true;
+      return;
+    } catch (error) {
+      // `lowerdir+` came with Linux 6.7. Once it worked, a refusal of the kernel is a real one.
+      if (appendsLayers === true || systemCode(error) !== 'EINVAL') throw error;
+    }
+  }
+  mountByLinks(request);
+  appendsLayers = false;
+}
+
+function mountAppending(request: OverlayRequest): void {
+  const options: MountOption[] = request.lower.map((path) => ['lowerdir+', path] as const);
+  if (request.upper !== undefined) options.push(['upperdir', request.upper]);
+  if (request.work !== undefined) options.push(['workdir', request.work]);
+  options.push(['source', 'overlay'], ...(request.options ?? []));
+  mountNew('overlay', options, request.target);
+}
+
+let ownDirectory = false;
+
+/**
+ * mount(2) takes one page of options: too little for many absolute paths. So the layers are named by links `0`, `1`, ...
+ * in a directory that this thread (and only this thread) makes its working directory meanwhile.
+ */
+export function mountByLinks(request: OverlayRequest): void {
+  if (!ownDirectory) check(libc.unshare(CLONE_FS), 'unshare');
+  ownDirectory = true;
+  const directory = mkdtempSync('/tmp/.overlay-');
+  try {
+    for (const [index, path] of request.lower.entries()) symlinkSync(path, `${directory}/${index}`);
+    const options = [`lowerdir=${request.lower.map((_, index) => index).join(':')}`];
+    for (const [key, name, path] of [
+      ['upperdir', 'u', request.upper] as const,
+      ['workdir', 'w', request.work] as const,
+    ]) {
+      if (path === undefined) continue;
+      symlinkSync(path, `${directory}/${name}`);
+      options.push(`${key}=${name}`);
+    }
+    for (const option of request.options ?? []) options.push(typeof option === 'string' ? option : option.join('='));
+    check(libc.chdir(directory), 'chdir', directory);
+    mountClassic('overlay', request.target, 'overlay', options.join(','));
+  } finally {
+    check(libc.chdir('/'), 'chdir', '/');
+    rmSync(directory, { recursive: true, force: true });
+  }
+}

@@ -1,0 +1,27 @@
+/** inroot.ts as promises: the calls run in the syscall worker, so a slow file system does not hold up the engine. */
+import { callBlocking } from '../blocking/blocking.ts';
+import type { ResolveOptions, Root } from './inroot.ts';
+
+export const openInRootAsync = (
+  root: Root,
+  path: string,
+  flags: number,
+  mode = 0,
+  options: ResolveOptions = {},
+): Promise<number> => callBlocking('openInRoot', root, path, flags, mode, options);
+
+export const resolveInRootAsync = (root: Root, path: string): Promise<string> =>
+  callBlocking('resolveInRoot', root, path);
+
+export const mkdirAllInRootAsync = (
+  root: Root,
+  path: string,
+  mode = 0o755,
+  owner?: { readonly uid: number; readonly gid: number },
+): Promise<string> => callBlocking('mkdirAllInRoot', root, path, mode, owner);
+
+export async function readFileInRootAsync(root: Root, path: string, limit: number): Promise<Buffer | undefined> {
+  const bytes = await callBlocking('readFileInRoot', root, path, limit);
+  // A Buffer arrives from a worker as a plain Uint8Array.
+  return bytes === undefined ? undefined : Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+}
