@@ -1,0 +1,89 @@
+import { NetlinkError, netlinkFamily, NetlinkSocket } from '../netlink/socket.ts';
+import {
+  addElements,
+  deleteElements,
+  type Existing,
+  getTable,
+  type Ownership,
+  ownershipIn,
+  removeTable,
+  replaceTable,
+  transaction,
+} from './encode.ts';
+import type { MapElement, NatMap, Table } from './ruleset.ts';
+
+/** Room for a table with some ten thousand elements. */
+const transactionBytes = 8 << 20;
+
+/** Elements that one transaction adds to or takes out of a map. */
+export interface ElementChange {
+  readonly map: NatMap;
+  readonly elements: readonly MapElement[];
+}
+
+/**
+ * The netfilter tables of the calling thread's network namespace. A table that is `owned` belongs to this connection
+ * until it is disposed of; the table stays.
+ */
+export class Nftables implements Disposable {
+  readonly #socket: NetlinkSocket;
+
+  /** @throws SystemError. */
+  constructor() {
+    this.#socket = new NetlinkSocket(netlinkFamily.netfilter);
+    this.#socket.reserve(transactionBytes);
+  }
+
+  /** What there is under a name. @throws NetlinkError. */
+  existing(name: string): Existing {
+    try {
+      const answer = this.#socket.query(getTable(name), 'looking up the firewall table')[0];
+      return answer === undefined ? 'none' : ownershipIn(answer);
+    } catch (error) {
+      if (error instanceof NetlinkError && error.code === 'ENOENT') return 'none';
+      throw error;
+    }
+  }
+
+  /**
+   * Makes a table exactly as described, in one transaction, protected against other programs' flushes where the kernel
+   * can do that; says whether it is. @throws NetlinkError, EPERM when a living program owns a table of that name.
+   */
+  replace(table: Table): Ownership {
+    const existing = this.existing(table.name);
+    try {
+      this.#apply(replaceTable(table, 'owned', existing), `writing the firewall table ${table.name}`);
+      return 'owned';
+    } catch (error) {
+      // Kernels before 6.9 do not know the flag that lets a table outlive its owner.
+      if (existing === 'owned' || !(error instanceof NetlinkError) || !unsupported.has(error.code)) throw error;
+    }
+    this.#apply(replaceTable(table, 'plain', existing), `writing the firewall table ${table.name}`);
+    return 'plain';
+  }
+
+  /** Removes a table, when it exists. @throws NetlinkError, EPERM when a living program owns it. */
+  remove(name: string): void {
+    const existing = this.existing(name);
+    if (existing !== 'none') this.#apply(removeTable(name, existing), `removing the firewall table ${name}`);
+  }
+
+  /** Changes maps of a table in one transaction. @throws NetlinkError, ENOENT when the table or an element is gone. */
+  change(table: string, change: { add?: readonly ElementChange[]; delete?: readonly ElementChange[] }): void {
+    const messages = [
+      ...(change.delete ?? []).flatMap(({ map, elements }) => deleteElements(table, map, elements)),
+      ...(change.add ?? []).flatMap(({ map, elements }) => addElements(table, map, elements)),
+    ];
+    if (messages.length > 0) this.#apply(messages, `changing the firewall table ${table}`);
+  }
+
+  [Symbol.dispose](): void {
+    this.#socket[Symbol.dispose]();
+  }
+
+  #apply(messages: Parameters<typeof transaction>[0], what: string): void {
+    this.#socket.request(transaction(messages), what);
+  }
+}
+
+const unsupported = new Set(['EOPNOTSUPP', 'ENOTSUP', 'EINVAL']);

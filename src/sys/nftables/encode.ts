@@ -1,0 +1,209 @@
+import {
+  attribute,
+  attributesIn,
+  be32Attribute,
+  flags,
+  nested,
+  type NetlinkMessage,
+  type ReceivedMessage,
+  textAttribute,
+} from '../netlink/message.ts';
+import { ruleExpressions } from './_expression.ts';
+import type { BaseChain, FieldType, FieldValue, Hook, MapElement, NatMap, Rule, Table } from './ruleset.ts';
+
+/** Tables as nfnetlink messages (linux/netfilter/nfnetlink.h and nf_tables.h); numbers are in network order. */
+
+const subsystem = 10;
+const messageType = {
+  newTable: (subsystem << 8) | 0,
+  getTable: (subsystem << 8) | 1,
+  deleteTable: (subsystem << 8) | 2,
+  newChain: (subsystem << 8) | 3,
+  newRule: (subsystem << 8) | 6,
+  newSet: (subsystem << 8) | 9,
+  newElement: (subsystem << 8) | 12,
+  deleteElement: (subsystem << 8) | 14,
+} as const;
+const batchBegin = 16;
+const batchEnd = 17;
+const familyIpv4 = 2;
+
+/** struct nfgenmsg and the attributes. */
+const message = (type: number, extra: number, family: number, ...parts: Uint8Array[]): NetlinkMessage => ({
+  type,
+  flags: flags.request | extra,
+  body: Buffer.concat([Uint8Array.of(family, 0, 0, 0), ...parts]),
+});
+
+/** One transaction: all of it takes effect at one moment, or nothing does. */
+export function transaction(messages: readonly NetlinkMessage[]): NetlinkMessage[] {
+  const frame = (type: number): NetlinkMessage => ({
+    type,
+    flags: flags.request,
+    body: Uint8Array.of(0, 0, 0, subsystem),
+  });
+  return [frame(batchBegin), ...messages, frame(batchEnd)];
+}
+
+/**
+ * Who may change a table. `plain`: everybody. `owned`: only the socket that made it, and `nft flush ruleset` of others
+ * passes it by; it outlives that socket, and another one may then take it over (kernel 6.9 and later).
+ */
+export type Ownership = 'plain' | 'owned';
+const tableFlagOwner = 0x2;
+const tableFlagPersist = 0x4;
+
+const newTable = (name: string, ownership: Ownership): NetlinkMessage =>
+  message(
+    messageType.newTable,
+    flags.create,
+    familyIpv4,
+    textAttribute(1, name),
+    be32Attribute(2, ownership === 'owned' ? tableFlagOwner | tableFlagPersist : 0),
+  );
+
+const deleteTable = (name: string): NetlinkMessage =>
+  message(messageType.deleteTable, 0, familyIpv4, textAttribute(1, name));
+
+/** Asks for one table; the kernel answers ENOENT when there is none. */
+export const getTable = (name: string): NetlinkMessage =>
+  message(messageType.getTable, 0, familyIpv4, textAttribute(1, name));
+
+/** What is there before a table is replaced: nothing, or a table of that ownership. */
+export type Existing = Ownership | 'none';
+
+/** The ownership of the table in an answer to `getTable`. */
+export function ownershipIn(answer: ReceivedMessage): Ownership {
+  const bits = attributesIn(answer.body, 4).get(2)?.readUInt32BE(0) ?? 0;
+  return (bits & tableFlagPersist) === 0 ? 'plain' : 'owned';
+}
+
+/**
+ * Makes the table exactly as described, whatever it was before: the messages of one transaction. A table that lost
+ * its owner is taken over first, as only its owner may remove it.
+ */
+export function replaceTable(table: Table, ownership: Ownership, existing: Existing): NetlinkMessage[] {
+  return [
+    ...(existing === 'owned' ? [newTable(table.name, 'owned')] : []),
+    ...(existing === 'none' ? [] : [deleteTable(table.name)]),
+    newTable(table.name, ownership),
+    ...table.maps.flatMap((map, at) => [
+      newMap(table.name, map, at + 1),
+      ...addElements(table.name, map, map.elements),
+    ]),
+    ...table.chains.flatMap((chain) => [
+      newChain(table.name, chain),
+      ...chain.rules.map((rule) => newRule(table.name, chain.name, rule)),
+    ]),
+  ];
+}
+
+/** Removes an existing table, of which `existing` says whether it has to be taken over first. */
+export const removeTable = (name: string, existing: Ownership): NetlinkMessage[] =>
+  existing === 'owned' ? [newTable(name, 'owned'), deleteTable(name)] : [deleteTable(name)];
+
+const setFlagMap = 0x8;
+/** Numbers that nft(8) knows the types by; a concatenation has six bits for each. */
+const typeNumbers: Readonly<Record<FieldType, number>> = { inet_proto: 12, ipv4_addr: 7, inet_service: 13 };
+const typeNumber = (types: readonly FieldType[]): number =>
+  types.reduce((number, type) => (number << 6) | typeNumbers[type], 0);
+
+function newMap(table: string, map: NatMap, transactionId: number): NetlinkMessage {
+  return message(
+    messageType.newSet,
+    flags.create,
+    familyIpv4,
+    textAttribute(1, table),
+    textAttribute(2, map.name),
+    be32Attribute(3, setFlagMap),
+    be32Attribute(4, typeNumber(map.key)),
+    be32Attribute(5, map.key.length * 4),
+    be32Attribute(6, typeNumber(map.value)),
+    be32Attribute(7, map.value.length * 4),
+    be32Attribute(10, transactionId),
+  );
+}
+
+/** Each part takes whole words of 4 bytes. */
+function fieldBytes(types: readonly FieldType[], values: readonly FieldValue[]): Buffer {
+  const bytes = Buffer.alloc(types.length * 4);
+  for (const [at, type] of types.entries()) {
+    const value = values[at];
+    if (typeof value === 'number') {
+      if (type === 'inet_service') bytes.writeUInt16BE(value, at * 4);
+      else bytes.writeUInt8(value, at * 4);
+    } else if (value !== undefined) bytes.set(value, at * 4);
+  }
+  return bytes;
+}
+
+const elementKey = 1;
+const elementData = 2;
+const dataValue = 1;
+/** An attribute holds at most 64 KiB. */
+const elementsPerMessage = 500;
+
+function elementMessages(
+  type: number,
+  extra: number,
+  table: string,
+  map: NatMap,
+  elements: readonly MapElement[],
+): NetlinkMessage[] {
+  const messages: NetlinkMessage[] = [];
+  for (let at = 0; at < elements.length; at += elementsPerMessage) {
+    const encoded = elements
+      .slice(at, at + elementsPerMessage)
+      .map((element) =>
+        nested(
+          1,
+          nested(elementKey, attribute(dataValue, fieldBytes(map.key, element.key))),
+          nested(elementData, attribute(dataValue, fieldBytes(map.value, element.value))),
+        ),
+      );
+    messages.push(
+      message(type, extra, familyIpv4, textAttribute(1, table), textAttribute(2, map.name), nested(3, ...encoded)),
+    );
+  }
+  return messages;
+}
+
+/** Adds elements to a map that exists; one that is there with another value makes the kernel answer EEXIST. */
+export const addElements = (table: string, map: NatMap, elements: readonly MapElement[]): NetlinkMessage[] =>
+  elementMessages(messageType.newElement, flags.create, table, map, elements);
+
+/** Takes elements out of a map; the kernel answers ENOENT when one is not there. */
+export const deleteElements = (table: string, map: NatMap, elements: readonly MapElement[]): NetlinkMessage[] =>
+  elementMessages(messageType.deleteElement, 0, table, map, elements);
+
+const hookNumbers: Readonly<Record<Hook, number>> = { prerouting: 0, input: 1, forward: 2, output: 3, postrouting: 4 };
+const policyAccept = 1;
+
+const newChain = (table: string, chain: BaseChain): NetlinkMessage =>
+  message(
+    messageType.newChain,
+    flags.create,
+    familyIpv4,
+    textAttribute(1, table),
+    textAttribute(3, chain.name),
+    nested(4, be32Attribute(1, hookNumbers[chain.hook]), be32Attribute(2, chain.priority)),
+    be32Attribute(5, policyAccept),
+    textAttribute(7, chain.type),
+  );
+
+const newRule = (table: string, chain: string, rule: Rule): NetlinkMessage =>
+  message(
+    messageType.newRule,
+    flags.create | flags.append,
+    familyIpv4,
+    textAttribute(1, table),
+    textAttribute(2, chain),
+    nested(4, ...ruleExpressions(rule)),
+    attribute(7, commentBytes(rule.comment)),
+  );
+
+/** User data of a rule as nft(8) keeps it: type 0, one byte of length, the text with its NUL. */
+function commentBytes(comment: string): Buffer {
+  const text = Buffer.from(`${comment}\0`);
+  return Buffer.concat([Uint8Array.of(0, text.length), text]);
+}
