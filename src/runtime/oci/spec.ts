@@ -1,0 +1,153 @@
+import { EngineError, invalid } from '../../base/errors.ts';
+import type { ExecRequest, LaunchRequest, NamespaceChoice } from '../../spec/contract/launch.ts';
+import type { HostConfig } from '../../spec/engine/container.ts';
+import type {
+  OciDevice,
+  OciDeviceRule,
+  OciNamespace,
+  OciNamespaceType,
+  OciProcess,
+  OciSpec,
+} from '../../spec/oci/runtime.ts';
+import { defaultDeviceRules, mapDevices, parseDeviceRule, privilegedDeviceRules } from '../profile/devices.ts';
+import { defaultMaskedPaths, defaultReadonlyPaths } from '../profile/paths.ts';
+import { parseSecurityOptions } from '../profile/security-options.ts';
+import type { HostFacts } from './host.ts';
+import { containerMounts, initTarget, rootPropagation } from './mounts.ts';
+import { ociProcess } from './process.ts';
+import { containerResources } from './resources.ts';
+
+export interface BuiltSpec {
+  readonly spec: OciSpec;
+  /** What was asked but is not possible on this host, in sentences for the user. */
+  readonly warnings: readonly string[];
+}
+
+export interface BuiltProcess {
+  readonly process: OciProcess;
+  readonly warnings: readonly string[];
+}
+
+/**
+ * The `config.json` of a container: a pure translation of `request`, apart from the look-ups of device nodes.
+ * @throws invalid for settings that contradict themselves, unavailable when the host lacks what they need.
+ */
+export async function buildContainerSpec(request: LaunchRequest, host: HostFacts): Promise<BuiltSpec> {
+  const warnings: string[] = [];
+  const { hostConfig: config } = request;
+  const security = parseSecurityOptions(config.SecurityOpt);
+  const process = ociProcess(request.process, config, config.Privileged, host, warnings);
+  if (request.useInit) process.args = withInit(process.args, host);
+  const { devices, rules } = await containerDevices(config, host);
+  const resources = await containerResources(config, host, warnings);
+  const propagation = rootPropagation(request.mounts);
+  const sysctl = containerSysctls(request);
+  const spec: OciSpec = {
+    ociVersion: '1.0.2',
+    process,
+    root: { path: request.rootfs, readonly: config.ReadonlyRootfs },
+    ...(request.namespaces.uts.kind === 'new' && request.hostname !== '' ? { hostname: request.hostname } : {}),
+    mounts: containerMounts(request, host, security.writableCgroups),
+    linux: {
+      namespaces: namespaces(request),
+      ...(devices.length > 0 ? { devices } : {}),
+      cgroupsPath: cgroupPath(config.CgroupParent, request.id, host),
+      resources: { devices: rules, ...resources },
+      ...(propagation === undefined ? {} : { rootfsPropagation: propagation }),
+      ...(Object.keys(sysctl).length > 0 ? { sysctl } : {}),
+      ...coveredPaths(config, host),
+    },
+    ...annotations(config),
+  };
+  return { spec, warnings };
+}
+
+/** The process file of an exec: the container's limits and security, its own user, and its own privileged flag. */
+export function buildExecProcess(request: ExecRequest, host: HostFacts): BuiltProcess {
+  const warnings: string[] = [];
+  const process = ociProcess(request.process, request.hostConfig, request.privileged, host, warnings);
+  return { process, warnings };
+}
+
+function withInit(args: readonly string[], host: HostFacts): string[] {
+  if (host.initPath === undefined) {
+    throw new EngineError('unavailable', 'no init program is installed on this host: --init needs tini or catatonit');
+  }
+  return [initTarget, '--', ...args];
+}
+
+const namespaceTypes = [
+  ['network', 'network'],
+  ['pid', 'pid'],
+  ['ipc', 'ipc'],
+  ['uts', 'uts'],
+  ['cgroup', 'cgroup'],
+] as const satisfies readonly (readonly [keyof LaunchRequest['namespaces'], OciNamespaceType])[];
+
+function namespaces(request: LaunchRequest): OciNamespace[] {
+  const list: OciNamespace[] = [{ type: 'mount' }];
+  for (const [key, type] of namespaceTypes) {
+    const choice: NamespaceChoice = request.namespaces[key];
+    if (choice.kind === 'new') list.push({ type });
+    if (choice.kind === 'join') list.push({ type, path: choice.path });
+  }
+  return list;
+}
+
+async function containerDevices(
+  config: HostConfig,
+  host: HostFacts,
+): Promise<{ devices: OciDevice[]; rules: OciDeviceRule[] }> {
+  const devices = new Map<string, OciDevice>();
+  if (config.Privileged) {
+    for (const device of await host.devicesAt('/dev')) devices.set(device.path, device);
+  }
+  const rules = [...(config.Privileged ? privilegedDeviceRules : defaultDeviceRules)];
+  for (const mapping of config.Devices ?? []) {
+    const mapped = mapDevices(mapping, await host.devicesAt(mapping.PathOnHost));
+    for (const device of mapped.devices) devices.set(device.path, device);
+    if (!config.Privileged) rules.push(...mapped.rules);
+  }
+  for (const text of config.DeviceCgroupRules ?? []) rules.push(parseDeviceRule(text));
+  return { devices: [...devices.values()], rules };
+}
+
+/** Absolute, because a relative path would land below whatever cgroup the runtime happens to run in. */
+export function cgroupPath(parent: string, id: string, host: Pick<HostFacts, 'cgroupParent'>): string {
+  const chosen = parent === '' ? host.cgroupParent : parent;
+  const parts = chosen.split('/').filter((part) => part !== '' && part !== '.');
+  if (parts.includes('..') || chosen.includes('\0')) {
+    throw invalid(`invalid cgroup parent ${JSON.stringify(chosen.slice(0, 200))}`);
+  }
+  return `/${[...parts, id].join('/')}`;
+}
+
+/**
+ * The sysctls that the runtime sets. Those of `net.` are left out: the network sets them before anything runs, and a
+ * runtime that joins a namespace cannot know that it may.
+ */
+function containerSysctls(request: LaunchRequest): Record<string, string> {
+  const sysctls: Record<string, string> = Object.create(null);
+  for (const [name, value] of Object.entries(request.hostConfig.Sysctls ?? {})) {
+    if (!name.startsWith('net.')) sysctls[name] = value;
+  }
+  if (request.domainname !== '' && request.namespaces.uts.kind === 'new') {
+    sysctls['kernel.domainname'] ??= request.domainname;
+  }
+  return sysctls;
+}
+
+/** An empty list is the container's wish (`systempaths=unconfined`), null means the defaults. */
+function coveredPaths(config: HostConfig, host: HostFacts): { maskedPaths: string[]; readonlyPaths: string[] } {
+  if (config.Privileged) return { maskedPaths: [], readonlyPaths: [] };
+  return {
+    maskedPaths: config.MaskedPaths === null ? defaultMaskedPaths(host.extraMaskedPaths) : [...config.MaskedPaths],
+    readonlyPaths: config.ReadonlyPaths === null ? defaultReadonlyPaths() : [...config.ReadonlyPaths],
+  };
+}
+
+/** The user's own annotations; nothing out of an image ever becomes one. */
+function annotations(config: HostConfig): { annotations?: Record<string, string> } {
+  const own = Object.entries(config.Annotations ?? {});
+  return own.length === 0 ? {} : { annotations: Object.fromEntries(own) };
+}
