@@ -74,7 +74,7 @@ function readVerb(
 }
 
 function padded(text: string, verb: Verb): string {
-  const missing = verb.width - [...text].length;
+  const missing = verb.width - Array.from(text).length;
   if (missing <= 0) return text;
   if (verb.minus) return text + ' '.repeat(missing);
   if (!verb.zero) return ' '.repeat(missing) + text;
@@ -106,7 +106,7 @@ function formatOne(verb: Verb, value: unknown): string {
 }
 
 const cut = (text: string, precision: number | undefined): string =>
-  precision === undefined ? text : [...text].slice(0, precision).join('');
+  precision === undefined ? text : Array.from(text).slice(0, precision).join('');
 
 function hexadecimal(verb: Verb, value: unknown): string | undefined {
   let text: string;
