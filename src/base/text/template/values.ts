@@ -68,7 +68,7 @@ export function printValue(value: unknown): string {
       .map(([key, item]) => `${key}:${printValue(item)}`)
       .join(' ')}]`;
   }
-  return String(value);
+  return typeof value === 'string' ? value : `${value as boolean | bigint}`;
 }
 
 function printNumber(value: number): string {

@@ -1,0 +1,337 @@
+import { orAborted } from '../base/async.ts';
+import { concatBytes } from '../base/stream.ts';
+import type { ByteStream } from '../base/stream.ts';
+import { requestHead, ResponseReader } from './_http1.ts';
+import type { ResponseHead } from './_http1.ts';
+import { formatEndpoint } from './endpoint.ts';
+import type { Endpoint } from './endpoint.ts';
+import { ApiError, ConnectionError } from './errors.ts';
+import { connect } from './socket.ts';
+import type { ByteSocket } from './socket.ts';
+
+/** The newest version of the Engine API that this client speaks, and the oldest. */
+export const newestApiVersion = '1.55';
+export const oldestApiVersion = '1.24';
+
+export type QueryValue = string | number | boolean | undefined | readonly string[];
+export interface RequestOptions {
+  readonly query?: Readonly<Record<string, QueryValue>>;
+  /** Sent as JSON; a byte stream is sent as it is, chunked. */
+  readonly body?: unknown;
+  readonly bodyType?: string;
+  readonly headers?: Readonly<Record<string, string>>;
+  readonly signal?: AbortSignal;
+  /** Leaves out the `/v1.xx` prefix. */
+  readonly unversioned?: boolean;
+}
+export interface Response {
+  readonly status: number;
+  readonly headers: ReadonlyMap<string, string>;
+  /** To be read to its end, or left with `return`, which drops the connection. */
+  readonly body: AsyncIterable<Uint8Array>;
+}
+/** A connection that was taken over for raw bytes in both directions. */
+export interface Hijacked {
+  readonly headers: ReadonlyMap<string, string>;
+  readonly output: AsyncIterable<Uint8Array>;
+  write(bytes: Uint8Array): Promise<void>;
+  /** Half-close: the container's standard input ends, output goes on. */
+  end(): void;
+  destroy(): void;
+}
+
+export interface ClientOptions {
+  readonly endpoint: Endpoint;
+  /** Uses this version and skips the negotiation. */
+  readonly version?: string;
+  readonly headers?: Readonly<Record<string, string>>;
+  readonly userAgent?: string;
+}
+
+export interface Ping {
+  readonly apiVersion: string;
+  readonly osType: string;
+  readonly headers: ReadonlyMap<string, string>;
+}
+
+interface Connection {
+  readonly socket: ByteSocket;
+  readonly reader: ResponseReader;
+}
+
+/** Speaks HTTP/1.1 to one engine. Idle connections are kept and used again; `close` drops them. */
+export class EngineClient {
+  readonly endpoint: Endpoint;
+  readonly #options: ClientOptions;
+  readonly #idle: Connection[] = [];
+  #version: string | undefined;
+  #ping: Promise<Ping> | undefined;
+
+  constructor(options: ClientOptions) {
+    this.endpoint = options.endpoint;
+    this.#options = options;
+    this.#version = options.version;
+  }
+
+  /** `HEAD /_ping` once: what the engine says of itself. */
+  ping(signal?: AbortSignal): Promise<Ping> {
+    this.#ping ??= this.#askPing(signal);
+    return this.#ping;
+  }
+
+  async #askPing(signal: AbortSignal | undefined): Promise<Ping> {
+    const response = await this.#exchange('HEAD', '/_ping', signal === undefined ? {} : { signal });
+    await drain(response.body);
+    return {
+      apiVersion: response.headers.get('api-version') ?? oldestApiVersion,
+      osType: response.headers.get('ostype') ?? '',
+      headers: response.headers,
+    };
+  }
+
+  /** The version in use: the older of this client's and the engine's newest. */
+  async version(signal?: AbortSignal): Promise<string> {
+    if (this.#version === undefined) {
+      const { apiVersion } = await this.ping(signal);
+      this.#version = compareVersions(apiVersion, newestApiVersion) < 0 ? apiVersion : newestApiVersion;
+    }
+    return this.#version;
+  }
+
+  /** Sends a request; resolves with the head's arrival. @throws ApiError for a status of 400 and above. */
+  async request(method: string, path: string, options: RequestOptions = {}): Promise<Response> {
+    const target = await this.#target(path, options);
+    const response = await this.#exchange(method, target, options);
+    if (response.status < 400) return response;
+    throw await errorOf(response, `${formatEndpoint(this.endpoint)}${target}`);
+  }
+
+  /** The decoded body of a small JSON answer; undefined when the body is empty. */
+  async json<T>(method: string, path: string, options: RequestOptions = {}): Promise<T> {
+    const text = await this.text(method, path, options);
+    return (text === '' ? undefined : JSON.parse(text)) as T;
+  }
+
+  /** The whole body as text. */
+  async text(method: string, path: string, options: RequestOptions = {}): Promise<string> {
+    const response = await this.request(method, path, options);
+    return readText(response.body);
+  }
+
+  /** Takes the connection over after the head, as attach and exec do (`Connection: Upgrade`). */
+  async hijack(path: string, options: RequestOptions = {}): Promise<Hijacked> {
+    const target = await this.#target(path, options);
+    const connection = this.#idle.pop() ?? (await this.#open());
+    options.signal?.addEventListener('abort', () => connection.socket.destroy(), { once: true });
+    const bytes = options.body === undefined ? undefined : new TextEncoder().encode(JSON.stringify(options.body));
+    const head = requestHead('POST', target, {
+      ...this.#headers(options),
+      ...(bytes === undefined ? {} : { 'Content-Type': 'application/json' }),
+      'Content-Length': String(bytes?.length ?? 0),
+      Connection: 'Upgrade',
+      Upgrade: 'tcp',
+    });
+    await connection.socket.write(bytes === undefined ? head : concatBytes([head, bytes]));
+    const response = await connection.reader.head();
+    if (response === undefined) throw new Error('unexpected EOF');
+    if (response.status !== 101 && response.status !== 200) {
+      const body = connection.reader.body(response);
+      const error = await errorOf({ status: response.status, headers: response.headers, body }, path);
+      connection.socket.destroy();
+      throw error;
+    }
+    const { socket, reader } = connection;
+    return {
+      headers: response.headers,
+      output: reader.raw(),
+      write: (chunk) => socket.write(chunk),
+      end: () => socket.end(),
+      destroy: () => socket.destroy(),
+    };
+  }
+
+  /** Drops idle connections, so that the process can end. */
+  close(): void {
+    for (const { socket } of this.#idle.splice(0)) socket.destroy();
+  }
+
+  async #target(path: string, options: RequestOptions): Promise<string> {
+    const prefix = options.unversioned === true ? '' : `/v${await this.version(options.signal)}`;
+    return prefix + path + queryText(options.query);
+  }
+
+  #headers(options: RequestOptions): Record<string, string> {
+    const { endpoint } = this;
+    return {
+      Host: endpoint.kind === 'unix' ? 'api.moby.localhost' : `${endpoint.host}:${endpoint.port}`,
+      'User-Agent': this.#options.userAgent ?? 'Gantry-Client (linux)',
+      ...this.#options.headers,
+      ...options.headers,
+    };
+  }
+
+  async #open(): Promise<Connection> {
+    try {
+      const socket = await connect(this.endpoint);
+      return { socket, reader: new ResponseReader(socket) };
+    } catch (error) {
+      throw connectionError(formatEndpoint(this.endpoint), error);
+    }
+  }
+
+  /** One request and the head of its answer, on an idle connection when there is one. */
+  async #exchange(method: string, target: string, options: RequestOptions): Promise<Response> {
+    options.signal?.throwIfAborted();
+    let connection = this.#idle.pop();
+    const isReused = connection !== undefined;
+    connection ??= await this.#open();
+    const head = await orAborted(this.#send(connection, method, target, options), options.signal).catch((error) => {
+      connection.socket.destroy();
+      throw error;
+    });
+    if (head === undefined) {
+      connection.socket.destroy();
+      // The engine closed an idle connection just as it was picked up: once more on a new one.
+      if (isReused && !isStream(options.body)) return this.#exchange(method, target, options);
+      throw new Error('unexpected EOF');
+    }
+    return { status: head.status, headers: head.headers, body: this.#body(connection, method, head, options.signal) };
+  }
+
+  async #send(
+    connection: Connection,
+    method: string,
+    target: string,
+    options: RequestOptions,
+  ): Promise<ResponseHead | undefined> {
+    const { socket, reader } = connection;
+    const headers = this.#headers(options);
+    if (isStream(options.body)) {
+      headers['Content-Type'] = options.bodyType ?? 'application/x-tar';
+      headers['Transfer-Encoding'] = 'chunked';
+      await socket.write(requestHead(method, target, headers));
+      // The engine may answer before it has read everything; a failing upload then is of no interest.
+      const upload = sendChunked(socket, options.body);
+      const answer = reader.head();
+      upload.catch(() => undefined);
+      await Promise.race([answer, upload.then(() => answer)]).catch(() => undefined);
+      return answer;
+    }
+    if (options.body === undefined) {
+      if (method === 'POST') headers['Content-Length'] = '0';
+      await socket.write(requestHead(method, target, headers));
+    } else {
+      const bytes = new TextEncoder().encode(JSON.stringify(options.body));
+      headers['Content-Type'] = options.bodyType ?? 'application/json';
+      headers['Content-Length'] = String(bytes.length);
+      await socket.write(concatBytes([requestHead(method, target, headers), bytes]));
+    }
+    return reader.head();
+  }
+
+  async *#body(
+    connection: Connection,
+    method: string,
+    head: ResponseHead,
+    signal: AbortSignal | undefined,
+  ): AsyncGenerator<Uint8Array, void, undefined> {
+    const onAbort = () => connection.socket.destroy();
+    signal?.addEventListener('abort', onAbort, { once: true });
+    let isComplete = false;
+    try {
+      if (method !== 'HEAD') yield* connection.reader.body(head);
+      isComplete = head.headers.get('connection')?.toLowerCase() !== 'close';
+    } finally {
+      signal?.removeEventListener('abort', onAbort);
+      if (isComplete) this.#idle.push(connection);
+      else connection.socket.destroy();
+    }
+  }
+}
+
+const isStream = (body: unknown): body is ByteStream =>
+  typeof body === 'object' && body !== null && Symbol.asyncIterator in body;
+
+async function sendChunked(socket: ByteSocket, body: ByteStream): Promise<void> {
+  const encoder = new TextEncoder();
+  for await (const chunk of body) {
+    if (chunk.length === 0) continue;
+    await socket.write(encoder.encode(`${chunk.length.toString(16)}\r\n`));
+    await socket.write(chunk);
+    await socket.write(encoder.encode('\r\n'));
+  }
+  await socket.write(encoder.encode('0\r\n\r\n'));
+}
+
+async function drain(body: AsyncIterable<Uint8Array>): Promise<void> {
+  for await (const _ of body);
+}
+
+/** A whole body as text. */
+export async function readText(body: AsyncIterable<Uint8Array>): Promise<string> {
+  const chunks: Uint8Array[] = [];
+  for await (const chunk of body) chunks.push(chunk);
+  return chunks.length === 0 ? '' : new TextDecoder().decode(concatBytes(chunks));
+}
+
+async function errorOf(response: Response, where: string): Promise<ApiError> {
+  const text = await readText(response.body);
+  const type = response.headers.get('content-type') ?? '';
+  if (text === '') {
+    return new ApiError(
+      response.status,
+      `request returned ${response.status} for API route and version ${where}, check if the server supports the requested API version`,
+    );
+  }
+  if (!type.startsWith('application/json')) {
+    return new ApiError(response.status, `Error response from daemon: ${text.trim()}`);
+  }
+  let message = text.trim();
+  try {
+    const decoded = JSON.parse(text) as { message?: unknown };
+    if (typeof decoded.message === 'string') message = decoded.message;
+  } catch {
+    // The words of the engine are better than nothing.
+  }
+  return new ApiError(response.status, `Error response from daemon: ${message.trim()}`);
+}
+
+function connectionError(endpoint: string, cause: unknown): ConnectionError {
+  const code = (cause as { code?: unknown }).code;
+  if (code === 'EACCES' || code === 'EPERM') {
+    return new ConnectionError(
+      endpoint,
+      `permission denied while trying to connect to the Gantry daemon socket at ${endpoint}`,
+      { cause },
+    );
+  }
+  return new ConnectionError(
+    endpoint,
+    `Cannot connect to the Gantry daemon at ${endpoint}. Is the gantry daemon running?`,
+    { cause },
+  );
+}
+
+/** The query with its question mark; values that are undefined or false are left out, true is `1`. */
+export function queryText(query: Readonly<Record<string, QueryValue>> = {}): string {
+  const parts: string[] = [];
+  const add = (name: string, value: string) => parts.push(`${name}=${encodeURIComponent(value)}`);
+  for (const name of Object.keys(query).sort()) {
+    const value = query[name];
+    if (value === undefined || value === false) continue;
+    if (typeof value === 'object') for (const item of value) add(name, item);
+    else add(name, value === true ? '1' : String(value));
+  }
+  return parts.length === 0 ? '' : `?${parts.join('&')}`;
+}
+
+/** Negative when API version `a` is older than `b`. */
+export function compareVersions(a: string, b: string): number {
+  const [majorA = 0, minorA = 0] = a.split('.').map(Number);
+  const [majorB = 0, minorB = 0] = b.split('.').map(Number);
+  return majorA - majorB || minorA - minorB;
+}
+
+/** A name as a part of a path: slashes, colons and at-signs stay, as Docker's client sends them. */
+export const pathPart = (name: string): string =>
+  encodeURIComponent(name).replaceAll('%2F', '/').replaceAll('%3A', ':').replaceAll('%40', '@');

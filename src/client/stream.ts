@@ -1,0 +1,84 @@
+import type { EngineClient, RequestOptions } from './client.ts';
+
+/** The objects of a stream of JSON values, one after another, whatever separates them. */
+export async function* jsonStream<T>(
+  client: EngineClient,
+  method: string,
+  path: string,
+  options: RequestOptions = {},
+): AsyncGenerator<T, void, undefined> {
+  const response = await client.request(method, path, options);
+  yield* decodeJsonStream<T>(response.body);
+}
+
+/** Splits a byte stream at the newlines between JSON values and decodes each. */
+export async function* decodeJsonStream<T>(body: AsyncIterable<Uint8Array>): AsyncGenerator<T, void, undefined> {
+  const decoder = new TextDecoder();
+  let rest = '';
+  for await (const chunk of body) {
+    rest += decoder.decode(chunk, { stream: true });
+    let from = 0;
+    for (let end = rest.indexOf('\n'); end >= 0; end = rest.indexOf('\n', from)) {
+      const line = rest.slice(from, end).trim();
+      from = end + 1;
+      if (line !== '') yield JSON.parse(line) as T;
+    }
+    rest = rest.slice(from);
+    // Without a newline at its end a value may be complete all the same: followers must not wait for the next one.
+    if (rest.endsWith('}')) {
+      const value = tryJson<T>(rest);
+      if (value !== undefined) {
+        rest = '';
+        yield value;
+      }
+    }
+  }
+  if (rest.trim() !== '') yield JSON.parse(rest) as T;
+}
+
+function tryJson<T>(text: string): T | undefined {
+  try {
+    return JSON.parse(text) as T;
+  } catch {
+    return undefined;
+  }
+}
+
+/** Which standard stream a frame of a multiplexed stream belongs to. */
+export type StreamName = 'stdin' | 'stdout' | 'stderr' | 'systemerr';
+const names: readonly StreamName[] = ['stdin', 'stdout', 'stderr', 'systemerr'];
+
+/**
+ * Takes apart a stream multiplexed as Docker does for containers without a terminal: a header of 8 bytes (stream, three
+ * zeros, length in big endian), then the payload. Payloads are passed on as they come, possibly in pieces.
+ */
+export async function* demultiplex(
+  body: AsyncIterable<Uint8Array>,
+): AsyncGenerator<{ stream: StreamName; bytes: Uint8Array }, void, undefined> {
+  const header = new Uint8Array(8);
+  let filled = 0;
+  let missing = 0;
+  let stream: StreamName = 'stdout';
+  for await (const chunk of body) {
+    let at = 0;
+    while (at < chunk.length) {
+      if (missing > 0) {
+        const bytes = chunk.subarray(at, at + missing);
+        at += bytes.length;
+        missing -= bytes.length;
+        yield { stream, bytes };
+        continue;
+      }
+      const part = chunk.subarray(at, at + 8 - filled);
+      header.set(part, filled);
+      filled += part.length;
+      at += part.length;
+      if (filled < 8) continue;
+      filled = 0;
+      const name = names[header[0] as number];
+      if (name === undefined) throw new Error(`Unrecognized input header: ${header[0]}`);
+      stream = name;
+      missing = new DataView(header.buffer).getUint32(4);
+    }
+  }
+}
