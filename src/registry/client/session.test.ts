@@ -1,0 +1,171 @@
+import assert from 'node:assert/strict';
+import { describe, test } from 'node:test';
+import { parseReference } from '../../spec/reference/reference.ts';
+import { RegistrySession } from './_session.ts';
+import type { RegistryCredentials } from './token.ts';
+import { type Transport, TransportError, type TransportRequest, type TransportResponse } from './transport.ts';
+
+interface Answer {
+  readonly status: number;
+  readonly headers?: Record<string, string>;
+  readonly body?: string;
+}
+
+/** A network of answers by URL, which records what was asked. */
+function fakeNetwork(answers: (request: TransportRequest) => Answer | TransportError) {
+  const requests: TransportRequest[] = [];
+  const transport: Transport = async (request) => {
+    requests.push(request);
+    const answer = answers(request);
+    if (answer instanceof Error) throw answer;
+    const response: TransportResponse = {
+      url: request.url,
+      status: answer.status,
+      statusText: '',
+      headers: answer.headers ?? {},
+      body: (async function* () {
+        yield new TextEncoder().encode(answer.body ?? '');
+      })(),
+      discard: () => undefined,
+    };
+    return response;
+  };
+  return { transport, requests };
+}
+
+const open = (transport: Transport, name: string, credentials?: RegistryCredentials, insecure: string[] = []) =>
+  new RegistrySession(
+    { transport, insecureRegistries: insecure, userAgent: 'test' },
+    parseReference(name),
+    credentials,
+  );
+
+const bearer = (realm: string) => ({
+  status: 401,
+  headers: { 'www-authenticate': `Bearer realm="${realm}",service="s",scope="repository:evil:push"` },
+});
+
+describe('authorization', () => {
+  test('an anonymous token is fetched once, for pulling this repository only', async () => {
+    const { transport, requests } = fakeNetwork(({ url, headers }) => {
+      if (url.host === 'auth.example') return { status: 200, body: '{"token":"T"}' };
+      return headers['authorization'] === 'Bearer T' ? { status: 200 } : bearer('https://auth.example/token?x=1');
+    });
+    const session = open(transport, 'registry.example/a/b');
+    assert.equal((await session.get('manifests/x', {})).status, 200);
+    assert.equal((await session.get('manifests/y', {})).status, 200);
+    const token = requests.filter(({ url }) => url.host === 'auth.example');
+    assert.deepEqual(
+      token.map(({ url }) => url.href),
+      ['https://auth.example/token?x=1&service=s&scope=repository%3Aa%2Fb%3Apull'],
+    );
+    assert.equal(requests.length, 4);
+  });
+
+  test('requests that are refused together share one new token', async () => {
+    let tokens = 0;
+    const { transport, requests } = fakeNetwork(({ url, headers }) => {
+      if (url.host === 'auth.example') return { status: 200, body: `{"access_token":"T${++tokens}"}` };
+      return headers['authorization'] === 'Bearer T1' ? { status: 200 } : bearer('https://auth.example/');
+    });
+    const session = open(transport, 'registry.example/a');
+    const statuses = await Promise.all(['1', '2', '3'].map(async (path) => (await session.get(path, {})).status));
+    assert.deepEqual(statuses, [200, 200, 200]);
+    assert.equal(requests.filter(({ url }) => url.host === 'auth.example').length, 1);
+  });
+
+  test('a registry that is never satisfied is asked twice, no more', async () => {
+    const { transport, requests } = fakeNetwork(({ url }) =>
+      url.host === 'auth.example' ? { status: 200, body: '{"token":"T"}' } : bearer('https://auth.example/'),
+    );
+    assert.equal((await open(transport, 'registry.example/a').get('x', {})).status, 401);
+    assert.equal(requests.length, 3);
+  });
+
+  for (const realm of ['http://auth.example/', 'file:///etc/passwd', 'nonsense', 'http://169.254.169.254/']) {
+    test(`the realm ${realm} of an HTTPS registry gets nothing`, async () => {
+      const { transport, requests } = fakeNetwork(() => bearer(realm));
+      const session = open(transport, 'registry.example/a', { username: 'u', password: 'secret' });
+      await assert.rejects(session.get('x', {}), /realm/);
+      assert.equal(requests.length, 1);
+    });
+  }
+
+  test('a token that would split the header is refused', async () => {
+    const { transport } = fakeNetwork(({ url }) =>
+      url.host === 'auth.example' ? { status: 200, body: '{"token":"a\\r\\nX: y"}' } : bearer('https://auth.example/'),
+    );
+    await assert.rejects(open(transport, 'registry.example/a').get('x', {}), /answered without a token/);
+  });
+
+  test('basic authentication goes only to who asks for it', async () => {
+    const { transport, requests } = fakeNetwork(({ headers }) =>
+      headers['authorization'] === undefined
+        ? { status: 401, headers: { 'www-authenticate': 'Basic realm="r"' } }
+        : { status: 200 },
+    );
+    const session = open(transport, 'registry.example/a', { username: 'u', password: 'p' });
+    assert.equal((await session.get('x', {})).status, 200);
+    assert.equal(requests[1]?.headers['authorization'], `Basic ${btoa('u:p')}`);
+  });
+});
+
+describe('redirects', () => {
+  const start = (location: string) =>
+    fakeNetwork(({ url, headers }) => {
+      if (url.host !== 'registry.example') return { status: 200 };
+      if (headers['authorization'] === undefined)
+        return { status: 401, headers: { 'www-authenticate': 'Basic realm="r"' } };
+      return { status: 307, headers: { location } };
+    });
+  const login = { username: 'u', password: 'p' };
+
+  test('never take the authorization to another host', async () => {
+    const { transport, requests } = start('https://cdn.example/blob?signature=1');
+    const response = await open(transport, 'registry.example/a', login).get('x', {});
+    assert.equal(response.url.host, 'cdn.example');
+    assert.equal(requests.at(-1)?.headers['authorization'], undefined);
+    assert.equal(requests.at(-2)?.headers['authorization'], `Basic ${btoa('u:p')}`);
+  });
+
+  for (const location of ['http://cdn.example/', 'file:///etc/shadow', 'ftp://x/']) {
+    test(`to ${location} are refused`, async () => {
+      const { transport, requests } = start(location);
+      await assert.rejects(open(transport, 'registry.example/a', login).get('x', {}), /refused a redirect/);
+      assert.ok(requests.every(({ url }) => url.host === 'registry.example'));
+    });
+  }
+
+  test('end after a few', async () => {
+    const { transport } = fakeNetwork(() => ({ status: 302, headers: { location: '/again' } }));
+    await assert.rejects(open(transport, 'registry.example/a').get('x', {}), /stopped after 5 redirects/);
+  });
+});
+
+describe('the scheme', () => {
+  const noTls = fakeNetwork(({ url }) =>
+    url.protocol === 'https:'
+      ? new TransportError(url, 'http: server gave HTTP response to HTTPS client', { tls: true })
+      : { status: 200 },
+  );
+
+  test('is HTTPS, without a way back', async () => {
+    await assert.rejects(open(noTls.transport, 'registry.example/a').get('x', {}), /HTTP response to HTTPS client/);
+  });
+
+  test('is HTTP for insecure and loopback registries where HTTPS does not answer', async () => {
+    const names = [
+      'localhost:5000/a',
+      '127.0.0.1:5000/a',
+      '127.8.8.8/a',
+      '[::1]:5000/a',
+      '10.1.2.3:5000/a',
+      'listed.example/a',
+    ];
+    for (const name of names) {
+      const session = open(noTls.transport, name, undefined, ['10.0.0.0/8', 'listed.example']);
+      assert.equal((await session.get('x', {})).url.protocol, 'http:', name);
+    }
+    await assert.rejects(open(noTls.transport, '10.1.2.3:5000/a').get('x', {}));
+  });
+});

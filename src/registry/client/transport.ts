@@ -1,0 +1,219 @@
+import { lookup as dnsLookup } from 'node:dns';
+import {
+  Agent as HttpAgent,
+  type ClientRequest,
+  type IncomingHttpHeaders,
+  type IncomingMessage,
+  request as httpRequest,
+} from 'node:http';
+import { Agent as HttpsAgent, request as httpsRequest } from 'node:https';
+import { isIP, type LookupFunction } from 'node:net';
+import { cancelledBy } from '../../base/async.ts';
+import { EngineError } from '../../base/errors.ts';
+import type { ByteStream } from '../../base/stream.ts';
+import { hostOf, isOwnNetwork } from './addresses.ts';
+
+/** What a connection may do. Sockets of one trust are never used for another. */
+export interface Trust {
+  /** Plain HTTP and certificates nobody vouches for are accepted (an insecure registry). */
+  readonly insecure: boolean;
+  /** The host itself and link-local addresses may be reached: only where the user named such a registry. */
+  readonly ownNetwork: boolean;
+}
+
+export interface TransportRequest {
+  readonly url: URL;
+  readonly headers: Readonly<Record<string, string>>;
+  readonly trust: Trust;
+  readonly signal?: AbortSignal | undefined;
+}
+
+export interface TransportResponse {
+  readonly url: URL;
+  readonly status: number;
+  readonly statusText: string;
+  readonly headers: IncomingHttpHeaders;
+  /** Must be read to its end, or given up with `discard`. */
+  readonly body: ByteStream;
+  discard(): void;
+}
+
+export interface TransportTimeouts {
+  /** Milliseconds until the connection stands and the answer's head is there. */
+  readonly headMs: number;
+  /** Milliseconds without a byte of the body after which a connection counts as dead. */
+  readonly stallMs: number;
+}
+
+/** One GET, no redirects. @throws TransportError, or EngineError `cancelled`. */
+export type Transport = (request: TransportRequest) => Promise<TransportResponse>;
+
+/** A request that got no complete answer; the text is in the words of Docker's clients. */
+export class TransportError extends EngineError {
+  /** Nobody could be reached under this address, as opposed to a connection that broke. */
+  readonly unreachable: boolean;
+  /** The answer was no TLS, or its certificate was not accepted. */
+  readonly tls: boolean;
+
+  constructor(url: URL, reason: string, kind: { unreachable?: boolean; tls?: boolean }, cause?: unknown) {
+    super('unavailable', `Get ${JSON.stringify(withoutQuery(url))}: ${reason}`, { cause });
+    this.unreachable = kind.unreachable ?? false;
+    this.tls = kind.tls ?? false;
+  }
+}
+
+/** Queries of redirect targets carry signatures: they stay out of messages. */
+const withoutQuery = (url: URL): string => `${url.origin}${url.pathname}`;
+
+/** Connections are kept and shared by all requests of one transport; idle ones do not keep the process alive. */
+export function createTransport(timeouts: TransportTimeouts): Transport {
+  const agents = new Map<string, HttpAgent>();
+  const agentFor = (url: URL, trust: Trust): HttpAgent => {
+    const key = `${url.protocol}${trust.insecure}${trust.ownNetwork}`;
+    let agent = agents.get(key);
+    if (agent === undefined) {
+      const options = { keepAlive: true, maxFreeSockets: 4, lookup: guardedLookup(trust) };
+      agent =
+        url.protocol === 'https:'
+          ? new HttpsAgent({ ...options, rejectUnauthorized: !trust.insecure })
+          : new HttpAgent(options);
+      agents.set(key, agent);
+    }
+    return agent;
+  };
+  return async (request) => {
+    const literal = hostOf(request.url.host);
+    if (isIP(literal) !== 0 && !request.trust.ownNetwork && isOwnNetwork(literal)) throw forbiddenAddress(request.url);
+    const message = await send(request, agentFor(request.url, request.trust), timeouts.headMs);
+    return {
+      url: request.url,
+      status: message.statusCode ?? 0,
+      statusText: message.statusMessage ?? '',
+      headers: message.headers,
+      body: bodyOf(message, request, timeouts.stallMs),
+      discard: () => message.destroy(),
+    };
+  };
+}
+
+const forbiddenAddress = (url: URL): TransportError =>
+  new TransportError(url, 'refused: the address belongs to this host or its own link', { unreachable: true });
+
+/** Resolves like the system does, and refuses names that lead to this host unless that is allowed. */
+function guardedLookup(trust: Trust): LookupFunction {
+  return (hostname, options, callback) => {
+    dnsLookup(hostname, { ...options, all: true }, (error, addresses) => {
+      if (error !== null) return callback(error, '', 0);
+      const allowed = addresses.filter(({ address }) => trust.ownNetwork || !isOwnNetwork(address));
+      const first = allowed[0];
+      if (first === undefined) return callback(new ForbiddenAddress(), '', 0);
+      if (options.all === true) callback(null, allowed);
+      else callback(null, first.address, first.family);
+    });
+  };
+}
+class ForbiddenAddress extends Error {}
+
+function send({ url, headers, signal }: TransportRequest, agent: HttpAgent, headMs: number): Promise<IncomingMessage> {
+  return new Promise((resolve, reject) => {
+    if (signal?.aborted === true) return reject(cancelledBy(signal));
+    const make: (url: URL, options: object) => ClientRequest = url.protocol === 'https:' ? httpsRequest : httpRequest;
+    const request = make(url, { agent, headers, ...(signal === undefined ? {} : { signal }) });
+    const timer = setTimeout(() => {
+      const reason =
+        'net/http: request canceled while waiting for connection (timeout exceeded while awaiting headers)';
+      request.destroy(new TransportError(url, reason, { unreachable: true }));
+    }, headMs);
+    request.once('response', (message) => {
+      clearTimeout(timer);
+      resolve(message);
+    });
+    request.once('error', (error) => {
+      clearTimeout(timer);
+      reject(signal?.aborted === true ? cancelledBy(signal) : transportError(url, error));
+    });
+    request.end();
+  });
+}
+
+/** The bytes of the answer; a silence of `stallMs` while somebody waits for them ends the connection. */
+async function* bodyOf(message: IncomingMessage, { url, signal }: TransportRequest, stallMs: number): ByteStream {
+  let waitingSince: number | undefined;
+  const watch = setInterval(
+    () => {
+      if (waitingSince === undefined || performance.now() - waitingSince < stallMs) return;
+      message.destroy(new TransportError(url, `no data for ${stallMs / 1000} seconds: i/o timeout`, {}));
+    },
+    Math.max(10, stallMs / 4),
+  );
+  watch.unref();
+  try {
+    const chunks = message[Symbol.asyncIterator]() as AsyncIterator<Uint8Array>;
+    for (;;) {
+      waitingSince = performance.now();
+      const next = await chunks.next();
+      waitingSince = undefined;
+      if (next.done === true) break;
+      yield next.value;
+    }
+    if (!message.complete) throw new TransportError(url, 'unexpected EOF', {});
+  } catch (error) {
+    if (signal?.aborted === true) throw cancelledBy(signal);
+    throw error instanceof EngineError ? error : transportError(url, error);
+  } finally {
+    clearInterval(watch);
+    if (!message.complete) message.destroy();
+  }
+}
+
+const tlsReasons = new Map([
+  ['DEPTH_ZERO_SELF_SIGNED_CERT', 'x509: certificate signed by unknown authority'],
+  ['SELF_SIGNED_CERT_IN_CHAIN', 'x509: certificate signed by unknown authority'],
+  ['UNABLE_TO_VERIFY_LEAF_SIGNATURE', 'x509: certificate signed by unknown authority'],
+  ['UNABLE_TO_GET_ISSUER_CERT_LOCALLY', 'x509: certificate signed by unknown authority'],
+  ['CERT_HAS_EXPIRED', 'x509: certificate has expired or is not yet valid'],
+]);
+
+/** Words a failed request as Go's net/http does, which users know and search for. */
+function transportError(url: URL, error: unknown): EngineError {
+  if (error instanceof EngineError) return error;
+  // Several addresses were tried: the first failure stands for all.
+  const cause = error instanceof AggregateError ? (error.errors[0] as unknown) : error;
+  if (cause instanceof ForbiddenAddress) return forbiddenAddress(url);
+  const failure = cause as NodeJS.ErrnoException & { address?: string; port?: number };
+  const code = failure.code ?? '';
+  const isV6 = failure.address?.includes(':') === true;
+  const peer =
+    failure.address === undefined ? url.host : `${isV6 ? `[${failure.address}]` : failure.address}:${failure.port}`;
+  const dial = (reason: string) => new TransportError(url, `dial tcp ${peer}: ${reason}`, { unreachable: true }, error);
+  switch (code) {
+    case 'ECONNREFUSED':
+      return dial('connect: connection refused');
+    case 'EHOSTUNREACH':
+      return dial('connect: no route to host');
+    case 'ENETUNREACH':
+      return dial('connect: network is unreachable');
+    case 'ETIMEDOUT':
+      return dial('i/o timeout');
+    case 'ENOTFOUND':
+      return new TransportError(url, `dial tcp: lookup ${url.hostname}: no such host`, { unreachable: true }, error);
+    case 'EAI_AGAIN':
+      return new TransportError(
+        url,
+        `dial tcp: lookup ${url.hostname}: temporary failure in name resolution`,
+        { unreachable: true },
+        error,
+      );
+    case 'ERR_SSL_WRONG_VERSION_NUMBER':
+    case 'ERR_SSL_PACKET_LENGTH_TOO_LONG':
+    case 'EPROTO':
+      return new TransportError(url, 'http: server gave HTTP response to HTTPS client', { tls: true }, error);
+    default:
+  }
+  const known = tlsReasons.get(code);
+  if (known !== undefined || code.startsWith('CERT_') || code.startsWith('ERR_TLS_') || code.startsWith('ERR_SSL_')) {
+    const reason = `tls: failed to verify certificate: ${known ?? failure.message}`;
+    return new TransportError(url, reason, { tls: true }, error);
+  }
+  return new TransportError(url, code === 'ECONNRESET' ? 'EOF' : (failure.message ?? String(error)), {}, error);
+}
