@@ -1,0 +1,130 @@
+import { check, SystemError } from '../ffi/errors.ts';
+import { closeFd } from '../ffi/descriptor.ts';
+import { lastErrno, openLibrary } from '../ffi/library.ts';
+import { Poll, READABLE, WRITABLE } from '../poll/poll.ts';
+
+const libc = openLibrary(null, {
+  socket: { arguments: ['i32', 'i32', 'i32'], return: 'i32' },
+  connect: { arguments: ['i32', 'pointer', 'u32'], return: 'i32' },
+  send: { arguments: ['i32', 'pointer', 'u64', 'i32'], return: 'i64' },
+  recv: { arguments: ['i32', 'pointer', 'u64', 'i32'], return: 'i64' },
+  shutdown: { arguments: ['i32', 'i32'], return: 'i32' },
+});
+const AF_UNIX = 1;
+const SOCK_SEQPACKET = 5;
+const SOCK_NONBLOCK_CLOEXEC = 0o2004000;
+const MSG_DONTWAIT_NOSIGNAL = 0x4040;
+const SHUT_WR = 1;
+const EAGAIN = 11;
+const EINTR = 4;
+/** sizeof(struct sockaddr_un): the family and 108 bytes of path with its NUL. */
+const ADDRESS_BYTES = 110;
+const LONGEST_PATH = 107;
+
+/** One buffer for all receiving: a packet is copied out before the next one comes. Larger than any packet of conmon. */
+const packet = Buffer.allocUnsafeSlow(65536);
+/** Packets taken in one turn of the event loop, so that one busy container does not starve the others. */
+const PACKETS_A_TURN = 64;
+
+export interface PacketListener {
+  /** One packet; the bytes are the listener's. */
+  packet(bytes: Buffer): void;
+  /** The other side is gone; called once, unless `close` came first. */
+  ended(): void;
+}
+
+/** A connected unix SEQPACKET socket on the event loop. It is always read: what comes in is never left in the kernel. */
+export class PacketSocket {
+  readonly #fd: number;
+  readonly #poll: Poll;
+  readonly #listener: PacketListener;
+  readonly #queue: { bytes: Uint8Array; sent: () => void }[] = [];
+  #ending = false;
+  #closed = false;
+
+  /** @throws SystemError `ECONNREFUSED`, `ENOENT`, or `ENAMETOOLONG` beyond 107 bytes of path. */
+  constructor(path: string, listener: PacketListener) {
+    this.#listener = listener;
+    this.#fd = connectTo(path);
+    this.#poll = new Poll(this.#fd, READABLE, (events) => this.#turn(events));
+  }
+
+  /** Queues one packet; resolves when the kernel has it, or when the socket is closed. */
+  send(bytes: Uint8Array): Promise<void> {
+    if (this.#closed || this.#ending) return Promise.resolve();
+    return new Promise((sent) => {
+      this.#queue.push({ bytes, sent });
+      if (this.#queue.length === 1) this.#flush();
+    });
+  }
+
+  /** Ends our direction after everything queued was sent. */
+  end(): void {
+    if (this.#ending || this.#closed) return;
+    this.#ending = true;
+    if (this.#queue.length === 0) libc.shutdown(this.#fd, SHUT_WR);
+  }
+
+  /** Does not keep the process alive. */
+  unref(): void {
+    this.#poll.unref();
+  }
+
+  close(): void {
+    if (this.#closed) return;
+    this.#closed = true;
+    this.#poll.close();
+    closeFd(this.#fd);
+    for (const { sent } of this.#queue.splice(0)) sent();
+  }
+
+  #turn(events: number): void {
+    if ((events & READABLE) !== 0) this.#receive();
+    if ((events & WRITABLE) !== 0 && !this.#closed) this.#flush();
+  }
+
+  #receive(): void {
+    for (let count = 0; count < PACKETS_A_TURN && !this.#closed; count++) {
+      const length = Number(libc.recv(this.#fd, packet, BigInt(packet.length), MSG_DONTWAIT_NOSIGNAL));
+      if (length > 0) {
+        this.#listener.packet(Buffer.from(packet.subarray(0, length)));
+        continue;
+      }
+      const errno = length < 0 ? lastErrno() : 0;
+      if (errno === EAGAIN) return;
+      if (errno === EINTR) continue;
+      this.close();
+      this.#listener.ended();
+    }
+  }
+
+  #flush(): void {
+    for (let next = this.#queue[0]; next !== undefined; next = this.#queue[0]) {
+      const result = libc.send(this.#fd, next.bytes, BigInt(next.bytes.length), MSG_DONTWAIT_NOSIGNAL);
+      if (result < 0 && lastErrno() === EAGAIN) {
+        this.#poll.watch(READABLE | WRITABLE);
+        return;
+      }
+      // Any other failure means that the reader is gone; the receiving side will tell.
+      this.#queue.shift();
+      next.sent();
+    }
+    this.#poll.watch(READABLE);
+    if (this.#ending) libc.shutdown(this.#fd, SHUT_WR);
+  }
+}
+
+function connectTo(path: string): number {
+  const name = Buffer.from(path);
+  if (name.length > LONGEST_PATH) throw new SystemError(36, 'connect', path);
+  const address = Buffer.alloc(ADDRESS_BYTES);
+  address.writeUInt16LE(AF_UNIX, 0);
+  name.copy(address, 2);
+  const fd = check(libc.socket(AF_UNIX, SOCK_SEQPACKET | SOCK_NONBLOCK_CLOEXEC, 0), 'socket');
+  if (libc.connect(fd, address, 2 + name.length + 1) < 0) {
+    const errno = lastErrno();
+    closeFd(fd);
+    throw new SystemError(errno, 'connect', path);
+  }
+  return fd;
+}
