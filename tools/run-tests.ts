@@ -1,0 +1,100 @@
+/**
+ * Runs the tests under the given folders or files, each file in its own process.
+ *
+ *     node tools/run-tests.ts [--long] [--concurrency=N] [--timeout=SECONDS] [--only=PATTERN] ROOT...
+ *
+ * Failures are printed as they happen, what was skipped before the last line, which is always
+ * `N passed, N failed, N skipped`. Exits with 1 when a test failed or when there was none.
+ * Tests that take long skip themselves unless `GANTRY_TEST_LONG=1`, which `--long` sets.
+ */
+import { availableParallelism } from 'node:os';
+import { relative } from 'node:path';
+import { run } from 'node:test';
+import { parseArgs } from 'node:util';
+import { sourceFiles } from './source-files.ts';
+
+interface Skip {
+  readonly name: string;
+  readonly reason: string;
+}
+
+const slowMs = 5_000;
+
+const { values, positionals } = parseArgs({
+  allowPositionals: true,
+  options: {
+    long: { type: 'boolean', default: false },
+    concurrency: { type: 'string', default: String(Math.min(2, availableParallelism())) },
+    // Longest time for one test, and for one file: a test that hangs must not hold the whole run.
+    timeout: { type: 'string', default: '120' },
+    only: { type: 'string' },
+  },
+});
+
+/** The file that an event belongs to and the name of the test. */
+function titleOf(data: { file?: string | undefined; name: string }): string {
+  return data.file === undefined ? data.name : `${relative(process.cwd(), data.file)}: ${data.name}`;
+}
+
+function explain(error: unknown): string {
+  const cause = error instanceof Error && error.cause !== undefined ? error.cause : error;
+  const text = cause instanceof Error ? (cause.stack ?? cause.message) : String(cause);
+  return text.replace(/^/gm, '    ');
+}
+
+/** Runs all files and resolves to the counts, skips with their reasons. */
+async function runFiles(files: readonly string[]): Promise<{ passed: number; failed: number; skips: Skip[] }> {
+  let passed = 0;
+  let failed = 0;
+  const skips: Skip[] = [];
+  const output = new Map<string, string>();
+  const stream = run({
+    files: [...files],
+    concurrency: Number(values.concurrency),
+    timeout: Number(values.timeout) * 1000,
+    execArgv: ['--disable-warning=ExperimentalWarning'],
+    ...(values.only === undefined ? {} : { testNamePatterns: [new RegExp(values.only)] }),
+  });
+  const keep = (data: { file?: string | undefined; message: string }) => {
+    const file = data.file ?? '';
+    output.set(file, ((output.get(file) ?? '') + data.message).slice(-20_000));
+  };
+  stream.on('test:stdout', keep);
+  stream.on('test:stderr', keep);
+  stream.on('test:pass', (data) => {
+    if (data.details.type === 'suite') return;
+    if (data.skip !== undefined || data.todo !== undefined) {
+      const reason = typeof data.skip === 'string' && data.skip !== '' ? data.skip : 'no reason given';
+      skips.push({ name: titleOf(data), reason });
+      return;
+    }
+    if (data.name === data.file && values.only === undefined) {
+      failed++;
+      console.log(`FAILED  ${relative(process.cwd(), data.name)}: the file holds no test`);
+      return;
+    }
+    passed++;
+    if (data.details.duration_ms > slowMs) {
+      console.log(`slow    ${titleOf(data)} (${(data.details.duration_ms / 1000).toFixed(1)} s)`);
+    }
+  });
+  stream.on('test:fail', (data) => {
+    // A suite or a file fails because a test in it failed; only its own failures count.
+    const cause = data.details.error as Error & { failureType?: string };
+    if (cause.failureType === 'subtestsFailed') return;
+    failed++;
+    console.log(`FAILED  ${titleOf(data)}\n${explain(cause)}`);
+    const said = output.get(data.file ?? '');
+    if (said !== undefined) console.log(`    --- printed so far ---\n${said.replace(/^/gm, '    ')}`);
+  });
+  await new Promise<void>((resolve, reject) => stream.on('end', resolve).on('error', reject).resume());
+  return { passed, failed, skips };
+}
+
+if (values.long) process.env['GANTRY_TEST_LONG'] = '1';
+const files = positionals.flatMap((root) => sourceFiles(root, '.test.ts'));
+if (files.length === 0) console.log(`no test files under ${positionals.join(' ') || '(no root given)'}`);
+const { passed, failed, skips } = files.length === 0 ? { passed: 0, failed: 1, skips: [] } : await runFiles(files);
+for (const { name, reason } of skips) console.log(`skipped ${name}: ${reason}`);
+console.log(`${passed} passed, ${failed} failed, ${skips.length} skipped`);
+process.exitCode = failed > 0 || passed === 0 ? 1 : 0;
