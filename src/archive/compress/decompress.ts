@@ -1,0 +1,111 @@
+import { Readable, type Transform } from 'node:stream';
+import { createGunzip, createZstdDecompress } from 'node:zlib';
+import { EngineError, messageOf } from '../../base/errors.ts';
+import { concatBytes, type ByteStream } from '../../base/stream.ts';
+import { detectCompression, magicLength } from './detect.ts';
+
+export interface DecompressOptions {
+  /** Decompressed bytes after which the stream fails with `invalid`: the guard against bombs. */
+  readonly maxBytes: number;
+  /** For messages: `layer sha256:...`. */
+  readonly what: string;
+  readonly signal?: AbortSignal;
+}
+
+/** With zlib's default of 16 KiB inflating costs twice the CPU. */
+const chunkSize = 1 << 20;
+
+/**
+ * The decompressed bytes of `source`, whose compression is found by its magic number; plain bytes pass unchanged.
+ * Inflating happens in Node's thread pool, at most a chunk ahead of the reader.
+ * @throws EngineError `corrupt` for damaged or cut streams, `invalid` beyond `maxBytes` or for bzip2 and xz.
+ */
+export async function* decompress(
+  source: ByteStream,
+  options: DecompressOptions,
+): AsyncGenerator<Uint8Array, void, undefined> {
+  const { start, rest } = await peek(source);
+  const compression = detectCompression(start);
+  if (compression === 'bzip2' || compression === 'xz') {
+    await rest.return?.();
+    throw new EngineError('invalid', `${options.what} is compressed with ${compression}: use gzip, zstd or none`);
+  }
+  let left = options.maxBytes;
+  for await (const chunk of expand(compression, start, rest, options)) {
+    left -= chunk.length;
+    if (left < 0) {
+      throw new EngineError('invalid', `${options.what} is larger than the allowed ${options.maxBytes} bytes`);
+    }
+    yield chunk;
+  }
+}
+
+function expand(
+  compression: 'none' | 'gzip' | 'zstd',
+  start: Uint8Array,
+  rest: AsyncIterator<Uint8Array>,
+  options: DecompressOptions,
+): ByteStream {
+  switch (compression) {
+    case 'none':
+      return rejoin(start, rest);
+    case 'gzip':
+      return through(createGunzip({ chunkSize }), rejoin(start, rest), options);
+    case 'zstd':
+      return through(createZstdDecompress({ chunkSize }), rejoin(start, rest), options);
+  }
+}
+
+/** Errors of zlib, by what its codes begin with; other errors are the source's own. */
+const isDecoderError = (error: unknown): boolean => {
+  const { code } = error as { code?: unknown };
+  return typeof code === 'string' && (code.startsWith('Z_') || code.startsWith('ZSTD_') || code.startsWith('ERR_ZSTD'));
+};
+
+async function* through(
+  decoder: Transform,
+  source: ByteStream,
+  { what, signal }: DecompressOptions,
+): AsyncGenerator<Uint8Array, void, undefined> {
+  const input = Readable.from(source, { objectMode: false, highWaterMark: chunkSize });
+  input.on('error', (error) => decoder.destroy(error));
+  input.pipe(decoder);
+  const abort = (): unknown => decoder.destroy(new EngineError('cancelled', `reading ${what} was cancelled`));
+  signal?.addEventListener('abort', abort, { once: true });
+  if (signal?.aborted === true) abort();
+  try {
+    for await (const chunk of decoder) yield chunk as Buffer;
+  } catch (error) {
+    if (!isDecoderError(error)) throw error;
+    throw new EngineError('corrupt', `${what} cannot be decompressed: ${messageOf(error)}`, { cause: error });
+  } finally {
+    signal?.removeEventListener('abort', abort);
+    input.destroy();
+    decoder.destroy();
+  }
+}
+
+/** Takes the first bytes off a stream; fewer than `magicLength` only when it has no more. */
+async function peek(source: ByteStream): Promise<{ start: Uint8Array; rest: AsyncIterator<Uint8Array> }> {
+  const rest = source[Symbol.asyncIterator]();
+  const chunks: Uint8Array[] = [];
+  for (let length = 0; length < magicLength; ) {
+    const next = await rest.next();
+    if (next.done === true) break;
+    chunks.push(next.value);
+    length += next.value.length;
+  }
+  return { start: concatBytes(chunks), rest };
+}
+
+async function* rejoin(
+  start: Uint8Array,
+  rest: AsyncIterator<Uint8Array>,
+): AsyncGenerator<Uint8Array, void, undefined> {
+  try {
+    if (start.length > 0) yield start;
+    for (let next = await rest.next(); next.done !== true; next = await rest.next()) yield next.value;
+  } finally {
+    await rest.return?.();
+  }
+}

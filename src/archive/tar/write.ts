@@ -1,0 +1,154 @@
+import { EngineError } from '../../base/errors.ts';
+import type { ByteStream } from '../../base/stream.ts';
+import { blockSize } from './_header.ts';
+import { xattrPrefix } from './_pax.ts';
+import { quoteName, type TarEntry, type TarEntryType } from './entry.ts';
+
+const flags: Readonly<Record<TarEntryType, string>> = {
+  file: '0',
+  hardlink: '1',
+  symlink: '2',
+  char: '3',
+  block: '4',
+  directory: '5',
+  fifo: '6',
+};
+
+/**
+ * The header blocks of one member in canonical form: ustar when everything fits, else one PAX header with its records
+ * sorted by key in front. The same entry always gives the same bytes. User and group names are left empty.
+ */
+export function encodeTarHeader(entry: TarEntry): Buffer {
+  const records = paxRecords(entry);
+  const main = encodeUstar(entry, flags[entry.type]);
+  if (records.length === 0) return main;
+  const body = Buffer.concat(records);
+  const pax = encodeUstar(
+    {
+      ...entry,
+      name: paxHeaderName(entry.name),
+      linkName: '',
+      size: body.length,
+      mode: 0o644,
+      uid: 0,
+      gid: 0,
+      mtime: 0,
+    },
+    'x',
+  );
+  return Buffer.concat([pax, body, tarPadding(body.length), main]);
+}
+
+/** The zeros that fill content of `size` bytes up to a whole block. */
+export const tarPadding = (size: number): Buffer => zeros.subarray(0, (blockSize - (size % blockSize)) % blockSize);
+
+/** Two zero blocks. */
+export const tarTrailer = (): Buffer => zeros;
+
+const zeros = Buffer.alloc(2 * blockSize);
+
+/**
+ * An archive of `members` in their order. The body of a member must have exactly `entry.size` bytes.
+ * @throws EngineError `internal` when it has not: the archive is then unusable.
+ */
+export async function* writeTar(
+  members: AsyncIterable<{ readonly entry: TarEntry; readonly body?: ByteStream }>,
+): AsyncGenerator<Uint8Array, void, undefined> {
+  for await (const { entry, body } of members) {
+    yield encodeTarHeader(entry);
+    let written = 0;
+    if (body !== undefined) {
+      for await (const chunk of body) {
+        written += chunk.length;
+        if (written > entry.size) break;
+        yield chunk;
+      }
+    }
+    if (written !== entry.size) {
+      throw new EngineError('internal', `tar: ${quoteName(entry.name)} changed its size while it was read`);
+    }
+    const padding = tarPadding(entry.size);
+    if (padding.length > 0) yield padding;
+  }
+  yield tarTrailer();
+}
+
+const maxOctal = (digits: number): number => 8 ** digits - 1;
+
+/** Where name and prefix go: the name's last 100 bytes at most, split at a slash; undefined when it does not fit. */
+function splitName(name: string): readonly [prefix: string, name: string] | undefined {
+  if (name.length <= 100) return ['', name];
+  const slash = name.indexOf('/', name.length - 101);
+  if (slash <= 0 || slash > 155 || slash === name.length - 1) return undefined;
+  return [name.slice(0, slash), name.slice(slash + 1)];
+}
+
+const isAscii = (text: string): boolean => {
+  for (let at = 0; at < text.length; at++) if (text.charCodeAt(at) > 127) return false;
+  return true;
+};
+
+function paxRecords(entry: TarEntry): Buffer[] {
+  const records: [string, Uint8Array | string][] = [];
+  if (!isAscii(entry.name) || splitName(entry.name) === undefined) records.push(['path', entry.name]);
+  if (!isAscii(entry.linkName) || entry.linkName.length > 100) records.push(['linkpath', entry.linkName]);
+  if (entry.size > maxOctal(11)) records.push(['size', String(entry.size)]);
+  if (entry.uid > maxOctal(7)) records.push(['uid', String(entry.uid)]);
+  if (entry.gid > maxOctal(7)) records.push(['gid', String(entry.gid)]);
+  if (entry.mtimeNsec !== 0 || entry.mtime < 0 || entry.mtime > maxOctal(11))
+    records.push(['mtime', decimalTime(entry)]);
+  for (const [name, value] of entry.xattrs ?? []) records.push([xattrPrefix + name, value]);
+  records.sort(([a], [b]) => (a < b ? -1 : a > b ? 1 : 0));
+  return records.map(([key, value]) => encodeRecord(key, value));
+}
+
+function decimalTime({ mtime, mtimeNsec }: TarEntry): string {
+  const negative = mtime < 0;
+  const borrowed = negative && mtimeNsec > 0;
+  const seconds = negative ? (borrowed ? -mtime - 1 : -mtime) : mtime;
+  const nanos = borrowed ? 1e9 - mtimeNsec : mtimeNsec;
+  let fraction = nanos === 0 ? '' : `.${String(nanos).padStart(9, '0')}`;
+  while (fraction.endsWith('0')) fraction = fraction.slice(0, -1);
+  return `${negative ? '-' : ''}${seconds}${fraction}`;
+}
+
+/** `length key=value\n`, where length counts its own digits. */
+function encodeRecord(key: string, value: Uint8Array | string): Buffer {
+  const bytes = typeof value === 'string' ? Buffer.from(value, 'latin1') : value;
+  const rest = key.length + bytes.length + 3;
+  let length = rest + String(rest).length;
+  if (rest + String(length).length !== length) length = rest + String(length).length;
+  return Buffer.concat([Buffer.from(`${length} ${key}=`, 'latin1'), bytes, Buffer.from('\n')]);
+}
+
+function paxHeaderName(name: string): string {
+  const base = name.slice(0, name.endsWith('/') ? -1 : undefined);
+  return `PaxHeaders.0/${base.slice(base.lastIndexOf('/') + 1)}`.slice(0, 100);
+}
+
+function encodeUstar(entry: TarEntry, flag: string): Buffer {
+  const block = Buffer.alloc(blockSize);
+  const [prefix, name] = splitName(entry.name) ?? ['', entry.name.slice(0, 100)];
+  const octal = (value: number, at: number, digits: number): void => {
+    const fitting = value >= 0 && value <= maxOctal(digits) ? value : 0;
+    block.write(fitting.toString(8).padStart(digits, '0'), at, 'latin1');
+  };
+  block.write(name, 0, 100, 'latin1');
+  octal(entry.mode, 100, 7);
+  octal(entry.uid, 108, 7);
+  octal(entry.gid, 116, 7);
+  octal(entry.size, 124, 11);
+  octal(entry.mtime, 136, 11);
+  block.write(flag, 156, 'latin1');
+  block.write(entry.linkName.slice(0, 100), 157, 'latin1');
+  block.write('ustar\x0000', 257, 'latin1');
+  if (entry.type === 'char' || entry.type === 'block') {
+    octal(entry.major, 329, 7);
+    octal(entry.minor, 337, 7);
+  }
+  block.write(prefix, 345, 155, 'latin1');
+  let sum = 8 * 0x20;
+  for (const byte of block) sum += byte;
+  block.write(`${sum.toString(8).padStart(6, '0')}\0 `, 148, 'latin1');
+  return block;
+}
