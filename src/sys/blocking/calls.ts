@@ -2,7 +2,10 @@
 import { bind, changeAttributes, mountNew, setPropagation, unmountPath } from '../mount/calls.ts';
 import { mountErofsSync } from '../mount/erofs-calls.ts';
 import { mountOverlaySync } from '../mount/overlay-calls.ts';
+import { inPrivateMounts } from '../namespace/mount.ts';
 import { mkdirAllInRoot, openInRoot, readFileInRoot, resolveInRoot } from '../paths/inroot.ts';
+
+import { posixSpawn, type SpawnRequest } from '../process/spawn-call.ts';
 
 export const blockingCalls = {
   mountNew,
@@ -12,6 +15,8 @@ export const blockingCalls = {
   changeAttributes,
   setPropagation,
   unmount: unmountPath,
+  spawnHiding: (request: SpawnRequest, hidden: readonly string[]): number =>
+    inPrivateMounts(hidden, () => posixSpawn(request)),
   openInRoot,
   resolveInRoot,
   mkdirAllInRoot,

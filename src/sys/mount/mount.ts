@@ -3,6 +3,8 @@ import { callBlocking } from '../blocking/blocking.ts';
 import type { MountAttributes, MountOption, Propagation } from './calls.ts';
 import type { OverlayRequest } from './overlay-calls.ts';
 
+import { mountOf } from './table.ts';
+
 export type { MountAttributes, MountOption, Propagation } from './calls.ts';
 export type { OverlayRequest } from './overlay-calls.ts';
 
@@ -55,3 +57,15 @@ const propagate = (target: string, how: Propagation, options: { recursive?: bool
 /** Unmounts the topmost mount at `target`; false when there is none. `lazy` also takes one that is in use. */
 export const unmount = (target: string, options: { lazy?: boolean } = {}): Promise<boolean> =>
   callBlocking('unmount', target, options.lazy ?? false);
+
+/**
+ * Makes sure that mounts made below `path` later reach copies of the mounts, and above all that their unmounts do: a
+ * process that lives in a copy (systemd's services, a monitor) would keep them busy for ever. Binds the directory over
+ * itself and shares it, unless it is shared already. Call it before anything is mounted below.
+ */
+export async function ensureSharedMount(path: string): Promise<void> {
+  const holder = await mountOf(path);
+  if (holder?.propagation.some((tag) => tag.startsWith('shared:')) === true) return;
+  if (holder?.target !== path) await bindMount(path, path, { recursive: true });
+  await makeShared(path);
+}

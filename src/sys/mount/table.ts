@@ -71,3 +71,13 @@ export async function readMountTable(): Promise<MountEntry[]> {
 export async function isMounted(target: string): Promise<boolean> {
   return (await readMountTable()).some((entry) => entry.target === target);
 }
+
+/** The mount that holds an absolute, link-free path. */
+export async function mountOf(path: string): Promise<MountEntry | undefined> {
+  let best: MountEntry | undefined;
+  for (const entry of await readMountTable()) {
+    const holds = entry.target === '/' || path === entry.target || path.startsWith(`${entry.target}/`);
+    if (holds && entry.target.length >= (best?.target.length ?? 0)) best = entry;
+  }
+  return best;
+}

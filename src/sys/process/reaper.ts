@@ -2,7 +2,7 @@ import { readdirSync, readFileSync } from 'node:fs';
 import { check } from '../ffi/errors.ts';
 import { openLibrary } from '../ffi/library.ts';
 import { processStat } from './pidfd.ts';
-import { isOwnChild, reap } from './spawn.ts';
+import { childrenArriving, isOwnChild, reap } from './spawn.ts';
 
 const libc = openLibrary(null, { prctl: { arguments: ['i32', 'u64', 'u64', 'u64', 'u64'], return: 'i32' } });
 const PR_SET_CHILD_SUBREAPER = 36;
@@ -29,6 +29,7 @@ export function reapOrphans(): () => void {
   let timer: NodeJS.Timeout | undefined;
   const round = () => {
     timer = undefined;
+    if (childrenArriving()) return onChild();
     for (const pid of zombieOrphans()) reap(pid);
   };
   const onChild = () => {

@@ -1,14 +1,16 @@
+import { callBlocking } from '../blocking/blocking.ts';
 import { closeFd } from '../ffi/descriptor.ts';
-import { lastErrno, openLibrary } from '../ffi/library.ts';
+import { openLibrary } from '../ffi/library.ts';
 import { SystemError } from '../ffi/errors.ts';
 import { pollOnce, READABLE } from '../poll/poll.ts';
 import { openPidfd, signalPidfd } from './pidfd.ts';
-import { posixSpawn, type SpawnRequest } from './_spawn-call.ts';
+import { posixSpawn, type SpawnRequest } from './spawn-call.ts';
 
-export type { SpawnRequest } from './_spawn-call.ts';
+export type { SpawnRequest } from './spawn-call.ts';
 
 const libc = openLibrary(null, { waitpid: { arguments: ['i32', 'pointer', 'i32'], return: 'i32' } });
 const WNOHANG = 1;
+const ESRCH = 3;
 
 /** How a child ended: by exit(3) with a code, or by a signal (then `code` is 128 + its number, as shells say it). */
 export interface ChildExit {
@@ -39,16 +41,37 @@ export function reap(pid: number): ChildExit | undefined {
   return signal === 0 ? { code: (word >> 8) & 0xff, signal: 0 } : { code: 128 + signal, signal };
 }
 
+/** Calls that are about to make a child of the engine in another thread. */
+let arriving = 0;
+
+/** True while children may exist that `isOwnChild` does not know yet. */
+export const childrenArriving = (): boolean => arriving > 0;
+
 /**
  * Starts a program by posix_spawn(3): unlike fork its cost does not grow with the engine's memory. The child gets
- * exactly the descriptors, arguments and environment named; it is always reaped. The engine does not wait for it
- * before it ends itself. @throws SystemError, `ENOENT` when there is no such program.
+ * exactly the descriptors, arguments and environment named; it is always reaped, and outlives the engine.
+ * @throws SystemError, `ENOENT` when there is no such program.
  */
-export function spawn(request: SpawnRequest): Child {
-  const pid = posixSpawn(request);
+export const spawn = (request: SpawnRequest): Child => childOf(posixSpawn(request));
+
+/**
+ * The same with the child in a private copy of the host's mounts in which `hidden` are unmounted. It still sees later
+ * mounts and unmounts of the host below shared mounts.
+ */
+export async function spawnHiding(request: SpawnRequest, hidden: readonly string[]): Promise<Child> {
+  arriving++;
+  try {
+    return childOf(await callBlocking('spawnHiding', request, hidden));
+  } finally {
+    arriving--;
+  }
+}
+
+function childOf(pid: number): Child {
   ownChildren.add(pid);
   const pidfd = openPidfd(pid);
-  if (pidfd === undefined) throw new SystemError(lastErrno(), 'pidfd_open', request.path);
+  // An unreaped child has a pidfd even as a zombie: without one, somebody else reaped it.
+  if (pidfd === undefined) throw new SystemError(ESRCH, 'pidfd_open', String(pid));
   const exited = pollOnce(pidfd, READABLE).then(() => {
     const exit = reap(pid) ?? { code: 255, signal: 0 };
     ownChildren.delete(pid);
