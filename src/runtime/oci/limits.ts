@@ -1,26 +1,8 @@
 import { invalid } from '../../base/errors.ts';
 import type { HostConfig, Ulimit } from '../../spec/engine/container.ts';
+import { ulimitTypes } from '../../spec/engine/ulimits.ts';
 import type { OciRlimit } from '../../spec/oci/runtime.ts';
 import type { HostFacts } from './host.ts';
-
-/** Docker's names of the limits of setrlimit(2). */
-export const ulimitTypes: ReadonlyMap<string, string> = new Map([
-  ['core', 'RLIMIT_CORE'],
-  ['cpu', 'RLIMIT_CPU'],
-  ['data', 'RLIMIT_DATA'],
-  ['fsize', 'RLIMIT_FSIZE'],
-  ['locks', 'RLIMIT_LOCKS'],
-  ['memlock', 'RLIMIT_MEMLOCK'],
-  ['msgqueue', 'RLIMIT_MSGQUEUE'],
-  ['nice', 'RLIMIT_NICE'],
-  ['nofile', 'RLIMIT_NOFILE'],
-  ['nproc', 'RLIMIT_NPROC'],
-  ['rss', 'RLIMIT_RSS'],
-  ['rtprio', 'RLIMIT_RTPRIO'],
-  ['rttime', 'RLIMIT_RTTIME'],
-  ['sigpending', 'RLIMIT_SIGPENDING'],
-  ['stack', 'RLIMIT_STACK'],
-]);
 
 /**
  * The process limits of a container. An engine without CAP_SYS_RESOURCE cannot raise a hard limit: such a limit is cut

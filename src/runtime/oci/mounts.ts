@@ -93,7 +93,10 @@ function requestedMount(request: LaunchMount, host: HostFacts): OciMount {
     return mount(request.target, 'tmpfs', 'tmpfs', options);
   }
   const options = [request.recursive ? 'rbind' : 'bind', request.propagation === '' ? 'rprivate' : request.propagation];
-  if (request.readOnly) options.push('ro', ...(request.recursive && readsRecursively(host) ? ['rro'] : []));
+  if (request.readOnly) {
+    const whole = request.recursive && request.readOnlyNonRecursive !== true && readsRecursively(host);
+    options.push('ro', ...(whole ? ['rro'] : []));
+  }
   return mount(request.target, 'bind', request.source, options);
 }
 

@@ -139,6 +139,11 @@ function containerSysctls(request: LaunchRequest): Record<string, string> {
 
 /** An empty list is the container's wish (`systempaths=unconfined`), null means the defaults. */
 function coveredPaths(config: HostConfig, host: HostFacts): { maskedPaths: string[]; readonlyPaths: string[] } {
+  for (const path of [...(config.MaskedPaths ?? []), ...(config.ReadonlyPaths ?? [])]) {
+    if (!path.startsWith('/') || path.includes('\0')) {
+      throw invalid(`masked and read-only paths must be absolute, not ${JSON.stringify(path.slice(0, 200))}`);
+    }
+  }
   if (config.Privileged) return { maskedPaths: [], readonlyPaths: [] };
   return {
     maskedPaths: config.MaskedPaths === null ? defaultMaskedPaths(host.extraMaskedPaths) : [...config.MaskedPaths],

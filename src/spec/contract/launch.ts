@@ -18,6 +18,8 @@ export type LaunchMount =
       readonly readOnly: boolean;
       readonly recursive: boolean;
       readonly propagation: string;
+      /** Mounts below a read-only bind stay writable; otherwise they become read-only too, where the kernel can. */
+      readonly readOnlyNonRecursive?: boolean;
       /** The engine's own small files (resolv.conf, hosts, hostname). */
       readonly engineOwned?: boolean;
     }

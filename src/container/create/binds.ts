@@ -1,0 +1,82 @@
+import { invalid } from '../../base/errors.ts';
+
+/** What `source:target:mode` of `--volume` and `HostConfig.Binds` says. */
+export interface BindSpec {
+  /** Absolute path of the host, or the name of a volume. */
+  readonly source: string;
+  readonly target: string;
+  /** The third field as it came: what `Mounts[].Mode` of an inspected container shows. */
+  readonly mode: string;
+  readonly readOnly: boolean;
+  /** `rshared`, `slave`, ...; undefined when it is not named. */
+  readonly propagation: string | undefined;
+  /** Do not fill an empty volume with the image's files. */
+  readonly noCopy: boolean;
+  /** SELinux relabelling: `z` shared among containers, `Z` private. */
+  readonly relabel: 'z' | 'Z' | undefined;
+}
+
+/** Words of a mode; of each group at most one may be named. */
+const groups: readonly (readonly [string, readonly string[]])[] = [
+  ['access', ['rw', 'ro']],
+  ['label', ['z', 'Z']],
+  ['propagation', ['shared', 'rshared', 'slave', 'rslave', 'private', 'rprivate']],
+  ['copy', ['nocopy']],
+  ['consistency', ['consistent', 'cached', 'delegated', 'default']],
+];
+const groupOfWord = new Map(groups.flatMap(([group, words]) => words.map((word) => [word, group] as const)));
+
+const invalidSpec = (raw: string, reason?: string): Error =>
+  invalid(`invalid volume specification: '${raw.slice(0, 300)}'${reason === undefined ? '' : `: ${reason}`}`);
+
+/** The words of a mode by group, undefined when it is no mode. */
+function parseMode(mode: string): ReadonlyMap<string, string> | undefined {
+  const found = new Map<string, string>();
+  if (mode === '') return found;
+  for (const word of mode.split(',')) {
+    const group = groupOfWord.get(word);
+    if (group === undefined || found.has(group)) return undefined;
+    found.set(group, word);
+  }
+  return found;
+}
+
+/** @throws invalid in Docker's words. Whether a source exists is not looked at here. */
+export function parseBind(raw: string): BindSpec {
+  const parts = raw.split(':');
+  const [source, target, mode = ''] = parts;
+  if (source === undefined || source === '' || target === undefined || parts.length > 3) throw invalidSpec(raw);
+  // `/data:ro` would be a volume without a source.
+  if (parts.length === 2 && parseMode(target) !== undefined) throw invalidSpec(raw);
+  const words = parseMode(mode);
+  if (words === undefined) throw invalid(`invalid mode: ${mode.slice(0, 100)}`);
+  if (target.includes('\0') || source.includes('\0')) throw invalidSpec(raw);
+  if (!target.startsWith('/')) {
+    throw invalidSpec(
+      raw,
+      `invalid mount config for type "${source.startsWith('/') ? 'bind' : 'volume'}": invalid mount path: '${target}' mount path must be absolute`,
+    );
+  }
+  const cleaned = cleanPath(target);
+  if (cleaned === '/') throw invalidSpec(raw, "invalid specification: destination can't be '/'");
+  const relabel = words.get('label');
+  return {
+    source: source.startsWith('/') ? cleanPath(source) : source,
+    target: cleaned,
+    mode,
+    readOnly: words.get('access') === 'ro',
+    propagation: words.get('propagation'),
+    noCopy: words.has('copy'),
+    relabel: relabel === 'z' || relabel === 'Z' ? relabel : undefined,
+  };
+}
+
+/** An absolute path without `.`, `..` and doubled or trailing slashes; `..` at the root stays there. */
+export function cleanPath(path: string): string {
+  const parts: string[] = [];
+  for (const part of path.split('/')) {
+    if (part === '..') parts.pop();
+    else if (part !== '' && part !== '.') parts.push(part);
+  }
+  return `/${parts.join('/')}`;
+}

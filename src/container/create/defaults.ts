@@ -1,0 +1,38 @@
+import type { HostConfig } from '../../spec/engine/container.ts';
+
+export interface HostDefaults {
+  readonly cgroup: 'v1' | 'hybrid' | 'v2';
+  readonly runtime: string;
+  readonly logDriver: string;
+}
+
+const defaultShmSize = 64 * 1024 * 1024;
+const leastShares = 2;
+const mostShares = 262_144;
+
+/** The settings with everything filled in that Docker fills in at create, as `inspect` then shows them. */
+export function withHostDefaults(config: HostConfig, defaults: HostDefaults): HostConfig {
+  const { Memory: memory, MemorySwap: swap, MemorySwappiness: swappiness } = config;
+  return {
+    ...config,
+    NetworkMode: config.NetworkMode === '' || config.NetworkMode === 'default' ? 'bridge' : config.NetworkMode,
+    IpcMode: config.IpcMode === '' ? 'private' : config.IpcMode,
+    CgroupnsMode: config.CgroupnsMode === '' ? (defaults.cgroup === 'v2' ? 'private' : 'host') : config.CgroupnsMode,
+    RestartPolicy: {
+      ...config.RestartPolicy,
+      Name: config.RestartPolicy.Name === '' ? 'no' : config.RestartPolicy.Name,
+    },
+    LogConfig: { ...config.LogConfig, Type: config.LogConfig.Type === '' ? defaults.logDriver : config.LogConfig.Type },
+    Runtime: config.Runtime === '' ? defaults.runtime : config.Runtime,
+    ShmSize: config.ShmSize === 0 ? defaultShmSize : config.ShmSize,
+    CpuShares: config.CpuShares > 0 ? Math.min(Math.max(config.CpuShares, leastShares), mostShares) : 0,
+    MemorySwap: memory > 0 && swap === 0 ? memory * 2 : swap,
+    MemorySwappiness: swappiness !== null && swappiness < 0 ? null : swappiness,
+    PidsLimit: config.PidsLimit === 0 ? null : config.PidsLimit,
+    Ulimits: config.Ulimits === null ? null : lastOfEachName(config.Ulimits),
+  };
+}
+
+function lastOfEachName<T extends { Name: string }>(list: readonly T[]): T[] {
+  return [...new Map(list.map((item) => [item.Name, item])).values()];
+}

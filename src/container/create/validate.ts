@@ -1,0 +1,206 @@
+import { EngineError, invalid } from '../../base/errors.ts';
+import { signalNumber } from '../../base/text/signals.ts';
+import type {
+  ContainerConfig,
+  CreateContainerRequest,
+  HealthConfig,
+  HostConfig,
+  RestartPolicy,
+} from '../../spec/engine/container.ts';
+import { wantedMounts } from './mounts.ts';
+import { normalizeExposedPorts, normalizePortBindings } from './ports.ts';
+import { validateSysctls } from './sysctls.ts';
+import { validateNamespaces } from './_validate-namespaces.ts';
+import { validateResources } from './_validate-resources.ts';
+
+/** What of the host decides whether a request is valid. */
+export interface ValidationFacts {
+  /** Online processors. */
+  readonly cpus: number;
+  /** Runtime names that the operator configured, `crun` and `runc` among them. */
+  readonly runtimes: ReadonlySet<string>;
+  /** Processors and memory nodes that exist, as in /sys/devices/system: `0-3`; undefined when unknown. */
+  readonly onlineCpus: string | undefined;
+  readonly onlineMems: string | undefined;
+}
+
+/**
+ * Checks everything of a create request that can be checked without looking at other objects: grammar, ranges and
+ * contradictions, in Docker's words. Returns warnings for the answer. @throws invalid; not-implemented for settings of
+ * Docker that this engine does not have yet.
+ */
+export function validateCreate(request: CreateContainerRequest, facts: ValidationFacts): string[] {
+  const { Config: config, HostConfig: host } = request;
+  const warnings: string[] = [];
+  if (request.name !== undefined) validateName(request.name);
+  validateConfig(config);
+  if (host.AutoRemove && host.RestartPolicy.Name !== '' && host.RestartPolicy.Name !== 'no') {
+    throw invalid("can't create 'AutoRemove' container with restart policy");
+  }
+  validateExtraHosts(host.ExtraHosts);
+  normalizeExposedPorts(config.ExposedPorts);
+  normalizePortBindings(host.PortBindings);
+  validateRestartPolicy(host.RestartPolicy);
+  validateLogConfig(host.LogConfig);
+  validateNamespaces(config, host);
+  validateSysctls(host);
+  validateResources(host, facts, warnings);
+  wantedMounts(config, host);
+  validateRuntime(host.Runtime, facts);
+  refuseUnimplemented(host);
+  return warnings;
+}
+
+/** A container's name: two characters or more, beginning with a letter or digit. A leading `/` is allowed. */
+export function validateName(name: string): void {
+  const plain = name.startsWith('/') ? name.slice(1) : name;
+  if (plain.length > 1024 || !/^[a-zA-Z0-9][a-zA-Z0-9_.-]+$/.test(plain)) {
+    throw invalid(`Invalid container name (${name.slice(0, 200)}), only [a-zA-Z0-9][a-zA-Z0-9_.-] are allowed`);
+  }
+}
+
+function validateConfig(config: ContainerConfig): void {
+  const directory = config.WorkingDir;
+  if (directory !== '' && (!directory.startsWith('/') || directory.includes('\0'))) {
+    throw invalid(`the working directory '${directory.slice(0, 300)}' is invalid, it needs to be an absolute path`);
+  }
+  const signal = config.StopSignal;
+  if (signal !== undefined && signal !== '' && signalNumber(signal) === undefined) {
+    throw invalid(`invalid signal: ${signal.slice(0, 100)}`);
+  }
+  for (const variable of config.Env) {
+    if (variable === '' || variable.startsWith('=') || variable.includes('\0')) {
+      throw invalid(`invalid environment variable: ${variable.slice(0, 100)}`);
+    }
+  }
+  for (const text of [...(config.Cmd ?? []), ...(config.Entrypoint ?? []), config.User]) {
+    if (text.includes('\0')) throw invalid('arguments must not hold NUL bytes');
+  }
+  validateHostname(config.Hostname, 'hostname');
+  validateHostname(config.Domainname, 'domainname');
+  if (config.Healthcheck !== undefined) validateHealthcheck(config.Healthcheck);
+}
+
+/** The kernel takes at most 64 bytes (sethostname(2)), which reach files and the environment of the container. */
+function validateHostname(name: string, field: string): void {
+  if (name !== '' && (name.length > 64 || !/^[a-zA-Z0-9._-]+$/.test(name))) {
+    throw invalid(`invalid ${field} format: ${JSON.stringify(name.slice(0, 100))}`);
+  }
+}
+
+const healthDurations = ['Interval', 'Timeout', 'StartPeriod', 'StartInterval'] as const;
+
+function validateHealthcheck(health: HealthConfig): void {
+  for (const field of healthDurations) {
+    const value = health[field];
+    if (value !== undefined && value !== 0 && value < 1_000_000) {
+      throw invalid(`${field} in Healthcheck cannot be less than 1ms`);
+    }
+  }
+  if (health.Retries !== undefined && health.Retries < 0) throw invalid('Retries in Healthcheck cannot be negative');
+  const kind = health.Test?.[0];
+  if (kind !== undefined && kind !== '' && !['NONE', 'CMD', 'CMD-SHELL'].includes(kind)) {
+    throw invalid(`unknown health check type ${JSON.stringify(kind.slice(0, 100))}: expected NONE, CMD or CMD-SHELL`);
+  }
+}
+
+/** `name:address`, where the address may itself have colons, or be `host-gateway`. */
+function validateExtraHosts(hosts: readonly string[] | null): void {
+  for (const entry of hosts ?? []) {
+    const colon = entry.indexOf(':');
+    const address = entry.slice(colon + 1);
+    const shown = JSON.stringify(entry.slice(0, 200));
+    if (colon <= 0 || /[\s\0]/.test(entry.slice(0, colon))) throw invalid(`bad format for add-host: ${shown}`);
+    if (address === 'host-gateway') continue;
+    const bare = address.startsWith('[') && address.endsWith(']') ? address.slice(1, -1) : address;
+    if (!/^[0-9a-fA-F.:]{2,45}$/.test(bare)) {
+      throw invalid(`invalid IP address in add-host: ${JSON.stringify(address.slice(0, 100))}`);
+    }
+  }
+}
+
+/** Also used by `POST /containers/{id}/update`. @throws invalid in Docker's words. */
+export function validateRestartPolicy(policy: RestartPolicy): void {
+  const { Name: name, MaximumRetryCount: count } = policy;
+  if (name === 'on-failure') {
+    if (count < 0) throw invalid('invalid restart policy: maximum retry count cannot be negative');
+    return;
+  }
+  if (name !== '' && name !== 'no' && name !== 'always' && name !== 'unless-stopped') {
+    throw invalid(
+      `invalid restart policy: unknown policy '${String(name).slice(0, 100)}'; use one of 'no', 'always', 'on-failure', or 'unless-stopped'`,
+    );
+  }
+  if (count !== 0) {
+    const negative = count < 0 ? ' and cannot be negative' : '';
+    throw invalid(`invalid restart policy: maximum retry count can only be used with 'on-failure'${negative}`);
+  }
+}
+
+/** Log drivers that the engine has, with the options that each understands. */
+const logDrivers: ReadonlyMap<string, ReadonlySet<string>> = new Map([
+  [
+    'json-file',
+    new Set([
+      'max-size',
+      'max-file',
+      'compress',
+      'labels',
+      'labels-regex',
+      'env',
+      'env-regex',
+      'tag',
+      'mode',
+      'max-buffer-size',
+    ]),
+  ],
+  ['local', new Set(['max-size', 'max-file', 'compress', 'mode', 'max-buffer-size'])],
+  ['none', new Set()],
+]);
+const dockersLogDrivers = new Set(['syslog', 'journald', 'gelf', 'fluentd', 'awslogs', 'splunk', 'etwlogs', 'gcplogs']);
+
+function validateLogConfig(log: HostConfig['LogConfig']): void {
+  const driver = log.Type === '' ? 'json-file' : log.Type;
+  const known = logDrivers.get(driver);
+  if (known === undefined) {
+    if (dockersLogDrivers.has(driver)) {
+      throw new EngineError('not-implemented', `the log driver ${driver} is not implemented`);
+    }
+    throw invalid(`logger: no log driver named '${driver.slice(0, 100)}' is registered`);
+  }
+  for (const [name, value] of Object.entries(log.Config)) {
+    if (!known.has(name)) throw invalid(`unknown log opt '${name.slice(0, 100)}' for ${driver} log driver`);
+    if (name === 'max-file' && !/^[1-9][0-9]{0,5}$/.test(value)) {
+      throw invalid(`max-file must be a number of 1 or more, not ${JSON.stringify(value.slice(0, 100))}`);
+    }
+    if (name === 'max-size' && !/^(-1|[0-9]{1,15}(\.[0-9]{1,6})?[kKmMgGtT]?i?[bB]?)$/.test(value)) {
+      throw invalid(`invalid size: '${value.slice(0, 100)}'`);
+    }
+  }
+}
+
+function validateRuntime(runtime: string, facts: ValidationFacts): void {
+  if (runtime !== '' && !facts.runtimes.has(runtime)) {
+    throw invalid(`unknown or invalid runtime name: ${runtime.slice(0, 100)}`);
+  }
+}
+
+/** Settings of Docker that would silently do nothing. */
+function refuseUnimplemented(host: HostConfig): void {
+  const request = host.DeviceRequests?.[0] as { Driver?: unknown; Capabilities?: unknown } | undefined;
+  if (request !== undefined) {
+    const capabilities = JSON.stringify(request.Capabilities ?? [])
+      .replaceAll('"', '')
+      .replaceAll(',', ' ');
+    throw new EngineError(
+      'not-implemented',
+      `could not select device driver ${JSON.stringify(request.Driver ?? '')} with capabilities: ${capabilities}`,
+    );
+  }
+  if (Object.keys(host.StorageOpt ?? {}).length > 0) {
+    throw new EngineError('not-implemented', '--storage-opt is not implemented: the storage has no quotas');
+  }
+  if ((host.Links ?? []).length > 0) {
+    throw new EngineError('not-implemented', 'links are not implemented: use a user-defined network');
+  }
+}
