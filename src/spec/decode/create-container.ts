@@ -1,0 +1,112 @@
+import { invalid } from '../../base/errors.ts';
+import type { ContainerConfig, CreateContainerRequest, EndpointSettings, HostConfig } from '../engine/container.ts';
+import { checkCreateContainer } from './_create-checks.ts';
+import { containerConfigFields } from './container-config.ts';
+import type { Decoder } from './decoder.ts';
+import { decode, optional, record, string, struct } from './decoder.ts';
+import { endpointSettings } from './endpoint.ts';
+import { hostConfig } from './host-config.ts';
+
+/** The body: the fields of `Config` at top level, with `HostConfig` and `NetworkingConfig` beside them. */
+interface Body extends ContainerConfig {
+  HostConfig: HostConfig;
+  NetworkingConfig: { EndpointsConfig: Record<string, EndpointSettings> };
+  /** Where clients before API 1.44 say the wanted MAC address. */
+  MacAddress?: string;
+}
+
+const body: Decoder<Body> = struct<Body>('CreateRequest', {
+  ...containerConfigFields,
+  HostConfig: hostConfig,
+  NetworkingConfig: struct('NetworkingConfig', { EndpointsConfig: record(endpointSettings) }),
+  MacAddress: optional(string),
+});
+
+const defaultShmSize = 64 * 1024 * 1024;
+
+export interface CreateContainerContext {
+  /** The minor number of the API version that the client speaks (1.x). */
+  readonly apiMinor: number;
+  readonly name?: string;
+  readonly platform?: string;
+}
+
+/**
+ * The request behind the parsed body of `POST /containers/create`, with Docker's defaults filled in, old clients'
+ * habits translated, and checked as far as one can without looking at the host.
+ * @throws EngineError `invalid` in Docker's words.
+ */
+export function decodeCreateContainer(value: unknown, context: CreateContainerContext): CreateContainerRequest {
+  if (value === null) throw invalid('config cannot be empty in order to create a container');
+  const { HostConfig: host, NetworkingConfig: networking, MacAddress: mac, ...config } = decode(body, value);
+  fillDefaults(config, host);
+  adaptToVersion(config, host, context.apiMinor);
+  const endpoints = requestedEndpoints(host, networking.EndpointsConfig);
+  if (mac !== undefined && mac !== '') setMacAddress(endpoints, host.NetworkMode, mac);
+  const request: CreateContainerRequest = { Config: config, HostConfig: host, EndpointsConfig: endpoints };
+  if (context.name !== undefined && context.name !== '') request.name = context.name;
+  if (context.platform !== undefined && context.platform !== '') request.platform = context.platform;
+  checkCreateContainer(request);
+  return request;
+}
+
+function fillDefaults(config: ContainerConfig, host: HostConfig): void {
+  config.Volumes ??= Object.create(null) as Record<string, Record<string, never>>;
+  if (host.NetworkMode === '' || host.NetworkMode === 'default') host.NetworkMode = 'bridge';
+  if (host.IpcMode === '') host.IpcMode = 'private';
+  if (host.ShmSize === 0) host.ShmSize = defaultShmSize;
+  // No swap limit beside a memory limit means: as much swap again.
+  if (host.Memory > 0 && host.MemorySwap === 0) host.MemorySwap = host.Memory * 2;
+  // The command line says -1 for "not set".
+  if (host.MemorySwappiness === -1) host.MemorySwappiness = null;
+  if (host.PidsLimit !== null && host.PidsLimit <= 0) host.PidsLimit = null;
+  host.OomKillDisable ??= false;
+  if (host.RestartPolicy.Name === '') host.RestartPolicy.Name = 'no';
+}
+
+/** Fields that are newer than the client's version are dropped, and defaults that changed are its time's. */
+function adaptToVersion(config: ContainerConfig, host: HostConfig, minor: number): void {
+  if (minor < 40) {
+    for (const mount of host.Mounts ?? []) delete mount.BindOptions?.NonRecursive;
+    if (host.IpcMode === 'private') host.IpcMode = 'shareable';
+  }
+  if (minor < 41 && host.CgroupnsMode === '') host.CgroupnsMode = 'host';
+  if (minor < 42) for (const mount of host.Mounts ?? []) delete mount.BindOptions?.CreateMountpoint;
+  if (minor < 43) delete host.Annotations;
+  if (minor < 44) {
+    delete config.Healthcheck?.StartInterval;
+    for (const mount of host.Mounts ?? []) {
+      delete mount.BindOptions?.ReadOnlyNonRecursive;
+      delete mount.BindOptions?.ReadOnlyForceRecursive;
+    }
+  }
+}
+
+/** What a client may ask of its endpoints; addresses and ids that an engine reported earlier are not among it. */
+function requestedEndpoints(
+  host: HostConfig,
+  given: Readonly<Record<string, EndpointSettings>>,
+): Record<string, EndpointSettings> {
+  const endpoints = Object.create(null) as Record<string, EndpointSettings>;
+  for (const [name, endpoint] of Object.entries(given)) {
+    endpoints[name === 'default' ? host.NetworkMode : name] = {
+      ...endpointSettings.zero(),
+      IPAMConfig: endpoint.IPAMConfig,
+      Links: endpoint.Links,
+      Aliases: endpoint.Aliases,
+      MacAddress: endpoint.MacAddress,
+      DriverOpts: endpoint.DriverOpts,
+      GwPriority: endpoint.GwPriority,
+      NetworkID: endpoint.NetworkID,
+    };
+  }
+  return endpoints;
+}
+
+function setMacAddress(endpoints: Record<string, EndpointSettings>, network: string, mac: string): void {
+  const endpoint = (endpoints[network] ??= endpointSettings.zero());
+  if (endpoint.MacAddress !== '' && endpoint.MacAddress !== mac) {
+    throw invalid('the container-wide MAC address must match the endpoint-specific MAC address for the main network');
+  }
+  endpoint.MacAddress = mac;
+}
