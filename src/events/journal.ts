@@ -1,0 +1,65 @@
+import { type Clock, systemClock } from '../base/clock.ts';
+import type { StateChange, StateJournal } from '../spec/contract/state.ts';
+import type { JournalEvent } from '../spec/engine/event.ts';
+import type { Filters } from '../spec/engine/filters.ts';
+import type { StateDb } from '../store/db/open.ts';
+import { Subscriber } from './_subscriber.ts';
+
+export interface SubscribeOptions {
+  /** Events from this wall clock time on, inclusive, from disk. */
+  readonly sinceNs?: bigint;
+  /** Events from this number on, inclusive, from disk. */
+  readonly sinceSeq?: number;
+  /** Ends here, also when it lies in the future; alone it means: everything that the journal has until then. */
+  readonly untilNs?: bigint;
+  readonly filters: Filters;
+  readonly signal: AbortSignal;
+}
+
+/**
+ * The engine's journal: records and events are committed together, then the events go to the subscribers. A subscriber
+ * is a position in the journal: it reads from disk until it has caught up, then listens, and falls back to the disk
+ * when it gets too far behind. So nothing is lost or doubled, and a slow client costs no memory.
+ */
+export class Journal implements StateJournal {
+  readonly #db: Pick<StateDb, 'load' | 'commit' | 'readEvents'>;
+  readonly #clock: Clock;
+  readonly #subscribers = new Set<Subscriber>();
+
+  constructor(db: Pick<StateDb, 'load' | 'commit' | 'readEvents'>, clock: Clock = systemClock) {
+    this.#db = db;
+    this.#clock = clock;
+  }
+
+  load(kind: string): Promise<{ id: string; value: unknown }[]> {
+    return this.#db.load(kind);
+  }
+
+  /** Commits resolve in order of their numbers, so that subscribers see every event in its place. */
+  async commit(change: StateChange): Promise<readonly JournalEvent[]> {
+    const events = await this.#db.commit(change);
+    if (events.length > 0) for (const subscriber of this.#subscribers) subscriber.offer(events);
+    return events;
+  }
+
+  /**
+   * Events as they happen, after what `sinceNs` or `sinceSeq` ask for. The subscription holds from this call on.
+   * Iteration ends (without an error) at `untilNs`, when the signal aborts, and when the journal is closed.
+   */
+  subscribe(options: SubscribeOptions): AsyncIterable<JournalEvent> {
+    const subscriber = new Subscriber(this.#db, this.#clock, options, () => this.#subscribers.delete(subscriber));
+    this.#subscribers.add(subscriber);
+    subscriber.open();
+    return subscriber;
+  }
+
+  /** How many clients listen: `NEventsListener` of `GET /info`. */
+  get listeners(): number {
+    return this.#subscribers.size;
+  }
+
+  /** Ends all subscriptions; the database stays open. */
+  close(): void {
+    for (const subscriber of [...this.#subscribers]) subscriber.close();
+  }
+}
