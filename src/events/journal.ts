@@ -60,6 +60,6 @@ export class Journal implements StateJournal {
 
   /** Ends all subscriptions; the database stays open. */
   close(): void {
-    for (const subscriber of [...this.#subscribers]) subscriber.close();
+    for (const subscriber of this.#subscribers) subscriber.close();
   }
 }

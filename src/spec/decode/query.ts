@@ -1,4 +1,5 @@
 import { invalid } from '../../base/errors.ts';
+import { isDecimal } from '../../base/text/digits.ts';
 
 /** Query parameters in order; keys may repeat. */
 export type Query = ReadonlyMap<string, readonly string[]>;
@@ -50,7 +51,7 @@ export function queryInteger(query: Query, key: string, range: { min: number; ma
   const text = queryText(query, key);
   if (text === undefined || text === '') return undefined;
   const digits = text.startsWith('-') || text.startsWith('+') ? text.slice(1) : text;
-  const good = digits !== '' && digits.length <= 15 && [...digits].every((char) => char >= '0' && char <= '9');
+  const good = digits.length <= 15 && isDecimal(digits);
   const value = Number(text);
   if (!good || value < range.min || value > range.max) {
     throw invalid(

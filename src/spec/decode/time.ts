@@ -1,4 +1,5 @@
 import { invalid } from '../../base/errors.ts';
+import { isDecimal } from '../../base/text/digits.ts';
 
 /**
  * A point in time as `since` and `until` say it, in nanoseconds since 1970: Unix seconds with an optional fraction
@@ -15,13 +16,12 @@ export function parseTimestamp(text: string, nowNs: bigint, what: string): bigin
 }
 
 const isDigit = (char: string): boolean => char >= '0' && char <= '9';
-const allDigits = (text: string): boolean => text !== '' && [...text].every(isDigit);
 
 function unixTime(text: string): bigint | undefined {
   const negative = text.startsWith('-');
   const [seconds = '', fraction, ...more] = (negative ? text.slice(1) : text).split('.');
-  if (more.length > 0 || !allDigits(seconds) || seconds.length > 12) return undefined;
-  if (fraction !== undefined && fraction !== '' && !allDigits(fraction)) return undefined;
+  if (more.length > 0 || !isDecimal(seconds) || seconds.length > 12) return undefined;
+  if (fraction !== undefined && fraction !== '' && !isDecimal(fraction)) return undefined;
   const ns = BigInt(seconds) * 1_000_000_000n + BigInt((fraction ?? '').slice(0, 9).padEnd(9, '0'));
   return negative ? -ns : ns;
 }
@@ -29,7 +29,7 @@ function unixTime(text: string): bigint | undefined {
 /** Reads fixed-width digit groups and separators: `dddd-dd-dd`. */
 function digitsAt(text: string, at: number, count: number): number {
   const part = text.slice(at, at + count);
-  return part.length === count && allDigits(part) ? Number(part) : Number.NaN;
+  return part.length === count && isDecimal(part) ? Number(part) : Number.NaN;
 }
 
 function calendarTime(text: string): bigint | undefined {
