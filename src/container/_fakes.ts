@@ -1,0 +1,320 @@
+import type { ContainerId, Digest, DiffId } from '../base/ids.ts';
+import { notFound } from '../base/errors.ts';
+import { systemClock } from '../base/clock.ts';
+import { silentLogger } from '../base/log.ts';
+import type { ExitStatus, LaunchedContainer, LaunchRequest, StdioChannel, StdioSink } from '../spec/contract/launch.ts';
+import type { StateChange } from '../spec/contract/state.ts';
+import type { EventInput } from '../spec/engine/event.ts';
+import type { ContainerConfig, CreateContainerRequest, HostConfig } from '../spec/engine/container.ts';
+import type { ContainerPorts } from './ports.ts';
+
+/** A process that a test ends by hand. */
+export interface FakeRun {
+  readonly request: LaunchRequest;
+  readonly sinks: Set<StdioSink>;
+  end(code: number): void;
+}
+
+/** What the fakes were asked to do, and what a test tells them to fail with. */
+function newWorld() {
+  return {
+    events: [] as EventInput[],
+    records: new Map<string, unknown>(),
+    runs: [] as FakeRun[],
+    signals: [] as number[],
+    failures: {} as { create?: Error; open?: Error },
+    mounted: new Set<ContainerId>(),
+    prepared: new Set<ContainerId>(),
+    open: new Set<ContainerId>(),
+    adoptable: new Map<ContainerId, FakeRun>(),
+  };
+}
+type World = ReturnType<typeof newWorld>;
+
+/** Services in memory for tests of this room: what they were asked to do can be read from them. */
+export function fakePorts() {
+  const world = newWorld();
+  const ports: ContainerPorts = {
+    ...fakeStorage(world),
+    ...fakeProcesses(world),
+    ...fakeHost(),
+  };
+  return { ports, ...world };
+}
+
+function launchFake({ runs, adoptable }: World, request: LaunchRequest): LaunchedContainer {
+  const { promise, resolve } = Promise.withResolvers<ExitStatus>();
+  const sinks = new Set<StdioSink>();
+  const run: FakeRun = {
+    request,
+    sinks,
+    end(code) {
+      for (const sink of sinks) sink.end();
+      resolve({ code, oomKilled: false, finishedNs: systemClock.nowNs() });
+    },
+  };
+  runs.push(run);
+  adoptable.set(request.id, run);
+  const stdio: StdioChannel = {
+    add: (sink) => void sinks.add(sink),
+    remove: (sink) => void sinks.delete(sink),
+    write: async () => undefined,
+    closeStdin: () => undefined,
+    resize: async () => undefined,
+    drained: promise.then(() => undefined),
+  };
+  return { pid: 1000 + runs.length, pidStart: 7, stdio, exited: promise };
+}
+
+function fakeStorage({
+  events,
+  records,
+  mounted,
+  prepared,
+}: World): Pick<ContainerPorts, 'journal' | 'images' | 'snapshots' | 'volumes'> {
+  return {
+    journal: {
+      load: async (kind) =>
+        [...records].filter(([key]) => key.startsWith(`${kind}/`)).map(([id, value]) => ({ id, value })),
+      async commit(change: StateChange) {
+        for (const record of change.records ?? []) {
+          if (record.op === 'put') records.set(`${record.kind}/${record.id}`, record.value);
+          else records.delete(`${record.kind}/${record.id}`);
+        }
+        events.push(...(change.events ?? []));
+        return [];
+      },
+    },
+    images: {
+      async resolve(name) {
+        if (name !== 'busybox') throw notFound(`No such image: ${name}`);
+        const digest = `sha256:${'1'.repeat(64)}` as Digest;
+        return {
+          id: digest,
+          manifest: { mediaType: 'x', digest, size: 1 },
+          platform: { os: 'linux', architecture: 'amd64' },
+          layers: [`sha256:${'2'.repeat(64)}` as DiffId],
+          config: {
+            architecture: 'amd64',
+            os: 'linux',
+            config: { Cmd: ['sh'], Env: ['FROM=image'] },
+            rootfs: { type: 'layers', diff_ids: [] },
+            history: [],
+          },
+        };
+      },
+      retain: () => undefined,
+      release: () => undefined,
+    },
+    snapshots: {
+      prepare: async (id) => void prepared.add(id),
+      async mount(id) {
+        mounted.add(id);
+        return `/fake/${id}`;
+      },
+      unmount: async (id) => void mounted.delete(id),
+      async remove(id) {
+        mounted.delete(id);
+        prepared.delete(id);
+      },
+      usage: async () => ({ writable: 1, layers: 2 }),
+      restore: async () => undefined,
+    },
+    volumes: {
+      ensure: async () => Promise.reject(new Error('no volumes here')),
+      get: () => undefined,
+      list: () => [],
+      remove: async () => undefined,
+      retain: () => undefined,
+      release: () => undefined,
+      users: () => [],
+      copyUp: async () => undefined,
+    },
+  };
+}
+
+function fakeProcesses(world: World): Pick<ContainerPorts, 'networks' | 'launcher' | 'usage' | 'logs'> {
+  const { failures, open, runs, signals, adoptable } = world;
+  return {
+    networks: {
+      validate: () => undefined,
+      find: () => undefined,
+      async open({ containerId }) {
+        if (failures.open !== undefined) throw failures.open;
+        open.add(containerId);
+        const sandbox = {
+          sandboxId: 'f'.repeat(64),
+          mode: 'private' as const,
+          endpoints: {},
+          ports: {},
+          hostInterfaces: [],
+        };
+        return { sandbox, namespacePath: '/proc/1/fd/9', releasePath: () => undefined };
+      },
+      close: async (id) => void open.delete(id),
+      restore: async () => undefined,
+      resolvConf: async () => '',
+    },
+    launcher: {
+      async create(request) {
+        if (failures.create !== undefined) throw failures.create;
+        return launchFake(world, request);
+      },
+      start: async () => undefined,
+      async adopt({ id }) {
+        const run = adoptable.get(id);
+        if (run === undefined) throw new Error('nothing there');
+        return launchFake(world, run.request);
+      },
+      exec: async () => Promise.reject(new Error('no execs here')),
+      async signal(_id, _directory, signal) {
+        signals.push(signal);
+        if (signal === 9) runs.at(-1)?.end(137);
+        return true;
+      },
+      delete: async () => undefined,
+      reopenLog: async () => undefined,
+      sweep: async () => undefined,
+    },
+    usage: { read: async () => Promise.reject(new Error('no usage here')) },
+    logs: {
+      read: async function* () {},
+      keepRotated: () => undefined,
+      forget: () => undefined,
+      remove: async () => undefined,
+    },
+  };
+}
+
+function fakeHost(): Pick<ContainerPorts, 'roots' | 'host' | 'clock' | 'log' | 'settings'> {
+  return {
+    roots: {
+      readFile: async () => undefined,
+      resolve: async (_root, path) => path,
+      makeDirectory: async () => undefined,
+    },
+    host: {
+      kindOf: async () => 'directory',
+      makeDirectory: async () => undefined,
+      write: async () => undefined,
+      read: async () => undefined,
+      removeTree: async () => undefined,
+      list: async () => [],
+      hostname: () => 'host',
+    },
+    clock: systemClock,
+    log: silentLogger,
+    settings: {
+      dataRoot: '/fake/data',
+      execRoot: '/fake/run',
+      defaultRuntime: 'crun',
+      runtimes: new Set(['crun', 'runc']),
+      defaultLogDriver: 'json-file',
+      logMaxBytes: 1 << 20,
+      logMaxFiles: 3,
+      cgroup: 'v1',
+      cpus: 2,
+      onlineCpus: '0-1',
+      onlineMems: '0',
+    },
+  };
+}
+
+/** A create request as the decoders give it for a body that says nothing. */
+export function createRequest(change: {
+  name?: string;
+  config?: Partial<ContainerConfig>;
+  host?: Partial<HostConfig>;
+}): CreateContainerRequest {
+  return {
+    ...(change.name === undefined ? {} : { name: change.name }),
+    Config: { ...emptyConfig, ...change.config },
+    HostConfig: { ...emptyHostConfig, ...change.host },
+    EndpointsConfig: {},
+  };
+}
+
+const emptyConfig: ContainerConfig = {
+  Hostname: '',
+  Domainname: '',
+  User: '',
+  AttachStdin: false,
+  AttachStdout: false,
+  AttachStderr: false,
+  Tty: false,
+  OpenStdin: false,
+  StdinOnce: false,
+  Env: [],
+  Cmd: null,
+  Image: 'busybox',
+  Volumes: null,
+  WorkingDir: '',
+  Entrypoint: null,
+  Labels: {},
+};
+
+const emptyHostConfig: HostConfig = {
+  Binds: null,
+  ContainerIDFile: '',
+  LogConfig: { Type: '', Config: {} },
+  NetworkMode: 'default',
+  PortBindings: {},
+  RestartPolicy: { Name: '', MaximumRetryCount: 0 },
+  AutoRemove: false,
+  VolumeDriver: '',
+  VolumesFrom: null,
+  ConsoleSize: [0, 0],
+  CapAdd: null,
+  CapDrop: null,
+  CgroupnsMode: '',
+  Dns: [],
+  DnsOptions: [],
+  DnsSearch: [],
+  ExtraHosts: null,
+  GroupAdd: null,
+  IpcMode: '',
+  Cgroup: '',
+  Links: null,
+  OomScoreAdj: 0,
+  PidMode: '',
+  Privileged: false,
+  PublishAllPorts: false,
+  ReadonlyRootfs: false,
+  SecurityOpt: null,
+  UTSMode: '',
+  UsernsMode: '',
+  ShmSize: 64 << 20,
+  Runtime: '',
+  Isolation: '',
+  CpuShares: 0,
+  Memory: 0,
+  NanoCpus: 0,
+  CgroupParent: '',
+  BlkioWeight: 0,
+  BlkioWeightDevice: null,
+  BlkioDeviceReadBps: null,
+  BlkioDeviceWriteBps: null,
+  BlkioDeviceReadIOps: null,
+  BlkioDeviceWriteIOps: null,
+  CpuPeriod: 0,
+  CpuQuota: 0,
+  CpuRealtimePeriod: 0,
+  CpuRealtimeRuntime: 0,
+  CpusetCpus: '',
+  CpusetMems: '',
+  Devices: null,
+  DeviceCgroupRules: null,
+  DeviceRequests: null,
+  MemoryReservation: 0,
+  MemorySwap: 0,
+  MemorySwappiness: null,
+  OomKillDisable: null,
+  PidsLimit: null,
+  Ulimits: null,
+  CpuCount: 0,
+  CpuPercent: 0,
+  IOMaximumIOps: 0,
+  IOMaximumBandwidth: 0,
+  MaskedPaths: null,
+  ReadonlyPaths: null,
+};

@@ -1,0 +1,106 @@
+import { newContainerId } from '../../base/ids.ts';
+import { Scope } from '../../base/scope.ts';
+import type { CreateContainerRequest } from '../../spec/engine/container.ts';
+import { type ContainerContext, containerEvent, dataDirectory } from '../context.ts';
+import { ContainerEntry } from '../entry.ts';
+import { containerKind, type ContainerRecord, encodeRecord } from '../record.ts';
+import { createdState } from '../state.ts';
+import { parseExtraHost } from '../start/hosts.ts';
+import { withHostDefaults } from './defaults.ts';
+import { mergeImageConfig } from './merge.ts';
+import { chooseName } from './names.ts';
+import { makeMounts } from './storage.ts';
+import { validateCreate } from './validate.ts';
+
+/**
+ * `docker create`: checks the whole request first, then makes volumes and the writable layer, then the record. When a
+ * step fails, nothing of it is left.
+ */
+export async function createContainer(
+  ctx: ContainerContext,
+  request: CreateContainerRequest,
+): Promise<{ id: string; warnings: string[] }> {
+  const warnings = validateCreate(request, ctx.settings);
+  request.HostConfig.ExtraHosts?.forEach(parseExtraHost);
+  const image = await ctx.images.resolve(request.Config.Image, request.platform);
+  const config = mergeImageConfig(request.Config, image.config.config);
+  const hostConfig = withHostDefaults(request.HostConfig, {
+    cgroup: ctx.settings.cgroup,
+    runtime: ctx.settings.defaultRuntime,
+    logDriver: ctx.settings.defaultLogDriver,
+  });
+  if (!hostConfig.NetworkMode.startsWith('container:')) {
+    ctx.networks.validate({
+      networkMode: hostConfig.NetworkMode,
+      endpoints: request.EndpointsConfig,
+      exposedPorts: Object.keys(config.ExposedPorts ?? {}),
+      portBindings: hostConfig.PortBindings,
+      publishAll: hostConfig.PublishAllPorts,
+      sysctls: hostConfig.Sysctls ?? {},
+    });
+  }
+
+  await using scope = new Scope();
+  const id = newContainerId();
+  const name = takeName(ctx, request.name, id);
+  scope.defer(() => ctx.table.releaseName(name, id));
+  ctx.images.retain(image.id, id);
+  scope.defer(() => ctx.images.release(image.id, id));
+  scope.defer(() => ctx.host.removeTree(dataDirectory(ctx, id)));
+  await scope.acquire(ctx.snapshots.prepare(id, image.layers), () => ctx.snapshots.remove(id));
+  const { mounts, copyUps } = await makeMounts(ctx, id, config, hostConfig, scope);
+  if (copyUps.length > 0) await fillVolumes(ctx, id, copyUps);
+  const record: ContainerRecord = {
+    id,
+    name,
+    createdNs: ctx.clock.nowNs(),
+    imageId: image.id,
+    imageName: request.Config.Image,
+    imageManifest: image.manifest.digest,
+    platform: `${image.platform.os}/${image.platform.architecture}`,
+    layers: image.layers,
+    config: {
+      ...config,
+      Hostname: config.Hostname === '' ? defaultHostname(hostConfig.NetworkMode, id) : config.Hostname,
+    },
+    hostConfig,
+    endpoints: request.EndpointsConfig,
+    mounts,
+    state: createdState,
+    restartCount: 0,
+    stoppedByUser: false,
+    sandbox: undefined,
+  };
+  await ctx.journal.commit({
+    records: [{ op: 'put', kind: containerKind, id, value: encodeRecord(record) }],
+    events: [containerEvent(record, 'create')],
+  });
+  ctx.table.add(new ContainerEntry(record));
+  scope.commit();
+  return { id, warnings };
+}
+
+/** Shared network: shared name, found at the start. */
+const defaultHostname = (networkMode: string, id: string): string =>
+  networkMode === 'host' || networkMode.startsWith('container:') ? '' : id.slice(0, 12);
+
+function takeName(ctx: ContainerContext, wanted: string | undefined, id: ContainerRecord['id']): string {
+  const given = wanted?.startsWith('/') === true ? wanted.slice(1) : wanted;
+  const name = given === undefined || given === '' ? chooseName((taken) => ctx.table.isNameTaken(taken)) : given;
+  ctx.table.reserveName(name, id);
+  return name;
+}
+
+/** New volumes get what the image has at their place; the root is mounted just for this. */
+async function fillVolumes(
+  ctx: ContainerContext,
+  id: ContainerRecord['id'],
+  copyUps: readonly { volume: string; path: string }[],
+): Promise<void> {
+  const root = await ctx.snapshots.mount(id, []);
+  try {
+    for (const { volume, path } of copyUps) await ctx.volumes.copyUp(volume, root, path);
+  } finally {
+    await ctx.snapshots.unmount(id);
+  }
+}

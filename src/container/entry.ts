@@ -1,0 +1,61 @@
+import { Latch, Mutex } from '../base/async.ts';
+import type { ContainerId, ExecId } from '../base/ids.ts';
+import type { ExitStatus, LaunchedContainer, StdioChannel, StdioSink } from '../spec/contract/launch.ts';
+import type { WaitResult } from '../spec/engine/container.ts';
+import type { ExecEntry } from './exec/entry.ts';
+import type { ContainerRecord } from './record.ts';
+
+/** One container in memory: its record, and what lives only as long as this engine process. */
+export class ContainerEntry {
+  /** Replaced whole, only inside `lock` and only by `commitRecord`. */
+  record: ContainerRecord;
+  /** The process and its stdio while it runs. */
+  live: LaunchedContainer | undefined;
+  /** Clients that attached before the start; they get every byte from the first on. */
+  readonly waitingSinks = new Set<StdioSink>();
+  /** Set when the container starts; replaced when it ended. */
+  started = new Latch<StdioChannel>();
+  /** Set when the current or next run ended; replaced at once. */
+  nextExit = new Latch<ExitStatus>();
+  readonly removed = new Latch<WaitResult>();
+  readonly execs = new Map<ExecId, ExecEntry>();
+  /** Cleaning up after the last run, which a new start waits for. */
+  teardown: Promise<void> = Promise.resolve();
+  /** The pending automatic restart. */
+  restart: { readonly timer: NodeJS.Timeout; readonly delayMs: number } | undefined;
+  lastDelayMs = 0;
+  /** A removal is under way: nothing may start it again. */
+  removing = false;
+  readonly #mutex = new Mutex();
+
+  constructor(record: ContainerRecord) {
+    this.record = record;
+  }
+
+  get id(): ContainerId {
+    return this.record.id;
+  }
+
+  /** State changes of one container happen one after another; never wait for a process to end inside. */
+  lock<T>(task: () => T | Promise<T>): Promise<T> {
+    return this.#mutex.run(task);
+  }
+
+  get isRunning(): boolean {
+    return this.record.state.phase === 'running';
+  }
+
+  /** Hands the run's end to everybody who waits for it and prepares for the next run. */
+  announceExit(status: ExitStatus): void {
+    const latch = this.nextExit;
+    this.nextExit = new Latch();
+    this.started = new Latch();
+    latch.set(status);
+  }
+
+  cancelRestart(): void {
+    if (this.restart === undefined) return;
+    clearTimeout(this.restart.timer);
+    this.restart = undefined;
+  }
+}

@@ -1,0 +1,134 @@
+import { formatTime } from '../base/clock.ts';
+import type { ContainerInspect, EndpointSettings, MountPoint, NetworkSettingsView } from '../spec/engine/container.ts';
+import { type ContainerContext, dataDirectory, logPath } from './context.ts';
+import type { ContainerEntry } from './entry.ts';
+import { joinedContainer } from './start/namespaces.ts';
+import { viewState } from './state.ts';
+
+/** `docker inspect` of a container. */
+export async function inspectContainer(
+  ctx: ContainerContext,
+  entry: ContainerEntry,
+  options: { readonly size: boolean },
+): Promise<ContainerInspect> {
+  const { record } = entry;
+  const { config, hostConfig } = record;
+  const [path = '', ...args] = [...(config.Entrypoint ?? []), ...(config.Cmd ?? [])];
+  const usage = options.size ? await ctx.snapshots.usage(entry.id) : undefined;
+  const files = dataDirectory(ctx, fileOwner(ctx, entry).id);
+  const execs = [...entry.execs.values()].filter((exec) => exec.phase === 'running').map((exec) => exec.id);
+  return {
+    Id: entry.id,
+    Created: formatTime(record.createdNs),
+    Path: path,
+    Args: args,
+    State: viewState(record.state),
+    Image: record.imageId,
+    ResolvConfPath: `${files}/resolv.conf`,
+    HostnamePath: `${files}/hostname`,
+    HostsPath: `${files}/hosts`,
+    LogPath: hostConfig.LogConfig.Type === 'none' ? '' : logPath(ctx, entry.id),
+    Name: `/${record.name}`,
+    RestartCount: record.restartCount,
+    Driver: 'erofs',
+    Platform: 'linux',
+    MountLabel: '',
+    ProcessLabel: '',
+    AppArmorProfile: '',
+    ExecIDs: execs.length === 0 ? null : execs,
+    HostConfig: hostConfig,
+    GraphDriver: { Name: 'erofs', Data: null },
+    ...(usage === undefined ? {} : { SizeRw: usage.writable, SizeRootFs: usage.writable + usage.layers }),
+    Mounts: viewMounts(ctx, entry),
+    Config: config,
+    NetworkSettings: viewNetwork(entry),
+  };
+}
+
+function fileOwner(ctx: ContainerContext, entry: ContainerEntry): ContainerEntry {
+  try {
+    return joinedContainer(ctx, entry.record.hostConfig.NetworkMode) ?? entry;
+  } catch {
+    // The container whose network it joined is gone; so are that one's files.
+    return entry;
+  }
+}
+
+/** Docker's `Mounts`: what is mounted by the user's wish, without the engine's own files and without `--tmpfs`. */
+export function viewMounts(ctx: ContainerContext, entry: ContainerEntry): MountPoint[] {
+  const fromTmpfs = entry.record.hostConfig.Tmpfs ?? {};
+  const shown = entry.record.mounts.filter((mount) => mount.type !== 'tmpfs' || !(mount.destination in fromTmpfs));
+  return shown.map((mount) => ({
+    Type: mount.type,
+    ...(mount.type === 'volume' ? { Name: mount.name } : {}),
+    Source: mount.type === 'volume' ? (ctx.volumes.get(mount.name)?.mountpoint ?? '') : mount.source,
+    Destination: mount.destination,
+    ...(mount.type === 'volume' ? { Driver: mount.driver } : {}),
+    Mode: mount.mode,
+    RW: !mount.readOnly,
+    Propagation: mount.propagation,
+  }));
+}
+
+const noEndpoint: Pick<
+  EndpointSettings,
+  | 'EndpointID'
+  | 'Gateway'
+  | 'GlobalIPv6Address'
+  | 'GlobalIPv6PrefixLen'
+  | 'IPAddress'
+  | 'IPPrefixLen'
+  | 'IPv6Gateway'
+  | 'MacAddress'
+> = {
+  EndpointID: '',
+  Gateway: '',
+  GlobalIPv6Address: '',
+  GlobalIPv6PrefixLen: 0,
+  IPAddress: '',
+  IPPrefixLen: 0,
+  IPv6Gateway: '',
+  MacAddress: '',
+};
+
+/** Addresses are shown only while it runs; afterwards the networks stay with empty addresses, as in Docker. */
+function viewNetwork(entry: ContainerEntry): NetworkSettingsView {
+  const { record } = entry;
+  const { sandbox } = record;
+  const isUp = record.state.phase === 'running';
+  const endpoints = sandbox?.endpoints ?? record.endpoints;
+  const networks = Object.fromEntries(
+    Object.entries(endpoints).map(([name, endpoint]) => [name, isUp ? endpoint : { ...endpoint, ...noEndpoint }]),
+  );
+  const {
+    EndpointID,
+    Gateway,
+    GlobalIPv6Address,
+    GlobalIPv6PrefixLen,
+    IPAddress,
+    IPPrefixLen,
+    IPv6Gateway,
+    MacAddress,
+  } = networks['bridge'] ?? noEndpoint;
+  const hasNamespace = isUp && sandbox?.mode === 'private' && record.state.phase === 'running';
+  return {
+    Bridge: '',
+    SandboxID: isUp ? (sandbox?.sandboxId ?? '') : '',
+    SandboxKey: hasNamespace && record.state.phase === 'running' ? `/proc/${record.state.pid}/ns/net` : '',
+    Ports: isUp ? (sandbox?.ports ?? {}) : {},
+    HairpinMode: false,
+    LinkLocalIPv6Address: '',
+    LinkLocalIPv6PrefixLen: 0,
+    SecondaryIPAddresses: null,
+    SecondaryIPv6Addresses: null,
+    EndpointID,
+    Gateway,
+    GlobalIPv6Address,
+    GlobalIPv6PrefixLen,
+    IPAddress,
+    IPPrefixLen,
+    IPv6Gateway,
+    MacAddress,
+    Networks: networks,
+  };
+}

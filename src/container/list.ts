@@ -1,0 +1,159 @@
+import { invalid } from '../base/errors.ts';
+import { isHex64 } from '../base/ids.ts';
+import type { ContainerSummary, PortMap, PortSummary } from '../spec/engine/container.ts';
+import { type Filters, filterValues, labelsMatch } from '../spec/engine/filters.ts';
+import type { ContainerContext } from './context.ts';
+import type { ContainerEntry } from './entry.ts';
+import { viewMounts } from './inspect.ts';
+import { describeState } from './status.ts';
+
+export interface ListWishes {
+  readonly all: boolean;
+  readonly limit?: number;
+  readonly size: boolean;
+  readonly filters: Filters;
+}
+
+const knownFilters = [
+  'ancestor',
+  'before',
+  'exited',
+  'expose',
+  'health',
+  'id',
+  'is-task',
+  'isolation',
+  'label',
+  'label!',
+  'name',
+  'network',
+  'publish',
+  'since',
+  'status',
+  'volume',
+] as const;
+const statuses = ['created', 'running', 'paused', 'restarting', 'removing', 'exited', 'dead'];
+
+/** `docker ps`. Newest first. @throws invalid for unknown filters or values. */
+export async function listContainers(ctx: ContainerContext, wishes: ListWishes): Promise<ContainerSummary[]> {
+  const { filters } = wishes;
+  checkFilters(filters);
+  const anyPhase = wishes.all || wishes.limit !== undefined || filters.has('status') || filters.has('exited');
+  const chosen: ContainerEntry[] = [];
+  const matches = matcher(ctx, filters);
+  for (const entry of ctx.table.list()) {
+    const { phase } = entry.record.state;
+    if (!anyPhase && phase !== 'running' && phase !== 'restarting') continue;
+    if (!matches(entry)) continue;
+    chosen.push(entry);
+    if (wishes.limit !== undefined && wishes.limit > 0 && chosen.length >= wishes.limit) break;
+  }
+  return Promise.all(chosen.map((entry) => summarize(ctx, entry, wishes.size)));
+}
+
+function checkFilters(filters: Filters): void {
+  for (const key of filters.keys()) {
+    if (!(knownFilters as readonly string[]).includes(key)) throw invalid(`invalid filter '${key}'`);
+  }
+  for (const status of filters.get('status') ?? []) {
+    if (!statuses.includes(status)) throw invalid(`invalid filter 'status=${status}'`);
+  }
+  for (const code of filters.get('exited') ?? []) {
+    if (!/^-?\d{1,10}$/.test(code)) throw invalid(`invalid filter 'exited=${code}'`);
+  }
+}
+
+type Test = (entry: ContainerEntry) => boolean;
+
+/** One test a filter; a container is listed when all hold. */
+function matcher(ctx: ContainerContext, filters: Filters): Test {
+  const tests: Test[] = [({ record }) => labelsMatch(filters, record.config.Labels)];
+  const any = (key: string, test: (value: string, entry: ContainerEntry) => boolean): void => {
+    const values = filterValues(filters, key);
+    if (values !== undefined) tests.push((entry) => values.some((value) => test(value, entry)));
+  };
+  any('id', (value, { id }) => id.startsWith(value));
+  any('name', (value, { record }) => nameMatches(value, record.name));
+  any('status', (value, { record }) => record.state.phase === value);
+  any('exited', (value, { record }) => record.state.phase === 'exited' && record.state.exitCode === Number(value));
+  any('ancestor', (value, entry) => isAncestor(value, entry));
+  any('volume', (value, { record }) => record.mounts.some((m) => m.name === value || m.destination === value));
+  any('network', (value, { record }) =>
+    Object.entries(record.sandbox?.endpoints ?? {}).some(([name, end]) => name === value || end.NetworkID === value),
+  );
+  any('health', (value) => value === 'none');
+  any('is-task', (value) => value === 'false' || value === '0');
+  any('expose', (value, { record }) => Object.keys(record.config.ExposedPorts ?? {}).includes(withProtocol(value)));
+  any('publish', (value, { record }) => (record.sandbox?.ports[withProtocol(value)]?.length ?? 0) > 0);
+  const before = filterValues(filters, 'before')?.map((name) => ctx.table.find(name).record.createdNs);
+  if (before !== undefined) tests.push(({ record }) => before.every((ns) => record.createdNs < ns));
+  const since = filterValues(filters, 'since')?.map((name) => ctx.table.find(name).record.createdNs);
+  if (since !== undefined) tests.push(({ record }) => since.every((ns) => record.createdNs > ns));
+  return (entry) => tests.every((test) => test(entry));
+}
+
+const withProtocol = (port: string): string => (port.includes('/') ? port : `${port}/tcp`);
+
+/**
+ * Docker takes a regular expression here. What users write is a part of the name, perhaps with `^`, `/` and `$`;
+ * only that is understood, so that no client can hold up the engine with a costly expression.
+ */
+function nameMatches(wanted: string, name: string): boolean {
+  const fromStart = wanted.startsWith('^');
+  const toEnd = wanted.endsWith('$');
+  let part = wanted.slice(fromStart ? 1 : 0, toEnd ? -1 : undefined);
+  const subject = part.startsWith('/') ? `/${name}` : name;
+  part = part.replaceAll('\\', '');
+  if (fromStart && toEnd) return subject === part;
+  if (fromStart) return subject.startsWith(part);
+  return toEnd ? subject.endsWith(part) : subject.includes(part);
+}
+
+function isAncestor(wanted: string, { record }: ContainerEntry): boolean {
+  const hex = wanted.startsWith('sha256:') ? wanted.slice(7) : wanted;
+  const tagged = wanted.includes(':') || wanted.includes('@') ? wanted : `${wanted}:latest`;
+  const isName = record.imageName === wanted || record.imageName === tagged || `${record.imageName}:latest` === wanted;
+  return isName || (hex.length >= 4 && record.imageId.slice(7).startsWith(hex));
+}
+
+async function summarize(ctx: ContainerContext, entry: ContainerEntry, size: boolean): Promise<ContainerSummary> {
+  const { record } = entry;
+  const { config, hostConfig, state } = record;
+  const usage = size ? await ctx.snapshots.usage(entry.id) : undefined;
+  return {
+    Id: entry.id,
+    Names: [`/${record.name}`],
+    Image: isHex64(record.imageName) ? `sha256:${record.imageName}` : record.imageName,
+    ImageID: record.imageId,
+    Command: [...(config.Entrypoint ?? []), ...(config.Cmd ?? [])].map(quoteWord).join(' '),
+    Created: Number(record.createdNs / 1_000_000_000n),
+    Ports: state.phase === 'running' ? summarizePorts(record.sandbox?.ports ?? {}) : [],
+    ...(usage === undefined ? {} : { SizeRw: usage.writable, SizeRootFs: usage.writable + usage.layers }),
+    Labels: config.Labels,
+    State: state.phase,
+    Status: describeState(state, ctx.clock.nowNs()),
+    HostConfig: {
+      NetworkMode: hostConfig.NetworkMode,
+      ...(hostConfig.Annotations === undefined ? {} : { Annotations: hostConfig.Annotations }),
+    },
+    NetworkSettings: { Networks: record.sandbox?.endpoints ?? {} },
+    Mounts: viewMounts(ctx, entry),
+  };
+}
+
+/** Docker quotes a word with blanks in the one-line command. */
+const quoteWord = (word: string): string => (word.includes(' ') ? `'${word}'` : word);
+
+function summarizePorts(ports: PortMap): PortSummary[] {
+  const summaries: PortSummary[] = [];
+  for (const [spec, bindings] of Object.entries(ports)) {
+    const at = spec.indexOf('/');
+    const PrivatePort = Number(at < 0 ? spec : spec.slice(0, at));
+    const Type = (at < 0 ? 'tcp' : spec.slice(at + 1)) as PortSummary['Type'];
+    if (bindings === null || bindings.length === 0) summaries.push({ PrivatePort, Type });
+    for (const binding of bindings ?? []) {
+      summaries.push({ IP: binding.HostIp, PrivatePort, PublicPort: Number(binding.HostPort), Type });
+    }
+  }
+  return summaries;
+}

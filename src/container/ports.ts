@@ -1,0 +1,68 @@
+import type { Clock } from '../base/clock.ts';
+import type { Logger } from '../base/log.ts';
+import type { RunnableImages } from '../spec/contract/image.ts';
+import type { Launcher } from '../spec/contract/launch.ts';
+import type { ContainerLogs } from '../spec/contract/logs.ts';
+import type { Networks } from '../spec/contract/network.ts';
+import type { StateJournal } from '../spec/contract/state.ts';
+import type { UsageReader } from '../spec/contract/usage.ts';
+import type { Snapshots, Volumes } from '../spec/contract/storage.ts';
+
+/**
+ * Access to files below a root that a container or an image controls. Implementations resolve every path inside the
+ * root (openat2(2), RESOLVE_IN_ROOT): no link leads out of it.
+ */
+export interface RootAccess {
+  /** The bytes of a regular file, at most `limit`; undefined when there is none. @throws invalid when it is larger. */
+  readFile(root: string, path: string, limit: number): Promise<Uint8Array | undefined>;
+  /** The link-free absolute path inside the root that `path` means; its last parts need not exist. */
+  resolve(root: string, path: string): Promise<string>;
+  /** Makes a directory and its parents, owned by `uid` and `gid`. @throws invalid when something else is there. */
+  makeDirectory(root: string, path: string, owner: { uid: number; gid: number }): Promise<void>;
+}
+
+/** The host's own files, and directories of the engine. */
+export interface HostFiles {
+  kindOf(path: string): Promise<'directory' | 'other' | 'missing'>;
+  makeDirectory(path: string, mode: number): Promise<void>;
+  write(path: string, text: string, mode: number): Promise<void>;
+  read(path: string): Promise<string | undefined>;
+  /** Deletes a tree that the engine owns; nothing there is no error. */
+  removeTree(path: string): Promise<void>;
+  list(path: string): Promise<readonly string[]>;
+  hostname(): string;
+}
+
+export interface ContainerSettings {
+  /** Data root and exec root of this engine. */
+  readonly dataRoot: string;
+  readonly execRoot: string;
+  readonly defaultRuntime: string;
+  /** Names that a container may choose its runtime by. */
+  readonly runtimes: ReadonlySet<string>;
+  readonly defaultLogDriver: string;
+  /** The defaults of log rotation: bytes a file, and files. */
+  readonly logMaxBytes: number;
+  readonly logMaxFiles: number;
+  readonly cgroup: 'v1' | 'hybrid' | 'v2';
+  /** Online processors, and the lists of processors and memory nodes as in /sys/devices/system. */
+  readonly cpus: number;
+  readonly onlineCpus: string | undefined;
+  readonly onlineMems: string | undefined;
+}
+
+export interface ContainerPorts {
+  readonly journal: StateJournal;
+  readonly images: RunnableImages;
+  readonly snapshots: Snapshots;
+  readonly volumes: Volumes;
+  readonly networks: Networks;
+  readonly launcher: Launcher;
+  readonly usage: UsageReader;
+  readonly logs: ContainerLogs;
+  readonly roots: RootAccess;
+  readonly host: HostFiles;
+  readonly clock: Clock;
+  readonly log: Logger;
+  readonly settings: ContainerSettings;
+}

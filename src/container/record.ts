@@ -1,0 +1,100 @@
+import type { ContainerId, Digest, DiffId } from '../base/ids.ts';
+import type { Sandbox } from '../spec/contract/network.ts';
+import type { ContainerConfig, EndpointSettings, HostConfig } from '../spec/engine/container.ts';
+import type { ContainerState } from './state.ts';
+
+/** The kind of the containers' records in the state database. */
+export const containerKind = 'container';
+
+/** One mount of a container, decided at create; what `volume` and `bind` point to is looked up again at every start. */
+export interface MountRecord {
+  readonly type: 'bind' | 'volume' | 'tmpfs';
+  /** Volume name; empty for the other types. */
+  readonly name: string;
+  /** Host path; empty for tmpfs. */
+  readonly source: string;
+  /** As the user or the image wrote it, cleaned, absolute. */
+  readonly destination: string;
+  readonly driver: string;
+  /** Docker's `Mode`: the option string of `-v`. */
+  readonly mode: string;
+  readonly readOnly: boolean;
+  readonly recursive: boolean;
+  /** What is mounted below a read-only bind stays writable. */
+  readonly readOnlyNonRecursive: boolean;
+  readonly propagation: string;
+  /** tmpfs(5) options; empty for the other types. */
+  readonly options: readonly string[];
+  /** An anonymous volume, deleted together with its container on request. */
+  readonly anonymous: boolean;
+  /** A bind source that is missing at the start becomes a directory (`-v`) instead of an error (`--mount`). */
+  readonly createSource: boolean;
+}
+
+/** Everything about one container that must survive the engine. Times are wall clock nanoseconds. */
+export interface ContainerRecord {
+  readonly id: ContainerId;
+  readonly name: string;
+  readonly createdNs: bigint;
+  /** The image's Id, and the name that the user gave. */
+  readonly imageId: Digest;
+  readonly imageName: string;
+  readonly imageManifest: Digest;
+  readonly platform: string;
+  readonly layers: readonly DiffId[];
+  /** Merged with the image's presets. */
+  readonly config: ContainerConfig;
+  readonly hostConfig: HostConfig;
+  readonly endpoints: Readonly<Record<string, EndpointSettings>>;
+  readonly mounts: readonly MountRecord[];
+  readonly state: ContainerState;
+  /** Automatic restarts since the user last started it. */
+  readonly restartCount: number;
+  /** The user stopped it: `always` and `unless-stopped` do not bring it back until the next start. */
+  readonly stoppedByUser: boolean;
+  /** The live network while it runs, the last one's settings afterwards. */
+  readonly sandbox: Sandbox | undefined;
+}
+
+/** JSON for the state database: bigint as `{"$bigint":"123"}`, nothing else is special. */
+export function encodeRecord(record: ContainerRecord): unknown {
+  return JSON.parse(
+    JSON.stringify(record, (_key, value: unknown) =>
+      typeof value === 'bigint' ? { $bigint: value.toString() } : value,
+    ),
+  );
+}
+
+/**
+ * The record in a stored value.
+ * @throws Error when it has not the shape that `encodeRecord` writes; the caller sets it aside.
+ */
+export function decodeRecord(value: unknown): ContainerRecord {
+  const record = revive(value) as ContainerRecord;
+  const complete =
+    typeof record === 'object' &&
+    record !== null &&
+    typeof record.id === 'string' &&
+    typeof record.name === 'string' &&
+    typeof record.createdNs === 'bigint' &&
+    typeof record.state?.phase === 'string' &&
+    typeof record.config === 'object' &&
+    typeof record.hostConfig === 'object' &&
+    Array.isArray(record.layers) &&
+    Array.isArray(record.mounts);
+  if (!complete) throw new Error('a container record lacks required fields');
+  return record;
+}
+
+function revive(value: unknown): unknown {
+  if (Array.isArray(value)) return value.map(revive);
+  if (typeof value !== 'object' || value === null) return value;
+  const entries = Object.entries(value);
+  const only = entries[0];
+  if (entries.length === 1 && only?.[0] === '$bigint' && typeof only[1] === 'string') return BigInt(only[1]);
+  const result: Record<string, unknown> = {};
+  for (const [key, inner] of entries) {
+    Object.defineProperty(result, key, { value: revive(inner), enumerable: true, writable: true, configurable: true });
+  }
+  return result;
+}

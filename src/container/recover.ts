@@ -1,0 +1,124 @@
+import { messageOf } from '../base/errors.ts';
+import type { ContainerId } from '../base/ids.ts';
+import type { LaunchedContainer } from '../spec/contract/launch.ts';
+import type { Sandbox } from '../spec/contract/network.ts';
+import { commitRecord, type ContainerContext, inBackground, runDirectory } from './context.ts';
+import { ContainerEntry } from './entry.ts';
+import { containerKind, decodeRecord } from './record.ts';
+import { shouldStartAtBoot } from './restart-policy.ts';
+import { startContainer } from './start/start.ts';
+import { settled } from './state.ts';
+
+/** What a boot found. */
+export interface Recovery {
+  /** Found running, now followed again. */
+  readonly running: ReadonlyMap<ContainerId, Sandbox>;
+  /** To be started by their restart policy once the engine serves. */
+  readonly toStart: readonly ContainerEntry[];
+}
+
+/**
+ * Loads all containers, finds the processes of those that ran, and settles those that ended while the engine was
+ * away: exit codes come from the monitors, which keep them for this.
+ */
+export async function recoverContainers(ctx: ContainerContext): Promise<Recovery> {
+  for (const { id, value } of await ctx.journal.load(containerKind)) {
+    try {
+      ctx.table.add(new ContainerEntry(decodeRecord(value)));
+    } catch (error) {
+      ctx.log.error('a container record is unreadable and was set aside', { container: id, error: messageOf(error) });
+    }
+  }
+  const entries = ctx.table.list().reverse();
+  const wasUp = new Set(entries.filter(isUp));
+  const adopted = await Promise.all(entries.map((entry) => adopt(ctx, entry)));
+  const known = new Set(entries.map((entry) => entry.id));
+  await ctx.launcher.sweep(known);
+  await ctx.snapshots.restore(known);
+  for (const entry of entries) retainParts(ctx, entry);
+  await sweepDirectories(ctx, known);
+  const running = new Map<ContainerId, Sandbox>();
+  for (const entry of adopted) {
+    if (entry?.record.sandbox !== undefined) running.set(entry.id, entry.record.sandbox);
+  }
+  const toStart = entries.filter((entry) => {
+    const { record } = entry;
+    return (
+      record.state.phase !== 'running' &&
+      shouldStartAtBoot(record.hostConfig.RestartPolicy, {
+        exitCode: record.state.exitCode,
+        restartCount: record.restartCount,
+        stoppedByUser: record.stoppedByUser,
+        wasUp: wasUp.has(entry),
+      }) &&
+      record.state.startedNs !== 0n
+    );
+  });
+  return { running, toStart };
+}
+
+const isUp = ({ record }: ContainerEntry): boolean =>
+  record.state.phase === 'running' || record.state.phase === 'restarting';
+
+/** Gives the entry back when its process lives, or ended with an exit that is about to be handled. */
+async function adopt(ctx: ContainerContext, entry: ContainerEntry): Promise<ContainerEntry | undefined> {
+  const { state, config, hostConfig } = entry.record;
+  if (state.phase === 'restarting') entry.record = { ...entry.record, state: settled(state) };
+  if (state.phase !== 'running') return undefined;
+  const live = await adoptProcess(ctx, entry, {
+    id: entry.id,
+    directory: runDirectory(ctx, entry.id),
+    pid: state.pid,
+    pidStart: state.pidStart,
+    tty: config.Tty,
+    stdinOnce: config.StdinOnce,
+    openStdin: config.OpenStdin,
+    runtime: hostConfig.Runtime === '' ? ctx.settings.defaultRuntime : hostConfig.Runtime,
+  });
+  if (live === undefined) return undefined;
+  entry.live = live;
+  entry.started.set(live.stdio);
+  ctx.follow(entry, live);
+  return entry;
+}
+
+async function adoptProcess(
+  ctx: ContainerContext,
+  entry: ContainerEntry,
+  request: Parameters<ContainerContext['launcher']['adopt']>[0],
+): Promise<LaunchedContainer | undefined> {
+  try {
+    return await ctx.launcher.adopt(request);
+  } catch (error) {
+    ctx.log.warn('a running container could not be found again', { container: entry.id, error: messageOf(error) });
+    const state = { ...entry.record.state, phase: 'exited' as const, exitCode: 255, finishedNs: ctx.clock.nowNs() };
+    await commitRecord(ctx, entry, { state });
+    return undefined;
+  }
+}
+
+function retainParts(ctx: ContainerContext, entry: ContainerEntry): void {
+  ctx.images.retain(entry.record.imageId, entry.id);
+  for (const mount of entry.record.mounts) {
+    if (mount.type === 'volume') ctx.volumes.retain(mount.name, entry.id);
+  }
+}
+
+/** Directories of containers whose removal or creation an earlier engine did not finish. */
+async function sweepDirectories(ctx: ContainerContext, known: ReadonlySet<ContainerId>): Promise<void> {
+  const { dataRoot, execRoot } = ctx.settings;
+  const shortIds = new Set([...known].map((id) => id.slice(0, 20)));
+  for (const name of await ctx.host.list(`${dataRoot}/containers`)) {
+    if (!known.has(name as ContainerId)) await ctx.host.removeTree(`${dataRoot}/containers/${name}`);
+  }
+  for (const name of await ctx.host.list(`${execRoot}/containers`)) {
+    if (!shortIds.has(name)) await ctx.host.removeTree(`${execRoot}/containers/${name}`);
+  }
+}
+
+/** Starts what its restart policy wants up; one that fails does not hold up the others. */
+export function startRecovered(ctx: ContainerContext, entries: readonly ContainerEntry[]): void {
+  for (const entry of entries) {
+    void inBackground(ctx, 'starting a container after boot', entry.id, () => startContainer(ctx, entry));
+  }
+}

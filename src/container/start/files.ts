@@ -1,0 +1,79 @@
+import type { OpenSandbox } from '../../spec/contract/network.ts';
+import type { LaunchMount } from '../../spec/contract/launch.ts';
+import { type ContainerContext, dataDirectory } from '../context.ts';
+import type { ContainerEntry } from '../entry.ts';
+import { joinedContainer } from './namespaces.ts';
+import { renderHosts } from './hosts.ts';
+
+/** The engine's own small files inside a container: name on disk, and where the container sees them. */
+const engineFiles = [
+  ['resolv.conf', '/etc/resolv.conf'],
+  ['hostname', '/etc/hostname'],
+  ['hosts', '/etc/hosts'],
+] as const;
+
+/** The container's own host name, or the host's when it shares the host's network. */
+export function hostnameOf(ctx: ContainerContext, entry: ContainerEntry): string {
+  const { config, hostConfig } = entry.record;
+  if (config.Hostname !== '') return config.Hostname;
+  return hostConfig.NetworkMode === 'host' || hostConfig.UTSMode === 'host'
+    ? ctx.host.hostname()
+    : entry.id.slice(0, 12);
+}
+
+/**
+ * Writes hosts, hostname and resolv.conf and returns the mounts for them (targets still as the user sees them). A
+ * container that joins another one's network sees that one's files.
+ */
+export async function prepareFiles(
+  ctx: ContainerContext,
+  entry: ContainerEntry,
+  network: OpenSandbox | undefined,
+): Promise<LaunchMount[]> {
+  const joined = joinedContainer(ctx, entry.record.hostConfig.NetworkMode);
+  const directory = dataDirectory(ctx, (joined ?? entry).id);
+  if (joined === undefined) await writeFiles(ctx, entry, network, directory);
+  const replaced = new Set(entry.record.mounts.map((mount) => mount.destination));
+  return engineFiles
+    .filter(([, target]) => !replaced.has(target))
+    .map(([name, target]) => ({
+      kind: 'bind',
+      source: `${directory}/${name}`,
+      target,
+      readOnly: entry.record.hostConfig.ReadonlyRootfs,
+      recursive: true,
+      propagation: 'rprivate',
+      engineOwned: true,
+    }));
+}
+
+async function writeFiles(
+  ctx: ContainerContext,
+  entry: ContainerEntry,
+  network: OpenSandbox | undefined,
+  directory: string,
+): Promise<void> {
+  const { config, hostConfig } = entry.record;
+  const hostname = hostnameOf(ctx, entry);
+  const endpoints = Object.values(network?.sandbox.endpoints ?? {});
+  const names = config.Domainname === '' ? [hostname] : [`${hostname}.${config.Domainname}`, hostname];
+  const own = endpoints
+    .flatMap((endpoint) => [endpoint.IPAddress, endpoint.GlobalIPv6Address])
+    .filter((address) => address !== '')
+    .map((address) => ({ address, names }));
+  const gateway = endpoints.find((endpoint) => endpoint.Gateway !== '')?.Gateway;
+  const hosts =
+    network?.sandbox.mode === 'host' && (hostConfig.ExtraHosts ?? []).length === 0
+      ? ((await ctx.host.read('/etc/hosts')) ?? renderHosts([], [], undefined))
+      : renderHosts(own, hostConfig.ExtraHosts ?? [], gateway);
+  const resolvConf = await ctx.networks.resolvConf(hostConfig.NetworkMode, {
+    dns: hostConfig.Dns,
+    search: hostConfig.DnsSearch,
+    options: hostConfig.DnsOptions,
+  });
+  await Promise.all([
+    ctx.host.write(`${directory}/hosts`, hosts, 0o644),
+    ctx.host.write(`${directory}/hostname`, `${hostname}\n`, 0o644),
+    ctx.host.write(`${directory}/resolv.conf`, resolvConf, 0o644),
+  ]);
+}

@@ -1,0 +1,80 @@
+import { invalid } from '../../base/errors.ts';
+import type { LaunchMount, LaunchRequest } from '../../spec/contract/launch.ts';
+import type { OpenSandbox } from '../../spec/contract/network.ts';
+import { type ContainerContext, logPath, runDirectory } from '../context.ts';
+import type { ContainerEntry } from '../entry.ts';
+import { processEnvironment } from '../create/environment.ts';
+import { type ReadInRoot, resolveUser } from '../user/resolve.ts';
+import { hostnameOf } from './files.ts';
+import { resolveTargets, userMounts } from './mounts.ts';
+import { chooseNamespaces } from './namespaces.ts';
+
+/** While the engine is away the monitor alone keeps the log within this multiple of the rotation size. */
+const guardFactor = 8;
+
+/** Reads a file of the image's passwd database inside the root. */
+export const userFiles =
+  (ctx: ContainerContext, rootfs: string): ReadInRoot =>
+  (path, limit) =>
+    ctx.roots.readFile(rootfs, path, limit);
+
+/** What to launch. Makes nothing but the working directory, which Docker makes too. */
+export async function planLaunch(
+  ctx: ContainerContext,
+  entry: ContainerEntry,
+  at: { readonly rootfs: string; readonly network: OpenSandbox | undefined; readonly files: readonly LaunchMount[] },
+): Promise<LaunchRequest> {
+  const { record } = entry;
+  const { config, hostConfig } = record;
+  const args = [...(config.Entrypoint ?? []), ...(config.Cmd ?? [])];
+  if (args.length === 0) throw invalid('no command specified');
+  const { user, home } = await resolveUser(config.User, hostConfig.GroupAdd, userFiles(ctx, at.rootfs));
+  const cwd = config.WorkingDir === '' ? '/' : config.WorkingDir;
+  const resolvedCwd = await ctx.roots.resolve(at.rootfs, cwd);
+  await ctx.roots.makeDirectory(at.rootfs, resolvedCwd, { uid: user.uid, gid: user.gid });
+  const hostname = hostnameOf(ctx, entry);
+  const mounts = [...at.files, ...(await userMounts(ctx, entry))];
+  const limits = rotationOf(ctx, entry);
+  return {
+    id: entry.id,
+    name: record.name,
+    rootfs: at.rootfs,
+    hostname,
+    domainname: config.Domainname,
+    process: {
+      args,
+      env: processEnvironment({ hostname, tty: config.Tty, home, container: config.Env }),
+      cwd,
+      user,
+      tty: config.Tty,
+      ...(hostConfig.ConsoleSize[0] > 0 ? { consoleSize: hostConfig.ConsoleSize } : {}),
+      openStdin: config.OpenStdin,
+      stdinOnce: config.StdinOnce,
+    },
+    hostConfig,
+    mounts: await resolveTargets(ctx, at.rootfs, mounts),
+    namespaces: chooseNamespaces(ctx, entry, at.network),
+    directory: runDirectory(ctx, entry.id),
+    logPath: logPath(ctx, entry.id),
+    logGuardBytes: limits.maxBytes * guardFactor,
+    runtime: hostConfig.Runtime === '' ? ctx.settings.defaultRuntime : hostConfig.Runtime,
+    useInit: hostConfig.Init === true,
+  };
+}
+
+/** Limits of a container's log: its own `max-size` and `max-file`, else the engine's defaults. */
+export function rotationOf(ctx: ContainerContext, entry: ContainerEntry): { maxBytes: number; maxFiles: number } {
+  const options = entry.record.hostConfig.LogConfig.Config;
+  const maxBytes = sizeOf(options['max-size']) ?? ctx.settings.logMaxBytes;
+  const files = Number(options['max-file'] ?? ctx.settings.logMaxFiles);
+  return { maxBytes, maxFiles: Number.isInteger(files) && files >= 1 ? files : ctx.settings.logMaxFiles };
+}
+
+const unitShift: Readonly<Record<string, number>> = { '': 0, b: 0, k: 10, m: 20, g: 30 };
+
+/** A size as log options write it (`10m`, `1g`), in bytes; undefined when absent or no size. */
+export function sizeOf(text: string | undefined): number | undefined {
+  const match = /^(\d{1,12})([kmgb]?)b?$/i.exec(text ?? '');
+  if (match === null) return undefined;
+  return Number(match[1]) * 2 ** (unitShift[(match[2] ?? '').toLowerCase()] ?? 0);
+}

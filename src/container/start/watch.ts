@@ -1,0 +1,98 @@
+import { messageOf } from '../../base/errors.ts';
+import type { ExitStatus, LaunchedContainer } from '../../spec/contract/launch.ts';
+import {
+  commitRecord,
+  type ContainerContext,
+  containerEvent,
+  inBackground,
+  logPath,
+  runDirectory,
+} from '../context.ts';
+import type { ContainerEntry } from '../entry.ts';
+import { removeLocked } from '../remove.ts';
+import { nextDelayMs, shouldRestart } from '../restart-policy.ts';
+import { ended, settled } from '../state.ts';
+import { launch } from './apply.ts';
+import { rotationOf } from './plan.ts';
+
+/** Follows one run to its end: log rotation while it lasts, the record and the restart policy afterwards. */
+export function watchRun(ctx: ContainerContext, entry: ContainerEntry, live: LaunchedContainer): void {
+  ctx.logs.keepRotated(entry.id, logPath(ctx, entry.id), rotationOf(ctx, entry), () =>
+    ctx.launcher.reopenLog(entry.id, runDirectory(ctx, entry.id)),
+  );
+  void live.exited.then((exit) =>
+    inBackground(ctx, 'handling the end of a container', entry.id, () =>
+      entry.lock(() => runEnded(ctx, entry, live, exit)),
+    ),
+  );
+}
+
+async function runEnded(
+  ctx: ContainerContext,
+  entry: ContainerEntry,
+  live: LaunchedContainer,
+  exit: ExitStatus,
+): Promise<void> {
+  if (entry.live !== live) return;
+  entry.live = undefined;
+  ctx.logs.forget(entry.id);
+  const { record } = entry;
+  const { hostConfig } = record;
+  const again =
+    !ctx.closing &&
+    !entry.removing &&
+    shouldRestart(hostConfig.RestartPolicy, {
+      exitCode: exit.code,
+      restartCount: record.restartCount,
+      stoppedByUser: record.stoppedByUser,
+    });
+  await ctx.networks.close(entry.id);
+  const seconds = Math.max(0, Math.round(Number(exit.finishedNs - record.state.startedNs) / 1e9));
+  const die = containerEvent(record, 'die', { exitCode: String(exit.code), execDuration: String(seconds) });
+  const events = exit.oomKilled ? [containerEvent(record, 'oom'), die] : [die];
+  const removes = hostConfig.AutoRemove && !again;
+  entry.teardown = inBackground(ctx, 'cleaning up after a container', entry.id, () => tearDown(ctx, entry));
+  await commitRecord(ctx, entry, { state: ended(record.state, exit, again) }, events);
+  entry.announceExit(exit);
+  if (again) scheduleRestart(ctx, entry, exit);
+  else if (removes) await removeLocked(ctx, entry, { volumes: true });
+}
+
+/** Gives back what a run used. The writable layer stays. */
+async function tearDown(ctx: ContainerContext, entry: ContainerEntry): Promise<void> {
+  const { hostConfig } = entry.record;
+  const runtime = hostConfig.Runtime === '' ? ctx.settings.defaultRuntime : hostConfig.Runtime;
+  await ctx.launcher.delete(entry.id, runDirectory(ctx, entry.id), runtime);
+  await ctx.snapshots.unmount(entry.id);
+}
+
+function scheduleRestart(ctx: ContainerContext, entry: ContainerEntry, exit: ExitStatus): void {
+  const runMs = Number(exit.finishedNs - entry.record.state.startedNs) / 1e6;
+  const delayMs = nextDelayMs(entry.lastDelayMs, runMs);
+  entry.lastDelayMs = delayMs;
+  const timer = setTimeout(() => {
+    entry.restart = undefined;
+    void inBackground(ctx, 'restarting a container', entry.id, () => entry.lock(() => restartNow(ctx, entry)));
+  }, delayMs);
+  entry.restart = { timer, delayMs };
+}
+
+async function restartNow(ctx: ContainerContext, entry: ContainerEntry): Promise<void> {
+  if (ctx.closing || entry.removing || entry.record.state.phase !== 'restarting') return;
+  try {
+    await launch(ctx, entry, { restartCount: entry.record.restartCount + 1 });
+  } catch (error) {
+    ctx.log.warn('an automatic restart failed', { container: entry.id, error: messageOf(error) });
+    // The policy goes on trying, as it would after a run that ended at once.
+    const { record } = entry;
+    const run = { exitCode: record.state.exitCode, restartCount: record.restartCount + 1, stoppedByUser: false };
+    if (!shouldRestart(record.hostConfig.RestartPolicy, run)) {
+      await commitRecord(ctx, entry, { state: settled(record.state) });
+      return;
+    }
+    const now = ctx.clock.nowNs();
+    const exit = { code: record.state.exitCode, oomKilled: false, finishedNs: now };
+    await commitRecord(ctx, entry, { state: ended(record.state, exit, true), restartCount: record.restartCount + 1 });
+    scheduleRestart(ctx, entry, { ...exit, finishedNs: record.state.startedNs });
+  }
+}

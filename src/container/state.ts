@@ -1,0 +1,109 @@
+import type { ContainerStateView } from '../spec/engine/container.ts';
+import { formatTime, zeroTime } from '../base/clock.ts';
+
+/** What is remembered of the last run, whatever the phase. Times are wall clock nanoseconds, 0 for never. */
+export interface LastRun {
+  readonly startedNs: bigint;
+  readonly finishedNs: bigint;
+  /** 0 to 255. */
+  readonly exitCode: number;
+  readonly oomKilled: boolean;
+  /** Why the last start failed; empty otherwise. */
+  readonly error: string;
+}
+
+/** The life of a container. */
+export type ContainerState =
+  | (LastRun & { readonly phase: 'created' })
+  | (LastRun & { readonly phase: 'running'; readonly pid: number; readonly pidStart: number })
+  /** It ended and will be started again by its restart policy. */
+  | (LastRun & { readonly phase: 'restarting' })
+  | (LastRun & { readonly phase: 'exited' })
+  /** Its removal failed half way; it can only be removed. */
+  | (LastRun & { readonly phase: 'dead' });
+
+export type RunningState = Extract<ContainerState, { phase: 'running' }>;
+
+export const createdState: ContainerState = {
+  phase: 'created',
+  startedNs: 0n,
+  finishedNs: 0n,
+  exitCode: 0,
+  oomKilled: false,
+  error: '',
+};
+
+const lastRunOf = ({ startedNs, finishedNs, exitCode, oomKilled, error }: LastRun): LastRun => ({
+  startedNs,
+  finishedNs,
+  exitCode,
+  oomKilled,
+  error,
+});
+
+export function started(
+  state: ContainerState,
+  run: { pid: number; pidStart: number; startedNs: bigint },
+): RunningState {
+  return {
+    phase: 'running',
+    pid: run.pid,
+    pidStart: run.pidStart,
+    startedNs: run.startedNs,
+    finishedNs: state.finishedNs,
+    exitCode: 0,
+    oomKilled: false,
+    error: '',
+  };
+}
+
+/** The first process ended; `again` when the restart policy will start it once more. */
+export function ended(
+  state: ContainerState,
+  exit: { code: number; oomKilled: boolean; finishedNs: bigint },
+  again: boolean,
+): ContainerState {
+  return {
+    ...lastRunOf(state),
+    phase: again ? 'restarting' : 'exited',
+    exitCode: exit.code,
+    oomKilled: exit.oomKilled,
+    finishedNs: exit.finishedNs,
+  };
+}
+
+/** A start did not succeed: a container that never ran stays `created`, one that did is `exited`. */
+export function startFailed(state: ContainerState, failure: { exitCode: number; message: string }): ContainerState {
+  const last = lastRunOf(state);
+  const phase = state.phase === 'created' ? 'created' : 'exited';
+  return { ...last, phase, exitCode: failure.exitCode, error: failure.message };
+}
+
+/** Waiting for an automatic restart was called off by the user. */
+export function settled(state: ContainerState): ContainerState {
+  return state.phase === 'restarting' ? { ...lastRunOf(state), phase: 'exited' } : state;
+}
+
+export function dead(state: ContainerState): ContainerState {
+  return { ...lastRunOf(state), phase: 'dead' };
+}
+
+const timeOf = (ns: bigint): string => (ns === 0n ? zeroTime : formatTime(ns));
+
+/** Docker's `State` object. `restarting` counts as running there. */
+export function viewState(state: ContainerState): ContainerStateView {
+  const { phase } = state;
+  return {
+    Status: phase,
+    Running: phase === 'running' || phase === 'restarting',
+    Paused: false,
+    Restarting: phase === 'restarting',
+    OOMKilled: state.oomKilled,
+    Dead: phase === 'dead',
+    Pid: phase === 'running' ? state.pid : 0,
+    ExitCode: state.exitCode,
+    Error: state.error,
+    StartedAt: timeOf(state.startedNs),
+    FinishedAt: timeOf(state.finishedNs),
+  };
+}

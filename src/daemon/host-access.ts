@@ -1,0 +1,70 @@
+import { constants } from 'node:fs';
+import { mkdir, readdir, readFile, rm, stat, writeFile } from 'node:fs/promises';
+import { hostname } from 'node:os';
+import type { HostFiles, RootAccess } from '../container/ports.ts';
+import { invalid } from '../base/errors.ts';
+import { systemCode } from '../sys/ffi/errors.ts';
+import { mkdirAllInRootAsync, readFileInRootAsync, resolveInRootAsync } from '../sys/paths/paths.ts';
+
+/** Files below roots that containers control: every path is resolved inside the root by the kernel. */
+export const rootAccess: RootAccess = {
+  async readFile(root, path, limit) {
+    try {
+      return await readFileInRootAsync(root, path, limit);
+    } catch (error) {
+      if (systemCode(error) === 'ENOENT' || systemCode(error) === 'ENOTDIR') return undefined;
+      throw error;
+    }
+  },
+  resolve: (root, path) => resolveInRootAsync(root, path),
+  async makeDirectory(root, path, owner) {
+    if (path === '/') return;
+    try {
+      await mkdirAllInRootAsync(root, path, 0o755, owner);
+    } catch (error) {
+      const code = systemCode(error);
+      if (code === 'ENOTDIR' || code === 'EEXIST') throw invalid(`cannot mkdir: ${path} is not a directory`, error);
+      throw error;
+    }
+  },
+};
+
+/** The host's own files. Paths come from the user's request or from the engine's layout. */
+export const hostFiles: HostFiles = {
+  async kindOf(path) {
+    try {
+      return (await stat(path)).isDirectory() ? 'directory' : 'other';
+    } catch (error) {
+      const { code } = error as NodeJS.ErrnoException;
+      if (code === 'ENOENT' || code === 'ENOTDIR') return 'missing';
+      throw error;
+    }
+  },
+  async makeDirectory(path, mode) {
+    await mkdir(path, { recursive: true, mode });
+  },
+  async write(path, text, mode) {
+    // Never through a link that somebody may have put there.
+    const flag = constants.O_WRONLY | constants.O_CREAT | constants.O_TRUNC | constants.O_NOFOLLOW;
+    await writeFile(path, text, { mode, flag });
+  },
+  async read(path) {
+    try {
+      return await readFile(path, 'utf8');
+    } catch {
+      return undefined;
+    }
+  },
+  async removeTree(path) {
+    await rm(path, { recursive: true, force: true });
+  },
+  async list(path) {
+    try {
+      return await readdir(path);
+    } catch (error) {
+      if ((error as NodeJS.ErrnoException).code === 'ENOENT') return [];
+      throw error;
+    }
+  },
+  hostname,
+};
