@@ -56,12 +56,12 @@ export function isAlive(identity: ProcessIdentity): boolean {
   return stat !== undefined && stat.start === identity.start && stat.state !== 'Z' && stat.state !== 'X';
 }
 
-/** A pidfd of exactly this process; undefined when it is gone or its pid belongs to another one now. */
+/** A pidfd of exactly this process; undefined when it has ended or its pid belongs to another one now. */
 export function openIdentity(identity: ProcessIdentity): number | undefined {
   const pidfd = openPidfd(identity.pid);
   if (pidfd === undefined) return undefined;
-  // The descriptor is held first, the start time is read second: if it matches, the descriptor is that process.
-  if (processStartTime(identity.pid) === identity.start) return pidfd;
+  // The descriptor is held first, the identity is checked second: if it matches, the descriptor is that process.
+  if (isAlive(identity)) return pidfd;
   closeFd(pidfd);
   return undefined;
 }

@@ -3,7 +3,7 @@ import { Socket } from 'node:net';
 import { throwIfAborted } from '../../base/async.ts';
 import { concatBytes } from '../../base/stream.ts';
 import { createPipe } from './pipe.ts';
-import { type ChildExit, spawn } from './spawn.ts';
+import { type Child, type ChildExit, spawn, spawnHiding } from './spawn.ts';
 
 const SIGKILL = 9;
 
@@ -13,6 +13,8 @@ export interface RunRequest {
   readonly argv: readonly string[];
   readonly env: readonly string[];
   readonly cwd?: string;
+  /** Mounts that the program shall not see (see `spawnHiding`). */
+  readonly hidden?: readonly string[];
   readonly input?: Uint8Array;
   /** After so long the program is killed and `timedOut` says so. */
   readonly timeoutMs: number;
@@ -67,10 +69,12 @@ export async function run(request: RunRequest): Promise<RunResult> {
     [err.write, 2],
   ];
   if (input !== undefined) fds.push([input.read, 0]);
-  let child: ReturnType<typeof spawn>;
+  let child: Child;
   try {
     const { path, argv, env, cwd } = request;
-    child = spawn({ path, argv, env, fds, ...(cwd === undefined ? {} : { cwd }) });
+    const wanted = { path, argv, env, fds, ...(cwd === undefined ? {} : { cwd }) };
+    const { hidden = [] } = request;
+    child = hidden.length === 0 ? spawn(wanted) : await spawnHiding(wanted, hidden);
   } catch (error) {
     for (const fd of [out.read, err.read, ...(input === undefined ? [] : [input.write])]) closeSync(fd);
     throw error;

@@ -1,5 +1,6 @@
+import { basename, dirname } from 'node:path';
 import { check, SystemError } from '../ffi/errors.ts';
-import { closeFd } from '../ffi/descriptor.ts';
+import { closeFd, openFd } from '../ffi/descriptor.ts';
 import { lastErrno, openLibrary } from '../ffi/library.ts';
 import { Poll, READABLE, WRITABLE } from '../poll/poll.ts';
 
@@ -19,7 +20,7 @@ const EAGAIN = 11;
 const EINTR = 4;
 /** sizeof(struct sockaddr_un): the family and 108 bytes of path with its NUL. */
 const ADDRESS_BYTES = 110;
-const LONGEST_PATH = 107;
+const O_PATH = 0o10000000;
 
 /** One buffer for all receiving: a packet is copied out before the next one comes. Larger than any packet of conmon. */
 const packet = Buffer.allocUnsafeSlow(65536);
@@ -33,7 +34,7 @@ export interface PacketListener {
   ended(): void;
 }
 
-/** A connected unix SEQPACKET socket on the event loop. It is always read: what comes in is never left in the kernel. */
+/** A connected unix SEQPACKET socket on the event loop. What comes in is read at once, unless it is paused. */
 export class PacketSocket {
   readonly #fd: number;
   readonly #poll: Poll;
@@ -41,8 +42,9 @@ export class PacketSocket {
   readonly #queue: { bytes: Uint8Array; sent: () => void }[] = [];
   #ending = false;
   #closed = false;
+  #paused = false;
 
-  /** @throws SystemError `ECONNREFUSED`, `ENOENT`, or `ENAMETOOLONG` beyond 107 bytes of path. */
+  /** Connects to the socket at `path`, of any length. @throws SystemError `ECONNREFUSED`, `ENOENT`. */
   constructor(path: string, listener: PacketListener) {
     this.#listener = listener;
     this.#fd = connectTo(path);
@@ -65,6 +67,17 @@ export class PacketSocket {
     if (this.#queue.length === 0) libc.shutdown(this.#fd, SHUT_WR);
   }
 
+  /** Leaves packets in the kernel, which holds the sender back, until `resume`. */
+  pause(): void {
+    this.#paused = true;
+    this.#watch();
+  }
+
+  resume(): void {
+    this.#paused = false;
+    this.#watch();
+  }
+
   /** Does not keep the process alive. */
   unref(): void {
     this.#poll.unref();
@@ -83,8 +96,12 @@ export class PacketSocket {
     if ((events & WRITABLE) !== 0 && !this.#closed) this.#flush();
   }
 
+  #watch(): void {
+    this.#poll.watch((this.#paused ? 0 : READABLE) | (this.#queue.length > 0 ? WRITABLE : 0));
+  }
+
   #receive(): void {
-    for (let count = 0; count < PACKETS_A_TURN && !this.#closed; count++) {
+    for (let count = 0; count < PACKETS_A_TURN && !this.#closed && !this.#paused; count++) {
       const length = Number(libc.recv(this.#fd, packet, BigInt(packet.length), MSG_DONTWAIT_NOSIGNAL));
       if (length > 0) {
         this.#listener.packet(Buffer.from(packet.subarray(0, length)));
@@ -102,26 +119,34 @@ export class PacketSocket {
     for (let next = this.#queue[0]; next !== undefined; next = this.#queue[0]) {
       const result = libc.send(this.#fd, next.bytes, BigInt(next.bytes.length), MSG_DONTWAIT_NOSIGNAL);
       if (result < 0 && lastErrno() === EAGAIN) {
-        this.#poll.watch(READABLE | WRITABLE);
+        this.#watch();
         return;
       }
       // Any other failure means that the reader is gone; the receiving side will tell.
       this.#queue.shift();
       next.sent();
     }
-    this.#poll.watch(READABLE);
+    this.#watch();
     if (this.#ending) libc.shutdown(this.#fd, SHUT_WR);
   }
 }
 
+/** The address has room for 107 bytes of path, so the directory is named by a descriptor. */
 function connectTo(path: string): number {
-  const name = Buffer.from(path);
-  if (name.length > LONGEST_PATH) throw new SystemError(36, 'connect', path);
+  const directory = openFd(dirname(path), O_PATH);
+  try {
+    return connectShort(`/proc/self/fd/${directory}/${basename(path)}`, path);
+  } finally {
+    closeFd(directory);
+  }
+}
+
+function connectShort(name: string, path: string): number {
   const address = Buffer.alloc(ADDRESS_BYTES);
   address.writeUInt16LE(AF_UNIX, 0);
-  name.copy(address, 2);
+  const length = address.write(name, 2);
   const fd = check(libc.socket(AF_UNIX, SOCK_SEQPACKET | SOCK_NONBLOCK_CLOEXEC, 0), 'socket');
-  if (libc.connect(fd, address, 2 + name.length + 1) < 0) {
+  if (libc.connect(fd, address, 2 + length + 1) < 0) {
     const errno = lastErrno();
     closeFd(fd);
     throw new SystemError(errno, 'connect', path);

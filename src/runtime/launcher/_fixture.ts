@@ -1,0 +1,177 @@
+/** A launcher with a root file system out of the host's static busybox, for tests that need real containers. */
+import { copyFileSync, existsSync, linkSync, mkdirSync, mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { Latch } from '../../base/async.ts';
+import { newContainerId } from '../../base/ids.ts';
+import { silentLogger } from '../../base/log.ts';
+import type { Launcher, LaunchProcess, LaunchRequest, StdioSink } from '../../spec/contract/launch.ts';
+import type { HostConfig } from '../../spec/engine/container.ts';
+import { removeCgroup } from '../../sys/cgroup/cgroup.ts';
+import { readCgroupLayout } from '../../sys/cgroup/layout.ts';
+import { ensureSharedMount, unmount } from '../../sys/mount/mount.ts';
+import { readHostFacts } from '../oci/facts.ts';
+import { openLauncher } from './launcher.ts';
+
+/** Why real containers cannot run here; false when they can. */
+export function skipReason(): string | false {
+  if (process.getuid?.() !== 0) return 'containers need root';
+  for (const program of ['/bin/busybox', '/usr/bin/conmon', '/usr/bin/crun', '/usr/sbin/runc']) {
+    if (!existsSync(program)) return `${program} is not installed`;
+  }
+  return false;
+}
+
+export interface Fixture {
+  readonly launcher: Launcher;
+  readonly state: string;
+  readonly cgroupParent: string;
+  readonly request: (runtime: string, process: LaunchProcess, settings?: Partial<HostConfig>) => LaunchRequest;
+  /** A second engine over the same state. */
+  readonly another: () => Promise<Launcher>;
+  readonly close: () => Promise<void>;
+}
+
+export async function launcherFixture(): Promise<Fixture> {
+  const base = mkdtempSync(join(tmpdir(), 'launcher-'));
+  await ensureSharedMount(base);
+  const rootfs = join(base, 'rootfs');
+  for (const name of ['bin', 'dev', 'proc', 'sys', 'etc', 'tmp']) mkdirSync(join(rootfs, name), { recursive: true });
+  copyFileSync('/bin/busybox', join(rootfs, 'bin/busybox'));
+  for (const name of ['sh', 'true', 'sleep', 'cat', 'stty', 'head', 'tr']) {
+    linkSync(join(rootfs, 'bin/busybox'), join(rootfs, 'bin', name));
+  }
+  const cgroupParent = `/gantry-test-${base.slice(-6)}`;
+  const host = await readHostFacts({ cgroupParent, defaults: { noNewPrivileges: false, pidsLimit: undefined } });
+  const state = join(base, 'state');
+  const another = () => openLauncher({ stateDirectory: state, host, log: silentLogger });
+  const request: Fixture['request'] = (runtime, process, settings = {}) => {
+    const id = newContainerId();
+    const directory = join(base, id);
+    mkdirSync(directory, { mode: 0o700 });
+    const fresh = { kind: 'new' } as const;
+    return {
+      id,
+      name: 'test',
+      rootfs,
+      hostname: 'test',
+      domainname: '',
+      process,
+      hostConfig: hostConfig(settings),
+      mounts: [],
+      namespaces: { network: fresh, pid: fresh, ipc: fresh, uts: fresh, cgroup: { kind: 'host' } },
+      directory,
+      logPath: join(directory, 'container.log'),
+      logGuardBytes: 0,
+      runtime,
+      useInit: false,
+    };
+  };
+  const close = async () => {
+    await removeCgroup(await readCgroupLayout(), cgroupParent);
+    await unmount(base);
+    rmSync(base, { recursive: true, force: true });
+  };
+  return { launcher: await another(), state, cgroupParent, request, another, close };
+}
+
+export const processOf = (args: string[], more: Partial<LaunchProcess> = {}): LaunchProcess => ({
+  args,
+  env: ['PATH=/bin'],
+  cwd: '/',
+  user: { uid: 0, gid: 0, additionalGids: [] },
+  tty: false,
+  openStdin: false,
+  stdinOnce: false,
+  ...more,
+});
+
+/** Docker's defaults. */
+export const hostConfig = (settings: Partial<HostConfig> = {}): HostConfig => ({
+  Binds: null,
+  ContainerIDFile: '',
+  LogConfig: { Type: 'json-file', Config: {} },
+  NetworkMode: 'none',
+  PortBindings: {},
+  RestartPolicy: { Name: 'no', MaximumRetryCount: 0 },
+  AutoRemove: false,
+  VolumeDriver: '',
+  VolumesFrom: null,
+  ConsoleSize: [0, 0],
+  CapAdd: null,
+  CapDrop: null,
+  CgroupnsMode: '',
+  Dns: [],
+  DnsOptions: [],
+  DnsSearch: [],
+  ExtraHosts: null,
+  GroupAdd: null,
+  IpcMode: '',
+  Cgroup: '',
+  Links: null,
+  OomScoreAdj: 0,
+  PidMode: '',
+  Privileged: false,
+  PublishAllPorts: false,
+  ReadonlyRootfs: false,
+  SecurityOpt: null,
+  UTSMode: '',
+  UsernsMode: '',
+  ShmSize: 0,
+  Runtime: '',
+  Isolation: '',
+  CpuShares: 0,
+  Memory: 0,
+  NanoCpus: 0,
+  CgroupParent: '',
+  BlkioWeight: 0,
+  BlkioWeightDevice: null,
+  BlkioDeviceReadBps: null,
+  BlkioDeviceWriteBps: null,
+  BlkioDeviceReadIOps: null,
+  BlkioDeviceWriteIOps: null,
+  CpuPeriod: 0,
+  CpuQuota: 0,
+  CpuRealtimePeriod: 0,
+  CpuRealtimeRuntime: 0,
+  CpusetCpus: '',
+  CpusetMems: '',
+  Devices: null,
+  DeviceCgroupRules: null,
+  DeviceRequests: null,
+  MemoryReservation: 0,
+  MemorySwap: 0,
+  MemorySwappiness: null,
+  OomKillDisable: null,
+  PidsLimit: null,
+  Ulimits: null,
+  CpuCount: 0,
+  CpuPercent: 0,
+  IOMaximumIOps: 0,
+  IOMaximumBandwidth: 0,
+  MaskedPaths: null,
+  ReadonlyPaths: null,
+  ...settings,
+});
+
+/** A client that keeps what it gets. */
+export function collect(): StdioSink & {
+  text(stream: 1 | 2): string;
+  ended: Promise<void>;
+  until(text: string): Promise<void>;
+} {
+  const parts: Record<1 | 2, Buffer[]> = { 1: [], 2: [] };
+  const end = new Latch();
+  const waiting: { text: string; resolve: () => void }[] = [];
+  const text = (stream: 1 | 2) => Buffer.concat(parts[stream]).toString();
+  return {
+    write: (stream, bytes) => {
+      parts[stream].push(Buffer.from(bytes));
+      for (const wait of waiting) if (text(1).includes(wait.text)) wait.resolve();
+    },
+    end: () => end.set(),
+    text,
+    ended: end.wait(),
+    until: (wanted) => new Promise((resolve) => waiting.push({ text: wanted, resolve })),
+  };
+}

@@ -1,0 +1,133 @@
+import { writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { delay } from '../../base/async.ts';
+import { EngineError, internal } from '../../base/errors.ts';
+import { type LaunchedContainer, LaunchError, type LaunchRequest } from '../../spec/contract/launch.ts';
+import { processStartTime } from '../../sys/process/pidfd.ts';
+import { type Monitor, startContainerMonitor } from '../monitor/conmon.ts';
+import { removeExitFile } from '../monitor/exit-file.ts';
+import type { MonitorReport } from '../monitor/reports.ts';
+import { MonitorStdio } from '../monitor/stdio.ts';
+import { serializeSpec } from '../oci/serialize.ts';
+import { buildContainerSpec } from '../oci/spec.ts';
+import {
+  exitsDirectory,
+  type LauncherContext,
+  type LiveContainer,
+  monitorRequest,
+  removeMonitorFiles,
+} from './context.ts';
+import { deleteContainer } from './delete.ts';
+import { awaitExit, recordMonitor } from './exit.ts';
+import { createFailure } from './failure.ts';
+import type { Runtime } from './runtimes.ts';
+
+const SIGKILL = 9;
+/** A runtime that takes longer (a dead mount) is given up. */
+const CREATE_TIMEOUT_MS = 120_000;
+
+/** See `Launcher.create`. */
+export async function createContainer(context: LauncherContext, request: LaunchRequest): Promise<LaunchedContainer> {
+  const runtime = await context.runtimes.find(request.runtime);
+  const { spec, warnings } = await buildContainerSpec(request, context.host);
+  for (const warning of warnings) context.log.warn(warning, { container: request.id });
+  await Promise.all([
+    removeMonitorFiles(request.directory),
+    removeExitFile(exitsDirectory(context), request.id),
+    writeFile(join(request.directory, 'config.json'), serializeSpec(spec), { mode: 0o600 }),
+  ]);
+  const monitor = await startMonitor(context, request, runtime);
+  try {
+    const recorded = recordMonitor(request.directory, monitor.process.pid);
+    const pid = await createdPid(monitor, request, runtime);
+    await recorded;
+    return register(context, request, runtime, monitor, pid);
+  } catch (error) {
+    monitor.process.signal(SIGKILL);
+    await deleteContainer(context, request.id, request.directory, request.runtime).catch((failure: unknown) =>
+      context.log.warn('a container that was not created could not be cleaned up', { container: request.id, failure }),
+    );
+    throw error;
+  } finally {
+    monitor.sync.close();
+  }
+}
+
+const startMonitor = (context: LauncherContext, request: LaunchRequest, runtime: Runtime): Promise<Monitor> =>
+  startContainerMonitor({
+    ...monitorRequest(context, runtime, request.directory),
+    containerId: request.id,
+    name: request.name,
+    exits: exitsDirectory(context),
+    tty: request.process.tty,
+    openStdin: request.process.openStdin,
+    leaveStdinOpen: !request.process.stdinOnce,
+    logPath: request.logPath,
+    logGuardBytes: request.logGuardBytes,
+  });
+
+async function createdPid(monitor: Monitor, request: LaunchRequest, runtime: Runtime): Promise<number> {
+  const report = await inTime(monitor.sync.next(), `${runtime.name} create`);
+  if (report !== undefined && report.data > 0) return report.data;
+  throw createFailure(runtime.name, report?.message ?? '', request.process.args[0] ?? '');
+}
+
+/** @throws LaunchError when the runtime does not answer. */
+export async function inTime(
+  report: Promise<MonitorReport | undefined>,
+  what: string,
+): Promise<MonitorReport | undefined> {
+  const late = new AbortController();
+  const timeout = delay(CREATE_TIMEOUT_MS, late.signal).then(() => {
+    throw new LaunchError(128, `${what} did not finish within ${CREATE_TIMEOUT_MS / 1000} seconds`);
+  });
+  timeout.catch(() => undefined);
+  try {
+    return await Promise.race([report, timeout]);
+  } finally {
+    late.abort();
+  }
+}
+
+function register(
+  context: LauncherContext,
+  request: LaunchRequest,
+  runtime: Runtime,
+  monitor: Monitor,
+  pid: number,
+): LaunchedContainer {
+  const start = processStartTime(pid);
+  if (start === undefined) throw internal(`container ${request.id} ended before it was started`);
+  const { tty, stdinOnce } = request.process;
+  const stdio = new MonitorStdio(request.directory, { passEnd: stdinOnce && !tty, started: true });
+  const live: Omit<LiveContainer, 'exited'> = {
+    directory: request.directory,
+    process: { pid, start },
+    runtime,
+    stdio,
+    monitor: { ended: monitor.process.exited, kill: () => void monitor.process.signal(SIGKILL) },
+  };
+  return follow(context, request.id, live, stdio);
+}
+
+/** Enters a container into the list of live ones, and gives its clients the end when it has ended. */
+export function follow(
+  context: LauncherContext,
+  id: LaunchRequest['id'],
+  live: Omit<LiveContainer, 'exited'>,
+  stdio: LaunchedContainer['stdio'],
+): LaunchedContainer {
+  const exited = awaitExit(context, id, live);
+  context.live.set(id, { ...live, exited });
+  void exited
+    .catch((failure: unknown) => context.log.error('waiting for a container failed', { container: id, failure }))
+    .finally(() => live.stdio?.finish());
+  return { pid: live.process.pid, pidStart: live.process.start, stdio, exited };
+}
+
+/** @throws not-found */
+export function liveContainer(context: LauncherContext, id: LaunchRequest['id']): LiveContainer {
+  const live = context.live.get(id);
+  if (live === undefined) throw new EngineError('not-found', `container ${id} is not running`);
+  return live;
+}

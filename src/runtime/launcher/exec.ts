@@ -1,0 +1,87 @@
+import { mkdir, rm, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { systemClock } from '../../base/clock.ts';
+import { type ExecRequest, type ExitStatus, type LaunchedExec, LaunchError } from '../../spec/contract/launch.ts';
+import { type ExecMonitor, startExecMonitor } from '../monitor/conmon.ts';
+import { MonitorStdio } from '../monitor/stdio.ts';
+import { serializeSpec } from '../oci/serialize.ts';
+import { buildExecProcess } from '../oci/spec.ts';
+import { type LauncherContext, monitorRequest } from './context.ts';
+import { inTime, liveContainer } from './create.ts';
+import { execFailure } from './failure.ts';
+import type { Runtime } from './runtimes.ts';
+
+const SIGKILL = 9;
+
+/** See `Launcher.exec`. */
+export async function execInContainer(context: LauncherContext, request: ExecRequest): Promise<LaunchedExec> {
+  const { runtime } = liveContainer(context, request.containerId);
+  const { process, warnings } = buildExecProcess(request, context.host);
+  for (const warning of warnings) context.log.warn(warning, { container: request.containerId, exec: request.execId });
+  const directory = join(request.directory, `exec-${request.execId.slice(0, 16)}`);
+  await mkdir(directory, { mode: 0o700 });
+  try {
+    await writeFile(join(directory, 'process.json'), serializeSpec(process), { mode: 0o600 });
+    const monitor = await startMonitor(context, request, runtime, directory);
+    return await runExec(request, monitor, directory);
+  } catch (error) {
+    await rm(directory, { recursive: true, force: true });
+    throw error;
+  }
+}
+
+const startMonitor = (
+  context: LauncherContext,
+  request: ExecRequest,
+  runtime: Runtime,
+  directory: string,
+): Promise<ExecMonitor> =>
+  startExecMonitor({
+    ...monitorRequest(context, runtime, directory),
+    containerId: request.containerId,
+    execId: request.execId,
+    name: request.execId.slice(0, 12),
+    // conmon names the exit file after the container, whose own one must not be touched.
+    exits: directory,
+    processFile: join(directory, 'process.json'),
+    tty: request.process.tty,
+    openStdin: request.process.openStdin,
+  });
+
+async function runExec(request: ExecRequest, monitor: ExecMonitor, directory: string): Promise<LaunchedExec> {
+  let stdio: MonitorStdio | undefined;
+  try {
+    if (!(await monitor.attachable)) throw new LaunchError(128, 'OCI runtime exec failed: the monitor did not start');
+    stdio = new MonitorStdio(directory, { passEnd: !request.process.tty, started: false });
+    for (const sink of request.sinks) stdio.add(sink);
+    monitor.go();
+    const report = await inTime(monitor.sync.next(), 'exec');
+    if (report === undefined || report.data <= 0)
+      throw execFailure(report?.message ?? '', request.process.args[0] ?? '');
+    stdio.markStarted();
+    const exited = execEnd(monitor, stdio, directory);
+    return { pid: report.data, stdio, exited };
+  } catch (error) {
+    // The sinks stay the caller's: it has something to say to them.
+    for (const sink of request.sinks) stdio?.remove(sink);
+    stdio?.finish();
+    monitor.process.signal(SIGKILL);
+    await monitor.process.exited;
+    monitor.sync.close();
+    throw error;
+  } finally {
+    monitor.close();
+  }
+}
+
+/** The exit code is known before the clients hear of the end: docker asks for it at once. */
+async function execEnd(monitor: ExecMonitor, stdio: MonitorStdio, directory: string): Promise<ExitStatus> {
+  const report = await monitor.sync.next();
+  const finishedNs = systemClock.nowNs();
+  await monitor.process.exited;
+  await stdio.drained;
+  monitor.sync.close();
+  await rm(directory, { recursive: true, force: true });
+  stdio.finish();
+  return { code: report === undefined ? 128 + SIGKILL : report.data & 0xff, oomKilled: false, finishedNs };
+}

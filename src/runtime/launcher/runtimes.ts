@@ -1,0 +1,92 @@
+import { access, constants, stat } from 'node:fs/promises';
+import { EngineError, invalid } from '../../base/errors.ts';
+import { run } from '../../sys/process/run.ts';
+
+const searched = ['/usr/local/sbin', '/usr/local/bin', '/usr/sbin', '/usr/bin', '/sbin', '/bin'];
+/** In this order when nobody chose: crun starts a container in half of runc's time. */
+const preferred = ['crun', 'runc'];
+/** Names under which Docker knows runc. */
+const aliases: ReadonlyMap<string, string> = new Map([['io.containerd.runc.v2', 'runc']]);
+
+/**
+ * Versions whose private parts were tried: what `start` and `delete` do is then done here, without a process. Any other
+ * version is asked to do it itself.
+ */
+const triedVersions: ReadonlyMap<string, 'crun' | 'runc'> = new Map([
+  ['crun version 1.8.1', 'crun'],
+  ['runc version 1.1.5+ds1', 'runc'],
+]);
+
+/** An OCI runtime as it is installed. */
+export interface Runtime {
+  readonly name: string;
+  /** Absolute path. */
+  readonly path: string;
+  readonly args: readonly string[];
+  /** The family whose private parts it has exactly; undefined for any other. */
+  readonly exact: 'crun' | 'runc' | undefined;
+  /** The first line of `--version`. */
+  readonly version: string;
+}
+
+/** A runtime of the operator's choice (daemon.json, `runtimes`). */
+export interface RuntimeSetting {
+  readonly path: string;
+  readonly args?: readonly string[];
+}
+
+/** Finds runtimes by name and remembers what they are, until their file changes. */
+export class Runtimes {
+  readonly #settings: ReadonlyMap<string, RuntimeSetting>;
+  readonly #known = new Map<string, { readonly stamp: string; readonly runtime: Runtime }>();
+
+  constructor(settings: ReadonlyMap<string, RuntimeSetting>) {
+    this.#settings = settings;
+  }
+
+  /** `name`: one of the settings, `crun`, `runc`, an absolute path, or empty for the best that is there. @throws invalid. */
+  async find(name: string): Promise<Runtime> {
+    if (name === '') {
+      for (const candidate of preferred) {
+        const path = await this.#pathOf(candidate);
+        if (path !== undefined) return this.#describe(candidate, path, []);
+      }
+      throw new EngineError('unavailable', 'no OCI runtime is installed: crun or runc is needed');
+    }
+    const setting = this.#settings.get(name);
+    const plain = aliases.get(name) ?? name;
+    const path = setting === undefined ? await this.#pathOf(plain) : await this.#pathOf(setting.path);
+    if (path === undefined) throw invalid(`unknown or invalid runtime name: ${name.slice(0, 200)}`);
+    return this.#describe(plain, path, setting?.args ?? []);
+  }
+
+  async #pathOf(name: string): Promise<string | undefined> {
+    if (name.startsWith('/')) return (await isExecutable(name)) ? name : undefined;
+    if (name.includes('/')) return undefined;
+    for (const directory of searched) if (await isExecutable(`${directory}/${name}`)) return `${directory}/${name}`;
+    return undefined;
+  }
+
+  async #describe(name: string, path: string, args: readonly string[]): Promise<Runtime> {
+    const { mtimeMs, size, ino } = await stat(path);
+    const stamp = `${mtimeMs} ${size} ${ino} ${args.join(' ')}`;
+    const key = `${name} ${path}`;
+    const known = this.#known.get(key);
+    if (known?.stamp === stamp) return known.runtime;
+    const request = { path, argv: [name, '--version'], env: [], timeoutMs: 10_000, outputLimit: 4096 };
+    const { stdout } = await run(request);
+    const version = stdout.toString().split('\n')[0] ?? '';
+    const runtime: Runtime = { name, path, args, version, exact: triedVersions.get(version) };
+    this.#known.set(key, { stamp, runtime });
+    return runtime;
+  }
+}
+
+async function isExecutable(path: string): Promise<boolean> {
+  try {
+    await access(path, constants.X_OK);
+    return (await stat(path)).isFile();
+  } catch {
+    return false;
+  }
+}
