@@ -68,7 +68,7 @@ function check(checker: Checker, files: Readonly<Record<string, string>>): { sta
   try {
     for (const config of configs) cpSync(join(root, config), join(folder, config));
     symlinkSync(join(root, 'node_modules'), join(folder, 'node_modules'));
-    for (const part of ['src', 'test', 'tools']) mkdirSync(join(folder, part));
+    for (const part of ['src', 'tests', 'tools']) mkdirSync(join(folder, part));
     for (const [path, text] of Object.entries(files)) {
       mkdirSync(dirname(join(folder, path)), { recursive: true });
       writeFileSync(join(folder, path), text);

@@ -70,7 +70,7 @@ function checkImport(path: string, one: Import, packages: ReadonlySet<string>, r
   }
   if (!path.startsWith('src/')) return;
   if (!target.startsWith('src/')) {
-    if (isTest(path) && target.startsWith('test/')) return;
+    if (isTest(path) && target.startsWith('tests/')) return;
     return report(one.line, `${target} is no part of the program`);
   }
   const from = roomOf(path);
@@ -120,7 +120,7 @@ function privateTo(path: string): string | undefined {
 
 const isTest = (path: string): boolean => path.endsWith('.test.ts');
 
-/** `sys` for `src/sys/ffi/libc.ts`, `test` for `test/support/engine.ts`. */
+/** `sys` for `src/sys/ffi/libc.ts`, `tests` for `tests/support/engine.ts`. */
 function roomOf(path: string): string {
   const segments = path.split('/');
   return (outerFolders.includes(segments[0] ?? '') ? segments[0] : segments[1]) ?? '';

@@ -7,7 +7,7 @@ import { checkLayers, type SourceFile } from './check.ts';
 const root = process.argv[2] ?? join(import.meta.dirname, '../..');
 
 function readSources(): readonly SourceFile[] {
-  return ['src', 'test', 'tools']
+  return ['src', 'tests', 'tools']
     .map((folder) => join(root, folder))
     .filter((folder) => existsSync(folder))
     .flatMap((folder) => sourceFiles(folder, '.ts'))

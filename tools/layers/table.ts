@@ -79,7 +79,7 @@ export const roomsWithoutNode: readonly string[] = ['base'];
 export const ffiFolder = 'src/sys/ffi';
 
 /** Folders whose files may import any room: they drive programs from outside. */
-export const outerFolders: readonly string[] = ['test', 'tools'];
+export const outerFolders: readonly string[] = ['tests', 'tools'];
 
 /** Parts of a file's or folder's name that say nothing about what is inside. */
 export const bannedNames: readonly string[] = ['util', 'utils', 'helper', 'helpers', 'common', 'manager', 'misc'];
