@@ -1,0 +1,87 @@
+import assert from 'node:assert/strict';
+import { describe, test } from 'node:test';
+import { applyChanges, wordsOf } from './changes.ts';
+import { globMatches } from './glob.ts';
+
+describe('applyChanges', () => {
+  const apply = (...changes: string[]) => JSON.parse(JSON.stringify(applyChanges({}, changes))) as unknown;
+
+  test('knows the instructions of docker import', () => {
+    assert.deepEqual(apply('CMD ["/bin/sh", "-c", "x"]'), { Cmd: ['/bin/sh', '-c', 'x'] });
+    assert.deepEqual(apply('cmd echo hi'), { Cmd: ['/bin/sh', '-c', 'echo hi'] });
+    assert.deepEqual(apply('ENV A=1 B="two words" C=\\ x'), { Env: ['A=1', 'B=two words', 'C= x'] });
+    assert.deepEqual(apply('ENV A some text', 'ENV A=2'), { Env: ['A=2'] });
+    assert.deepEqual(apply('LABEL a=b "c d"=e'), { Labels: { a: 'b', 'c d': 'e' } });
+    assert.deepEqual(apply('EXPOSE 80 53/UDP 8000-8010'), {
+      ExposedPorts: { '80/tcp': {}, '53/udp': {}, '8000-8010/tcp': {} },
+    });
+    assert.deepEqual(apply('VOLUME ["/a b", "/c"]', 'VOLUME /d /e'), {
+      Volumes: { '/a b': {}, '/c': {}, '/d': {}, '/e': {} },
+    });
+    assert.deepEqual(apply('USER 1000:1000', 'STOPSIGNAL SIGINT'), { User: '1000:1000', StopSignal: 'SIGINT' });
+    assert.deepEqual(apply('WORKDIR /a', 'WORKDIR b/../c/.'), { WorkingDir: '/a/c' });
+    assert.deepEqual(apply('ONBUILD RUN x'), { OnBuild: ['RUN x'] });
+    assert.deepEqual(apply('', '# comment', 'USER a\nUSER b'), { User: 'b' });
+  });
+
+  test('a new entry point drops the old command, but not one given beside it', () => {
+    assert.deepEqual(applyChanges({ Cmd: ['old'] }, ['ENTRYPOINT ["/x"]']), { Entrypoint: ['/x'] });
+    assert.deepEqual(applyChanges({}, ['CMD ["a"]', 'ENTRYPOINT ["/x"]']), { Cmd: ['a'], Entrypoint: ['/x'] });
+  });
+
+  test('refuses what is none of them, or malformed', () => {
+    const bad: [string, RegExp][] = [
+      ['RUN x', /RUN is not a valid change command/],
+      ['CMD', /CMD requires at least one argument/],
+      ['ENV x', /must have two arguments/],
+      ['ENV =x', /can not be blank/],
+      ['ENV A=1 B', /can't find =/],
+      ['ENV A="x', /double-quote/],
+      ['EXPOSE 80x', /invalid containerPort/],
+      ['EXPOSE 70000', /invalid containerPort/],
+      ['EXPOSE 90-80', /invalid containerPort/],
+      ['EXPOSE 80/quic', /invalid containerPort/],
+      ['USER a b', /exactly one/],
+    ];
+    for (const [change, message] of bad) assert.throws(() => applyChanges({}, [change]), { code: 'invalid', message });
+  });
+
+  test('keys cannot reach a prototype', () => {
+    const { Labels } = applyChanges({}, ['LABEL __proto__=x']);
+    assert.deepEqual(Object.keys(Labels ?? {}), ['__proto__']);
+  });
+
+  test('wordsOf', () => {
+    assert.deepEqual(wordsOf(`a "b c" 'd "e' f\\ g ""`), ['a', 'b c', 'd "e', 'f g', '']);
+  });
+});
+
+test('globMatches', () => {
+  const matching: [string, string][] = [
+    ['busybox', 'busybox'],
+    ['busy*', 'busybox'],
+    ['*box', 'busybox'],
+    ['*:latest', 'busybox:latest'],
+    ['*/app', 'me/app'],
+    ['b?sybox', 'busybox'],
+    ['[a-c]usybox', 'busybox'],
+    ['[^x]usybox', 'busybox'],
+    ['a\\*', 'a*'],
+    ['*', ''],
+    ['**', 'abc'],
+  ];
+  for (const [pattern, text] of matching) assert.equal(globMatches(pattern, text), true, `${pattern} ${text}`);
+  const others: [string, string][] = [
+    ['busy', 'busybox'],
+    ['*', 'me/app'],
+    ['me?app', 'me/app'],
+    ['[^b]usybox', 'busybox'],
+    ['*x', 'busyboy'],
+    ['', 'a'],
+  ];
+  for (const [pattern, text] of others) assert.equal(globMatches(pattern, text), false, `${pattern} ${text}`);
+  for (const pattern of ['[a', 'a\\', '[']) assert.equal(globMatches(pattern, 'a'), undefined, pattern);
+  const start = performance.now();
+  globMatches(`${'*a'.repeat(1000)}b`, 'a'.repeat(10_000));
+  assert.ok(performance.now() - start < 2000);
+});

@@ -1,0 +1,143 @@
+import { Mutex, throwIfAborted } from '../base/async.ts';
+import { EngineError, messageOf } from '../base/errors.ts';
+import type { Digest, DiffId } from '../base/ids.ts';
+import type { Logger } from '../base/log.ts';
+import type { ByteStream } from '../base/stream.ts';
+import type { BlobSink, ContentStore, LiveContent, StoredBlob, UnpackOptions } from './ports.ts';
+
+/** The store as the verbs on images see it: reading, and operations that add something. */
+export interface ImageContent {
+  /** A whole small blob, checked against its digest. @throws EngineError not-found, corrupt; invalid beyond `limit` */
+  readBlob(digest: Digest, limit: number): Promise<Uint8Array>;
+  /** Bytes on disk of an unpacked layer; 0 when it is not there. */
+  layerSize(diffId: DiffId): number;
+  /** Begins an operation that adds content. */
+  begin(): ContentOperation;
+  /** Deletes everything that belongs to no image and no operation under way; failures are logged. */
+  collect(): Promise<void>;
+}
+
+/**
+ * One pull, load or import. Everything that it asks for, writes or unpacks is safe from deletion until `end`, also
+ * before an image refers to it.
+ */
+export interface ContentOperation {
+  /** Holds a blob, and tells its size; undefined when it is not there. */
+  blobSize(digest: Digest): Promise<number | undefined>;
+  /** Holds a layer, and tells whether it is there. */
+  hasLayer(diffId: DiffId): Promise<boolean>;
+  /**
+   * Stores what `open` brings, or nothing when a blob of the expected digest exists. `open` is told how many bytes an
+   * interrupted attempt left: the stream begins there. Interrupted again, the bytes are kept when their digest is
+   * known. @throws EngineError `corrupt` when digest or size are not the expected ones
+   */
+  writeBlob(
+    open: (from: number) => ByteStream,
+    expected: { readonly digest?: Digest; readonly size?: number },
+  ): Promise<StoredBlob>;
+  /** Stores a small document. @throws EngineError `corrupt` when its digest is another one */
+  putBlob(bytes: Uint8Array, digest: Digest): Promise<void>;
+  /** Makes the layer out of a stored blob, in a worker. @throws EngineError corrupt, invalid, no-space, cancelled */
+  unpack(blob: Digest, options: UnpackOptions): Promise<DiffId>;
+  /** Holds nothing any more. Who leaves unused content behind calls `collect` then. */
+  end(): void;
+}
+
+/** `live` names what the images need, at the moment of the call. */
+export function createImageContent(store: ContentStore, live: () => LiveContent, log: Logger): ImageContent {
+  // Between the moment a blob of unknown digest exists and the lease on it no collection may come.
+  const turns = new Mutex();
+  return {
+    readBlob: (digest, limit) => store.blobs.readVerified(digest, limit),
+    layerSize: (diffId) => store.layers.info(diffId)?.storedSize ?? 0,
+    begin: () => new StoreOperation(store, turns),
+    async collect() {
+      try {
+        await turns.run(() => store.collectGarbage(live));
+      } catch (error) {
+        log.warn('unused content could not be deleted', { error: messageOf(error) });
+      }
+    },
+  };
+}
+
+class StoreOperation implements ContentOperation {
+  readonly #store: ContentStore;
+  readonly #turns: Mutex;
+  readonly #lease: ReturnType<ContentStore['lease']>;
+
+  constructor(store: ContentStore, turns: Mutex) {
+    this.#store = store;
+    this.#turns = turns;
+    this.#lease = store.lease();
+  }
+
+  async blobSize(digest: Digest): Promise<number | undefined> {
+    await this.#lease.blob(digest);
+    return (await this.#store.blobs.stat(digest))?.size;
+  }
+
+  async hasLayer(diffId: DiffId): Promise<boolean> {
+    await this.#lease.layer(diffId);
+    return this.#store.layers.info(diffId) !== undefined;
+  }
+
+  async writeBlob(
+    open: (from: number) => ByteStream,
+    { digest, size }: { readonly digest?: Digest; readonly size?: number },
+  ): Promise<StoredBlob> {
+    const wanted = size === undefined ? {} : { size };
+    if (digest === undefined) {
+      const sink = await this.#store.blobs.writeNew(wanted);
+      await fill(sink, open, false);
+      return this.#turns.run(async () => {
+        const blob = await sink.commit();
+        await this.#lease.blob(blob.digest);
+        return blob;
+      });
+    }
+    await this.#lease.blob(digest);
+    const sink = await this.#store.blobs.write({ ...wanted, digest });
+    if (sink === undefined) return this.#existing(digest, size);
+    await fill(sink, open, true);
+    return sink.commit();
+  }
+
+  async #existing(digest: Digest, size: number | undefined): Promise<StoredBlob> {
+    const stored = await this.#store.blobs.stat(digest);
+    if (stored === undefined || (size !== undefined && stored.size !== size)) {
+      throw new EngineError('corrupt', `blob ${digest} has ${stored?.size ?? 0} bytes instead of ${size}`);
+    }
+    return stored;
+  }
+
+  async putBlob(bytes: Uint8Array, digest: Digest): Promise<void> {
+    await this.#lease.blob(digest);
+    await this.#store.blobs.put(bytes, digest);
+  }
+
+  async unpack(blob: Digest, options: UnpackOptions): Promise<DiffId> {
+    throwIfAborted(options.signal);
+    if (options.expected !== undefined) await this.#lease.layer(options.expected);
+    const path = this.#store.blobs.path(blob);
+    const { diffId } = await this.#store.layers.ingest(path, options);
+    // A layer whose name nobody knew before may have been collected the moment it was there.
+    if (!(await this.hasLayer(diffId))) await this.#store.layers.ingest(path, { ...options, expected: diffId });
+    return diffId;
+  }
+
+  end(): void {
+    this.#lease.release();
+  }
+}
+
+/** Writes a stream to a sink; when it breaks, what came is kept if it can be resumed. */
+async function fill(sink: BlobSink, open: (from: number) => ByteStream, resumable: boolean): Promise<void> {
+  try {
+    for await (const chunk of open(sink.offset)) await sink.write(chunk);
+  } catch (error) {
+    if (resumable && !(error instanceof EngineError && error.code === 'corrupt')) await sink.suspend();
+    else await sink.discard();
+    throw error;
+  }
+}

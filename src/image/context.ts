@@ -1,0 +1,42 @@
+import type { Clock } from '../base/clock.ts';
+import type { Digest } from '../base/ids.ts';
+import type { Logger } from '../base/log.ts';
+import { parseImageConfig } from '../spec/oci/config.ts';
+import type { ImageConfig, Platform } from '../spec/oci/image.ts';
+import { largestDocument } from '../spec/oci/json.ts';
+import type { ImageCatalog } from './catalog.ts';
+import type { ImageContent } from './content.ts';
+import type { ImageUsers } from './users.ts';
+
+/** What every verb on images works with. */
+export interface ImageContext {
+  readonly catalog: ImageCatalog;
+  readonly content: ImageContent;
+  readonly users: ImageUsers;
+  readonly configs: ConfigReader;
+  readonly clock: Clock;
+  readonly host: Platform;
+  readonly log: Logger;
+  /** Whether a container runs right now: decides how firmly its image is kept. */
+  readonly isRunning: (containerId: string) => boolean;
+}
+
+export type ConfigReader = (digest: Digest) => Promise<ImageConfig>;
+
+const mostCached = 32;
+
+/** Reads image configurations from the store, and keeps those that were used last. */
+export function createConfigReader(content: ImageContent): ConfigReader {
+  const cache = new Map<Digest, ImageConfig>();
+  return async (digest) => {
+    const known = cache.get(digest);
+    const config = known ?? parseImageConfig(await content.readBlob(digest, largestDocument));
+    cache.delete(digest);
+    cache.set(digest, config);
+    for (const oldest of cache.keys()) {
+      if (cache.size <= mostCached) break;
+      cache.delete(oldest);
+    }
+    return config;
+  };
+}

@@ -1,0 +1,126 @@
+import { hash } from 'node:crypto';
+import { detectCompression, magicLength } from '../archive/compress/detect.ts';
+import { formatTime } from '../base/clock.ts';
+import { EngineError, invalid } from '../base/errors.ts';
+import { type Digest, digestOfHex } from '../base/ids.ts';
+import { type ByteStream, concatBytes } from '../base/stream.ts';
+import type { ProgressSink } from '../spec/engine/progress.ts';
+import { type Descriptor, mediaTypes, type Platform } from '../spec/oci/image.ts';
+import { parsePlatform } from '../spec/oci/platform.ts';
+import { familiarReference } from '../spec/reference/reference.ts';
+import { applyChanges } from './changes.ts';
+import type { ContentOperation } from './content.ts';
+import type { ImageContext } from './context.ts';
+import { imageEvent } from './event.ts';
+import type { Transfers } from './fetch-layers.ts';
+import { storeImage } from './store-image.ts';
+import { nameToGive } from './tag.ts';
+import { makeVariant } from './variant.ts';
+
+export interface ImportOptions {
+  /** `-`: the body is the archive. */
+  readonly source: string;
+  readonly body: ByteStream;
+  /** Empty for an untagged image. */
+  readonly repository: string;
+  readonly tag: string;
+  readonly message: string;
+  readonly changes: readonly string[];
+  readonly platform?: string;
+  readonly progress: ProgressSink;
+  readonly signal: AbortSignal;
+}
+
+/** Makes an image with one layer out of an archive of a root file system. @throws EngineError */
+export async function importImage(context: ImageContext, transfers: Transfers, options: ImportOptions): Promise<void> {
+  if (options.source !== '-') {
+    throw new EngineError('not-implemented', 'importing from a URL is not supported yet: send the archive itself');
+  }
+  // All that can be wrong with the request is found before the upload is read.
+  const reference = options.repository === '' ? undefined : nameToGive(options.repository, options.tag);
+  const platform = options.platform ? parsePlatform(options.platform, context.host) : context.host;
+  const runConfig = applyChanges({}, options.changes);
+  const content = context.content.begin();
+  let done = false;
+  try {
+    const { layer, diffId } = await importLayer(content, transfers, options);
+    const created = formatTime(context.clock.nowNs());
+    const config = encode({
+      created,
+      ...platformFields(platform),
+      config: runConfig,
+      rootfs: { type: 'layers', diff_ids: [diffId] },
+      history: [{ created, comment: options.message || 'Imported from -' }],
+    });
+    const configDescriptor = describe(mediaTypes.ociConfig, config);
+    const manifest = encode({
+      schemaVersion: 2,
+      mediaType: mediaTypes.ociManifest,
+      config: configDescriptor,
+      layers: [layer],
+    });
+    const target = describe(mediaTypes.ociManifest, manifest);
+    await content.putBlob(config, configDescriptor.digest);
+    await content.putBlob(manifest, target.digest);
+    const { variant } = makeVariant(target, { schemaVersion: 2, config: configDescriptor, layers: [layer] }, config);
+    const blobs = [target, configDescriptor, layer];
+    const references = reference === undefined ? [] : [reference];
+    await storeImage(context, { target, variants: [variant], blobs }, references, async (image) => [
+      await imageEvent(context, 'import', image, reference === undefined ? {} : { name: familiarReference(reference) }),
+    ]);
+    done = true;
+    options.progress({ status: target.digest });
+  } finally {
+    content.end();
+    if (!done) await context.content.collect();
+  }
+}
+
+async function importLayer(
+  content: ContentOperation,
+  { unpacks }: Transfers,
+  { body, signal }: ImportOptions,
+): Promise<{ layer: Descriptor; diffId: Digest }> {
+  const { start, whole } = await peek(body);
+  const compression = detectCompression(start);
+  if (compression === 'bzip2' || compression === 'xz') {
+    throw invalid(`the archive is compressed with ${compression}: use gzip, zstd or none`);
+  }
+  if (start.length === 0) throw invalid('the archive is empty');
+  const types = { none: mediaTypes.ociLayer, gzip: mediaTypes.ociLayerGzip, zstd: mediaTypes.ociLayerZstd };
+  const { digest, size } = await content.writeBlob(() => whole, {});
+  const diffId = await unpacks.run(() => content.unpack(digest, { signal }));
+  return { layer: { mediaType: types[compression], digest, size }, diffId };
+}
+
+/** The first bytes of a stream, and the whole of it. */
+async function peek(source: ByteStream): Promise<{ start: Uint8Array; whole: ByteStream }> {
+  const chunks = source[Symbol.asyncIterator]();
+  const first: Uint8Array[] = [];
+  for (let length = 0; length < magicLength; ) {
+    const next = await chunks.next();
+    if (next.done === true) break;
+    first.push(next.value);
+    length += next.value.length;
+  }
+  const start = concatBytes(first);
+  async function* whole(): AsyncGenerator<Uint8Array> {
+    yield start;
+    for (let next = await chunks.next(); next.done !== true; next = await chunks.next()) yield next.value;
+  }
+  return { start, whole: whole() };
+}
+
+const platformFields = ({ os, architecture, variant }: Platform) => ({
+  architecture,
+  os,
+  ...(variant === undefined ? {} : { variant }),
+});
+
+const encode = (value: unknown): Uint8Array => new TextEncoder().encode(JSON.stringify(value));
+
+const describe = (mediaType: string, bytes: Uint8Array): Descriptor => ({
+  mediaType,
+  digest: digestOfHex(hash('sha256', bytes, 'hex')),
+  size: bytes.length,
+});

@@ -1,0 +1,137 @@
+import { invalid } from '../base/errors.ts';
+import { booleanFilter, type Filters, filterValues, labelsMatch } from '../spec/engine/filters.ts';
+import type { ImageSummary } from '../spec/engine/image.ts';
+import { familiarName, familiarReference } from '../spec/reference/reference.ts';
+import type { ImageContext } from './context.ts';
+import { globMatches } from './glob.ts';
+import type { ImageName, StoredImage } from './records.ts';
+import { chooseVariant, findImage } from './resolve.ts';
+import { imageSize, manifestSummaries, repoDigests, repoTags, unixSeconds } from './view.ts';
+
+const knownFilters = new Set(['reference', 'label', 'label!', 'dangling', 'before', 'since', 'until']);
+
+interface Row {
+  readonly image: StoredImage;
+  readonly names: readonly ImageName[];
+  readonly created: number;
+  readonly labels: Readonly<Record<string, string>>;
+}
+
+/** The images as `GET /images/json` lists them, newest first. @throws EngineError `invalid` for unknown filters */
+export async function listImages(
+  context: ImageContext,
+  options: { readonly filters: Filters; readonly sharedSize: boolean; readonly manifests: boolean },
+): Promise<ImageSummary[]> {
+  const { filters } = options;
+  for (const key of filters.keys()) if (!knownFilters.has(key)) throw invalid(`invalid filter '${key}'`);
+  const accepts = await rowFilter(context, filters);
+  const rows: Row[] = [];
+  for (const image of context.catalog.images()) {
+    const row = await readRow(context, image);
+    const names = row.names.filter((name) => matchesReference(filters, name));
+    if (filterValues(filters, 'reference') !== undefined && names.length === 0) continue;
+    if (accepts(row)) rows.push({ ...row, names });
+  }
+  rows.sort((a, b) => b.created - a.created || (a.image.storedNs < b.image.storedNs ? 1 : -1));
+  const shared = options.sharedSize ? sharedSizes(context) : () => -1;
+  return rows.map(({ image, names, created, labels }) => ({
+    Id: image.id,
+    ParentId: '',
+    RepoTags: repoTags(names),
+    RepoDigests: repoDigests(names, image.id),
+    Created: created,
+    Size: imageSize(context, image),
+    SharedSize: shared(image),
+    Containers: context.users.of(image.id).length,
+    Labels: { ...labels },
+    Descriptor: image.target,
+    ...(options.manifests ? { Manifests: manifestSummaries(context, image) } : {}),
+  }));
+}
+
+async function readRow(context: ImageContext, image: StoredImage): Promise<Row> {
+  const names = context.catalog.namesOf(image.id);
+  if (image.variants.length === 0) return { image, names, created: 0, labels: {} };
+  const { config } = chooseVariant(image, context.host, undefined, image.id);
+  const { created, config: run } = await context.configs(config.digest);
+  return { image, names, created: unixSeconds(created), labels: run.Labels ?? {} };
+}
+
+function matchesReference(filters: Filters, { reference }: ImageName): boolean {
+  const patterns = filterValues(filters, 'reference');
+  if (patterns === undefined) return true;
+  return patterns.some((pattern) => {
+    const byName = globMatches(pattern, familiarName(reference));
+    if (byName === undefined) throw invalid(`invalid filter 'reference=${pattern}': syntax error in pattern`);
+    return byName || globMatches(pattern, familiarReference(reference)) === true;
+  });
+}
+
+async function rowFilter(context: ImageContext, filters: Filters): Promise<(row: Row) => boolean> {
+  const dangling = booleanFilter(filters, 'dangling');
+  if (dangling === 'bad') throw invalid("invalid filter 'dangling': expected true or false");
+  const createdOf = async (name: string) => (await readRow(context, findImage(context.catalog, name).image)).created;
+  const before = await Promise.all((filterValues(filters, 'before') ?? []).map(createdOf));
+  const since = await Promise.all((filterValues(filters, 'since') ?? []).map(createdOf));
+  const until = (filterValues(filters, 'until') ?? []).map((text) => untilSeconds(text, context));
+  return ({ names, created, labels }) =>
+    (dangling === undefined || dangling === (names.length === 0)) &&
+    before.every((limit) => created < limit) &&
+    since.every((limit) => created > limit) &&
+    until.every((limit) => created < limit) &&
+    labelsMatch(filters, labels);
+}
+
+const unitSeconds = new Map([
+  ['h', 3600],
+  ['m', 60],
+  ['s', 1],
+  ['ms', 1e-3],
+]);
+
+/** Unix seconds of `until=`: a time stamp, an RFC 3339 time, or a duration before now (`24h`, `1h30m`). */
+export function untilSeconds(text: string, { clock }: Pick<ImageContext, 'clock'>): number {
+  const plain = Number(text);
+  if (text !== '' && Number.isFinite(plain)) return plain;
+  const ago = durationSeconds(text);
+  if (ago !== undefined) return Number(clock.nowNs() / 1_000_000_000n) - ago;
+  const millis = Date.parse(text);
+  if (Number.isNaN(millis)) throw invalid(`invalid filter 'until=${text}': expected a time or a duration`);
+  return millis / 1000;
+}
+
+function durationSeconds(text: string): number | undefined {
+  let seconds = 0;
+  let at = 0;
+  while (at < text.length) {
+    const numberEnd = skip(text, at, '0123456789.');
+    const unitEnd = skip(text, numberEnd, 'hms');
+    const unit = unitSeconds.get(text.slice(numberEnd, unitEnd));
+    const amount = Number(text.slice(at, numberEnd));
+    if (numberEnd === at || unit === undefined || !Number.isFinite(amount)) return undefined;
+    seconds += amount * unit;
+    at = unitEnd;
+  }
+  return text === '' ? undefined : seconds;
+}
+
+function skip(text: string, from: number, characters: string): number {
+  let at = from;
+  while (at < text.length && characters.includes(text.charAt(at))) at++;
+  return at;
+}
+
+/** How many bytes of an image's layers other images have, too. */
+function sharedSizes(context: ImageContext): (image: StoredImage) => number {
+  const counts = new Map<string, number>();
+  const layersOf = (image: StoredImage) =>
+    new Set(image.variants.flatMap((variant) => variant.layers.map(({ diffId }) => diffId)));
+  for (const image of context.catalog.images()) {
+    for (const diffId of layersOf(image)) counts.set(diffId, (counts.get(diffId) ?? 0) + 1);
+  }
+  return (image) => {
+    let size = 0;
+    for (const diffId of layersOf(image)) if ((counts.get(diffId) ?? 0) > 1) size += context.content.layerSize(diffId);
+    return size;
+  };
+}

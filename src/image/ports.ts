@@ -1,0 +1,51 @@
+import type { Digest, DiffId } from '../base/ids.ts';
+import type { ByteStream } from '../base/stream.ts';
+
+/** What the images room uses of the store (`src/store/open.ts`); the words are explained there. */
+export interface ContentStore {
+  readonly blobs: {
+    stat(digest: Digest): Promise<StoredBlob | undefined>;
+    path(digest: Digest): string;
+    read(digest: Digest, options?: { start?: number; expectedSize?: number }): ByteStream;
+    readVerified(digest: Digest, limit: number): Promise<Uint8Array>;
+    write(options: { digest: Digest; size?: number }): Promise<BlobSink | undefined>;
+    writeNew(options?: { size?: number }): Promise<BlobSink>;
+    put(bytes: Uint8Array, expected?: Digest): Promise<StoredBlob>;
+  };
+  readonly layers: {
+    ingest(path: string, options?: UnpackOptions): Promise<{ readonly diffId: DiffId }>;
+    info(diffId: DiffId): { readonly storedSize: number } | undefined;
+  };
+  lease(): StoreLease;
+  collectGarbage(live: () => LiveContent): Promise<unknown>;
+}
+
+export interface StoredBlob {
+  readonly digest: Digest;
+  readonly size: number;
+}
+
+export interface BlobSink {
+  readonly offset: number;
+  write(bytes: Uint8Array): Promise<void>;
+  commit(): Promise<StoredBlob>;
+  suspend(): Promise<void>;
+  discard(): Promise<void>;
+}
+
+export interface UnpackOptions {
+  readonly expected?: DiffId;
+  readonly signal?: AbortSignal;
+  readonly onProgress?: (bytesRead: number) => void;
+}
+
+export interface StoreLease {
+  blob(digest: Digest): Promise<void>;
+  layer(diffId: DiffId): Promise<void>;
+  release(): void;
+}
+
+export interface LiveContent {
+  readonly blobs: ReadonlySet<Digest>;
+  readonly layers: ReadonlySet<DiffId>;
+}

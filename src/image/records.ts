@@ -1,0 +1,103 @@
+import { type Digest, type DiffId, parseDiffId, parseDigest } from '../base/ids.ts';
+import type { Descriptor, Platform } from '../spec/oci/image.ts';
+import { defined, objectOf, optionalList, optionalObject, requiredString } from '../spec/oci/json.ts';
+import { descriptorOf } from '../spec/oci/manifest.ts';
+import { normalizePlatform } from '../spec/oci/platform.ts';
+import { parseReference, type Reference } from '../spec/reference/reference.ts';
+
+/** A layer of a variant: the blob as it came, and what it unpacks to. */
+export interface VariantLayer {
+  readonly blob: Descriptor;
+  readonly diffId: DiffId;
+}
+
+/** One runnable manifest of an image that is complete in the store. An index can have several. */
+export interface ImageVariant {
+  readonly manifest: Descriptor;
+  readonly platform: Platform;
+  readonly config: Descriptor;
+  /** Lowest first. */
+  readonly layers: readonly VariantLayer[];
+}
+
+/**
+ * A stored image. Its id is the digest of `target`, the manifest or index that a name points to. It lives until it is
+ * deleted, with or without names.
+ */
+export interface StoredImage {
+  readonly id: Digest;
+  readonly target: Descriptor;
+  readonly variants: readonly ImageVariant[];
+  /** Every blob that belongs to it: target, manifests, configs, layers, attestations. */
+  readonly blobs: readonly Descriptor[];
+  /** When it came into the store. */
+  readonly storedNs: bigint;
+}
+
+/** A name and where it points. */
+export interface ImageName {
+  readonly reference: Reference;
+  readonly target: Digest;
+  readonly taggedNs: bigint;
+}
+
+export const imageKind = 'image';
+export const nameKind = 'image-name';
+
+/** The JSON of a record; times are decimal strings of nanoseconds. */
+export const encodeImage = ({ target, variants, blobs, storedNs }: StoredImage): unknown => ({
+  version: 1,
+  target,
+  variants,
+  blobs,
+  storedNs: String(storedNs),
+});
+
+export const encodeName = ({ target, taggedNs }: ImageName): unknown => ({
+  version: 1,
+  target,
+  taggedNs: String(taggedNs),
+});
+
+/** @throws EngineError when the value is no image record */
+export function decodeImage(id: string, value: unknown): StoredImage {
+  const json = objectOf(value, 'image record');
+  return {
+    id: parseDigest(id),
+    target: descriptorOf(json['target'], 'target'),
+    variants: optionalList(json['variants'], 'variants', 10_000, decodeVariant) ?? [],
+    blobs: optionalList(json['blobs'], 'blobs', 1_000_000, descriptorOf) ?? [],
+    storedNs: BigInt(requiredString(json['storedNs'], 'storedNs')),
+  };
+}
+
+function decodeVariant(value: unknown, what: string): ImageVariant {
+  const json = objectOf(value, what);
+  const platform = optionalObject(json['platform'], `${what}.platform`) ?? {};
+  return {
+    manifest: descriptorOf(json['manifest'], `${what}.manifest`),
+    platform: normalizePlatform(
+      defined({
+        os: requiredString(platform['os'], `${what}.os`),
+        architecture: requiredString(platform['architecture'], `${what}.architecture`),
+        variant: platform['variant'] as string | undefined,
+        'os.version': platform['os.version'] as string | undefined,
+      }) as Platform,
+    ),
+    config: descriptorOf(json['config'], `${what}.config`),
+    layers: (optionalList(json['layers'], `${what}.layers`, 10_000, objectOf) ?? []).map((layer) => ({
+      blob: descriptorOf(layer['blob'], `${what}.blob`),
+      diffId: parseDiffId(requiredString(layer['diffId'], `${what}.diffId`)),
+    })),
+  };
+}
+
+/** @throws EngineError when the value is no name record */
+export function decodeName(id: string, value: unknown): ImageName {
+  const json = objectOf(value, 'image name record');
+  return {
+    reference: parseReference(id),
+    target: parseDigest(requiredString(json['target'], 'target')),
+    taggedNs: BigInt(requiredString(json['taggedNs'], 'taggedNs')),
+  };
+}

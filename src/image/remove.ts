@@ -1,0 +1,97 @@
+import { conflict } from '../base/errors.ts';
+import { type Digest, hexOf } from '../base/ids.ts';
+import type { EventInput } from '../spec/engine/event.ts';
+import type { ImageDeleteItem } from '../spec/engine/image.ts';
+import { familiarReference } from '../spec/reference/reference.ts';
+import type { CatalogChange } from './catalog.ts';
+import type { ImageContext } from './context.ts';
+import { imageEvent } from './event.ts';
+import type { ImageName, StoredImage } from './records.ts';
+import { findImage } from './resolve.ts';
+
+const short = (id: string): string => id.slice(0, 12);
+const shortId = (id: Digest): string => short(hexOf(id));
+
+interface Removal {
+  readonly change: CatalogChange;
+  readonly items: ImageDeleteItem[];
+}
+
+/**
+ * Removes a name, and the image with its last name; an id removes the image with all its names. Docker's rules:
+ * whatever would pull an image away from a container or from several names is a conflict unless it is forced, and a
+ * running container's image never goes. @throws EngineError not-found, conflict
+ */
+export async function removeImage(
+  context: ImageContext,
+  nameOrId: string,
+  options: { readonly force: boolean },
+): Promise<ImageDeleteItem[]> {
+  const { change, items } = await context.catalog.exclusive(async (commit) => {
+    const planned = await planRemoval(context, nameOrId, options.force);
+    await commit(planned.change);
+    return planned;
+  });
+  if (change.deleteImages !== undefined) await context.content.collect();
+  return items;
+}
+
+async function planRemoval(context: ImageContext, nameOrId: string, force: boolean): Promise<Removal> {
+  const { image, name } = findImage(context.catalog, nameOrId);
+  const names = context.catalog.namesOf(image.id);
+  if (name === undefined) return planById(context, image, names, force);
+  if (names.length > 1) return planUntag(context, image, name);
+  const user = context.users.of(image.id)[0];
+  if (user === undefined) return planDelete(context, image, names);
+  if (force) return planUntag(context, image, name);
+  throw conflict(
+    `conflict: unable to remove repository reference "${familiarReference(name.reference)}" (must force) - container ${short(user)} is using its referenced image ${shortId(image.id)}`,
+  );
+}
+
+async function planById(
+  context: ImageContext,
+  image: StoredImage,
+  names: readonly ImageName[],
+  force: boolean,
+): Promise<Removal> {
+  const refuse = (how: string, why: string) =>
+    conflict(`conflict: unable to delete ${shortId(image.id)} (${how}) - ${why}`);
+  const users = context.users.of(image.id);
+  const running = users.find((user) => context.isRunning(user));
+  if (running !== undefined) {
+    throw refuse('cannot be forced', `image is being used by running container ${short(running)}`);
+  }
+  if (!force && names.filter(({ reference }) => reference.tag !== undefined).length > 1) {
+    throw refuse('must be forced', 'image is referenced in multiple repositories');
+  }
+  if (!force && users[0] !== undefined) {
+    throw refuse('must be forced', `image is being used by stopped container ${short(users[0])}`);
+  }
+  return planDelete(context, image, names);
+}
+
+const untagEvents = async (context: ImageContext, image: StoredImage, count: number): Promise<EventInput[]> =>
+  count === 0 ? [] : Array<EventInput>(count).fill(await imageEvent(context, 'untag', image, {}));
+
+async function planUntag(context: ImageContext, image: StoredImage, name: ImageName): Promise<Removal> {
+  return {
+    change: { deleteNames: [name.reference], events: await untagEvents(context, image, 1) },
+    items: [{ Untagged: familiarReference(name.reference) }],
+  };
+}
+
+/** Takes the image and all its names away; used by `prune`, too. */
+export async function planDelete(
+  context: ImageContext,
+  image: StoredImage,
+  names: readonly ImageName[],
+): Promise<Removal> {
+  const references = names.map(({ reference }) => reference);
+  const events = await untagEvents(context, image, names.length);
+  events.push(await imageEvent(context, 'delete', image, {}));
+  return {
+    change: { deleteNames: references, deleteImages: [image.id], events },
+    items: [...references.map((reference) => ({ Untagged: familiarReference(reference) })), { Deleted: image.id }],
+  };
+}

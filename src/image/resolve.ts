@@ -1,0 +1,110 @@
+import { EngineError, notFound } from '../base/errors.ts';
+import { hexOf } from '../base/ids.ts';
+import type { RunnableImage } from '../spec/contract/image.ts';
+import type { Platform } from '../spec/oci/image.ts';
+import { bestForPlatform, formatPlatform, parsePlatform } from '../spec/oci/platform.ts';
+import { parseImageName } from '../spec/reference/image-name.ts';
+import {
+  familiarReference,
+  formatReference,
+  repositoryOf,
+  type Reference,
+  withDefaultTag,
+} from '../spec/reference/reference.ts';
+import type { ImageCatalog } from './catalog.ts';
+import type { ImageContext } from './context.ts';
+import type { ImageName, ImageVariant, StoredImage } from './records.ts';
+
+/** An image, and the name by which it was found, when it was one. */
+export interface FoundImage {
+  readonly image: StoredImage;
+  readonly name?: ImageName;
+}
+
+/**
+ * Finds an image by id, name, `name@digest` or unambiguous beginning of its id, in this order.
+ * @throws EngineError not-found `No such image: ...`, invalid for what is no name
+ */
+export function findImage(catalog: ImageCatalog, nameOrId: string): FoundImage {
+  const query = parseImageName(nameOrId);
+  if (query.id !== undefined) {
+    const image = catalog.image(query.id);
+    if (image === undefined) throw notFound(`No such image: ${nameOrId}`);
+    return { image };
+  }
+  const byName = query.reference === undefined ? undefined : findByReference(catalog, query.reference);
+  if (byName !== undefined) return byName;
+  if (query.idPrefix !== undefined) {
+    const image = findByPrefix(catalog, query.idPrefix);
+    if (image !== undefined) return { image };
+  }
+  throw notFound(
+    `No such image: ${query.reference === undefined ? nameOrId : familiarReference(withDefaultTag(query.reference))}`,
+  );
+}
+
+function findByReference(catalog: ImageCatalog, reference: Reference): FoundImage | undefined {
+  if (reference.digest === undefined) {
+    const name = catalog.name(withDefaultTag(reference));
+    const image = name === undefined ? undefined : catalog.image(name.target);
+    return name === undefined || image === undefined ? undefined : { image, name };
+  }
+  // The digest decides, a tag beside it is only a comment; but the image must be known under this repository.
+  const image = catalog.image(reference.digest);
+  if (image === undefined) return undefined;
+  const names = catalog.namesOf(image.id);
+  const repository = formatReference(repositoryOf(reference));
+  const exact = names.find((name) => formatReference(name.reference) === `${repository}@${reference.digest}`);
+  const related = names.some((name) => formatReference(repositoryOf(name.reference)) === repository);
+  if (exact !== undefined) return { image, name: exact };
+  return related ? { image } : undefined;
+}
+
+function findByPrefix(catalog: ImageCatalog, prefix: string): StoredImage | undefined {
+  let found: StoredImage | undefined;
+  for (const image of catalog.images()) {
+    if (!hexOf(image.id).startsWith(prefix)) continue;
+    if (found !== undefined) throw new EngineError('invalid', `ambiguous image id prefix: ${prefix}`);
+    found = image;
+  }
+  return found;
+}
+
+/**
+ * The variant for a wanted platform; without a wish the best one for this host, else whatever there is (a host can be
+ * able to run foreign binaries). @throws EngineError not-found
+ */
+export function chooseVariant(
+  image: StoredImage,
+  host: Platform,
+  platform: string | undefined,
+  shownName: string,
+): ImageVariant {
+  const wanted = platform === undefined || platform === '' ? undefined : parsePlatform(platform, host);
+  const best = bestForPlatform(wanted ?? host, image.variants, (variant) => variant.platform);
+  const variant = best ?? (wanted === undefined ? image.variants[0] : undefined);
+  if (variant !== undefined) return variant;
+  if (wanted === undefined) throw notFound(`image ${shownName} has nothing that can be run`);
+  const only = image.variants[0];
+  if (image.variants.length === 1 && only !== undefined) {
+    throw notFound(
+      `image with reference ${shownName} was found but its platform (${formatPlatform(only.platform)}) does not match the specified platform (${formatPlatform(wanted)})`,
+    );
+  }
+  throw notFound(
+    `image with reference ${shownName} was found but does not provide the specified platform (${formatPlatform(wanted)})`,
+  );
+}
+
+/** The image as a container is made from it. */
+export async function resolveImage(context: ImageContext, nameOrId: string, platform?: string): Promise<RunnableImage> {
+  const { image } = findImage(context.catalog, nameOrId);
+  const variant = chooseVariant(image, context.host, platform, nameOrId);
+  return {
+    id: image.id,
+    manifest: variant.manifest,
+    platform: variant.platform,
+    config: await context.configs(variant.config.digest),
+    layers: variant.layers.map(({ diffId }) => diffId),
+  };
+}

@@ -1,0 +1,128 @@
+import type { Clock } from '../base/clock.ts';
+import { systemClock } from '../base/clock.ts';
+import type { Logger } from '../base/log.ts';
+import type { ByteStream } from '../base/stream.ts';
+import type { RegistryClient } from '../registry/client/client.ts';
+import type { RegistryCredentials } from '../registry/client/token.ts';
+import type { RunnableImages } from '../spec/contract/image.ts';
+import type { StateJournal } from '../spec/contract/state.ts';
+import type { Filters } from '../spec/engine/filters.ts';
+import type { ImageDeleteItem, ImageHistoryItem, ImageInspect, ImageSummary } from '../spec/engine/image.ts';
+import type { ProgressSink } from '../spec/engine/progress.ts';
+import type { Platform } from '../spec/oci/image.ts';
+import { hostPlatform } from '../spec/oci/platform.ts';
+import { ImageCatalog } from './catalog.ts';
+import { createImageContent } from './content.ts';
+import { createConfigReader, type ImageContext } from './context.ts';
+import { createTransfers } from './fetch-layers.ts';
+import { imageHistory } from './history.ts';
+import { importImage, type ImportOptions } from './import.ts';
+import { inspectImage } from './inspect.ts';
+import { listImages } from './list.ts';
+import { loadImages, type LoadOptions } from './load.ts';
+import type { ContentStore } from './ports.ts';
+import { type ImagePruneResult, pruneImages } from './prune.ts';
+import { nameToPull, pullImage } from './pull.ts';
+import { removeImage } from './remove.ts';
+import { resolveImage } from './resolve.ts';
+import { tagImage } from './tag.ts';
+import { ImageUsers } from './users.ts';
+
+export interface PullRequest {
+  /** As the user wrote it. */
+  readonly reference: string;
+  /** A tag or a digest that came beside it. */
+  readonly tag?: string;
+  readonly platform?: string;
+  readonly auth?: RegistryCredentials;
+  readonly progress: ProgressSink;
+  readonly signal: AbortSignal;
+}
+
+/** Everything the engine can do with images. Errors are EngineErrors in Docker's words. */
+export interface ImageService extends RunnableImages {
+  list(options: {
+    readonly all?: boolean;
+    readonly sharedSize: boolean;
+    readonly manifests: boolean;
+    readonly filters: Filters;
+  }): Promise<ImageSummary[]>;
+  inspect(
+    nameOrId: string,
+    options: { readonly manifests: boolean; readonly platform?: string },
+  ): Promise<ImageInspect>;
+  history(nameOrId: string, options: { readonly platform?: string }): Promise<ImageHistoryItem[]>;
+  tag(nameOrId: string, repository: string, tag: string): Promise<void>;
+  remove(
+    nameOrId: string,
+    options: { readonly force: boolean; readonly noPrune?: boolean; readonly platforms?: readonly string[] },
+  ): Promise<ImageDeleteItem[]>;
+  prune(filters: Filters): Promise<ImagePruneResult>;
+  load(request: LoadOptions & { readonly body: ByteStream }): Promise<void>;
+  pull(request: PullRequest): Promise<void>;
+  import(request: ImportOptions): Promise<void>;
+  /** How many images there are, for `info`. */
+  count(): number;
+  /**
+   * Deletes what interrupted operations left; to be called at boot, once containers and their snapshots are known.
+   */
+  sweep(): Promise<void>;
+}
+
+export interface ImageServiceOptions {
+  readonly journal: StateJournal;
+  readonly store: ContentStore;
+  readonly registry: RegistryClient;
+  readonly log: Logger;
+  /** Whether a container runs right now: the image of a running one is never deleted. */
+  readonly isRunning: (containerId: string) => boolean;
+  readonly clock?: Clock;
+  /** What images are chosen for; this process's own by default. */
+  readonly platform?: Platform;
+}
+
+/** Reads the image records and opens the service. */
+export async function openImages(options: ImageServiceOptions): Promise<ImageService> {
+  const { journal, store, registry, log, isRunning } = options;
+  const catalog = new ImageCatalog(journal);
+  await catalog.load(log);
+  const content = createImageContent(store, () => catalog.live(), log);
+  const context: ImageContext = {
+    catalog,
+    content,
+    users: new ImageUsers(),
+    configs: createConfigReader(content),
+    clock: options.clock ?? systemClock,
+    host: options.platform ?? hostPlatform(process.arch),
+    log,
+    isRunning,
+  };
+  return createService(context, registry);
+}
+
+function createService(context: ImageContext, registry: RegistryClient): ImageService {
+  const transfers = createTransfers();
+  return {
+    resolve: (nameOrId, platform) => resolveImage(context, nameOrId, platform),
+    retain: (id, user) => context.users.retain(id, user),
+    release(id, user) {
+      const unused = context.users.release(id, user);
+      // The image went by force while containers stood on its layers: this was the last of them.
+      if (unused && context.catalog.image(id) === undefined) void context.content.collect();
+    },
+    list: (request) => listImages(context, request),
+    inspect: (nameOrId, request) => inspectImage(context, nameOrId, request),
+    history: (nameOrId, request) => imageHistory(context, nameOrId, request),
+    tag: (nameOrId, repository, tag) => tagImage(context, nameOrId, repository, tag),
+    remove: (nameOrId, request) => removeImage(context, nameOrId, request),
+    prune: (filters) => pruneImages(context, filters),
+    load: ({ body, ...request }) => loadImages(context, transfers, body, request),
+    async pull({ reference, tag, auth, ...request }) {
+      const open = (name: Parameters<RegistryClient['repository']>[0]) => registry.repository(name, auth);
+      await pullImage(context, transfers, open, nameToPull(reference, tag), request);
+    },
+    import: (request) => importImage(context, transfers, request),
+    count: () => context.catalog.images().length,
+    sweep: () => context.content.collect(),
+  };
+}

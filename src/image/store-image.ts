@@ -1,0 +1,76 @@
+import type { Digest } from '../base/ids.ts';
+import type { EventInput } from '../spec/engine/event.ts';
+import type { Descriptor } from '../spec/oci/image.ts';
+import { familiarReference, formatReference, type Reference } from '../spec/reference/reference.ts';
+import type { ImageContext } from './context.ts';
+import type { ImageVariant, StoredImage } from './records.ts';
+
+/** An image whose content is complete in the store, under a lease of the caller. */
+export interface CompleteImage {
+  readonly target: Descriptor;
+  readonly variants: readonly ImageVariant[];
+  /** All its blobs, `target` included. */
+  readonly blobs: readonly Descriptor[];
+}
+
+/** What `storeImage` found and did. */
+export interface StoredOutcome {
+  readonly image: StoredImage;
+  /** The name pointed to the image already, and nothing was missing. */
+  readonly upToDate: boolean;
+  /** Names that pointed elsewhere until now, and where. */
+  readonly moved: readonly { readonly name: string; readonly from: Digest }[];
+}
+
+/**
+ * Records an image and its names, with the event, in one commit. What the store had of the same image (other
+ * platforms of the index) stays; images that lose a name to this one become dangling.
+ */
+export function storeImage(
+  context: ImageContext,
+  complete: CompleteImage,
+  references: readonly Reference[],
+  eventOf: (image: StoredImage) => Promise<readonly EventInput[]>,
+): Promise<StoredOutcome> {
+  return context.catalog.exclusive(async (commit) => {
+    const id = complete.target.digest;
+    const known = context.catalog.image(id);
+    const now = context.clock.nowNs();
+    const image: StoredImage = {
+      id,
+      target: known?.target ?? bareDescriptor(complete.target),
+      variants: mergeBy(known?.variants ?? [], complete.variants, (variant) => variant.manifest.digest),
+      blobs: mergeBy(known?.blobs ?? [], complete.blobs.map(bareDescriptor), (blob) => blob.digest),
+      storedNs: known?.storedNs ?? now,
+    };
+    const isNew = known === undefined || image.variants.length > known.variants.length;
+    const moved: { name: string; from: Digest }[] = [];
+    let renamed = false;
+    for (const reference of references) {
+      const before = context.catalog.name(reference)?.target;
+      if (before === id) continue;
+      renamed = true;
+      if (before !== undefined) moved.push({ name: familiarReference(reference), from: before });
+    }
+    const putNames = references
+      .filter((reference) => context.catalog.name(reference)?.target !== id)
+      .map((reference) => ({ reference, target: id, taggedNs: now }));
+    await commit({ putImages: [image], putNames: uniqueNames(putNames), events: await eventOf(image) });
+    return { image, upToDate: !isNew && !renamed, moved };
+  });
+}
+
+/** What a record keeps of a descriptor: annotations tell where a copy came from, not what it is. */
+function bareDescriptor({ mediaType, digest, size, artifactType }: Descriptor): Descriptor {
+  return { mediaType, digest, size, ...(artifactType === undefined ? {} : { artifactType }) };
+}
+
+function mergeBy<T>(before: readonly T[], added: readonly T[], keyOf: (item: T) => string): T[] {
+  const merged = new Map(before.map((item) => [keyOf(item), item]));
+  for (const item of added) merged.set(keyOf(item), item);
+  return [...merged.values()];
+}
+
+const uniqueNames = <T extends { reference: Reference }>(names: readonly T[]): T[] => [
+  ...new Map(names.map((name) => [formatReference(name.reference), name])).values(),
+];

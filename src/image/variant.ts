@@ -1,0 +1,61 @@
+import { EngineError } from '../base/errors.ts';
+import type { DiffId } from '../base/ids.ts';
+import { parseImageConfig } from '../spec/oci/config.ts';
+import { type Descriptor, type ImageConfig, type ImageManifest, mediaTypes, type Platform } from '../spec/oci/image.ts';
+import { layerCompression } from '../spec/oci/manifest.ts';
+import { normalizePlatform } from '../spec/oci/platform.ts';
+import type { ImageVariant } from './records.ts';
+
+const imageConfigTypes: readonly string[] = [mediaTypes.ociConfig, mediaTypes.dockerConfig];
+
+/** Marks manifests in an index that are about another manifest (BuildKit's provenance and SBOM attestations). */
+const attestationMark = 'vnd.docker.reference.type';
+
+export const isAttestation = ({ annotations, platform }: Descriptor): boolean =>
+  annotations?.[attestationMark] !== undefined || (platform?.os === 'unknown' && platform.architecture === 'unknown');
+
+/** @throws EngineError `invalid` when the manifest is of something that no container can be made from. */
+export function checkRunnable(manifest: ImageManifest, what: string): void {
+  if (!imageConfigTypes.includes(manifest.config.mediaType)) {
+    throw new EngineError(
+      'invalid',
+      `${what} is no container image: its config has the type ${manifest.config.mediaType.slice(0, 100)}`,
+    );
+  }
+  for (const { mediaType, digest } of manifest.layers) {
+    if (layerCompression(mediaType) === undefined) {
+      throw new EngineError('invalid', `layer ${digest} has the unsupported type ${mediaType.slice(0, 100)}`);
+    }
+  }
+}
+
+export const platformOfConfig = (config: ImageConfig): Platform =>
+  normalizePlatform({
+    os: config.os,
+    architecture: config.architecture,
+    ...(config.variant === undefined ? {} : { variant: config.variant }),
+    ...(config['os.version'] === undefined ? {} : { 'os.version': config['os.version'] }),
+  });
+
+/**
+ * Joins a manifest with its configuration: the n-th layer unpacks to the n-th diff ID.
+ * @throws EngineError `invalid` when they do not belong together
+ */
+export function makeVariant(
+  descriptor: Descriptor,
+  manifest: ImageManifest,
+  configBytes: Uint8Array,
+): { variant: ImageVariant; config: ImageConfig } {
+  checkRunnable(manifest, `manifest ${descriptor.digest}`);
+  const config = parseImageConfig(configBytes);
+  const diffIds: readonly DiffId[] = config.rootfs.diff_ids;
+  if (diffIds.length !== manifest.layers.length) {
+    throw new EngineError(
+      'invalid',
+      `manifest ${descriptor.digest} has ${manifest.layers.length} layers, its config ${diffIds.length}`,
+    );
+  }
+  const platform = platformOfConfig(config);
+  const layers = manifest.layers.map((blob, index) => ({ blob, diffId: diffIds[index] as DiffId }));
+  return { config, variant: { manifest: descriptor, platform, config: manifest.config, layers } };
+}
