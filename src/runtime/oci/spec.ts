@@ -12,6 +12,7 @@ import type {
 import { defaultDeviceRules, mapDevices, parseDeviceRule, privilegedDeviceRules } from '../profile/devices.ts';
 import { defaultMaskedPaths, defaultReadonlyPaths } from '../profile/paths.ts';
 import { parseSecurityOptions } from '../profile/security-options.ts';
+import { seccompFilter } from '../profile/seccomp/filter.ts';
 import type { HostFacts } from './host.ts';
 import { containerMounts, initTarget, rootPropagation } from './mounts.ts';
 import { ociProcess } from './process.ts';
@@ -42,6 +43,11 @@ export async function buildContainerSpec(request: LaunchRequest, host: HostFacts
   const resources = await containerResources(config, host, warnings);
   const propagation = rootPropagation(request.mounts);
   const sysctl = containerSysctls(request);
+  const seccomp = seccompFilter(security.seccomp, config.Privileged, {
+    arch: host.arch,
+    kernel: host.kernel,
+    capabilities: process.capabilities.bounding,
+  });
   const spec: OciSpec = {
     ociVersion: '1.0.2',
     process,
@@ -55,9 +61,10 @@ export async function buildContainerSpec(request: LaunchRequest, host: HostFacts
       resources: { devices: rules, ...resources },
       ...(propagation === undefined ? {} : { rootfsPropagation: propagation }),
       ...(Object.keys(sysctl).length > 0 ? { sysctl } : {}),
+      ...(seccomp === undefined ? {} : { seccomp: seccomp.spec }),
       ...coveredPaths(config, host),
     },
-    ...annotations(config),
+    ...annotations(config, seccomp?.program),
   };
   return { spec, warnings };
 }
@@ -151,8 +158,12 @@ function coveredPaths(config: HostConfig, host: HostFacts): { maskedPaths: strin
   };
 }
 
-/** The user's own annotations; nothing out of an image ever becomes one. */
-function annotations(config: HostConfig): { annotations?: Record<string, string> } {
-  const own = Object.entries(config.Annotations ?? {});
-  return own.length === 0 ? {} : { annotations: Object.fromEntries(own) };
+/** crun takes a ready filter out of this annotation; other runtimes pass over it and compile `linux.seccomp`. */
+const programAnnotation = 'run.oci.seccomp_bpf_data';
+
+/** The user's own annotations, and the filter's program; nothing out of an image ever becomes one. */
+function annotations(config: HostConfig, program: string | undefined): { annotations?: Record<string, string> } {
+  const all = Object.entries(config.Annotations ?? {}).filter(([name]) => name !== programAnnotation);
+  if (program !== undefined) all.push([programAnnotation, program]);
+  return all.length === 0 ? {} : { annotations: Object.fromEntries(all) };
 }
