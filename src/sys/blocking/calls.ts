@@ -3,6 +3,8 @@ import { bind, changeAttributes, mountNew, setPropagation, unmountPath } from '.
 import { mountErofsSync } from '../mount/erofs-calls.ts';
 import { mountOverlaySync } from '../mount/overlay-calls.ts';
 import { inPrivateMounts } from '../namespace/mount.ts';
+import { deleteLinks, openNamespace, writeNetSysctls } from '../netlink/calls.ts';
+import { forgetUdpFlows } from '../netlink/conntrack.ts';
 import { mkdirAllInRoot, openInRoot, readFileInRoot, resolveInRoot } from '../paths/inroot.ts';
 
 import { posixSpawn, type SpawnRequest } from '../process/spawn-call.ts';
@@ -21,6 +23,10 @@ export const blockingCalls = {
   resolveInRoot,
   mkdirAllInRoot,
   readFileInRoot,
+  openNamespace,
+  writeNetSysctls,
+  deleteLinks,
+  forgetUdpFlows,
 };
 
 export type BlockingCalls = typeof blockingCalls;

@@ -29,8 +29,7 @@ const attr = {
 const infoAttr = { kind: 1, data: 2 } as const;
 const vethPeer = 1;
 const bridgeAttr = { forwardDelay: 1, stpState: 5 } as const;
-const portAttr = { state: 1, flush: 24 } as const;
-const portDisabled = 0;
+const portAttr = { hairpin: 4 } as const;
 
 /** struct ifinfomsg. */
 function linkHeader(options: { family?: number; index?: number; up?: boolean }): Buffer {
@@ -107,16 +106,6 @@ export function addVeth(pair: VethPair): NetlinkMessage {
   );
 }
 
-/** An interface that drops everything: a host address for tests and experiments. */
-export const addDummy = (name: string): NetlinkMessage =>
-  request(
-    type.new,
-    creation,
-    linkHeader({ up: true }),
-    textAttribute(attr.name, name),
-    nested(attr.linkInfo, textAttribute(infoAttr.kind, 'dummy')),
-  );
-
 /** Brings a link up or down, with a new hardware address (6 bytes) or a new bridge (index) in the same step. */
 export const setLink = (index: number, change: { up?: boolean; mac?: Uint8Array; master?: number }): NetlinkMessage =>
   request(
@@ -132,15 +121,15 @@ export const deleteLink = (name: string): NetlinkMessage =>
   request(type.delete, 0, linkHeader({}), textAttribute(attr.name, name));
 
 /**
- * Cuts a bridge port off at once: it forwards nothing any more, and the addresses learned on it are forgotten. Unlike
- * taking the link away this never waits.
+ * Lets a bridge port send frames back out of itself. Where the kernel filters bridged packets (br_netfilter), that is how a
+ * container reaches its own published port.
  */
-export const disablePort = (index: number): NetlinkMessage =>
+export const enableHairpin = (index: number): NetlinkMessage =>
   request(
     type.set,
     0,
     linkHeader({ family: AF_BRIDGE, index }),
-    nested(attr.protocolInfo, u8Attribute(portAttr.state, portDisabled), attribute(portAttr.flush, new Uint8Array(0))),
+    nested(attr.protocolInfo, u8Attribute(portAttr.hairpin, 1)),
   );
 
 /** All links of the namespace. */

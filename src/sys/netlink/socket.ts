@@ -1,5 +1,5 @@
-import { closeSync } from 'node:fs';
 import { getSystemErrorMessage, getSystemErrorName } from 'node:util';
+import { closeFd } from '../ffi/descriptor.ts';
 import { check, SystemError } from '../ffi/errors.ts';
 import { lastErrno, openLibrary } from '../ffi/library.ts';
 import {
@@ -75,7 +75,7 @@ export class NetlinkSocket implements Disposable {
       this.#option(SOL_NETLINK, NETLINK_CAP_ACK, 1);
       this.#option(SOL_NETLINK, NETLINK_EXT_ACK, 1);
     } catch (error) {
-      closeSync(this.fd);
+      closeFd(this.fd);
       throw error;
     }
   }
@@ -123,7 +123,7 @@ export class NetlinkSocket implements Disposable {
   }
 
   [Symbol.dispose](): void {
-    closeSync(this.fd);
+    closeFd(this.fd);
   }
 
   #option(level: number, name: number, value: number): void {

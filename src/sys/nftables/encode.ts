@@ -19,11 +19,25 @@ const messageType = {
   getTable: (subsystem << 8) | 1,
   deleteTable: (subsystem << 8) | 2,
   newChain: (subsystem << 8) | 3,
+  deleteChain: (subsystem << 8) | 5,
   newRule: (subsystem << 8) | 6,
+  deleteRule: (subsystem << 8) | 8,
   newSet: (subsystem << 8) | 9,
+  deleteSet: (subsystem << 8) | 11,
   newElement: (subsystem << 8) | 12,
   deleteElement: (subsystem << 8) | 14,
 } as const;
+const removals = new Set<number>([
+  messageType.deleteTable,
+  messageType.deleteChain,
+  messageType.deleteRule,
+  messageType.deleteSet,
+]);
+
+/** True for the kernel's notice that an IPv4 table, or a chain, rule or map of one, was removed. */
+export const isRemoval = (notice: ReceivedMessage): boolean =>
+  removals.has(notice.type) && notice.body.length >= 4 && notice.body.readUInt8(0) === familyIpv4;
+
 const batchBegin = 16;
 const batchEnd = 17;
 const familyIpv4 = 2;

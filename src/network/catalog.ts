@@ -1,0 +1,69 @@
+import type { Clock } from '../base/clock.ts';
+import { EngineError, notFound } from '../base/errors.ts';
+import { newNetworkId } from '../base/ids.ts';
+import type { Logger } from '../base/log.ts';
+import type { StateJournal } from '../spec/contract/state.ts';
+import { decodeNetworkRecord, type NetworkRecord, networkRecordKind } from './record.ts';
+import { findNetwork } from './view.ts';
+
+/** The networks there are, in memory and on disk. Ids of the predefined ones stay the same over restarts. */
+export class NetworkCatalog {
+  readonly #journal: StateJournal;
+  readonly #records = new Map<string, NetworkRecord>();
+
+  private constructor(journal: StateJournal) {
+    this.#journal = journal;
+  }
+
+  /** Reads the networks and makes the predefined ones that are not there yet. */
+  static async open(journal: StateJournal, clock: Clock, log: Logger): Promise<NetworkCatalog> {
+    const catalog = new NetworkCatalog(journal);
+    for (const { id, value } of await journal.load(networkRecordKind)) {
+      const record = decodeNetworkRecord(value);
+      if (record === undefined) log.warn('a network record is damaged and left aside', { id });
+      else catalog.#records.set(record.id, record);
+    }
+    const names = new Set(catalog.all.map(({ name }) => name));
+    const missing = predefined.filter(({ name }) => !names.has(name));
+    const made = missing.map((network) => ({ ...network, id: newNetworkId(), createdNs: String(clock.nowNs()) }));
+    if (made.length > 0) await catalog.put(made);
+    return catalog;
+  }
+
+  get all(): NetworkRecord[] {
+    return [...this.#records.values()];
+  }
+
+  /** @throws EngineError `invalid` for an ambiguous id prefix. */
+  find(nameOrId: string): NetworkRecord | undefined {
+    return findNetwork(this.all, nameOrId);
+  }
+
+  /** @throws EngineError `not-found`. */
+  get(nameOrId: string): NetworkRecord {
+    const record = this.find(nameOrId);
+    if (record === undefined) throw notFound(`network ${nameOrId} not found`);
+    return record;
+  }
+
+  /** The network every container is on that does not say otherwise. */
+  get defaultNetwork(): NetworkRecord {
+    const record = this.all.find(({ name }) => name === 'bridge');
+    if (record === undefined) throw new EngineError('internal', 'the default network is missing');
+    return record;
+  }
+
+  /** Stores new or changed records; they are valid when it resolves. */
+  async put(records: readonly NetworkRecord[]): Promise<void> {
+    await this.#journal.commit({
+      records: records.map((record) => ({ op: 'put', kind: networkRecordKind, id: record.id, value: record })),
+    });
+    for (const record of records) this.#records.set(record.id, record);
+  }
+}
+
+const predefined: readonly Pick<NetworkRecord, 'name' | 'driver'>[] = [
+  { name: 'bridge', driver: 'bridge' },
+  { name: 'host', driver: 'host' },
+  { name: 'none', driver: 'null' },
+];

@@ -1,0 +1,257 @@
+import assert from 'node:assert/strict';
+import { once } from 'node:events';
+import { createServer } from 'node:net';
+import { after, afterEach, before, describe, test } from 'node:test';
+import { systemClock } from '../base/clock.ts';
+import { type ContainerId, newContainerId } from '../base/ids.ts';
+import { silentLogger } from '../base/log.ts';
+import type { OpenSandbox, SandboxRequest } from '../spec/contract/network.ts';
+import type { PortMap } from '../spec/engine/container.ts';
+import { noFilters } from '../spec/engine/filters.ts';
+import { closeNetNamespace } from '../sys/namespace/net.ts';
+import { linkIndex } from '../sys/netlink/calls.ts';
+import { Nftables } from '../sys/nftables/connection.ts';
+import { Agent, addNeighbour, enterLab, hostAgent, labSkip, memoryJournal, setSysctl } from './_lab.ts';
+import { linksNamed } from './bridge/link.ts';
+import { openNetworks } from './open.ts';
+
+const config = { bridgeName: 'gantry0', tableName: 'gantry', interfacePrefix: 'gveth' };
+const journal = memoryJournal();
+const service = () => openNetworks(config, { journal, clock: systemClock, log: silentLogger });
+
+const request = (name: string, more: Partial<SandboxRequest> = {}): SandboxRequest => ({
+  containerId: newContainerId(),
+  containerName: name,
+  hostname: name,
+  networkMode: 'default',
+  endpoints: {},
+  exposedPorts: [],
+  portBindings: {},
+  publishAll: false,
+  sysctls: {},
+  ...more,
+});
+const publish = (port: string, hostPort: string, hostIp = ''): PortMap => ({
+  [port]: [{ HostIp: hostIp, HostPort: hostPort }],
+});
+const namespaceOf = (open: OpenSandbox): number => Number(open.namespacePath?.split('/').at(-1));
+const addressOf = (open: OpenSandbox): string => open.sandbox.endpoints['bridge']?.IPAddress ?? '';
+
+describe('the default network, with packets', { skip: labSkip }, () => {
+  let networks: Awaited<ReturnType<typeof service>>;
+  let neighbour: Agent;
+  let host: Agent;
+  const neighbours: number[] = [];
+  const agents: Agent[] = [];
+  const containers: ContainerId[] = [];
+
+  /** A container with a server on port 80 (TCP and UDP) that answers with its name. */
+  async function container(name: string, more: Partial<SandboxRequest> = {}) {
+    const wish = request(name, more);
+    const open = await networks.open(wish);
+    const agent = await Agent.start(namespaceOf(open));
+    agents.push(agent);
+    containers.push(wish.containerId);
+    await agent.listen(80, name);
+    await agent.listen(80, name, 'udp');
+    open.releasePath();
+    return { id: wish.containerId, open, agent, ip: addressOf(open), close: () => networks.close(wish.containerId) };
+  }
+
+  afterEach(async () => {
+    for (const agent of agents.splice(0)) agent[Symbol.dispose]();
+    for (const id of containers.splice(0)) await networks.close(id);
+  });
+
+  before(async () => {
+    enterLab();
+    neighbours.push(addNeighbour({ name: 'wire0', hostIp: '192.0.2.1', neighbourIp: '192.0.2.9' }));
+    networks = await service();
+    await networks.restore(new Map());
+    neighbour = await Agent.start(neighbours[0] ?? -1);
+    host = await hostAgent();
+  });
+
+  after(async () => {
+    for (const agent of [neighbour, host]) agent[Symbol.dispose]();
+    for (const namespace of neighbours) closeNetNamespace(namespace);
+    await networks.shutdown();
+  });
+
+  test('a published port is reached from everywhere', async () => {
+    const web = await container('web', { portBindings: publish('80/tcp', '8080') });
+    const other = await container('other');
+    assert.deepEqual({ ...web.open.sandbox.ports }, { '80/tcp': [{ HostIp: '0.0.0.0', HostPort: '8080' }] });
+    assert.equal(await host.ask('127.0.0.1', 8080), 'web 172.17.0.1');
+    assert.match(await host.ask('192.0.2.1', 8080), /^web /);
+    assert.equal(await neighbour.ask('192.0.2.1', 8080), 'web 192.0.2.9');
+    assert.match(await other.agent.ask('192.0.2.1', 8080), /^web /);
+    assert.match(await other.agent.ask('172.17.0.1', 8080), /^web /);
+    assert.match(await web.agent.ask('192.0.2.1', 8080), /^web /, 'its own published port');
+    assert.equal(await other.agent.ask(web.ip, 80), `web ${other.ip}`, 'containers of a network see each other');
+    await web.close();
+    assert.equal(await host.ask('127.0.0.1', 8080), 'error ECONNREFUSED');
+    await other.close();
+  });
+
+  test('containers reach the outside with the address of the host', async () => {
+    await neighbour.listen(7000, 'outside');
+    const one = await container('one');
+    assert.equal(await one.agent.ask('192.0.2.9', 7000), 'outside 192.0.2.1');
+    await one.close();
+  });
+
+  test('nothing but published ports is reached from outside', async () => {
+    const secret = await container('secret', { portBindings: publish('80/tcp', '8081', '127.0.0.1') });
+    const web = await container('web', { portBindings: publish('80/tcp', '8080') });
+    assert.match(await host.ask('127.0.0.1', 8081), /^secret /);
+    // The worst case: an interface that lets loopback addresses in from the wire.
+    for (const wire of ['0', '1']) {
+      setSysctl('net.ipv4.conf.wire0.route_localnet', wire);
+      assert.match(await neighbour.ask('192.0.2.1', 8081), /^error/, 'by the address of the host');
+      assert.match(await neighbour.ask('127.0.0.1', 8081), /^error/, 'by the loopback address on the wire');
+      assert.match(await neighbour.ask(secret.ip, 80), /^error TIMEOUT/, 'by the address of the container');
+      assert.match(await neighbour.ask(web.ip, 80), /^error TIMEOUT/, 'around its published port');
+    }
+    assert.match(await web.agent.ask('127.0.0.1', 8081), /^error/);
+    await secret.close();
+    await web.close();
+  });
+
+  test('containers cannot reach the loopback of the host', async () => {
+    await host.listen(9000, 'host');
+    const one = await container('one');
+    assert.equal(await one.agent.ask('172.17.0.1', 9000), `host ${one.ip}`);
+    assert.match(await one.agent.ask('127.0.0.1', 9000), /^error/);
+    await one.close();
+  });
+
+  test('a UDP port works, and an old flow follows it to the next container', async () => {
+    const first = await container('first', { portBindings: publish('80/udp', '5300') });
+    assert.match(await neighbour.ask('192.0.2.1', 5300, 'udp'), /^first /);
+    await first.close();
+    const second = await container('second', { portBindings: publish('80/udp', '5300') });
+    assert.match(await neighbour.ask('192.0.2.1', 5300, 'udp'), /^second /);
+    await second.close();
+  });
+
+  test('ports that are taken are refused in the words of Docker, and nothing is left', async () => {
+    const web = await container('web', { portBindings: publish('80/tcp', '8080') });
+    const before = linksNamed(config.interfacePrefix).length;
+    await assert.rejects(networks.open(request('late', { portBindings: publish('80/tcp', '8080') })), {
+      code: 'conflict',
+      message:
+        /^failed to set up container networking: driver failed programming external connectivity on endpoint late \([0-9a-f]{64}\): Bind for 0\.0\.0\.0:8080 failed: port is already allocated$/,
+    });
+    const server = createServer().listen(8090, '0.0.0.0');
+    await once(server, 'listening');
+    const error = /failed to bind host port for 0\.0\.0\.0:8090:172\.17\.\d+\.\d+:80\/tcp: address already in use$/;
+    const wish = { ...publish('81/tcp', '8091'), ...publish('80/tcp', '8090') };
+    await assert.rejects(networks.open(request('late', { portBindings: wish })), error);
+    server.close();
+    await (await container('again', { portBindings: publish('80/tcp', '8091') })).close();
+    await web.close();
+    assert.ok(linksNamed(config.interfacePrefix).length <= before + 6);
+  });
+
+  test('ranges and free ports', async () => {
+    const range = { portBindings: publish('80/tcp', '8100-8101') };
+    const one = await container('one', range);
+    const two = await container('two', range);
+    const ports = [one, two].map(({ open }) => open.sandbox.ports['80/tcp']?.[0]?.HostPort);
+    assert.deepEqual(ports, ['8100', '8101']);
+    await assert.rejects(networks.open(request('three', range)), /8100-8101 failed: all ports are allocated$/);
+    const any = await container('any', { exposedPorts: ['80/tcp', '81/udp'], publishAll: true });
+    const hostPort = Number(any.open.sandbox.ports['80/tcp']?.[0]?.HostPort);
+    assert.ok(hostPort >= 32768 && hostPort <= 60999);
+    assert.match(await neighbour.ask('192.0.2.1', hostPort), /^any /);
+    for (const { close } of [one, two, any]) await close();
+  });
+
+  test('sysctls, hardware address and the modes none and host', async () => {
+    const wish = request('mac', {
+      endpoints: { default: { MacAddress: '02:00:00:00:00:07' } as never },
+      sysctls: { 'net.ipv4.tcp_syncookies': '0' },
+    });
+    const open = await networks.open(wish);
+    assert.equal(open.sandbox.endpoints['bridge']?.MacAddress, '02:00:00:00:00:07');
+    assert.match(open.namespacePath ?? '', /^\/proc\/\d+\/fd\/\d+$/);
+    open.releasePath();
+    await networks.close(wish.containerId);
+    await assert.rejects(networks.open(request('bad', { sysctls: { 'net.nothing.here': '1' } })), { code: 'invalid' });
+
+    const none = request('none', { networkMode: 'none', portBindings: publish('80/tcp', '8080') });
+    const bare = await networks.open(none);
+    const agent = await Agent.start(namespaceOf(bare));
+    assert.match(await agent.ask('192.0.2.9', 7000), /^error ENETUNREACH/);
+    await agent.listen(80, 'self');
+    assert.match(await agent.ask('127.0.0.1', 80), /^self/);
+    agent[Symbol.dispose]();
+    assert.deepEqual(Object.keys(bare.sandbox.endpoints), ['none']);
+    bare.releasePath();
+    await networks.close(none.containerId);
+
+    const shared = await networks.open(request('host', { networkMode: 'host' }));
+    assert.equal(shared.namespacePath, undefined);
+    assert.equal(shared.sandbox.mode, 'host');
+  });
+
+  test('another program can flush all firewalls, and the ports stay published', async () => {
+    const web = await container('web', { portBindings: publish('80/tcp', '8080') });
+    using intruder = new Nftables();
+    try {
+      intruder.remove(config.tableName);
+    } catch (error) {
+      assert.equal((error as { code?: string }).code, 'EPERM');
+    }
+    await new Promise((resolve) => setImmediate(resolve));
+    assert.match(await neighbour.ask('192.0.2.1', 8080), /^web /);
+    assert.match(await neighbour.ask(web.ip, 80), /^error TIMEOUT/);
+    await web.close();
+  });
+
+  test('the engine dies and comes back: addresses, ports and rules are as before', async () => {
+    const web = await container('web', { portBindings: publish('80/tcp', '8080') });
+    const inspected = await networks.inspect('bridge', { verbose: false, scope: '' });
+    // What a dead engine leaves: its table without an owner, and an interface that belongs to nobody.
+    await networks.shutdown();
+    assert.match(await neighbour.ask('192.0.2.1', 8080), /^web /, 'without an engine');
+    networks = await service();
+    await networks.restore(new Map([[web.id, web.open.sandbox]]));
+    assert.match(await neighbour.ask('192.0.2.1', 8080), /^web /);
+    await assert.rejects(
+      networks.open(request('late', { portBindings: publish('80/tcp', '8080') })),
+      /already allocated/,
+    );
+    const next = await container('next');
+    assert.notEqual(next.ip, web.ip);
+    const again = await networks.inspect('bridge', { verbose: false, scope: '' });
+    assert.equal(again.Id, inspected.Id);
+    assert.deepEqual(again.IPAM, inspected.IPAM);
+    assert.deepEqual(again.Containers[web.id]?.IPv4Address, `${web.ip}/16`);
+    await web.close();
+    await next.close();
+    assert.equal(await neighbour.ask('192.0.2.1', 8080), 'error ECONNREFUSED');
+  });
+
+  test('a deleted bridge comes back with the next container, cables and all', async () => {
+    const web = await container('web', { portBindings: publish('80/tcp', '8080') });
+    const { deleteLinks } = await import('../sys/netlink/calls.ts');
+    deleteLinks([config.bridgeName]);
+    const next = await container('next');
+    assert.match(await neighbour.ask('192.0.2.1', 8080), /^web /);
+    assert.equal(await next.agent.ask(web.ip, 80), `web ${next.ip}`);
+    await web.close();
+    await next.close();
+  });
+
+  test('an engine without containers leaves nothing behind', async () => {
+    await networks.shutdown();
+    assert.equal(linkIndex(config.bridgeName), 0);
+    assert.deepEqual(linksNamed(config.interfacePrefix), []);
+    using firewall = new Nftables();
+    assert.equal(firewall.existing(config.tableName), 'none');
+    networks = await service();
+    assert.deepEqual((await networks.list(noFilters)).map(({ Name }) => Name).sort(), ['bridge', 'host', 'none']);
+  });
+});

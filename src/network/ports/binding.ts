@@ -1,0 +1,132 @@
+import { invalid } from '../../base/errors.ts';
+import type { PortMap } from '../../spec/engine/container.ts';
+import { formatIpv4, parseDecimal, parseIpv4 } from '../ipv4.ts';
+
+export type PortProtocol = 'tcp' | 'udp' | 'sctp';
+
+/** A port of a container: `80/tcp`. */
+export interface ContainerPort {
+  readonly port: number;
+  readonly protocol: PortProtocol;
+}
+
+/** A wish for one host port. */
+export interface PortRequest extends ContainerPort {
+  /** An IPv4 address; 0.0.0.0 for all. */
+  readonly hostIp: string;
+  /** One port out of these, first to last, inclusive; undefined for any free one. */
+  readonly hostPorts: readonly [number, number] | undefined;
+}
+
+/** A host port that leads to a port of a container. */
+export interface PublishedPort extends ContainerPort {
+  readonly hostIp: string;
+  readonly hostPort: number;
+}
+
+export const portKey = (port: ContainerPort): string => `${port.port}/${port.protocol}`;
+
+const badPort = (text: string) => invalid(`invalid port specification: ${JSON.stringify(text.slice(0, 100))}`);
+
+/** `80`, `80/tcp`, `53/UDP`. @throws EngineError `invalid`. */
+export function parseContainerPort(text: string): ContainerPort {
+  const slash = text.indexOf('/');
+  const port = parseDecimal(slash < 0 ? text : text.slice(0, slash));
+  if (port === undefined || port < 1 || port > 65535) throw badPort(text);
+  const protocol = slash < 0 ? 'tcp' : text.slice(slash + 1).toLowerCase();
+  if (protocol !== 'tcp' && protocol !== 'udp' && protocol !== 'sctp') {
+    throw invalid(`invalid proto: ${protocol.slice(0, 100)}`);
+  }
+  return { port, protocol };
+}
+
+/** A port, or a range `8000-8010`; undefined for empty and 0. */
+function parseHostPorts(text: string): readonly [number, number] | undefined {
+  if (text === '' || text === '0') return undefined;
+  const dash = text.indexOf('-');
+  const first = parseDecimal(dash < 0 ? text : text.slice(0, dash));
+  const last = dash < 0 ? first : parseDecimal(text.slice(dash + 1));
+  if (first === undefined || last === undefined || first < 1 || last > 65535 || first > last) throw badPort(text);
+  return [first, last];
+}
+
+function parseHostIp(text: string): string {
+  if (text === '') return '0.0.0.0';
+  const address = parseIpv4(text);
+  if (address !== undefined) return formatIpv4(address);
+  if (text.includes(':')) {
+    throw invalid(`publishing on the IPv6 address ${text.slice(0, 60)} is not supported on a network without IPv6`);
+  }
+  throw invalid(`invalid IP address: ${text.slice(0, 60)}`);
+}
+
+export interface PortPlan {
+  /** What is to be published; fixed ports first, so that they are not given out as any free one. */
+  readonly requests: readonly PortRequest[];
+  /** All exposed ports, published or not. */
+  readonly exposed: readonly ContainerPort[];
+}
+
+/**
+ * What a container's exposed ports and wanted bindings come to. A port without bindings is published on any free host
+ * port when `publishAll` says so. @throws EngineError `invalid`, naming the malformed port or address.
+ */
+export function planPorts(wanted: {
+  readonly exposedPorts: readonly string[];
+  readonly portBindings: PortMap;
+  readonly publishAll: boolean;
+}): PortPlan {
+  const exposed = new Map<string, ContainerPort>();
+  const requests: PortRequest[] = [];
+  const withBindings = new Set<string>();
+  for (const [text, bindings] of Object.entries(wanted.portBindings)) {
+    const port = parseContainerPort(text);
+    exposed.set(portKey(port), port);
+    for (const binding of bindings ?? []) {
+      withBindings.add(portKey(port));
+      const hostPorts = parseHostPorts(binding.HostPort);
+      requests.push({ ...port, hostIp: parseHostIp(binding.HostIp), hostPorts });
+    }
+  }
+  for (const text of wanted.exposedPorts) {
+    const port = parseContainerPort(text);
+    exposed.set(portKey(port), port);
+  }
+  if (wanted.publishAll) {
+    for (const [key, port] of exposed) {
+      if (!withBindings.has(key)) requests.push({ ...port, hostIp: '0.0.0.0', hostPorts: undefined });
+    }
+  }
+  const choices = ({ hostPorts }: PortRequest): number =>
+    hostPorts === undefined ? Number.POSITIVE_INFINITY : hostPorts[1] - hostPorts[0];
+  const byPort = [...exposed.values()].sort((a, b) => a.port - b.port || a.protocol.localeCompare(b.protocol));
+  return {
+    requests: requests.sort((a, b) => (choices(a) < choices(b) ? -1 : choices(a) > choices(b) ? 1 : 0)),
+    exposed: byPort,
+  };
+}
+
+/** Docker's `NetworkSettings.Ports`: null for ports that are exposed only. */
+export function portMapOf(exposed: readonly ContainerPort[], published: readonly PublishedPort[]): PortMap {
+  const map: PortMap = Object.create(null);
+  for (const port of exposed) map[portKey(port)] = null;
+  for (const port of published) {
+    const bindings = (map[portKey(port)] ??= []);
+    bindings.push({ HostIp: port.hostIp, HostPort: String(port.hostPort) });
+  }
+  return map;
+}
+
+/** The published ports in a stored `Ports`; what does not parse is left out. */
+export function publishedIn(map: PortMap): PublishedPort[] {
+  const published: PublishedPort[] = [];
+  for (const [text, bindings] of Object.entries(map)) {
+    for (const { HostIp, HostPort } of bindings ?? []) {
+      const hostPort = parseDecimal(HostPort);
+      if (hostPort !== undefined && parseIpv4(HostIp) !== undefined) {
+        published.push({ ...parseContainerPort(text), hostIp: HostIp, hostPort });
+      }
+    }
+  }
+  return published;
+}

@@ -1,0 +1,212 @@
+import { EngineError, messageOf } from '../../base/errors.ts';
+import { type ContainerId, newEndpointId, randomHex64 } from '../../base/ids.ts';
+import type { Logger } from '../../base/log.ts';
+import { Scope } from '../../base/scope.ts';
+import type { OpenSandbox, Sandbox, SandboxRequest } from '../../spec/contract/network.ts';
+import { closeNetNamespace } from '../../sys/namespace/net.ts';
+import { forgetUdpFlows, openNamespace, writeNetSysctls } from '../../sys/netlink/cable.ts';
+import { type BridgeNetwork, namespaceSysctls } from '../bridge/network.ts';
+import { ReadyStock } from '../bridge/ready.ts';
+import type { Firewall } from '../firewall/firewall.ts';
+import type { Publication } from '../firewall/table.ts';
+import { formatIpv4, formatMac, parseIpv4 } from '../ipv4.ts';
+import type { PortAllocator } from '../ports/allocator.ts';
+import { portKey, portMapOf, publishedIn } from '../ports/binding.ts';
+import { emptyEndpoint, type SandboxPlan } from './plan.ts';
+
+/** What a container holds of the network. */
+interface Held {
+  readonly sandbox: Sandbox;
+  readonly containerName: string;
+  readonly publications: readonly Publication[];
+  /** Undefined for `host` and `none`. */
+  readonly cable:
+    | { readonly bridge: BridgeNetwork; readonly address: number; readonly hostName: string | undefined }
+    | undefined;
+}
+
+type BridgePlan = Extract<SandboxPlan, { kind: 'bridge' }>;
+
+/** The network side of all running containers: who has which namespace, address and ports. */
+export class Sandboxes {
+  readonly #ports: PortAllocator;
+  readonly #firewall: Firewall;
+  readonly #log: Logger;
+  readonly #held = new Map<ContainerId, Held>();
+  readonly #bare: ReadyStock<number>;
+
+  constructor(options: { ports: PortAllocator; firewall: Firewall; ready: number; log: Logger }) {
+    this.#ports = options.ports;
+    this.#firewall = options.firewall;
+    this.#log = options.log;
+    this.#bare = new ReadyStock({
+      size: Math.min(options.ready, 2),
+      make: () => openNamespace({ sysctls: namespaceSysctls, cables: [] }),
+      discard: closeNetNamespace,
+      log: options.log,
+    });
+  }
+
+  /** The endpoints of running containers, by container. */
+  get all(): ReadonlyMap<ContainerId, { readonly sandbox: Sandbox; readonly containerName: string }> {
+    return this.#held;
+  }
+
+  /**
+   * Makes what the plan says; `bridge` is the network's. Everything is undone when it throws.
+   * @throws EngineError `conflict` when a port is taken, `unavailable` when addresses have run out.
+   */
+  async open(request: SandboxRequest, plan: SandboxPlan, bridge: BridgeNetwork | undefined): Promise<OpenSandbox> {
+    await this.close(request.containerId);
+    if (plan.kind === 'host') return this.#openHost(request, plan);
+    await using scope = new Scope();
+    const made =
+      plan.kind === 'bridge' && bridge !== undefined
+        ? await this.#attach(request, plan, bridge, scope)
+        : await this.#openBare(plan, scope);
+    if (Object.keys(request.sysctls).length > 0) await applySysctls(made.namespace, request.sysctls);
+    const udp = made.held.publications.filter(({ protocol }) => protocol === 'udp').map(({ hostPort }) => hostPort);
+    if (udp.length > 0) await forgetUdpFlows(udp);
+    scope.commit();
+    this.#held.set(request.containerId, { ...made.held, containerName: request.containerName });
+    let open = true;
+    return {
+      sandbox: made.held.sandbox,
+      namespacePath: `/proc/${process.pid}/fd/${made.namespace}`,
+      releasePath() {
+        if (open) closeNetNamespace(made.namespace);
+        open = false;
+      },
+    };
+  }
+
+  /** Gives everything back that can be had again at once; the cable follows the namespace's end. */
+  async close(containerId: ContainerId): Promise<void> {
+    const held = this.#held.get(containerId);
+    if (held === undefined) return;
+    this.#held.delete(containerId);
+    this.#withdraw(held.publications);
+    const { cable } = held;
+    cable?.bridge.retire(cable.address, cable.hostName);
+  }
+
+  /** After a restart: takes over what a running container has. The firewall is written afterwards, whole. */
+  adopt(containerId: ContainerId, sandbox: Sandbox, bridge: BridgeNetwork | undefined): readonly Publication[] {
+    for (const port of this.#held.get(containerId)?.publications ?? []) this.#ports.release(port);
+    const endpoint = Object.values(sandbox.endpoints).find(({ IPAddress }) => IPAddress !== '');
+    const address = endpoint === undefined ? undefined : parseIpv4(endpoint.IPAddress);
+    if (bridge === undefined || address === undefined) {
+      this.#held.set(containerId, { sandbox, containerName: '', publications: [], cable: undefined });
+      return [];
+    }
+    const hostName = sandbox.hostInterfaces[0];
+    try {
+      bridge.adopt(address, hostName);
+    } catch (error) {
+      this.#log.error('the address of a running container cannot be taken over', {
+        containerId,
+        reason: messageOf(error),
+      });
+      return [];
+    }
+    const publications = publishedIn(sandbox.ports).map((port) => ({ ...port, target: address }));
+    for (const { hostIp, hostPort, protocol } of publications.filter((port) => !this.#ports.claim(port))) {
+      this.#log.warn('a published port is also used by another program', { containerId, hostIp, hostPort, protocol });
+    }
+    this.#held.set(containerId, { sandbox, containerName: '', publications, cable: { bridge, address, hostName } });
+    return publications;
+  }
+
+  /** Drops the ready namespaces. */
+  async dispose(): Promise<void> {
+    await this.#bare.close();
+    for (const { publications } of this.#held.values()) for (const port of publications) this.#ports.release(port);
+  }
+
+  #openHost(request: SandboxRequest, plan: SandboxPlan): OpenSandbox {
+    const endpoints = { [plan.network.name]: emptyEndpoint(plan.network, newEndpointId()) };
+    const sandbox: Sandbox = { sandboxId: '', mode: 'host', endpoints, ports: {}, hostInterfaces: [] };
+    const { containerId, containerName } = request;
+    this.#held.set(containerId, { sandbox, containerName, publications: [], cable: undefined });
+    return { sandbox, namespacePath: undefined, releasePath: () => undefined };
+  }
+
+  async #openBare(plan: SandboxPlan, scope: Scope): Promise<{ namespace: number; held: Omit<Held, 'containerName'> }> {
+    const namespace = await scope.acquire(this.#bare.take(), closeNetNamespace);
+    const endpoints = { [plan.network.name]: emptyEndpoint(plan.network, newEndpointId()) };
+    const sandbox: Sandbox = { sandboxId: randomHex64(), mode: 'private', endpoints, ports: {}, hostInterfaces: [] };
+    return { namespace, held: { sandbox, publications: [], cable: undefined } };
+  }
+
+  async #attach(
+    request: SandboxRequest,
+    plan: BridgePlan,
+    bridge: BridgeNetwork,
+    scope: Scope,
+  ): Promise<{ namespace: number; held: Omit<Held, 'containerName'> }> {
+    const { namespace, address, mac, hostName } = await scope.acquire(bridge.attach(plan.mac), (made) =>
+      bridge.discard(made),
+    );
+    this.#firewall.ensure();
+    const endpointId = newEndpointId();
+    const publications = this.#publish(plan, address, (message) => {
+      const endpoint = `${request.containerName} (${endpointId})`;
+      return `failed to set up container networking: driver failed programming external connectivity on endpoint ${endpoint}: ${message}`;
+    });
+    scope.defer(() => this.#withdraw(publications));
+    const { subnet, gateway } = bridge.options;
+    const endpoint = {
+      ...emptyEndpoint(plan.network, endpointId),
+      MacAddress: formatMac(mac),
+      Gateway: formatIpv4(gateway),
+      IPAddress: formatIpv4(address),
+      IPPrefixLen: subnet.length,
+    };
+    const sandbox: Sandbox = {
+      sandboxId: randomHex64(),
+      mode: 'private',
+      endpoints: { [plan.network.name]: endpoint },
+      ports: portMapOf(plan.ports.exposed, publications),
+      hostInterfaces: [hostName],
+    };
+    return { namespace, held: { sandbox, publications, cable: { bridge, address, hostName } } };
+  }
+
+  /** Takes the ports and opens them in the firewall, all or none; errors are reworded by `explain`. */
+  #publish(plan: BridgePlan, target: number, explain: (message: string) => string): readonly Publication[] {
+    const publications: Publication[] = [];
+    try {
+      for (const request of plan.ports.requests) {
+        const taken = this.#ports.allocate(request, `${formatIpv4(target)}:${portKey(request)}`);
+        publications.push({ ...taken, target });
+      }
+      this.#firewall.publish(publications);
+      return publications;
+    } catch (error) {
+      for (const publication of publications) this.#ports.release(publication);
+      if (!(error instanceof EngineError)) throw error;
+      throw new EngineError(error.code, explain(error.message), { cause: error });
+    }
+  }
+
+  #withdraw(publications: readonly Publication[]): void {
+    if (publications.length === 0) return;
+    try {
+      this.#firewall.unpublish(publications);
+    } catch (error) {
+      this.#log.error('published ports could not be closed', { error });
+    }
+    for (const publication of publications) this.#ports.release(publication);
+    const udp = publications.filter(({ protocol }) => protocol === 'udp').map(({ hostPort }) => hostPort);
+    if (udp.length === 0) return;
+    forgetUdpFlows(udp).catch((error: unknown) => this.#log.warn('UDP flows could not be forgotten', { error }));
+  }
+}
+
+async function applySysctls(namespace: number, sysctls: Readonly<Record<string, string>>): Promise<void> {
+  try {
+    await writeNetSysctls(namespace, sysctls);
+  } catch (error) {
+    throw new EngineError('invalid', `cannot set sysctls of the container: ${messageOf(error)}`, { cause: error });
+  }
+}

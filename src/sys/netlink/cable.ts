@@ -1,0 +1,15 @@
+import { callBlocking } from '../blocking/blocking.ts';
+import type { NamespaceRequest } from './calls.ts';
+
+/** `openNamespace` in the syscall worker: about 2 ms. */
+export const openNamespace = (request: NamespaceRequest): Promise<number> => callBlocking('openNamespace', request);
+
+/** `writeNetSysctls` in the syscall worker. */
+export const writeNetSysctls = (namespace: number, sysctls: Readonly<Record<string, string>>): Promise<void> =>
+  callBlocking('writeNetSysctls', namespace, sysctls);
+
+/** `deleteLinks` in the syscall worker: 10 ms and more for each. */
+export const deleteLinks = (names: readonly string[]): Promise<void> => callBlocking('deleteLinks', names);
+
+/** `forgetUdpFlows` in the syscall worker. */
+export const forgetUdpFlows = (ports: readonly number[]): Promise<number> => callBlocking('forgetUdpFlows', ports);
