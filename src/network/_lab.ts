@@ -98,7 +98,7 @@ export class Agent implements Disposable {
   }
 
   static async start(namespace: number): Promise<Agent> {
-    const code = `(${agentMain})(require('node:net'), require('node:dgram'))`;
+    const code = `(${agentMain.toString()})(require('node:net'), require('node:dgram'))`;
     const child = inNetNamespace(namespace, () =>
       spawn(process.execPath, ['-e', code], { stdio: ['ignore', 'inherit', 'inherit', 'ipc'] }),
     );
@@ -130,9 +130,9 @@ export class Agent implements Disposable {
     return new Promise((resolve, reject) => {
       const onExit = (code: number | null) => reject(new Error(`the agent ended with code ${code}`));
       this.#child.once('exit', onExit);
-      this.#child.once('message', (answer) => {
+      this.#child.once('message', (answer: unknown) => {
         this.#child.off('exit', onExit);
-        resolve(String(answer));
+        resolve(typeof answer === 'string' ? answer : 'error');
       });
     });
   }
