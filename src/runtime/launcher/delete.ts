@@ -26,12 +26,14 @@ export async function deleteContainer(
 ): Promise<void> {
   const live = context.live.get(id);
   const cgroup = await cgroupOf(directory, id);
-  if (cgroup !== undefined) await killCgroup(context.layout, cgroup);
+  // What cannot be removed at once has processes in it.
+  const emptied = cgroup === undefined || (await removeCgroup(context.layout, cgroup, 0));
+  if (!emptied) await killCgroup(context.layout, cgroup);
   await endMonitor(live?.monitor ?? (await recordedMonitor(directory)));
   live?.stdio?.finish();
   const runtime = live?.runtime ?? (await context.runtimes.find(runtimeName).catch(() => undefined));
   if (runtime !== undefined) await deleteState(context, runtime, id);
-  if (cgroup !== undefined && !(await removeCgroup(context.layout, cgroup))) {
+  if (!emptied && !(await removeCgroup(context.layout, cgroup))) {
     context.log.warn('a cgroup is still busy', { container: id, cgroup });
   }
   await Promise.all([removeMonitorFiles(directory), removeExitFile(exitsDirectory(context), id)]);

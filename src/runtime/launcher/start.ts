@@ -50,13 +50,16 @@ async function startByReading(fifo: string, live: LiveContainer): Promise<boolea
     if (systemCode(error) === 'ENOENT') return false;
     throw error;
   }
+  const over = new AbortController();
+  const readable = pollOnce(fd, READABLE, { signal: over.signal });
   try {
-    await Promise.race([pollOnce(fd, READABLE), processEnded(live.process)]);
+    await Promise.race([readable, processEnded(live.process, over.signal)]);
     return readSync(fd, Buffer.alloc(1)) === 1;
   } catch (error) {
     if (systemCode(error) === 'EAGAIN') return false;
     throw error;
   } finally {
+    over.abort();
     closeFd(fd);
   }
 }

@@ -112,12 +112,15 @@ async function killMember(pid: number, path: string): Promise<void> {
  */
 export async function removeCgroup(layout: CgroupLayout, path: string, timeoutMs = 2000): Promise<boolean> {
   const end = performance.now() + timeoutMs;
+  const removed = await Promise.all(cgroupDirectories(layout, path).map((top) => removeTree(top, end)));
+  return removed.every(Boolean);
+}
+
+async function removeTree(top: string, end: number): Promise<boolean> {
+  // Mostly there is nothing inside: then one call does, without a listing.
+  if (await removeDirectory(top, 0)) return true;
   let clean = true;
-  for (const top of cgroupDirectories(layout, path)) {
-    for (const directory of await withDescendants(top)) {
-      if (!(await removeDirectory(directory, end))) clean = false;
-    }
-  }
+  for (const directory of await withDescendants(top)) if (!(await removeDirectory(directory, end))) clean = false;
   return clean;
 }
 

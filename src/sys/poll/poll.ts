@@ -103,13 +103,25 @@ export class Poll {
   }
 }
 
-/** Resolves when `fd` has one of `events`; the descriptor stays the caller's. */
-export function pollOnce(fd: number, events: number, options: { unref?: boolean } = {}): Promise<number> {
+/**
+ * Resolves with the events when `fd` has one of `events`, or with 0 when `signal` aborts. The descriptor stays the
+ * caller's and must stay open until then: epoll on a closed descriptor ends the process.
+ */
+export function pollOnce(
+  fd: number,
+  events: number,
+  options: { readonly unref?: boolean; readonly signal?: AbortSignal } = {},
+): Promise<number> {
   return new Promise((resolve) => {
-    const poll = new Poll(fd, events, (got) => {
+    if (options.signal?.aborted === true) return resolve(0);
+    const finish = (got: number): void => {
       poll.close();
+      options.signal?.removeEventListener('abort', onAbort);
       resolve(got);
-    });
+    };
+    const onAbort = (): void => finish(0);
+    const poll = new Poll(fd, events, finish);
     if (options.unref === true) poll.unref();
+    options.signal?.addEventListener('abort', onAbort, { once: true });
   });
 }

@@ -77,12 +77,15 @@ export function signalProcess(identity: ProcessIdentity, signal: number): boolea
   }
 }
 
-/** Resolves when a process, ours or not, has ended (it may still be a zombie). Does not keep the engine alive. */
-export async function processEnded(identity: ProcessIdentity): Promise<void> {
+/**
+ * Resolves when a process, ours or not, has ended (it may still be a zombie), or when `signal` aborts. Does not keep the
+ * engine alive.
+ */
+export async function processEnded(identity: ProcessIdentity, signal?: AbortSignal): Promise<void> {
   const pidfd = openIdentity(identity);
   if (pidfd === undefined) return;
   try {
-    await pollOnce(pidfd, READABLE, { unref: true });
+    await pollOnce(pidfd, READABLE, { unref: true, ...(signal === undefined ? {} : { signal }) });
   } finally {
     closeFd(pidfd);
   }

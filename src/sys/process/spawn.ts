@@ -72,11 +72,13 @@ function childOf(pid: number): Child {
   const pidfd = openPidfd(pid);
   // An unreaped child has a pidfd even as a zombie: without one, somebody else reaped it.
   if (pidfd === undefined) throw new SystemError(ESRCH, 'pidfd_open', String(pid));
+  let ended = false;
   const exited = pollOnce(pidfd, READABLE).then(() => {
+    ended = true;
     const exit = reap(pid) ?? { code: 255, signal: 0 };
     ownChildren.delete(pid);
     closeFd(pidfd);
     return exit;
   });
-  return { pid, exited, signal: (signal) => ownChildren.has(pid) && signalPidfd(pidfd, signal) };
+  return { pid, exited, signal: (signal) => !ended && signalPidfd(pidfd, signal) };
 }
