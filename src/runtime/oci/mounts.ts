@@ -31,10 +31,7 @@ export function containerMounts(request: LaunchRequest, host: HostFacts, writabl
 
 /** The mounts that every container has. */
 function kernelMounts(request: LaunchRequest, writableCgroups: boolean): OciMount[] {
-  const { privileged, readonlyRootfs } = {
-    privileged: request.hostConfig.Privileged,
-    readonlyRootfs: request.hostConfig.ReadonlyRootfs,
-  };
+  const { Privileged: privileged, ReadonlyRootfs: readonlyRootfs } = request.hostConfig;
   const sysfs = privileged && !readonlyRootfs ? [] : ['ro'];
   const cgroup = (privileged || writableCgroups) && !readonlyRootfs ? [] : ['ro'];
   return [
@@ -71,7 +68,7 @@ const mount = (destination: string, type: string, source: string, options: strin
 /** The init program, unless the caller mounts it itself at a target that it resolved. */
 function initMount(request: LaunchRequest, host: HostFacts): LaunchMount | undefined {
   const source = host.initPath;
-  if (!request.useInit || source === undefined) return undefined;
+  if (!request.useInit || request.namespaces.pid.kind !== 'new' || source === undefined) return undefined;
   if (request.mounts.some((one) => one.kind === 'bind' && one.source === source)) return undefined;
   return {
     kind: 'bind',

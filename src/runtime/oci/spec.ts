@@ -38,7 +38,7 @@ export async function buildContainerSpec(request: LaunchRequest, host: HostFacts
   const { hostConfig: config } = request;
   const security = parseSecurityOptions(config.SecurityOpt);
   const process = ociProcess(request.process, config, config.Privileged, host, warnings);
-  if (request.useInit) process.args = withInit(process.args, host);
+  if (takesInit(request)) process.args = withInit(process.args, host);
   const { devices, rules } = await containerDevices(config, host);
   const resources = await containerResources(config, host, warnings);
   const propagation = rootPropagation(request.mounts);
@@ -69,12 +69,22 @@ export async function buildContainerSpec(request: LaunchRequest, host: HostFacts
   return { spec, warnings };
 }
 
-/** The process file of an exec: the container's limits and security, its own user, and its own privileged flag. */
-export function buildExecProcess(request: ExecRequest, host: HostFacts): BuiltProcess {
+/** What of an exec decides how its process looks. */
+export type ExecProcessRequest = Pick<ExecRequest, 'process' | 'hostConfig' | 'privileged'>;
+
+/**
+ * The process file of an exec: the container's limits and security, and its own user. It has all rights when it asks
+ * for them, or when the container has them. The filter of system calls is the container's, whatever is asked.
+ */
+export function buildExecProcess(request: ExecProcessRequest, host: HostFacts): BuiltProcess {
   const warnings: string[] = [];
-  const process = ociProcess(request.process, request.hostConfig, request.privileged, host, warnings);
+  const privileged = request.privileged || request.hostConfig.Privileged;
+  const process = ociProcess(request.process, request.hostConfig, privileged, host, warnings);
   return { process, warnings };
 }
+
+/** An init that is not process 1 of a namespace of its own would adopt nobody. */
+const takesInit = (request: LaunchRequest): boolean => request.useInit && request.namespaces.pid.kind === 'new';
 
 function withInit(args: readonly string[], host: HostFacts): string[] {
   if (host.initPath === undefined) {
