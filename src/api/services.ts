@@ -77,7 +77,8 @@ export interface AttachSession {
   readonly openStdin: boolean;
   /**
    * The container's stdio, also before it was started (output then begins with the start). Its sinks are ended when
-   * the container stops, or when its start fails.
+   * the container stops, or when its start fails. `closeStdin` says that this client sends no more: it reaches the
+   * process only where Docker passes it on (StdinOnce without a terminal).
    */
   readonly stdio: Omit<StdioChannel, 'drained'>;
   /** To be called when the client left by its detach keys (event `detach`). */
@@ -114,6 +115,14 @@ export interface ExecStartOptions {
   /** Watch from the first byte on; none for a detached start. */
   readonly sinks: readonly StdioSink[];
 }
+export interface StartableExec {
+  readonly tty: boolean;
+  readonly openStdin: boolean;
+  /** What the client wants to see; true when left out. */
+  readonly stdout?: boolean;
+  readonly stderr?: boolean;
+  readonly detachKeys: string | undefined;
+}
 export interface StartedExec {
   readonly stdio: StdioChannel;
 }
@@ -121,7 +130,7 @@ export interface ExecService {
   /** Gives the new exec's id. @throws conflict when the container does not run. */
   create(nameOrId: string, request: CreateExecRequest): Promise<string>;
   /** @throws not-found; conflict when its container does not run any more, or when it was started before. */
-  startable(id: string): Promise<{ tty: boolean; openStdin: boolean; detachKeys: string | undefined }>;
+  startable(id: string): Promise<StartableExec>;
   /**
    * Resolves when the process runs. The sinks are ended after the exit code was recorded, so that an `inspect` after
    * the end of the stream finds it. @throws EngineError with the runtime's reason; the exec then counts as ended.

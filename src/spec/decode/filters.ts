@@ -12,9 +12,9 @@ const bad = (): never => {
 /**
  * The `filters` query parameter: `{"label":{"a=b":true}}`, or the older form `{"label":["a=b"]}`. A value mapped to
  * false is as good as absent.
- * @throws EngineError `invalid`, also for keys outside `known`.
+ * @throws EngineError `invalid`, also for keys outside `known`, when it is given.
  */
-export function decodeFilters(text: string | undefined, known: readonly string[]): Filters {
+export function decodeFilters(text: string | undefined, known?: readonly string[]): Filters {
   if (text === undefined || text === '') return new Map();
   if (text.length > maxLength) throw invalid(`invalid filter: longer than ${maxLength} characters`);
   const value = parseJson(new TextEncoder().encode(text));
@@ -22,7 +22,7 @@ export function decodeFilters(text: string | undefined, known: readonly string[]
   if (typeof value !== 'object' || Array.isArray(value)) return bad();
   const filters = new Map<string, readonly string[]>();
   for (const [key, wanted] of Object.entries(value)) {
-    if (!known.includes(key)) throw invalid(`invalid filter '${key}'`);
+    if (known !== undefined && !known.includes(key)) throw invalid(`invalid filter '${key}'`);
     filters.set(key, filterWords(wanted));
   }
   return filters;

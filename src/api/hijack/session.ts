@@ -1,0 +1,71 @@
+import type { Socket } from 'node:net';
+import type { StdioChannel } from '../../spec/contract/launch.ts';
+import type { Exchange } from '../http/exchange.ts';
+import { ClientSink } from './client-sink.ts';
+import { pumpStdin } from './stdin.ts';
+import { streamType } from './frames.ts';
+import { endSocket, takeOver } from './takeover.ts';
+
+export interface StdioWishes {
+  readonly tty: boolean;
+  /** Output in frames that tell stdout from stderr. */
+  readonly multiplexed: boolean;
+  readonly stdin: boolean;
+  readonly stdout: boolean;
+  readonly stderr: boolean;
+  /** The detach sequence; looked for in a terminal's input only. */
+  readonly detachKeys: readonly number[];
+}
+
+/** The socket of a client that took its connection over, with the sink that writes to it. */
+export interface HijackedClient {
+  readonly socket: Socket;
+  readonly sink: ClientSink;
+  /** Resolves when no more output will come, or when the client is gone. */
+  readonly finished: Promise<void>;
+}
+
+/** Takes the connection over and makes its sink. */
+export function hijack(exchange: Exchange, wishes: StdioWishes): HijackedClient {
+  const socket = takeOver(exchange, streamType(wishes.multiplexed, exchange.minor));
+  const { promise: finished, resolve } = Promise.withResolvers<void>();
+  socket.once('close', () => resolve());
+  const sink = new ClientSink(socket, {
+    multiplexed: wishes.multiplexed,
+    stdout: wishes.stdout,
+    stderr: wishes.stderr,
+    onEnd: resolve,
+  });
+  return { socket, sink, finished };
+}
+
+/**
+ * Carries stdin to the process until the output ends, the client leaves, or the detach keys are typed; then closes the
+ * connection. The client's end of input alone ends nothing but stdin, unless it asked for no output.
+ * @returns true when the client detached.
+ */
+export async function serveStdio(
+  client: HijackedClient,
+  wishes: StdioWishes,
+  stdio: Omit<StdioChannel, 'drained'>,
+): Promise<boolean> {
+  const { socket, sink, finished } = client;
+  const stop = new AbortController();
+  try {
+    if (!wishes.stdin) {
+      // Nobody reads what the client sends, but its leaving must be noticed.
+      socket.resume();
+      await finished;
+      return false;
+    }
+    const pump = pumpStdin(socket, stdio, wishes.tty ? wishes.detachKeys : undefined, stop.signal);
+    const how = await Promise.race([pump, finished.then(() => 'closed' as const)]);
+    if (how === 'detached') return true;
+    if (wishes.stdout || wishes.stderr) await finished;
+    return false;
+  } finally {
+    stop.abort();
+    stdio.remove(sink);
+    endSocket(socket);
+  }
+}

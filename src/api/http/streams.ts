@@ -1,0 +1,53 @@
+import type { ServerResponse } from 'node:http';
+import { once } from 'node:events';
+import { httpError } from '../errors.ts';
+import type { ProgressMessage } from '../../spec/engine/progress.ts';
+import type { Exchange } from './exchange.ts';
+
+/** Bytes in a response's buffer above which progress updates are dropped, and above which its client is. */
+const lagging = 256 * 1024;
+const hopeless = 16 * 1024 * 1024;
+
+/** Writes, and waits while the client is behind; rejects when it goes away. */
+export async function writeChunk(
+  response: ServerResponse,
+  chunk: string | Uint8Array,
+  signal: AbortSignal,
+): Promise<void> {
+  if (!response.write(chunk)) await once(response, 'drain', { signal });
+}
+
+/** Sends the head of a streamed answer at once, so that the client knows that the request is under way. */
+export function beginStream(response: ServerResponse, contentType: string): void {
+  response.writeHead(200, { 'Content-Type': contentType });
+  response.flushHeaders();
+}
+
+/**
+ * A stream of JSON messages for `work` to report on. An error before the first message is an ordinary error answer;
+ * after it, the last message says it, as the status was sent already.
+ */
+export async function streamProgress(
+  exchange: Exchange,
+  work: (report: (message: ProgressMessage) => void) => Promise<void>,
+): Promise<void> {
+  const { response } = exchange;
+  const send = (message: unknown): void => {
+    if (!response.headersSent) response.writeHead(200, { 'Content-Type': 'application/json' });
+    response.write(`${JSON.stringify(message)}\r\n`);
+  };
+  try {
+    await work((message) => {
+      if (response.destroyed || response.writableEnded) return;
+      if (response.writableLength > lagging && message.progressDetail?.current !== undefined) return;
+      if (response.writableLength > hopeless) response.destroy();
+      else send(message);
+    });
+  } catch (error) {
+    if (!response.headersSent) throw error;
+    const { message } = httpError(error);
+    if (!response.destroyed) send({ errorDetail: { message }, error: message });
+  }
+  if (!response.headersSent) response.writeHead(200, { 'Content-Type': 'application/json' });
+  response.end();
+}

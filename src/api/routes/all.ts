@@ -1,0 +1,25 @@
+import type { Handler } from '../http/exchange.ts';
+import type { OperationId } from '../operations.ts';
+import type { ApiServices } from '../services.ts';
+import { containerHandlers } from './containers.ts';
+import { containerStreamHandlers } from './container-streams.ts';
+import { execHandlers } from './exec.ts';
+import type { Handlers } from './handlers.ts';
+import { imageHandlers } from './images.ts';
+import { networkHandlers } from './networks.ts';
+import { systemHandlers } from './system.ts';
+import { volumeHandlers } from './volumes.ts';
+
+/** The operations that this engine has. */
+export function allHandlers(services: ApiServices): ReadonlyMap<OperationId, Handler> {
+  const handlers: Handlers = {
+    ...systemHandlers(services.system, services.events),
+    ...containerHandlers(services.containers),
+    ...containerStreamHandlers(services.containers),
+    ...execHandlers(services.execs),
+    ...imageHandlers(services.images),
+    ...volumeHandlers(services.volumes),
+    ...networkHandlers(services.networks),
+  };
+  return new Map(Object.entries(handlers) as [OperationId, Handler][]);
+}

@@ -1,0 +1,106 @@
+import { invalid } from '../../base/errors.ts';
+import { decodeFilters } from '../../spec/decode/filters.ts';
+import { decodePlatform } from '../../spec/decode/platform.ts';
+import type { Exchange } from '../http/exchange.ts';
+import { decodeRegistryAuth } from '../http/registry-auth.ts';
+import { streamProgress } from '../http/streams.ts';
+import type { ImageApi } from '../services.ts';
+import { imageInspectView, imageSummaryView } from '../views/image.ts';
+import type { Handlers } from './handlers.ts';
+
+const listFilters = ['before', 'dangling', 'label', 'label!', 'reference', 'since', 'until'];
+
+export function imageHandlers(images: ImageApi): Handlers {
+  return {
+    async ImageList(exchange) {
+      const list = await images.list({
+        all: exchange.flag('all'),
+        sharedSize: exchange.minor >= 42 && exchange.flag('shared-size'),
+        manifests: exchange.minor >= 47 && exchange.flag('manifests'),
+        filters: decodeFilters(exchange.text('filters'), listFilters),
+      });
+      exchange.send(
+        200,
+        list.map((summary) => imageSummaryView(summary, exchange.minor)),
+      );
+    },
+    async ImageInspect(exchange) {
+      const view = await images.inspect(exchange.param('name'), {
+        manifests: exchange.minor >= 48 && exchange.flag('manifests'),
+        ...platformSince(exchange, 49),
+      });
+      exchange.send(200, imageInspectView(view, exchange.minor));
+    },
+    async ImageHistory(exchange) {
+      exchange.send(200, await images.history(exchange.param('name'), platformSince(exchange, 48)));
+    },
+    async ImageTag(exchange) {
+      const repository = exchange.text('repo') ?? '';
+      if (repository === '') throw invalid('invalid reference format');
+      await images.tag(exchange.param('name'), repository, exchange.text('tag') ?? '');
+      exchange.empty(201);
+    },
+    async ImageDelete(exchange) {
+      const deleted = await images.remove(exchange.param('name'), {
+        force: exchange.flag('force'),
+        noPrune: exchange.flag('noprune'),
+        platforms: exchange.minor < 50 ? [] : platformsOf(exchange, 'platforms'),
+      });
+      exchange.send(200, deleted);
+    },
+    ImageLoad: (exchange) =>
+      streamProgress(exchange, (progress) =>
+        images.load({
+          body: exchange.request,
+          quiet: exchange.flag('quiet'),
+          platforms: exchange.minor < 48 ? [] : platformsOf(exchange, 'platform'),
+          progress,
+          signal: exchange.signal,
+        }),
+      ),
+    ImageCreate: (exchange) => pullOrImport(exchange, images),
+  };
+}
+
+const platformSince = (exchange: Exchange, minor: number): { platform?: string } => {
+  const platform = exchange.minor < minor ? undefined : decodePlatform(exchange.text('platform'));
+  return platform === undefined ? {} : { platform };
+};
+
+const platformsOf = (exchange: Exchange, key: string): string[] =>
+  (exchange.query.get(key) ?? []).flatMap((text) => decodePlatform(text) ?? []);
+
+function pullOrImport(exchange: Exchange, images: ImageApi): Promise<void> {
+  const reference = exchange.text('fromImage') ?? '';
+  const tag = exchange.text('tag') ?? '';
+  const platform = platformSince(exchange, 32);
+  const auth = decodeRegistryAuth(exchange.request.headers['x-registry-auth']);
+  const { signal } = exchange;
+  if (reference !== '') {
+    return streamProgress(exchange, (progress) =>
+      images.pull({
+        reference,
+        progress,
+        signal,
+        ...platform,
+        ...(tag === '' ? {} : { tag }),
+        ...(auth === undefined ? {} : { auth }),
+      }),
+    );
+  }
+  const source = exchange.text('fromSrc') ?? '';
+  if (source === '') throw invalid('either fromImage or fromSrc is required');
+  return streamProgress(exchange, (progress) =>
+    images.import({
+      source,
+      body: exchange.request,
+      repository: exchange.text('repo') ?? '',
+      tag,
+      message: exchange.text('message') ?? '',
+      changes: exchange.query.get('changes') ?? [],
+      progress,
+      signal,
+      ...platform,
+    }),
+  );
+}

@@ -1,0 +1,81 @@
+import { systemClock } from '../../base/clock.ts';
+import { invalid } from '../../base/errors.ts';
+import { decodeFilters } from '../../spec/decode/filters.ts';
+import { queryInteger } from '../../spec/decode/query.ts';
+import { parseTimestamp } from '../../spec/decode/time.ts';
+import type { Exchange } from '../http/exchange.ts';
+import { beginStream, writeChunk } from '../http/streams.ts';
+import type { EventsApi, EventSubscription, SystemApi } from '../services.ts';
+import { maxApiVersion, minApiVersion } from '../versions.ts';
+import { eventView } from '../views/event.ts';
+import type { Handlers } from './handlers.ts';
+
+/**
+ * "1" is the classic builder at `POST /build`. With "2" clients would speak BuildKit, and fail in ways that do not say
+ * why; with "1" their build request is answered with what is missing.
+ */
+const builderVersion = '1';
+
+export function systemHandlers(system: SystemApi, events: EventsApi): Handlers {
+  return {
+    SystemPing: ping,
+    SystemPingHead: ping,
+    async SystemVersion(exchange) {
+      const version = await system.version();
+      exchange.send(200, { ...version, ApiVersion: maxApiVersion, MinAPIVersion: minApiVersion });
+    },
+    async SystemInfo(exchange) {
+      exchange.send(200, await system.info());
+    },
+    SystemEvents: (exchange) => streamEvents(exchange, events),
+  };
+}
+
+function ping({ request, response }: Exchange): void {
+  response.writeHead(200, {
+    'Builder-Version': builderVersion,
+    Swarm: 'inactive',
+    'Cache-Control': 'no-cache, no-store, must-revalidate',
+    Pragma: 'no-cache',
+    'Content-Type': 'text/plain; charset=utf-8',
+    'Content-Length': 2,
+  });
+  response.end(request.method === 'HEAD' ? undefined : 'OK');
+}
+
+async function streamEvents(exchange: Exchange, events: EventsApi): Promise<void> {
+  const { response, signal, minor } = exchange;
+  const stream = events.subscribe(subscriptionOf(exchange));
+  beginStream(response, 'application/json');
+  try {
+    for await (const event of stream)
+      await writeChunk(response, `${JSON.stringify(eventView(event, minor))}\n`, signal);
+  } catch (error) {
+    if (!signal.aborted) throw error;
+  }
+  response.end();
+}
+
+/** `since-seq` is an addition of this engine: it goes on behind an event's `Gantry.Seq` without a gap. */
+function subscriptionOf(exchange: Exchange): EventSubscription {
+  const nowNs = systemClock.nowNs();
+  const time = (key: string): bigint | undefined => {
+    const text = exchange.text(key);
+    return text === undefined || text === '' ? undefined : parseTimestamp(text, nowNs, key);
+  };
+  const sinceNs = time('since');
+  const untilNs = time('until');
+  if (sinceNs !== undefined && untilNs !== undefined && untilNs < sinceNs) {
+    throw invalid(
+      `\`since\` time (${exchange.text('since')}) cannot be after \`until\` time (${exchange.text('until')})`,
+    );
+  }
+  const sinceSeq = queryInteger(exchange.query, 'since-seq', { min: 0, max: Number.MAX_SAFE_INTEGER });
+  return {
+    filters: decodeFilters(exchange.text('filters')),
+    signal: exchange.signal,
+    ...(sinceNs === undefined ? {} : { sinceNs }),
+    ...(untilNs === undefined ? {} : { untilNs }),
+    ...(sinceSeq === undefined ? {} : { sinceSeq }),
+  };
+}

@@ -1,0 +1,195 @@
+import http from 'node:http';
+import type { Socket } from 'node:net';
+import { codeOf, EngineError, messageOf } from '../base/errors.ts';
+import type { Logger } from '../base/log.ts';
+import { parseQuery } from '../spec/decode/query.ts';
+import { httpError } from './errors.ts';
+import { Exchange, type Handler } from './http/exchange.ts';
+import { listenOnSocket, type SocketOptions } from './http/listen.ts';
+import { matchRoute } from './http/router.ts';
+import { hijackedOperations, type OperationId } from './operations.ts';
+import { allHandlers } from './routes/all.ts';
+import type { ApiServices } from './services.ts';
+import { maxApiVersion, splitVersion } from './versions.ts';
+
+export interface ApiServerOptions {
+  readonly log: Logger;
+  /** The engine's version, for the `Server` header. */
+  readonly version: string;
+}
+
+export interface ApiServer {
+  /** Serves a unix socket, removing a stale one; may be called for several paths. @throws as listenOnSocket */
+  listen(socketPath: string, options?: SocketOptions): Promise<void>;
+  /** Stops listening, removes the sockets, and ends all connections. */
+  close(): Promise<void>;
+}
+
+/** Long enough for any credentials that clients put into headers. */
+const maxHeaderBytes = 64 * 1024;
+
+/** The Docker Engine API over the given services. */
+export function createApiServer(services: ApiServices, options: ApiServerOptions): ApiServer {
+  const dispatcher = new Dispatcher(allHandlers(services), options);
+  const servers: http.Server[] = [];
+  return {
+    async listen(socketPath, socketOptions) {
+      const server = dispatcher.createServer();
+      await listenOnSocket(server, socketPath, socketOptions);
+      servers.push(server);
+    },
+    async close() {
+      await Promise.all(servers.splice(0).map((server) => closeServer(server)));
+      dispatcher.closeTakenOver();
+    },
+  };
+}
+
+function closeServer(server: http.Server): Promise<void> {
+  const { promise, resolve } = Promise.withResolvers<void>();
+  server.close(() => resolve());
+  server.closeAllConnections();
+  return promise;
+}
+
+/** From a parsed HTTP message to its handler, and from what the handler throws to an answer. */
+class Dispatcher {
+  readonly #handlers: ReadonlyMap<OperationId, Handler>;
+  readonly #log: Logger;
+  readonly #serverHeader: string;
+  /** Connections that node:http does not count among its own any more. */
+  readonly #takenOver = new Set<Socket>();
+
+  constructor(handlers: ReadonlyMap<OperationId, Handler>, { log, version }: ApiServerOptions) {
+    this.#handlers = handlers;
+    this.#log = log;
+    this.#serverHeader = `Gantry/${version} (linux)`;
+  }
+
+  createServer(): http.Server {
+    const server = http.createServer({
+      insecureHTTPParser: false,
+      maxHeaderSize: maxHeaderBytes,
+      // Streams, waits and idle clients live as long as they like; only a request's head has to come in time.
+      requestTimeout: 0,
+      headersTimeout: 30_000,
+      keepAliveTimeout: 0,
+      shouldUpgradeCallback: (request: http.IncomingMessage) => this.#wantsUpgrade(request),
+    });
+    server.timeout = 0;
+    server.on('request', (request: http.IncomingMessage, response: http.ServerResponse) => {
+      void this.#answer(request, response, undefined);
+    });
+    server.on('upgrade', (request: http.IncomingMessage, socket: Socket, head: Buffer) => {
+      this.#takenOver.add(socket);
+      socket.once('close', () => this.#takenOver.delete(socket));
+      void this.#answer(request, responseOn(request, socket), head);
+    });
+    server.on('clientError', (error: NodeJS.ErrnoException, socket: Socket) => refuse(error, socket));
+    return server;
+  }
+
+  closeTakenOver(): void {
+    for (const socket of this.#takenOver) socket.destroy();
+  }
+
+  /** Only what can use an upgraded connection gets one; anything else is an ordinary request. */
+  #wantsUpgrade(request: http.IncomingMessage): boolean {
+    try {
+      const path = (request.url ?? '').split('?', 1)[0] ?? '';
+      const match = matchRoute(request.method ?? '', splitVersion(path).path);
+      return match !== undefined && hijackedOperations.has(match.operation);
+    } catch {
+      return false;
+    }
+  }
+
+  async #answer(request: http.IncomingMessage, response: http.ServerResponse, head: Buffer | undefined): Promise<void> {
+    response.sendDate = false;
+    response.setHeader('Api-Version', maxApiVersion);
+    response.setHeader('Docker-Experimental', 'false');
+    response.setHeader('Ostype', 'linux');
+    response.setHeader('Server', this.#serverHeader);
+    try {
+      await this.#dispatch(request, response, head);
+    } catch (error) {
+      this.#fail(request, response, error);
+    }
+  }
+
+  async #dispatch(
+    request: http.IncomingMessage,
+    response: http.ServerResponse,
+    head: Buffer | undefined,
+  ): Promise<void> {
+    const url = request.url ?? '';
+    const mark = url.indexOf('?');
+    const { minor, path } = splitVersion(mark < 0 ? url : url.slice(0, mark));
+    if (request.method === 'OPTIONS') {
+      response.writeHead(200, { 'Content-Length': 0 });
+      response.end();
+      return;
+    }
+    const match = matchRoute(request.method ?? '', path);
+    if (match === undefined) throw new EngineError('not-found', 'page not found');
+    const handler = this.#handlers.get(match.operation);
+    if (handler === undefined) {
+      throw new EngineError('not-implemented', `${match.operation} is not implemented by this engine yet`);
+    }
+    const query = parseQuery(mark < 0 ? '' : url.slice(mark + 1));
+    const log = this.#log;
+    await handler(new Exchange(request, response, { minor, params: match.params, query, head }, log));
+  }
+
+  #fail(request: http.IncomingMessage, response: http.ServerResponse, error: unknown): void {
+    const { status, message } = httpError(error);
+    const taken = response.socket === null;
+    if (status === 500 && codeOf(error) !== 'cancelled') {
+      this.#log.error('request failed', { method: request.method, path: request.url?.split('?', 1)[0], error });
+    }
+    if (taken || response.headersSent) {
+      // The status is gone already: only a broken connection can tell the client.
+      request.socket.destroy();
+      return;
+    }
+    if (status === 304) {
+      response.writeHead(304);
+      response.end();
+      return;
+    }
+    const body = `${JSON.stringify({ message })}\n`;
+    response.writeHead(status, { 'Content-Type': 'application/json', 'Content-Length': Buffer.byteLength(body) });
+    response.end(request.method === 'HEAD' ? undefined : body);
+  }
+}
+
+/** An answer for a connection that left node:http's hands by an upgrade: used when the upgrade is refused. */
+function responseOn(request: http.IncomingMessage, socket: Socket): http.ServerResponse {
+  const response = new http.ServerResponse(request);
+  response.shouldKeepAlive = false;
+  response.assignSocket(socket);
+  response.once('finish', () => {
+    response.detachSocket(socket);
+    socket.destroySoon();
+  });
+  return response;
+}
+
+/** Answers what is no HTTP request. */
+function refuse(error: NodeJS.ErrnoException, socket: Socket): void {
+  if (!socket.writable || socket.bytesWritten > 0) {
+    socket.destroy();
+    return;
+  }
+  const status =
+    error.code === 'HPE_HEADER_OVERFLOW'
+      ? '431 Request Header Fields Too Large'
+      : error.code === 'ERR_HTTP_REQUEST_TIMEOUT'
+        ? '408 Request Timeout'
+        : '400 Bad Request';
+  const body = `${JSON.stringify({ message: `malformed HTTP request: ${messageOf(error)}` })}\n`;
+  socket.end(
+    `HTTP/1.1 ${status}\r\nContent-Type: application/json\r\nContent-Length: ${Buffer.byteLength(body)}\r\nConnection: close\r\n\r\n${body}`,
+    () => socket.destroy(),
+  );
+}

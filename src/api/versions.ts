@@ -1,0 +1,32 @@
+import { invalid } from '../base/errors.ts';
+import { isDecimal } from '../base/text/digits.ts';
+
+/** The API versions that are spoken, 1.x. */
+export const minMinor = 24;
+export const maxMinor = 55;
+export const minApiVersion = `1.${minMinor}`;
+export const maxApiVersion = `1.${maxMinor}`;
+
+/**
+ * Takes a leading `/v1.NN` off a path. Without one the newest version is meant; `minor` is its number behind the dot.
+ * @throws EngineError `invalid` for versions that are not spoken, in Docker's words.
+ */
+export function splitVersion(path: string): { minor: number; path: string } {
+  if (!path.startsWith('/v')) return { minor: maxMinor, path };
+  const end = path.indexOf('/', 1);
+  const version = end < 0 ? '' : path.slice(2, end);
+  const dot = version.indexOf('.');
+  const major = version.slice(0, dot);
+  const minor = version.slice(dot + 1);
+  if (dot < 0 || !isDecimal(major) || !isDecimal(minor) || version.length > 12) return { minor: maxMinor, path };
+  const rank = Number(major) * 1000 + Number(minor);
+  if (rank > 1000 + maxMinor) {
+    throw invalid(`client version ${version} is too new. Maximum supported API version is ${maxApiVersion}`);
+  }
+  if (rank < 1000 + minMinor) {
+    throw invalid(
+      `client version ${version} is too old. Minimum supported API version is ${minApiVersion}, please upgrade your client to a newer version`,
+    );
+  }
+  return { minor: Number(minor), path: path.slice(end) };
+}
