@@ -11,8 +11,6 @@ import { settled } from './state.ts';
 
 /** What a boot found. */
 export interface Recovery {
-  /** Found running, now followed again. */
-  readonly running: ReadonlyMap<ContainerId, Sandbox>;
   /** To be started by their restart policy once the engine serves. */
   readonly toStart: readonly ContainerEntry[];
 }
@@ -31,16 +29,14 @@ export async function recoverContainers(ctx: ContainerContext): Promise<Recovery
   }
   const entries = ctx.table.list().reverse();
   const wasUp = new Set(entries.filter(isUp));
-  const adopted = await Promise.all(entries.map((entry) => adopt(ctx, entry)));
+  for (const entry of entries) retainParts(ctx, entry);
+  // Before any process is followed: its end may come at once, and gives back what is restored here.
   const known = new Set(entries.map((entry) => entry.id));
   await ctx.launcher.sweep(known);
   await ctx.snapshots.restore(known);
-  for (const entry of entries) retainParts(ctx, entry);
+  await ctx.networks.restore(sandboxesOf(entries));
   await sweepDirectories(ctx, known);
-  const running = new Map<ContainerId, Sandbox>();
-  for (const entry of adopted) {
-    if (entry?.record.sandbox !== undefined) running.set(entry.id, entry.record.sandbox);
-  }
+  await Promise.all(entries.map((entry) => adopt(ctx, entry)));
   const toStart = entries.filter((entry) => {
     const { record } = entry;
     return (
@@ -54,17 +50,26 @@ export async function recoverContainers(ctx: ContainerContext): Promise<Recovery
       record.state.startedNs !== 0n
     );
   });
-  return { running, toStart };
+  return { toStart };
 }
 
 const isUp = ({ record }: ContainerEntry): boolean =>
   record.state.phase === 'running' || record.state.phase === 'restarting';
 
-/** Gives the entry back when its process lives, or ended with an exit that is about to be handled. */
-async function adopt(ctx: ContainerContext, entry: ContainerEntry): Promise<ContainerEntry | undefined> {
+/** The networks of the containers that ran when the engine ended. */
+function sandboxesOf(entries: readonly ContainerEntry[]): Map<ContainerId, Sandbox> {
+  const sandboxes = new Map<ContainerId, Sandbox>();
+  for (const { id, record } of entries) {
+    if (record.state.phase === 'running' && record.sandbox !== undefined) sandboxes.set(id, record.sandbox);
+  }
+  return sandboxes;
+}
+
+/** Follows a process that lives, or whose end is about to be handled. */
+async function adopt(ctx: ContainerContext, entry: ContainerEntry): Promise<void> {
   const { state, config, hostConfig } = entry.record;
   if (state.phase === 'restarting') entry.record = { ...entry.record, state: settled(state) };
-  if (state.phase !== 'running') return undefined;
+  if (state.phase !== 'running') return;
   const live = await adoptProcess(ctx, entry, {
     id: entry.id,
     directory: runDirectory(ctx, entry.id),
@@ -75,11 +80,10 @@ async function adopt(ctx: ContainerContext, entry: ContainerEntry): Promise<Cont
     openStdin: config.OpenStdin,
     runtime: hostConfig.Runtime === '' ? ctx.settings.defaultRuntime : hostConfig.Runtime,
   });
-  if (live === undefined) return undefined;
+  if (live === undefined) return;
   entry.live = live;
   entry.started.set(live.stdio);
   ctx.follow(entry, live);
-  return entry;
 }
 
 async function adoptProcess(

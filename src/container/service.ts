@@ -38,7 +38,7 @@ export function createContainerService(ports: ContainerPorts) {
     /** Lets go of all containers, which go on running; waits for cleaning that is under way. */
     close: () => closeContainers(ctx),
     counts: () => countPhases(ctx),
-    /** Which containers use an image, for the rules of its deletion. */
+    isRunning: (id: ContainerId) => ctx.table.get(id)?.isRunning === true,
     names: (id: ContainerId) => ctx.table.get(id)?.record.name,
 
     containers: {
