@@ -1,0 +1,237 @@
+import { type ChildProcess, spawn } from 'node:child_process';
+import { createHash, randomBytes } from 'node:crypto';
+import { mkdir, mkdtemp, open, readFile, realpath, rm, writeFile } from 'node:fs/promises';
+import { request } from 'node:http';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { dockerClient, repository } from './docker-client.ts';
+import { type ImageName, testImage } from './images.ts';
+import type { LeakScope } from './leaks.ts';
+import { makeNamespaces, type Namespaces } from './namespaces.ts';
+import { ended, must, run, type RunOptions, type RunResult } from './run.ts';
+import { eventually } from './wait.ts';
+
+export interface EngineOptions {
+  /** More flags for `gantry daemon`. */
+  readonly flags?: readonly string[];
+  /** Program that runs instead of the built engine, with the same flags: tests of the fixture itself. */
+  readonly program?: readonly string[];
+  readonly env?: Readonly<Record<string, string>>;
+}
+
+/**
+ * One engine of its own, in a network and a mount namespace of its own, with its own folders, socket, bridge, firewall
+ * table and cgroup. Disposing of it kills everything that it started and removes its folders.
+ */
+export class TestEngine implements AsyncDisposable {
+  readonly folder: string;
+  readonly namespaces: Namespaces;
+  readonly #options: EngineOptions;
+  #process: { child: ChildProcess; end: Promise<unknown> } | undefined;
+
+  /** Use `startEngine`. */
+  constructor(folder: string, namespaces: Namespaces, options: EngineOptions) {
+    this.folder = folder;
+    this.namespaces = namespaces;
+    this.#options = options;
+  }
+
+  get paths(): EnginePaths {
+    return enginePaths(this.folder);
+  }
+
+  /** Process id of the running engine. */
+  get pid(): number {
+    const pid = this.#process?.child.pid;
+    if (pid === undefined) throw new Error('the engine does not run');
+    return pid;
+  }
+
+  /** Starts the engine; resolves when it answers `/_ping`. */
+  async start(): Promise<void> {
+    const { paths } = this;
+    const program = this.#options.program ?? [join(repository, 'build/bin/gantryd')];
+    const flags = [...engineFlags(paths), ...(this.#options.flags ?? [])];
+    const [command, ...args] = this.namespaces.enter([...program, ...flags]);
+    const log = await open(paths.log, 'a');
+    const child = spawn(command, args, {
+      stdio: ['ignore', log.fd, log.fd],
+      env: { ...process.env, ...this.#options.env },
+    });
+    const end = ended(child);
+    await log.close();
+    this.#process = { child, end };
+    let isOver = false;
+    end.then(
+      () => (isOver = true),
+      () => (isOver = true),
+    );
+    await eventually(
+      'the engine answers /_ping',
+      () => isOver || this.api('GET', '/_ping').then(({ status }) => status === 200),
+      { timeout: 30_000, every: 3 },
+    ).catch(async (error: unknown) => {
+      throw new Error(`the engine did not start:\n${await this.logText()}`, { cause: error });
+    });
+    if (isOver) throw new Error(`the engine ended at its start:\n${await this.logText()}`);
+  }
+
+  /** Sends `signal` and waits until the engine is gone; containers live on. */
+  async stop(signal: NodeJS.Signals = 'SIGTERM'): Promise<void> {
+    const running = this.#process;
+    if (running === undefined) return;
+    running.child.kill(signal);
+    await running.end;
+    this.#process = undefined;
+  }
+
+  /** Runs the stock docker client against this engine; resolves whatever its exit code is. */
+  docker(args: readonly string[], options: RunOptions = {}): Promise<RunResult> {
+    return run(dockerClient(), args, { ...options, env: { ...this.clientEnv(), ...options.env } });
+  }
+
+  /** Like `docker`, but fails unless the exit code is 0; resolves with stdout. */
+  dockerOk(args: readonly string[], options: RunOptions = {}): Promise<string> {
+    return must(dockerClient(), args, { ...options, env: { ...this.clientEnv(), ...options.env } });
+  }
+
+  /** The environment in which docker, gantry and SDKs talk to this engine. */
+  clientEnv(): Readonly<Record<string, string>> {
+    return { DOCKER_HOST: `unix://${this.paths.socket}`, DOCKER_CONFIG: this.paths.clientConfig, DOCKER_CONTEXT: '' };
+  }
+
+  /** Runs a command in the engine's network and mount namespaces. */
+  inside(command: readonly string[], options: RunOptions = {}): Promise<RunResult> {
+    const [program, ...args] = this.namespaces.enter(command);
+    return run(program, args, options);
+  }
+
+  /** One request to the engine's API, answered whole. */
+  api(method: string, path: string, body?: unknown): Promise<ApiAnswer> {
+    return askApi(this.paths.socket, method, path, body);
+  }
+
+  /** Loads test images and resolves with the name of the first. */
+  async load(...names: [ImageName, ...ImageName[]]): Promise<string> {
+    for (const name of names) await this.dockerOk(['load', '-i', (await testImage(name)).archive]);
+    return (await testImage(names[0])).name;
+  }
+
+  /** Where to look for what this engine leaves behind. */
+  leakScope(): LeakScope {
+    return {
+      holder: this.namespaces.pid,
+      engine: this.#process?.child.pid,
+      folders: [this.paths.dataRoot, this.paths.execRoot],
+      cgroupParent: this.paths.cgroupParent,
+      ignoredFiles: isDatabaseFile,
+    };
+  }
+
+  /** Everything that the engine has logged since it was first started. */
+  logText(): Promise<string> {
+    return readFile(this.paths.log, 'utf8').catch(() => '');
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    try {
+      await this.stop('SIGKILL');
+      await endInstance(this.paths);
+    } finally {
+      await this.namespaces[Symbol.asyncDispose]();
+      await rm(this.folder, { recursive: true, force: true });
+    }
+  }
+}
+
+/** Makes folders and namespaces and starts an engine in them. */
+export async function startEngine(options: EngineOptions = {}): Promise<TestEngine> {
+  const folder = await realpath(await mkdtemp(join(tmpdir(), 'gt-')));
+  const namespaces = await makeNamespaces();
+  const engine = new TestEngine(folder, namespaces, options);
+  try {
+    for (const path of [engine.paths.dataRoot, engine.paths.execRoot, engine.paths.clientConfig]) await mkdir(path);
+    await writeFile(join(engine.paths.clientConfig, 'config.json'), '{}');
+    await engine.start();
+    return engine;
+  } catch (error) {
+    await engine[Symbol.asyncDispose]();
+    throw error;
+  }
+}
+
+export interface EnginePaths {
+  readonly dataRoot: string;
+  readonly execRoot: string;
+  readonly socket: string;
+  readonly pidFile: string;
+  readonly log: string;
+  readonly clientConfig: string;
+  /** Absolute, as the engine wants it. */
+  readonly cgroupParent: string;
+}
+
+function enginePaths(folder: string): EnginePaths {
+  const dataRoot = join(folder, 'data');
+  // The engine names what it makes after the same eight digits.
+  const instance = createHash('sha256').update(dataRoot).digest('hex').slice(0, 8);
+  return {
+    dataRoot,
+    execRoot: join(folder, 'run'),
+    socket: join(folder, 'gantry.sock'),
+    pidFile: join(folder, 'gantry.pid'),
+    log: join(folder, 'engine.log'),
+    clientConfig: join(folder, 'client'),
+    cgroupParent: `/gantry-test-${instance}`,
+  };
+}
+
+const engineFlags = (paths: EnginePaths): readonly string[] => [
+  `--data-root=${paths.dataRoot}`,
+  `--exec-root=${paths.execRoot}`,
+  `--host=unix://${paths.socket}`,
+  `--pidfile=${paths.pidFile}`,
+  `--cgroup-parent=${paths.cgroupParent}`,
+  '--insecure-registry=127.0.0.0/8',
+  '--debug',
+];
+
+/** SQLite's own side files come and go with its connections. */
+const isDatabaseFile = (path: string): boolean => /\.(db|sqlite)(-wal|-shm|-journal)?$/.test(path);
+
+export interface ApiAnswer {
+  readonly status: number;
+  readonly headers: Readonly<Record<string, string | string[] | undefined>>;
+  readonly text: string;
+  /** The body as JSON; throws when it is none. */
+  json<T>(): T;
+}
+
+function askApi(socketPath: string, method: string, path: string, body: unknown): Promise<ApiAnswer> {
+  const { promise, resolve, reject } = Promise.withResolvers<ApiAnswer>();
+  const payload = body === undefined ? undefined : typeof body === 'string' ? body : JSON.stringify(body);
+  const headers = payload === undefined ? {} : { 'content-type': 'application/json' };
+  const call = request({ socketPath, method, path, headers, agent: false }, (response) => {
+    const chunks: Buffer[] = [];
+    response.on('data', (chunk: Buffer) => chunks.push(chunk));
+    response.on('error', reject);
+    response.on('end', () => {
+      const text = Buffer.concat(chunks).toString();
+      const status = response.statusCode ?? 0;
+      resolve({ status, headers: response.headers, text, json: <T>() => JSON.parse(text) as T });
+    });
+  });
+  call.on('error', reject);
+  call.end(payload);
+  return promise;
+}
+
+/** Kills every process in the instance's cgroups and those that were started with its folders, then removes the cgroups. */
+async function endInstance(paths: EnginePaths): Promise<void> {
+  const { endProcesses, removeCgroups } = await import('./cleanup.ts');
+  await endProcesses(paths);
+  await removeCgroups(paths.cgroupParent);
+}
+
+/** A name that no other test uses. */
+export const uniqueName = (prefix: string): string => `${prefix}-${randomBytes(4).toString('hex')}`;

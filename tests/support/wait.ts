@@ -1,0 +1,30 @@
+export interface WaitOptions {
+  /** Longest time in milliseconds, default 10 s. */
+  readonly timeout?: number;
+  /** Milliseconds between two looks, default 10. */
+  readonly every?: number;
+}
+
+/**
+ * Looks until `look` gives something else than undefined and false; errors of `look` count as "not yet".
+ * For states of other processes that tell nobody when they change.
+ * @throws Error that says what was waited for, with the last error as its cause.
+ */
+export async function eventually<T>(
+  what: string,
+  look: () => T | Promise<T>,
+  options: WaitOptions = {},
+): Promise<Exclude<T, undefined | false>> {
+  const end = performance.now() + (options.timeout ?? 10_000);
+  let cause: unknown;
+  for (;;) {
+    try {
+      const value = await look();
+      if (value !== undefined && value !== false) return value as Exclude<T, undefined | false>;
+    } catch (error) {
+      cause = error;
+    }
+    if (performance.now() > end) throw new Error(`${what}: not within ${options.timeout ?? 10_000} ms`, { cause });
+    await new Promise((resolve) => setTimeout(resolve, options.every ?? 10));
+  }
+}
