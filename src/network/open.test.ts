@@ -8,7 +8,7 @@ import { silentLogger } from '../base/log.ts';
 import type { OpenSandbox, SandboxRequest } from '../spec/contract/network.ts';
 import type { PortMap } from '../spec/engine/container.ts';
 import { noFilters } from '../spec/engine/filters.ts';
-import { closeNetNamespace } from '../sys/namespace/net.ts';
+import { closeNetNamespace, inNetNamespace } from '../sys/namespace/net.ts';
 import { linkIndex } from '../sys/netlink/calls.ts';
 import { Nftables } from '../sys/nftables/connection.ts';
 import { Agent, addNeighbour, enterLab, hostAgent, labSkip, memoryJournal, setSysctl } from './_lab.ts';
@@ -105,7 +105,8 @@ describe('the default network, with packets', { skip: labSkip }, () => {
     const secret = await container('secret', { portBindings: publish('80/tcp', '8081', '127.0.0.1') });
     const web = await container('web', { portBindings: publish('80/tcp', '8080') });
     assert.match(await host.ask('127.0.0.1', 8081), /^secret /);
-    // The worst case: an interface that lets loopback addresses in from the wire.
+    // A neighbour that puts loopback addresses on the wire; at worst to an interface that lets them in.
+    inNetNamespace(neighbours[0] ?? -1, () => setSysctl('net.ipv4.conf.eth0.route_localnet', '1'));
     for (const wire of ['0', '1']) {
       setSysctl('net.ipv4.conf.wire0.route_localnet', wire);
       assert.match(await neighbour.ask('192.0.2.1', 8081), /^error/, 'by the address of the host');

@@ -115,7 +115,8 @@ export class BridgeNetwork {
     const stray = linksNamed(this.options.interfacePrefix)
       .filter(({ name, kind }) => kind === 'veth' && !this.#cables.has(name))
       .map(({ name }) => name);
-    if (stray.length > 0) this.options.log.info('removing interfaces that belong to no container', { stray });
+    if (stray.length === 0) return;
+    this.options.log.info('removing interfaces that belong to no container', { stray });
     await deleteLinks(stray);
   }
 

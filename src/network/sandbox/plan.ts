@@ -72,7 +72,7 @@ function checkSysctls(sysctls: Readonly<Record<string, string>>, isHost: boolean
   for (const name of Object.keys(sysctls)) {
     if (isHost) throw invalid(`sysctl ${JSON.stringify(name)} not allowed in host network namespace`);
     const parts = name.replaceAll('/', '.').split('.');
-    if (parts[0] !== 'net' || parts.includes('') || !sysctlCharacters.test(name)) {
+    if (parts[0] !== 'net' || parts.length < 2 || parts.includes('') || !sysctlCharacters.test(name)) {
       throw invalid(`sysctl ${JSON.stringify(name.slice(0, 100))} is not in a separate kernel namespace`);
     }
   }

@@ -138,7 +138,7 @@ const extendedFlag = 0x200;
 export function acknowledgementIn(message: ReceivedMessage): Acknowledgement {
   const { body } = message;
   if (body.length < 4) return { errno: 5, text: 'the acknowledgement is cut off' };
-  const errno = -body.readInt32LE(0);
+  const errno = Math.abs(body.readInt32LE(0));
   if ((message.flags & extendedFlag) === 0 || body.length < 20) return { errno, text: '' };
   // The header of the request is echoed, and with it the whole request unless the flag says that it was cut off.
   const echoed = (message.flags & cappedFlag) === 0 ? aligned(body.readUInt32LE(4)) : headerLength;

@@ -1,0 +1,44 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { containerResolvConf, isResolvedStub } from './resolv.ts';
+
+const none = { dns: [], search: [], options: [] };
+const lines = (text: string) => text.split('\n').filter((line) => line !== '' && !line.startsWith('#'));
+
+test('servers on the loopback and IPv6 ones are left out', () => {
+  const host =
+    '# mine\nnameserver 127.0.0.53\nnameserver\t192.0.2.53\nnameserver 2001:db8::1\nsearch a.test b.test\noptions edns0\n';
+  assert.deepEqual(lines(containerResolvConf(host, none, false)), [
+    'nameserver 192.0.2.53',
+    'search a.test b.test',
+    'options edns0',
+  ]);
+});
+
+test('a host without usable servers gives Docker’s public ones', () => {
+  assert.deepEqual(lines(containerResolvConf('nameserver 127.0.0.1\n', none, false)), [
+    'nameserver 8.8.8.8',
+    'nameserver 8.8.4.4',
+  ]);
+});
+
+test('the container’s own settings replace the host’s part of their kind', () => {
+  const host = 'nameserver 192.0.2.53\nsearch a.test\noptions edns0\n';
+  const own = { dns: ['192.0.2.1', '127.0.0.1'], search: ['.'], options: ['ndots:2', 'rotate'] };
+  assert.deepEqual(lines(containerResolvConf(host, own, false)), [
+    'nameserver 192.0.2.1',
+    'nameserver 127.0.0.1',
+    'options ndots:2 rotate',
+  ]);
+});
+
+test('in the namespace of the host the file stays as it is', () => {
+  const host = '# mine\nnameserver 127.0.0.53\n';
+  assert.equal(containerResolvConf(host, none, true), host);
+  assert.deepEqual(lines(containerResolvConf(host, { ...none, search: ['x.test'] }, true)), [
+    'nameserver 127.0.0.53',
+    'search x.test',
+  ]);
+  assert.ok(isResolvedStub(host));
+  assert.ok(!isResolvedStub('nameserver 127.0.0.53\nnameserver 192.0.2.1\n'));
+});

@@ -1,0 +1,149 @@
+import assert from 'node:assert/strict';
+import { execFileSync } from 'node:child_process';
+import { existsSync } from 'node:fs';
+import { test } from 'node:test';
+import { createNetNamespace, closeNetNamespace, inNetNamespace } from '../namespace/net.ts';
+import { Nftables } from './connection.ts';
+import { renderTable } from './render.ts';
+import { type Match, type NatMap, priority, type Rule, type Table } from './ruleset.ts';
+
+const skip =
+  process.getuid?.() !== 0
+    ? 'netfilter needs root'
+    : existsSync('/usr/sbin/nft')
+      ? false
+      : 'nft, the judge of this test, is not installed';
+
+const map: NatMap = {
+  name: 'targets',
+  key: ['inet_proto', 'ipv4_addr', 'inet_service'],
+  value: ['ipv4_addr', 'inet_service'],
+};
+const element = (port: number) => ({
+  key: [6, Uint8Array.of(127, 0, 0, 1), port],
+  value: [Uint8Array.of(172, 17, 0, 2), 80],
+});
+const prefix = (length: number) => ({ address: Uint8Array.of(10, 128, 0, 0), length });
+const rule = (then: Rule['then'], ...when: Match[]): Rule => ({ when, then, comment: 'why "so"'.replaceAll('"', '') });
+
+/** Every expression that there is. */
+const table: Table = {
+  name: 'test-table',
+  maps: [{ ...map, elements: [element(8080)] }],
+  chains: [
+    {
+      name: 'first',
+      type: 'filter',
+      hook: 'prerouting',
+      priority: priority.raw,
+      rules: [
+        rule({ do: 'drop' }, { on: 'in-interface', name: 'a-name-of-15-ch' }, { on: 'destination', prefix: prefix(9) }),
+        rule(
+          { do: 'accept' },
+          { on: 'in-interface', not: true, name: 'lo' },
+          { on: 'source', not: true, prefix: prefix(32) },
+        ),
+      ],
+    },
+    {
+      name: 'second',
+      type: 'nat',
+      hook: 'output',
+      priority: priority.destinationNat,
+      rules: [
+        rule(
+          { do: 'dnat', key: ['protocol', 'destination', 'destination-port'], map: 'targets' },
+          { on: 'destination-local' },
+        ),
+        rule({ do: 'return' }),
+      ],
+    },
+    {
+      name: 'third',
+      type: 'nat',
+      hook: 'postrouting',
+      priority: priority.sourceNat,
+      rules: [
+        rule({ do: 'masquerade' }, { on: 'out-interface', not: true, name: 'br0' }, { on: 'destination-rewritten' }),
+      ],
+    },
+    {
+      name: 'fourth',
+      type: 'filter',
+      hook: 'forward',
+      priority: priority.filter,
+      rules: [rule({ do: 'accept' }, { on: 'out-interface', name: 'br0' }, { on: 'established' })],
+    },
+  ],
+};
+
+/** What nft reads back out of the kernel, without its notes on owners. */
+const listed = (namespace: number): string =>
+  inNetNamespace(namespace, () =>
+    execFileSync('/usr/sbin/nft', ['list', 'ruleset'], { encoding: 'utf8' })
+      .replace(/ # progname.*/, '')
+      .replace(/\tflags .*\n\n/, ''),
+  );
+
+test('the kernel has exactly what the text says, by the word of nft', { skip }, () => {
+  const namespace = createNetNamespace();
+  try {
+    using nftables = inNetNamespace(namespace, () => new Nftables());
+    assert.equal(nftables.existing(table.name), 'none');
+    const ownership = nftables.replace(table);
+    assert.equal(listed(namespace), renderTable(table));
+    assert.equal(nftables.existing(table.name), ownership);
+    nftables.replace(table);
+    assert.equal(listed(namespace), renderTable(table), 'replacing is not adding');
+
+    nftables.change(table.name, {
+      delete: [{ map, elements: [element(8080)] }],
+      add: [{ map, elements: [element(9090)] }],
+    });
+    assert.match(listed(namespace), /127\.0\.0\.1 \. 9090 : 172\.17\.0\.2 \. 80 }/);
+    const wrong = { delete: [{ map, elements: [element(1)] }], add: [{ map, elements: [element(2)] }] };
+    assert.throws(() => nftables.change(table.name, wrong), { code: 'ENOENT' });
+    assert.doesNotMatch(listed(namespace), /127\.0\.0\.1 \. 2 /, 'a failed transaction changes nothing');
+
+    nftables.remove(table.name);
+    nftables.remove(table.name);
+    assert.equal(listed(namespace), '');
+  } finally {
+    closeNetNamespace(namespace);
+  }
+});
+
+test('a table outlives its connection, and another connection takes it over', { skip }, () => {
+  const namespace = createNetNamespace();
+  try {
+    const first = inNetNamespace(namespace, () => new Nftables());
+    const ownership = first.replace(table);
+    if (ownership === 'owned') {
+      inNetNamespace(namespace, () => execFileSync('/usr/sbin/nft', ['flush', 'ruleset']));
+      assert.equal(listed(namespace), renderTable(table), 'a flush passes it by');
+      using other = inNetNamespace(namespace, () => new Nftables());
+      assert.throws(() => other.replace(table), { code: 'EPERM' });
+    }
+    first[Symbol.dispose]();
+    assert.equal(listed(namespace), renderTable(table));
+    using second = inNetNamespace(namespace, () => new Nftables());
+    assert.equal(second.replace({ ...table, chains: [] }), ownership);
+    assert.doesNotMatch(listed(namespace), /chain/);
+    second.remove(table.name);
+    assert.equal(listed(namespace), '');
+  } finally {
+    closeNetNamespace(namespace);
+  }
+});
+
+test('a thousand elements go in one transaction', { skip }, () => {
+  const namespace = createNetNamespace();
+  try {
+    using nftables = inNetNamespace(namespace, () => new Nftables());
+    const elements = Array.from({ length: 1200 }, (_, at) => element(at + 1));
+    nftables.replace({ ...table, maps: [{ ...map, elements }] });
+    assert.equal(listed(namespace).split('127.0.0.1').length - 1, 1200);
+  } finally {
+    closeNetNamespace(namespace);
+  }
+});
