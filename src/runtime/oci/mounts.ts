@@ -6,8 +6,13 @@ import type { HostFacts } from './host.ts';
 /** Bytes of /dev/shm when a container does not say. */
 const defaultShmSize = 64 * 1024 * 1024;
 
-/** Where the init program appears in a container, as users of Docker know it. */
-export const initTarget = '/sbin/docker-init';
+/**
+ * Where the init program appears in a container, under the name that Docker's users know. It lies in the engine's own
+ * /dev: no link of the image can lead it astray, and it leaves no file behind in the writable layer. Where the user
+ * mounts a /dev of his own, it lies where Docker has it.
+ */
+export const initTarget = (mounts: readonly LaunchMount[]): string =>
+  mounts.some((mount) => mount.target === '/dev') ? '/sbin/docker-init' : '/dev/docker-init';
 
 /**
  * All mounts of a container in the order in which they are made: the kernel's file systems first, then the requested
@@ -15,18 +20,15 @@ export const initTarget = '/sbin/docker-init';
  * those below a requested `/dev`.
  */
 export function containerMounts(request: LaunchRequest, host: HostFacts, writableCgroups: boolean): OciMount[] {
-  const requested = [...request.mounts];
-  const ownInit = initMount(request, host);
-  if (ownInit !== undefined) requested.push(ownInit);
-  const targets = new Set(requested.map((mount) => mount.target));
+  const targets = new Set(request.mounts.map((mount) => mount.target));
   const covered = (target: string): boolean =>
     targets.has(target) || (target.startsWith('/dev/') && targets.has('/dev'));
   const own = kernelMounts(request, writableCgroups).filter((mount) => !covered(mount.destination));
-  const byDepth = requested
+  const byDepth = request.mounts
     .map((mount) => ({ mount, depth: depthOf(mount.target) }))
     .sort((a, b) => a.depth - b.depth)
     .map(({ mount }) => requestedMount(mount, host));
-  return [...own, ...byDepth];
+  return [...own, ...byDepth, ...initMount(request, host)];
 }
 
 /** The mounts that every container has. */
@@ -44,18 +46,16 @@ function kernelMounts(request: LaunchRequest, writableCgroups: boolean): OciMoun
   ];
 }
 
-/** POSIX shared memory and message queues belong to the IPC namespace: with the host's come the host's directories. */
+/** Message queues and shared memory belong together: with the host's IPC namespace comes the host's /dev/shm. */
 function ipcMounts(request: LaunchRequest): OciMount[] {
+  const flags = ['nosuid', 'noexec', 'nodev'];
+  const mqueue = mount('/dev/mqueue', 'mqueue', 'mqueue', flags);
   if (request.namespaces.ipc.kind === 'host') {
-    return [
-      mount('/dev/mqueue', 'bind', '/dev/mqueue', ['rbind', 'rprivate', 'nosuid', 'noexec', 'nodev']),
-      mount('/dev/shm', 'bind', '/dev/shm', ['rbind', 'rprivate', 'nosuid', 'noexec', 'nodev']),
-    ];
+    return [mqueue, mount('/dev/shm', 'bind', '/dev/shm', ['rbind', 'rprivate', ...flags])];
   }
-  const mqueue = mount('/dev/mqueue', 'mqueue', 'mqueue', ['nosuid', 'noexec', 'nodev']);
   if (request.hostConfig.IpcMode === 'none') return [mqueue];
   const size = request.hostConfig.ShmSize > 0 ? request.hostConfig.ShmSize : defaultShmSize;
-  return [mqueue, mount('/dev/shm', 'tmpfs', 'shm', ['nosuid', 'noexec', 'nodev', 'mode=1777', `size=${size}`])];
+  return [mqueue, mount('/dev/shm', 'tmpfs', 'shm', [...flags, 'mode=1777', `size=${size}`])];
 }
 
 const mount = (destination: string, type: string, source: string, options: string[]): OciMount => ({
@@ -65,20 +65,12 @@ const mount = (destination: string, type: string, source: string, options: strin
   options,
 });
 
-/** The init program, unless the caller mounts it itself at a target that it resolved. */
-function initMount(request: LaunchRequest, host: HostFacts): LaunchMount | undefined {
-  const source = host.initPath;
-  if (!request.useInit || request.namespaces.pid.kind !== 'new' || source === undefined) return undefined;
-  if (request.mounts.some((one) => one.kind === 'bind' && one.source === source)) return undefined;
-  return {
-    kind: 'bind',
-    source,
-    target: initTarget,
-    readOnly: true,
-    recursive: false,
-    propagation: 'rprivate',
-    engineOwned: true,
-  };
+/** An init that is not process 1 of a namespace of its own would adopt nobody. */
+export const takesInit = (request: LaunchRequest): boolean => request.useInit && request.namespaces.pid.kind === 'new';
+
+function initMount(request: LaunchRequest, host: HostFacts): OciMount[] {
+  if (!takesInit(request) || host.initPath === undefined) return [];
+  return [mount(initTarget(request.mounts), 'bind', host.initPath, ['bind', 'rprivate', 'ro', 'nosuid', 'nodev'])];
 }
 
 function requestedMount(request: LaunchMount, host: HostFacts): OciMount {

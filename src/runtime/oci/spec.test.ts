@@ -288,9 +288,9 @@ test('mounts: parents first, the user in place of the engine, defaults of tmpfs'
       useInit: true,
     },
   );
-  assert.deepEqual(spec.process.args.slice(0, 3), ['/sbin/docker-init', '--', 'sh']);
+  assert.deepEqual(spec.process.args.slice(0, 3), ['/dev/docker-init', '--', 'sh']);
   const byTarget = new Map(spec.mounts.map((one) => [one.destination, one.options.join()]));
-  assert.deepEqual([...byTarget.keys()].slice(6), ['/a', '/c', '/a/b', '/dev/shm', '/sbin/docker-init']);
+  assert.deepEqual([...byTarget.keys()].slice(6), ['/a', '/c', '/a/b', '/dev/shm', '/dev/docker-init']);
   assert.equal(byTarget.get('/a'), 'exec,nosuid,nodev,rprivate,size=1m,ro');
   assert.equal(byTarget.get('/a/b'), 'rbind,rslave,ro,rro');
   assert.equal(byTarget.get('/c'), 'rbind,rslave,ro');

@@ -14,7 +14,7 @@ import { defaultMaskedPaths, defaultReadonlyPaths } from '../profile/paths.ts';
 import { parseSecurityOptions } from '../profile/security-options.ts';
 import { seccompFilter } from '../profile/seccomp/filter.ts';
 import type { HostFacts } from './host.ts';
-import { containerMounts, initTarget, rootPropagation } from './mounts.ts';
+import { containerMounts, initTarget, rootPropagation, takesInit } from './mounts.ts';
 import { ociProcess } from './process.ts';
 import { containerResources } from './resources.ts';
 
@@ -38,7 +38,7 @@ export async function buildContainerSpec(request: LaunchRequest, host: HostFacts
   const { hostConfig: config } = request;
   const security = parseSecurityOptions(config.SecurityOpt);
   const process = ociProcess(request.process, config, config.Privileged, host, warnings);
-  if (takesInit(request)) process.args = withInit(process.args, host);
+  if (takesInit(request)) process.args = withInit(request, process.args, host);
   const { devices, rules } = await containerDevices(config, host);
   const resources = await containerResources(config, host, warnings);
   const propagation = rootPropagation(request.mounts);
@@ -83,14 +83,11 @@ export function buildExecProcess(request: ExecProcessRequest, host: HostFacts): 
   return { process, warnings };
 }
 
-/** An init that is not process 1 of a namespace of its own would adopt nobody. */
-const takesInit = (request: LaunchRequest): boolean => request.useInit && request.namespaces.pid.kind === 'new';
-
-function withInit(args: readonly string[], host: HostFacts): string[] {
+function withInit(request: LaunchRequest, args: readonly string[], host: HostFacts): string[] {
   if (host.initPath === undefined) {
     throw new EngineError('unavailable', 'no init program is installed on this host: --init needs tini or catatonit');
   }
-  return [initTarget, '--', ...args];
+  return [initTarget(request.mounts), '--', ...args];
 }
 
 const namespaceTypes = [
@@ -155,7 +152,7 @@ function containerSysctls(request: LaunchRequest): Record<string, string> {
 }
 
 /** An empty list is the container's wish (`systempaths=unconfined`), null means the defaults. */
-function coveredPaths(config: HostConfig, host: HostFacts): { maskedPaths: string[]; readonlyPaths: string[] } {
+export function coveredPaths(config: HostConfig, host: HostFacts): { maskedPaths: string[]; readonlyPaths: string[] } {
   for (const path of [...(config.MaskedPaths ?? []), ...(config.ReadonlyPaths ?? [])]) {
     if (!path.startsWith('/') || path.includes('\0')) {
       throw invalid(`masked and read-only paths must be absolute, not ${JSON.stringify(path.slice(0, 200))}`);
