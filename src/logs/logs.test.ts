@@ -1,0 +1,187 @@
+import assert from 'node:assert/strict';
+import { appendFileSync, mkdtempSync, readdirSync, renameSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { after, test } from 'node:test';
+import { Latch } from '../base/async.ts';
+import { newContainerId } from '../base/ids.ts';
+import { silentLogger } from '../base/log.ts';
+import type { LogEntry, LogReadOptions } from '../spec/contract/logs.ts';
+import { parseBlock, parseTime } from './line.ts';
+import { createContainerLogs } from './logs.ts';
+import { rotateLog } from './rotate.ts';
+
+const base = mkdtempSync(join(tmpdir(), 'logs-'));
+after(() => rmSync(base, { recursive: true, force: true }));
+const logs = createContainerLogs({ log: silentLogger });
+const over = Promise.resolve();
+const all: LogReadOptions = { follow: false, stdout: true, stderr: true };
+let count = 0;
+const newLog = (): string => join(mkdtempSync(join(base, `${count++}-`)), 'container.log');
+
+/** A line as conmon writes it, `second` seconds after the start of 2026. */
+const line = (text: string, tag = 'F', stream = 'stdout', second = 0): string =>
+  `2026-01-01T00:00:${String(second).padStart(2, '0')}.000000001+00:00 ${stream} ${tag} ${text}\n`;
+
+async function read(path: string, options: Partial<LogReadOptions> = {}): Promise<string> {
+  const parts: Uint8Array[] = [];
+  for await (const entry of logs.read(path, { ...all, ...options }, over)) parts.push(entry.bytes);
+  return Buffer.concat(parts).toString('latin1');
+}
+
+test('times have nanoseconds, a zone and any number of decimals', () => {
+  assert.equal(parseTime('2026-11-23T02:18:20.263048793+00:00'), 1795400300263048793n);
+  assert.equal(parseTime('2026-11-23T04:18:20.263048793+02:00'), 1795400300263048793n);
+  assert.equal(parseTime('2026-11-23T02:18:20Z'), 1795400300000000000n);
+  assert.equal(parseTime('2026-11-23T02:18:20.5Z'), 1795400300500000000n);
+  assert.equal(parseTime('yesterday'), undefined);
+});
+
+test('bytes come out as they went in, parts without a newline, damaged lines not at all', () => {
+  const raw = Buffer.concat([
+    Buffer.from(line('abc', 'P') + line('')),
+    Buffer.from('2026-01-01T00:00:00.000000001+00:00 stderr F '),
+    Buffer.from([0, 0xff, 0x1b, 0x0d, 0x0a]),
+    Buffer.from(
+      '\0\0\0\nnonsense\n2026-01-01T00:00:00Z stdout X x\n2026-01-01T00:00:00Z stdout\n2026-01-01T00:00:00Z stdout F\n',
+    ),
+  ]);
+  const entries = parseBlock(raw);
+  assert.deepEqual(
+    entries.map((entry) => [entry.stream, Buffer.from(entry.bytes).toString('hex')]),
+    [
+      ['stdout', '616263'],
+      ['stdout', '0a'],
+      ['stderr', '00ff1b0d0a'],
+      ['stdout', '0a'],
+    ],
+  );
+});
+
+test('streams, since, until and tail choose', async () => {
+  const path = newLog();
+  let text = '';
+  for (let second = 0; second < 10; second++)
+    text += line(`${second}`, 'F', second % 2 === 0 ? 'stdout' : 'stderr', second);
+  writeFileSync(path, text);
+  assert.equal(await read(path, { stdout: false }), '1\n3\n5\n7\n9\n');
+  const second = (n: number) => parseTime(`2026-01-01T00:00:0${n}.000000001Z`) ?? 0n;
+  assert.equal(await read(path, { sinceNs: second(3), untilNs: second(5) }), '3\n4\n5\n');
+  assert.equal(await read(path, { tail: 3 }), '7\n8\n9\n');
+  assert.equal(await read(path, { tail: 0 }), '');
+  assert.equal(await read(path, { tail: 100 }), '0\n1\n2\n3\n4\n5\n6\n7\n8\n9\n');
+  assert.equal(await read(join(base, 'nowhere/log')), '');
+});
+
+test('tail counts lines of the container over parts, rotated files and blocks', async () => {
+  const path = newLog();
+  const part = 'x'.repeat(8000);
+  let long = '';
+  for (let number = 0; number < 20; number++) long += line(part, 'P') + line(part, 'P') + line(`end ${number}`);
+  writeFileSync(`${path}.2`, line('oldest'));
+  writeFileSync(`${path}.1`, long);
+  writeFileSync(path, line('last') + line('open', 'P') + line('end', 'P') + '2026-01-01T00:00:00Z stdout F torn');
+  const whole = await read(path);
+  for (const [tail, start] of [
+    [1, whole.indexOf('openend')],
+    [2, whole.indexOf('last')],
+    [3, whole.indexOf(`end 18\n`) + 7],
+    [19, whole.indexOf(`end 2\n`) + 6],
+    [22, whole.indexOf('oldest') + 7],
+    [23, 0],
+    [24, 0],
+  ] as const) {
+    assert.equal(await read(path, { tail }), whole.slice(start), `tail ${tail}`);
+  }
+  assert.ok(whole.endsWith('last\nopenend'));
+});
+
+test('a follower gets every line once over rotations, and ends with the container', async () => {
+  const path = newLog();
+  const ended = new Latch();
+  writeFileSync(path, line('0'));
+  const got: string[] = [];
+  const following = (async () => {
+    for await (const entry of logs.read(path, { ...all, follow: true }, ended.wait())) {
+      got.push(Buffer.from(entry.bytes).toString().trim());
+    }
+  })();
+  const wanted = ['0'];
+  let rotations = 0;
+  for (let number = 1; number <= 400; number++) {
+    wanted.push(String(number));
+    if (number % 40 === 4) {
+      for (let old = rotations; old >= 1; old--) renameSync(`${path}.${old}`, `${path}.${old + 1}`);
+      renameSync(path, `${path}.1`);
+      rotations++;
+      // Between the renaming and the new file the monitor writes to the old one.
+      appendFileSync(`${path}.1`, line(String(number)));
+    } else appendFileSync(path, line(String(number)));
+    if (number % 7 === 0) await new Promise((resolve) => setImmediate(resolve));
+  }
+  ended.set();
+  await following;
+  assert.deepEqual(got, wanted);
+});
+
+test('a follower that waits is woken by a line, by the end, and by its signal', async () => {
+  const path = newLog();
+  writeFileSync(path, '');
+  const stop = new AbortController();
+  const iterator = logs
+    .read(path, { ...all, follow: true, signal: stop.signal }, new Promise(() => undefined))
+    [Symbol.asyncIterator]();
+  const first = iterator.next();
+  setImmediate(() => appendFileSync(path, line('woken')));
+  const { value } = (await first) as { value: LogEntry };
+  assert.equal(Buffer.from(value.bytes).toString(), 'woken\n');
+  const second = iterator.next();
+  setImmediate(() => stop.abort());
+  assert.equal((await second).done, true);
+});
+
+test('rotation keeps so many files and loses nothing of them', async () => {
+  const path = newLog();
+  for (let number = 0; number < 5; number++) {
+    writeFileSync(path, line(`file ${number}`));
+    await rotateLog(path, 3, async () => writeFileSync(path, ''));
+  }
+  assert.equal(await read(path), 'file 3\nfile 4\n');
+  writeFileSync(path, line('kept'));
+  await assert.rejects(rotateLog(path, 3, () => Promise.reject(new Error('no monitor'))));
+  assert.match(await read(path), /kept\n$/);
+});
+
+test('a log is rotated when it grows too large, and a cut of the monitor is told', async () => {
+  const path = newLog();
+  const id = newContainerId();
+  const rotated = new Latch();
+  writeFileSync(path, line('a'));
+  const reopen = async () => {
+    writeFileSync(path, line('b'));
+    rotated.set();
+  };
+  logs.keepRotated(id, path, { maxBytes: 60, maxFiles: 2 }, reopen);
+  appendFileSync(path, line('a'));
+  await rotated.wait();
+  for (;;) {
+    // The rotation ends with the state being written.
+    if (readdirSync(join(path, '..')).includes('container.log.state')) break;
+    await new Promise((resolve) => setImmediate(resolve));
+  }
+  logs.forget(id);
+  assert.equal(await read(path), 'a\na\nb\n');
+  // The monitor's own cut: a new file takes the place of the old one while no engine is there.
+  writeFileSync(`${path}.tmp`, line('c'));
+  renameSync(`${path}.tmp`, path);
+  logs.keepRotated(id, path, { maxBytes: 1000, maxFiles: 2 }, reopen);
+  let text = '';
+  while (!text.includes('lost')) {
+    text = await read(path);
+    await new Promise((resolve) => setImmediate(resolve));
+  }
+  assert.match(text, /^a\na\n\[.*lost here\]\nc\n$/);
+  logs.forget(id);
+  await logs.remove(path);
+  assert.deepEqual(readdirSync(join(path, '..')), []);
+});
