@@ -11,37 +11,40 @@ export async function* jsonStream<T>(
   yield* decodeJsonStream<T>(response.body);
 }
 
-/** Splits a byte stream at the newlines between JSON values and decodes each. */
+/** Splits a byte stream into the JSON values it holds and decodes each. */
 export async function* decodeJsonStream<T>(body: AsyncIterable<Uint8Array>): AsyncGenerator<T, void, undefined> {
+  for await (const text of jsonTexts(body)) yield JSON.parse(text) as T;
+}
+
+/**
+ * The texts of the JSON objects in a byte stream, each as soon as it is complete, whether newlines separate them or
+ * nothing does.
+ */
+export async function* jsonTexts(body: AsyncIterable<Uint8Array>): AsyncGenerator<string, void, undefined> {
   const decoder = new TextDecoder();
   let rest = '';
+  let scanned = 0;
+  let depth = 0;
+  let inString = false;
   for await (const chunk of body) {
     rest += decoder.decode(chunk, { stream: true });
     let from = 0;
-    for (let end = rest.indexOf('\n'); end >= 0; end = rest.indexOf('\n', from)) {
-      const line = rest.slice(from, end).trim();
-      from = end + 1;
-      if (line !== '') yield JSON.parse(line) as T;
-    }
-    rest = rest.slice(from);
-    // Without a newline at its end a value may be complete all the same: followers must not wait for the next one.
-    if (rest.endsWith('}')) {
-      const value = tryJson<T>(rest);
-      if (value !== undefined) {
-        rest = '';
-        yield value;
+    for (; scanned < rest.length; scanned++) {
+      const char = rest[scanned];
+      if (inString) {
+        if (char === '\\') scanned++;
+        else if (char === '"') inString = false;
+      } else if (char === '"') inString = true;
+      else if (char === '{' || char === '[') depth++;
+      else if ((char === '}' || char === ']') && --depth === 0) {
+        yield rest.slice(from, scanned + 1).trim();
+        from = scanned + 1;
       }
     }
+    rest = rest.slice(from);
+    scanned -= from;
   }
-  if (rest.trim() !== '') yield JSON.parse(rest) as T;
-}
-
-function tryJson<T>(text: string): T | undefined {
-  try {
-    return JSON.parse(text) as T;
-  } catch {
-    return undefined;
-  }
+  if (rest.trim() !== '') throw new Error('unexpected EOF');
 }
 
 /** Which standard stream a frame of a multiplexed stream belongs to. */

@@ -1,0 +1,243 @@
+import type { Command } from './command.ts';
+
+/** One name of the command line: a command, loaded when it is used, or a group of names. */
+export interface Entry {
+  readonly summary: string;
+  /** The section of the top-level help. */
+  readonly section?: 'common' | 'management' | 'engine';
+  /** Other names that help does not list. */
+  readonly alsoNamed?: readonly string[];
+  readonly load?: () => Promise<Command>;
+  readonly group?: Readonly<Record<string, Entry>>;
+}
+
+// One line a name: what a start needs is read without loading any command.
+const attach: Entry = {
+  summary: "Connect the terminal to a running container's main process",
+  load: async () => (await import('./container/attach.ts')).attach,
+};
+const create: Entry = {
+  summary: 'Make a container without starting it',
+  load: async () => (await import('./container/create.ts')).create,
+};
+const exec: Entry = {
+  summary: 'Run a command inside a running container',
+  load: async () => (await import('./container/exec.ts')).exec,
+};
+const kill: Entry = {
+  summary: 'Send a signal to running containers',
+  load: async () => (await import('./container/kill.ts')).kill,
+};
+const logs: Entry = {
+  summary: 'Show what a container has printed',
+  load: async () => (await import('./container/logs.ts')).logs,
+};
+const list: Entry = {
+  summary: 'List containers',
+  alsoNamed: ['list', 'ps'],
+  load: async () => (await import('./container/list.ts')).list,
+};
+const port: Entry = {
+  summary: 'Show which ports of a container are published where',
+  load: async () => (await import('./container/port.ts')).port,
+};
+const restart: Entry = {
+  summary: 'Stop containers and start them again',
+  load: async () => (await import('./container/restart.ts')).restart,
+};
+const removeContainers: Entry = {
+  summary: 'Remove containers',
+  alsoNamed: ['remove'],
+  load: async () => (await import('./container/remove.ts')).remove,
+};
+const run: Entry = {
+  summary: 'Make a container from an image and run a command in it',
+  load: async () => (await import('./container/run.ts')).run,
+};
+const start: Entry = {
+  summary: 'Start stopped containers',
+  load: async () => (await import('./container/start.ts')).start,
+};
+const stats: Entry = {
+  summary: 'Show what containers use of processor, memory, network and disks',
+  load: async () => (await import('./container/stats.ts')).stats,
+};
+const stop: Entry = {
+  summary: 'Stop running containers',
+  load: async () => (await import('./container/stop.ts')).stop,
+};
+const wait: Entry = {
+  summary: 'Wait until containers stop, then print their exit codes',
+  load: async () => (await import('./container/wait.ts')).wait,
+};
+const images: Entry = {
+  summary: 'List images',
+  alsoNamed: ['list'],
+  load: async () => (await import('./image/list.ts')).list,
+};
+const importImage: Entry = {
+  summary: 'Make an image from a tar archive of a root file system',
+  load: async () => (await import('./image/import.ts')).importImage,
+};
+const load: Entry = {
+  summary: 'Load images from a tar archive',
+  load: async () => (await import('./image/load.ts')).load,
+};
+const pull: Entry = {
+  summary: 'Download an image from a registry',
+  load: async () => (await import('./image/pull.ts')).pull,
+};
+const removeImages: Entry = {
+  summary: 'Remove images',
+  alsoNamed: ['remove'],
+  load: async () => (await import('./image/remove.ts')).remove,
+};
+const tag: Entry = {
+  summary: 'Give an image another name',
+  load: async () => (await import('./image/tag.ts')).tag,
+};
+const events: Entry = {
+  summary: 'Show events as they happen, or those of a time span',
+  load: async () => (await import('./system/events.ts')).events,
+};
+const info: Entry = {
+  summary: 'Show the state and the abilities of the engine',
+  load: async () => (await import('./system/info.ts')).info,
+};
+
+const container: Readonly<Record<string, Entry>> = {
+  attach,
+  create,
+  exec,
+  inspect: {
+    summary: 'Show all that is known of containers',
+    load: async () => (await import('./inspect/container.ts')).inspectContainer,
+  },
+  kill,
+  logs,
+  ls: list,
+  port,
+  restart,
+  rm: removeContainers,
+  run,
+  start,
+  stats,
+  stop,
+  wait,
+};
+
+const image: Readonly<Record<string, Entry>> = {
+  import: importImage,
+  inspect: {
+    summary: 'Show all that is known of images',
+    load: async () => (await import('./inspect/image.ts')).inspectImage,
+  },
+  load,
+  ls: images,
+  pull,
+  rm: removeImages,
+  tag,
+};
+
+const network: Readonly<Record<string, Entry>> = {
+  inspect: {
+    summary: 'Show all that is known of networks',
+    load: async () => (await import('./inspect/network.ts')).inspectNetwork,
+  },
+  ls: {
+    summary: 'List networks',
+    alsoNamed: ['list'],
+    load: async () => (await import('./network/list.ts')).list,
+  },
+};
+
+const volume: Readonly<Record<string, Entry>> = {
+  create: {
+    summary: 'Make a volume',
+    load: async () => (await import('./volume/create.ts')).create,
+  },
+  inspect: {
+    summary: 'Show all that is known of volumes',
+    load: async () => (await import('./inspect/volume.ts')).inspectVolume,
+  },
+  ls: {
+    summary: 'List volumes',
+    alsoNamed: ['list'],
+    load: async () => (await import('./volume/list.ts')).list,
+  },
+  prune: {
+    summary: 'Remove volumes that no container uses',
+    load: async () => (await import('./volume/prune.ts')).prune,
+  },
+  rm: {
+    summary: 'Remove volumes',
+    alsoNamed: ['remove'],
+    load: async () => (await import('./volume/remove.ts')).remove,
+  },
+};
+
+/** All names of the command line. */
+export const commands: Readonly<Record<string, Entry>> = {
+  run: { ...run, section: 'common' },
+  exec: { ...exec, section: 'common' },
+  ps: { ...list, alsoNamed: [], section: 'common' },
+  pull: { ...pull, section: 'common' },
+  images: { ...images, alsoNamed: [], section: 'common' },
+  version: {
+    summary: 'Show the versions of command and engine',
+    section: 'common',
+    load: async () => (await import('./system/version.ts')).version,
+  },
+  info: { ...info, section: 'common' },
+  container: { summary: 'Work with containers', section: 'management', group: container },
+  image: { summary: 'Work with images', section: 'management', group: image },
+  network: { summary: 'Work with networks', section: 'management', group: network },
+  system: { summary: 'Look at the engine', section: 'management', group: { events, info } },
+  volume: { summary: 'Work with volumes', section: 'management', group: volume },
+  daemon: {
+    summary: 'Run the engine in the foreground',
+    section: 'engine',
+    load: async () => (await import('./engine/daemon.ts')).daemon,
+  },
+  quickstart: {
+    summary: 'See a container run, from image to clean-up, in half a minute',
+    section: 'engine',
+    load: async () => (await import('./engine/quickstart.ts')).quickstart,
+  },
+  setup: {
+    summary: 'Install what the engine needs on this machine',
+    section: 'engine',
+    load: async () => (await import('./engine/setup.ts')).setup,
+  },
+  attach,
+  create,
+  events,
+  import: importImage,
+  inspect: {
+    summary: 'Show all that is known of containers, images, volumes and networks',
+    load: async () => (await import('./inspect/any.ts')).inspectAny,
+  },
+  kill,
+  load,
+  logs,
+  port,
+  restart,
+  rm: { ...removeContainers, alsoNamed: [] },
+  rmi: { ...removeImages, alsoNamed: [] },
+  start,
+  stats,
+  stop,
+  tag,
+  wait,
+};
+
+/** The entry called `name`, by its own or another name. */
+export function findEntry(
+  entries: Readonly<Record<string, Entry>>,
+  name: string,
+): { readonly name: string; readonly entry: Entry } | undefined {
+  const direct = Object.hasOwn(entries, name) ? entries[name] : undefined;
+  if (direct !== undefined) return { name, entry: direct };
+  const found = Object.entries(entries).find(([, entry]) => entry.alsoNamed?.includes(name));
+  return found === undefined ? undefined : { name: found[0], entry: found[1] };
+}

@@ -1,0 +1,62 @@
+import { EngineClient } from '../client/client.ts';
+import { configFolder, readConfig, resolveTarget } from './config.ts';
+import type { ConfigFile, Environment, GlobalFlags, Target } from './config.ts';
+import type { Output } from './output.ts';
+
+/** Everything a command may use of the world: its output, environment, configuration and the engine. */
+export class Session {
+  readonly env: Environment;
+  readonly output: Output;
+  readonly globals: GlobalFlags;
+  #client: EngineClient | undefined;
+  #config: ConfigFile | undefined;
+  #target: Target | undefined;
+
+  constructor(env: Environment, output: Output, globals: GlobalFlags) {
+    this.env = env;
+    this.output = output;
+    this.globals = globals;
+  }
+
+  /** Text for standard output. */
+  out(text: string): void {
+    this.output.text(1, text);
+  }
+
+  /** Text for standard error. */
+  err(text: string): void {
+    this.output.text(2, text);
+  }
+
+  get configFolder(): string {
+    return configFolder(this.globals, this.env);
+  }
+
+  get config(): ConfigFile {
+    this.#config ??= readConfig(this.configFolder);
+    return this.#config;
+  }
+
+  get target(): Target {
+    this.#target ??= resolveTarget(this.globals, this.env, () => this.config);
+    return this.#target;
+  }
+
+  /** The client of the chosen engine; connects at its first request. */
+  get client(): EngineClient {
+    if (this.#client === undefined) {
+      const version = this.env['DOCKER_API_VERSION']?.replace(/^v/, '') ?? '';
+      this.#client = new EngineClient({
+        endpoint: this.target.endpoint,
+        headers: this.config.HttpHeaders ?? {},
+        ...(version === '' ? {} : { version }),
+      });
+    }
+    return this.#client;
+  }
+
+  /** Drops the connections, so that the process can end. */
+  close(): void {
+    this.#client?.close();
+  }
+}

@@ -1,0 +1,25 @@
+import { demultiplex } from '../../client/stream.ts';
+import type { Output } from '../output.ts';
+
+/** Which of a container's streams the caller wants to see. */
+export interface Wanted {
+  readonly stdout: boolean;
+  readonly stderr: boolean;
+}
+
+/** Copies a container's output to the own streams; with a terminal it is raw, else multiplexed. Ends with the stream. */
+export async function copyOutput(
+  output: Output,
+  body: AsyncIterable<Uint8Array>,
+  isTty: boolean,
+  wanted: Wanted = { stdout: true, stderr: true },
+): Promise<void> {
+  if (isTty) {
+    for await (const bytes of body) if (wanted.stdout) await output.bytes(1, bytes);
+    return;
+  }
+  for await (const { stream, bytes } of demultiplex(body)) {
+    if (stream === 'systemerr') throw new Error(`error from daemon in stream: ${new TextDecoder().decode(bytes)}`);
+    if (stream === 'stderr' ? wanted.stderr : wanted.stdout) await output.bytes(stream === 'stderr' ? 2 : 1, bytes);
+  }
+}
