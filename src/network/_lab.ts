@@ -12,6 +12,7 @@ import { addAddress, addDefaultRoute } from '../sys/netlink/address.ts';
 import { linkIndex } from '../sys/netlink/calls.ts';
 import { addVeth, setLink } from '../sys/netlink/link.ts';
 import { netlinkFamily, NetlinkSocket } from '../sys/netlink/socket.ts';
+import type { EventInput } from '../spec/engine/event.ts';
 import type { RecordChange, StateJournal } from '../spec/contract/state.ts';
 import { bytesOf, parseIpv4 } from './ipv4.ts';
 
@@ -149,11 +150,14 @@ export async function hostAgent(): Promise<Agent> {
 }
 
 /** A journal in memory that survives a "restart" of the service under test. */
-export function memoryJournal(): StateJournal {
+export function memoryJournal(): StateJournal & { readonly events: EventInput[] } {
+  const events: EventInput[] = [];
   const records = new Map<string, RecordChange & { op: 'put' }>();
   return {
+    events,
     load: async (kind) => [...records.values()].filter((record) => record.kind === kind),
-    async commit({ records: changes = [] }) {
+    async commit({ records: changes = [], events: happened = [] }) {
+      events.push(...happened);
       for (const change of changes) {
         const key = `${change.kind} ${change.id}`;
         if (change.op === 'put') records.set(key, change);

@@ -7,8 +7,8 @@ export interface NetworkConfig {
   /** The netfilter table. */
   readonly tableName: string;
   /**
-   * What the host's ends of containers' cables begin with, at most 10 bytes. No other engine's names begin with it:
-   * such interfaces that belong to no container are removed at boot.
+   * What the host's ends of containers' cables begin with, at most 8 bytes; seven hex digits follow. No other engine's
+   * names begin with it: such interfaces that belong to no container are removed at boot.
    */
   readonly interfacePrefix: string;
   /** Where subnets are taken from; Docker's default pools when left out. */
@@ -19,6 +19,8 @@ export interface NetworkConfig {
   readonly mtu?: number;
   /** How many namespaces are kept ready; 4 when left out, 0 for none (each takes some 60 KB of kernel memory). */
   readonly readyNamespaces?: number;
+  /** False makes the firewall table an ordinary one also where the kernel could protect it from other programs. */
+  readonly protectFirewall?: boolean;
 }
 
 export const defaultMtu = 1500;

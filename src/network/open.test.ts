@@ -94,6 +94,21 @@ describe('the default network, with packets', { skip: labSkip }, () => {
     await other.close();
   });
 
+  test('containers that come and go are events of their network', async () => {
+    const { Id: id } = await networks.inspect('bridge', { verbose: false, scope: '' });
+    const one = await container('one');
+    await one.close();
+    await new Promise((resolve) => setImmediate(resolve));
+    const attributes = { container: one.id, name: 'bridge', type: 'bridge' };
+    assert.deepEqual(
+      journal.events.filter((event) => event.attributes['container'] === one.id),
+      [
+        { type: 'network', action: 'connect', actorId: id, attributes },
+        { type: 'network', action: 'disconnect', actorId: id, attributes },
+      ],
+    );
+  });
+
   test('containers reach the outside with the address of the host', async () => {
     await neighbour.listen(7000, 'outside');
     const one = await container('one');
@@ -209,6 +224,31 @@ describe('the default network, with packets', { skip: labSkip }, () => {
     assert.match(await neighbour.ask('192.0.2.1', 8080), /^web /);
     assert.match(await neighbour.ask(web.ip, 80), /^error TIMEOUT/);
     await web.close();
+  });
+
+  test('on an older kernel the rules are written again after a flush, other tables are left alone', async () => {
+    await networks.shutdown();
+    networks = await openNetworks(
+      { ...config, protectFirewall: false },
+      { journal, clock: systemClock, log: silentLogger },
+    );
+    await networks.restore(new Map());
+    const web = await container('web', { portBindings: publish('80/tcp', '8080') });
+    using intruder = new Nftables({ protect: false });
+    intruder.replace({ name: 'other', maps: [], chains: [] });
+    const started = performance.now();
+    intruder.remove(config.tableName);
+    while (intruder.existing(config.tableName) === 'none' && performance.now() - started < 2000) {
+      await new Promise((resolve) => setImmediate(resolve));
+    }
+    assert.match(await neighbour.ask('192.0.2.1', 8080), /^web /);
+    assert.match(await neighbour.ask(web.ip, 80), /^error TIMEOUT/);
+    assert.equal(intruder.existing('other'), 'plain');
+    await web.close();
+    assert.equal(await neighbour.ask('192.0.2.1', 8080), 'error ECONNREFUSED');
+    await networks.shutdown();
+    networks = await service();
+    await networks.restore(new Map());
   });
 
   test('the engine dies and comes back: addresses, ports and rules are as before', async () => {

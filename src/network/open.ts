@@ -41,9 +41,10 @@ const systemPorts: HostPorts = {
 export async function openNetworks(config: NetworkConfig, dependencies: NetworkDependencies): Promise<NetworkService> {
   const { journal, clock, log } = dependencies;
   const catalog = await NetworkCatalog.open(journal, clock, log);
-  const firewall = new Firewall(config.tableName, log);
+  const firewall = new Firewall({ table: config.tableName, protect: config.protectFirewall ?? true, log });
   const ready = config.readyNamespaces ?? defaultReadyNamespaces;
-  const sandboxes = new Sandboxes({ ports: new PortAllocator(systemPorts), firewall, ready, log });
+  const driverOf = (id: string): string => catalog.find(id)?.driver ?? 'bridge';
+  const sandboxes = new Sandboxes({ ports: new PortAllocator(systemPorts), firewall, ready, journal, driverOf, log });
   const bridge = new DefaultBridge(config, catalog, firewall, sandboxes, log);
   const view = (record: NetworkRecord) => viewOf(record, config, sandboxes, dependencies);
   return {

@@ -1,4 +1,4 @@
-import { writeFileSync } from 'node:fs';
+import { readFileSync, writeFileSync } from 'node:fs';
 import { EngineError } from '../../base/errors.ts';
 import { addAddress, addressesIn, dumpAddresses, dumpRoutes, routesIn } from '../../sys/netlink/address.ts';
 import { linkIndex } from '../../sys/netlink/calls.ts';
@@ -44,10 +44,18 @@ export function createBridge(bridge: {
   socket.request([addAddress(index, bytesOf(bridge.gateway), bridge.length)], `addressing the bridge ${bridge.name}`);
 }
 
-/** Lets packets pass between the bridge and other interfaces, and from this host's loopback to the bridge. */
-export function enableForwarding(bridge: string): void {
-  writeFileSync('/proc/sys/net/ipv4/ip_forward', '1');
-  writeFileSync(`/proc/sys/net/ipv4/conf/${bridge}/route_localnet`, '1');
+/**
+ * Lets packets pass between the bridge and other interfaces, and from this host's loopback to the bridge. Gives the
+ * sysctls that were not so before. @throws Error when they cannot be written.
+ */
+export function enableForwarding(bridge: string): string[] {
+  const wanted = ['net/ipv4/ip_forward', `net/ipv4/conf/${bridge}/route_localnet`];
+  return wanted.filter((name) => {
+    const path = `/proc/sys/${name}`;
+    if (readFileSync(path, 'utf8').trim() === '1') return false;
+    writeFileSync(path, '1');
+    return true;
+  });
 }
 
 /** Everything that the host reaches by other ways than the link `except`: no subnet may touch it. */

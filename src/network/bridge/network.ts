@@ -72,7 +72,7 @@ export class BridgeNetwork {
       createBridge({ ...this.options, length: subnet.length });
       plugInto(name, [...this.#cables, ...this.#stock.items.map(({ hostName }) => hostName)]);
     }
-    enableForwarding(name);
+    for (const sysctl of enableForwarding(name)) this.options.log.info('set for containers to be reached', { sysctl });
   }
 
   /** A namespace on the bridge, ready to be joined. `mac` replaces the address derived from the IPv4 address. */
@@ -112,9 +112,12 @@ export class BridgeNetwork {
 
   /** Removes the instance's interfaces that belong to no container. */
   async sweep(): Promise<void> {
-    const stray = linksNamed(this.options.interfacePrefix)
-      .filter(({ name, kind }) => kind === 'veth' && !this.#cables.has(name))
-      .map(({ name }) => name);
+    const { name: bridge, interfacePrefix } = this.options;
+    const masters = [0, linkIndex(bridge)];
+    const stray = linksNamed(interfacePrefix)
+      .filter(({ kind, master }) => kind === 'veth' && masters.includes(master))
+      .map(({ name }) => name)
+      .filter((name) => isOwnName(name, interfacePrefix) && !this.#cables.has(name));
     if (stray.length === 0) return;
     this.options.log.info('removing interfaces that belong to no container', { stray });
     await deleteLinks(stray);
@@ -168,8 +171,11 @@ export class BridgeNetwork {
   }
 }
 
-/** A name that no other interface has, by chance: 20 bits and more. */
-function newInterfaceName(prefix: string): string {
-  const random = crypto.getRandomValues(new Uint8Array(4)).toHex();
-  return prefix + random.slice(0, Math.min(7, 15 - prefix.length));
-}
+const randomDigits = 7;
+
+/** A name that no other interface has, by chance. */
+const newInterfaceName = (prefix: string): string =>
+  prefix + crypto.getRandomValues(new Uint8Array(4)).toHex().slice(0, randomDigits);
+
+const isOwnName = (name: string, prefix: string): boolean =>
+  name.length === prefix.length + randomDigits && /^[0-9a-f]+$/.test(name.slice(prefix.length));

@@ -17,6 +17,7 @@ import {
  */
 export class Firewall {
   readonly #table: string;
+  readonly #protect: boolean;
   readonly #log: Logger;
   readonly #publications = new Set<Publication>();
   #bridges: readonly FirewallBridge[] = [];
@@ -24,9 +25,11 @@ export class Firewall {
   #watch: Disposable | undefined;
   #written = false;
 
-  constructor(table: string, log: Logger) {
-    this.#table = table;
-    this.#log = log;
+  /** With `protect: false` the table is watched instead of owned, as it is on kernels before 6.9. */
+  constructor(options: { table: string; protect: boolean; log: Logger }) {
+    this.#table = options.table;
+    this.#protect = options.protect;
+    this.#log = options.log;
   }
 
   /** Replaces bridges and publications by these, and the whole table with them. @throws EngineError `unavailable`. */
@@ -82,7 +85,7 @@ export class Firewall {
   }
 
   #connect(): Nftables {
-    return (this.#connection ??= new Nftables());
+    return (this.#connection ??= new Nftables({ protect: this.#protect }));
   }
 
   #write(): void {

@@ -3,6 +3,7 @@ import { type ContainerId, newEndpointId, randomHex64 } from '../../base/ids.ts'
 import type { Logger } from '../../base/log.ts';
 import { Scope } from '../../base/scope.ts';
 import type { OpenSandbox, Sandbox, SandboxRequest } from '../../spec/contract/network.ts';
+import type { StateJournal } from '../../spec/contract/state.ts';
 import { closeNetNamespace } from '../../sys/namespace/net.ts';
 import { forgetUdpFlows, openNamespace, writeNetSysctls } from '../../sys/netlink/cable.ts';
 import { type BridgeNetwork, namespaceSysctls } from '../bridge/network.ts';
@@ -25,17 +26,33 @@ interface Held {
     | undefined;
 }
 
+export interface SandboxesOptions {
+  readonly ports: PortAllocator;
+  readonly firewall: Firewall;
+  /** For events. */
+  readonly journal: StateJournal;
+  /** The driver of a network, by id. */
+  readonly driverOf: (networkId: string) => string;
+  /** How many namespaces of each kind to keep ready. */
+  readonly ready: number;
+  readonly log: Logger;
+}
+
 type BridgePlan = Extract<SandboxPlan, { kind: 'bridge' }>;
 
 /** The network side of all running containers: who has which namespace, address and ports. */
 export class Sandboxes {
   readonly #ports: PortAllocator;
   readonly #firewall: Firewall;
+  readonly #journal: StateJournal;
+  readonly #driverOf: (networkId: string) => string;
   readonly #log: Logger;
   readonly #held = new Map<ContainerId, Held>();
   readonly #bare: ReadyStock<number>;
 
-  constructor(options: { ports: PortAllocator; firewall: Firewall; ready: number; log: Logger }) {
+  constructor(options: SandboxesOptions) {
+    this.#journal = options.journal;
+    this.#driverOf = options.driverOf;
     this.#ports = options.ports;
     this.#firewall = options.firewall;
     this.#log = options.log;
@@ -58,26 +75,9 @@ export class Sandboxes {
    */
   async open(request: SandboxRequest, plan: SandboxPlan, bridge: BridgeNetwork | undefined): Promise<OpenSandbox> {
     await this.close(request.containerId);
-    if (plan.kind === 'host') return this.#openHost(request, plan);
-    await using scope = new Scope();
-    const made =
-      plan.kind === 'bridge' && bridge !== undefined
-        ? await this.#attach(request, plan, bridge, scope)
-        : await this.#openBare(plan, scope);
-    if (Object.keys(request.sysctls).length > 0) await applySysctls(made.namespace, request.sysctls);
-    const udp = made.held.publications.filter(({ protocol }) => protocol === 'udp').map(({ hostPort }) => hostPort);
-    if (udp.length > 0) await forgetUdpFlows(udp);
-    scope.commit();
-    this.#held.set(request.containerId, { ...made.held, containerName: request.containerName });
-    let open = true;
-    return {
-      sandbox: made.held.sandbox,
-      namespacePath: `/proc/${process.pid}/fd/${made.namespace}`,
-      releasePath() {
-        if (open) closeNetNamespace(made.namespace);
-        open = false;
-      },
-    };
+    const open = plan.kind === 'host' ? this.#openHost(request, plan) : await this.#openPrivate(request, plan, bridge);
+    this.#announce('connect', request.containerId, open.sandbox);
+    return open;
   }
 
   /** Gives everything back that can be had again at once; the cable follows the namespace's end. */
@@ -88,6 +88,8 @@ export class Sandboxes {
     this.#withdraw(held.publications);
     const { cable } = held;
     cable?.bridge.retire(cable.address, cable.hostName);
+    // The container's own event, `die`, comes first.
+    setImmediate(() => this.#announce('disconnect', containerId, held.sandbox));
   }
 
   /** After a restart: takes over what a running container has. The firewall is written afterwards, whole. */
@@ -129,6 +131,32 @@ export class Sandboxes {
     const { containerId, containerName } = request;
     this.#held.set(containerId, { sandbox, containerName, publications: [], cable: undefined });
     return { sandbox, namespacePath: undefined, releasePath: () => undefined };
+  }
+
+  async #openPrivate(
+    request: SandboxRequest,
+    plan: SandboxPlan,
+    bridge: BridgeNetwork | undefined,
+  ): Promise<OpenSandbox> {
+    await using scope = new Scope();
+    const made =
+      plan.kind === 'bridge' && bridge !== undefined
+        ? await this.#attach(request, plan, bridge, scope)
+        : await this.#openBare(plan, scope);
+    if (Object.keys(request.sysctls).length > 0) await applySysctls(made.namespace, request.sysctls);
+    const udp = made.held.publications.filter(({ protocol }) => protocol === 'udp').map(({ hostPort }) => hostPort);
+    if (udp.length > 0) await forgetUdpFlows(udp);
+    scope.commit();
+    this.#held.set(request.containerId, { ...made.held, containerName: request.containerName });
+    let open = true;
+    return {
+      sandbox: made.held.sandbox,
+      namespacePath: `/proc/${process.pid}/fd/${made.namespace}`,
+      releasePath() {
+        if (open) closeNetNamespace(made.namespace);
+        open = false;
+      },
+    };
   }
 
   async #openBare(plan: SandboxPlan, scope: Scope): Promise<{ namespace: number; held: Omit<Held, 'containerName'> }> {
@@ -187,6 +215,20 @@ export class Sandboxes {
       if (!(error instanceof EngineError)) throw error;
       throw new EngineError(error.code, explain(error.message), { cause: error });
     }
+  }
+
+  /** Nobody waits for the event: the order of calls is the order in the journal. */
+  #announce(action: 'connect' | 'disconnect', containerId: ContainerId, sandbox: Sandbox): void {
+    const events = Object.entries(sandbox.endpoints).map(([name, { NetworkID }]) => ({
+      type: 'network' as const,
+      action,
+      actorId: NetworkID,
+      attributes: { container: containerId, name, type: this.#driverOf(NetworkID) },
+    }));
+    if (events.length === 0) return;
+    this.#journal.commit({ events }).catch((error: unknown) => {
+      this.#log.warn('a network event could not be recorded', { action, containerId, reason: messageOf(error) });
+    });
   }
 
   #withdraw(publications: readonly Publication[]): void {

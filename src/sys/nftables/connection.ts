@@ -27,9 +27,11 @@ export interface ElementChange {
  */
 export class Nftables implements Disposable {
   readonly #socket: NetlinkSocket;
+  #protects: boolean;
 
-  /** @throws SystemError. */
-  constructor() {
+  /** With `protect: false` tables are never owned, as on kernels before 6.9. @throws SystemError. */
+  constructor(options: { protect?: boolean } = {}) {
+    this.#protects = options.protect ?? true;
     this.#socket = new NetlinkSocket(netlinkFamily.netfilter);
     this.#socket.reserve(transactionBytes);
   }
@@ -51,14 +53,18 @@ export class Nftables implements Disposable {
    */
   replace(table: Table): Ownership {
     const existing = this.existing(table.name);
-    try {
-      this.#apply(replaceTable(table, 'owned', existing), `writing the firewall table ${table.name}`);
-      return 'owned';
-    } catch (error) {
-      // Kernels before 6.9 do not know the flag that lets a table outlive its owner.
-      if (existing === 'owned' || !(error instanceof NetlinkError) || !unsupported.has(error.code)) throw error;
+    const what = `writing the firewall table ${table.name}`;
+    if (this.#protects) {
+      try {
+        this.#apply(replaceTable(table, 'owned', existing), what);
+        return 'owned';
+      } catch (error) {
+        // Kernels before 6.9 do not know the flag that lets a table outlive its owner.
+        if (existing === 'owned' || !(error instanceof NetlinkError) || !unsupported.has(error.code)) throw error;
+        this.#protects = false;
+      }
     }
-    this.#apply(replaceTable(table, 'plain', existing), `writing the firewall table ${table.name}`);
+    this.#apply(replaceTable(table, 'plain', existing), what);
     return 'plain';
   }
 
