@@ -1,4 +1,5 @@
 import type { HostConfig } from '../../spec/engine/container.ts';
+import { normalizePortBindings } from './ports.ts';
 
 export interface HostDefaults {
   readonly cgroup: 'v1' | 'hybrid' | 'v2';
@@ -16,6 +17,7 @@ export function withHostDefaults(config: HostConfig, defaults: HostDefaults): Ho
   return {
     ...config,
     NetworkMode: config.NetworkMode === '' || config.NetworkMode === 'default' ? 'bridge' : config.NetworkMode,
+    PortBindings: normalizePortBindings(config.PortBindings),
     IpcMode: config.IpcMode === '' ? 'private' : config.IpcMode,
     CgroupnsMode: config.CgroupnsMode === '' ? (defaults.cgroup === 'v2' ? 'private' : 'host') : config.CgroupnsMode,
     RestartPolicy: {

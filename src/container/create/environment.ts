@@ -21,6 +21,7 @@ export function processEnvironment(input: EnvironmentInput): string[] {
   if (input.tty) variables.set('TERM', 'xterm');
   for (const variable of [...input.container, ...(input.exec ?? [])]) {
     const equals = variable.indexOf('=');
+    if (equals === 0 || variable === '') continue;
     if (equals < 0) variables.delete(variable);
     else variables.set(variable.slice(0, equals), variable.slice(equals + 1));
   }

@@ -44,13 +44,13 @@ test('everything else: joined by name, or the request wins', () => {
   const config = merged({
     Env: ['A=own', 'B'],
     Labels: { both: 'own' },
-    ExposedPorts: { '53/udp': {} },
+    ExposedPorts: { '53/udp': {}, '80': {} },
     Volumes: { '/logs': {} },
     Healthcheck: { Retries: 9 },
   });
   assert.deepEqual(config.Env, ['A=own', 'B', 'PATH=/image']);
   assert.deepEqual({ ...config.Labels }, { from: 'image', both: 'own' });
-  assert.deepEqual(Object.keys(config.ExposedPorts ?? {}), ['53/udp', '80/tcp']);
+  assert.deepEqual(Object.keys(config.ExposedPorts ?? {}).sort(), ['53/udp', '80/tcp']);
   assert.deepEqual(Object.keys(config.Volumes ?? {}), ['/logs', '/data']);
   assert.deepEqual(config.Healthcheck, { Test: ['CMD', 'true'], Interval: 5e9, Retries: 9 });
   assert.deepEqual([config.User, config.WorkingDir, config.StopSignal], ['app', '/srv', 'SIGQUIT']);

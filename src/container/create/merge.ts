@@ -12,7 +12,7 @@ type Keys = Record<string, Record<string, never>>;
  */
 export function mergeImageConfig(wanted: ContainerConfig, image: ImageRunConfig): ContainerConfig {
   const { Entrypoint, Cmd } = mergeCommand(wanted, image);
-  const ports = union(wanted.ExposedPorts, image.ExposedPorts);
+  const ports = union(withProtocol(wanted.ExposedPorts), withProtocol(image.ExposedPorts));
   const stopSignal = wanted.StopSignal || image.StopSignal;
   const healthcheck = mergeHealthcheck(wanted.Healthcheck, image.Healthcheck);
   const volumes = union(wanted.Volumes, image.Volumes);
@@ -62,6 +62,10 @@ function union(wanted: object | null | undefined, image: object | undefined): Ke
   for (const key of [...Object.keys(wanted ?? {}), ...Object.keys(image ?? {})]) keys[key] = {};
   return keys;
 }
+
+/** A port without a protocol is one of TCP. */
+const withProtocol = (ports: object | undefined): Keys =>
+  Object.fromEntries(Object.keys(ports ?? {}).map((port) => [port.includes('/') ? port : `${port}/tcp`, {}]));
 
 function joinLabels(
   wanted: Readonly<Record<string, string>>,

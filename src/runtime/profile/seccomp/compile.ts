@@ -3,9 +3,10 @@ import {
   type Condition,
   ENOSYS,
   errno,
-  rulesFor,
+  rulesByName,
   type SeccompAction,
   type SeccompProfile,
+  type SeccompRule,
   unknownCallAction,
   x32Bit,
 } from './model.ts';
@@ -155,8 +156,9 @@ interface Range {
 /** All calls of one processor. */
 function section(assembler: BackwardAssembler, profile: SeccompProfile, arch: SeccompArch): Label {
   const decisions = new Map<number, () => Label>();
+  const rules = rulesByName(profile);
   for (const [name, number] of archTable(arch).numberOf) {
-    decisions.set(number, () => decision(assembler, profile, name));
+    decisions.set(number, () => decision(assembler, profile, rules.get(name) ?? []));
   }
   const unknown = unknownCallAction(profile);
   // From the highest number down: the code of neighbours lies together.
@@ -189,8 +191,7 @@ function search(assembler: BackwardAssembler, ranges: readonly Range[]): Label {
 }
 
 /** The rules of one call, first to last, and the default. */
-function decision(assembler: BackwardAssembler, profile: SeccompProfile, name: string): Label {
-  const rules = rulesFor(profile, name);
+function decision(assembler: BackwardAssembler, profile: SeccompProfile, rules: readonly SeccompRule[]): Label {
   let otherwise: Label | undefined;
   for (const rule of rules.toReversed()) {
     if (rule.anyOf.length === 0) {

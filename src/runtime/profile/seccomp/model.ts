@@ -56,15 +56,17 @@ export function unknownCallAction(profile: SeccompProfile): SeccompAction {
   return kind === 'allow' || kind === 'log' || kind === 'trace' ? profile.defaultAction : errno(ENOSYS);
 }
 
-/** The rules that may decide the call of this name, in order, up to the first without conditions. */
-export function rulesFor(profile: SeccompProfile, name: string): SeccompRule[] {
-  const found: SeccompRule[] = [];
+/** The rules that may decide each named call, in order, up to the first without conditions. */
+export function rulesByName(profile: SeccompProfile): ReadonlyMap<string, readonly SeccompRule[]> {
+  const index = new Map<string, SeccompRule[]>();
   for (const rule of profile.rules) {
-    if (!rule.names.includes(name)) continue;
-    found.push(rule);
-    if (rule.anyOf.length === 0) break;
+    for (const name of rule.names) {
+      const found = index.get(name);
+      if (found === undefined) index.set(name, [rule]);
+      else if (found.at(-1)?.anyOf.length !== 0) found.push(rule);
+    }
   }
-  return found;
+  return index;
 }
 
 /** What the profile says, by definition; the compiled program has to agree (see compile.test.ts). */
@@ -78,8 +80,9 @@ export function decide(
   if (arch === 'x86_64' && number >= x32Bit) return errno(ENOSYS);
   for (const [name, known] of archTable(arch).numberOf) {
     if (known !== number) continue;
-    const rule = rulesFor(profile, name).find(
-      ({ anyOf }) => anyOf.length === 0 || anyOf.some((all) => all.every((one) => holds(one, args))),
+    const rule = profile.rules.find(
+      ({ names, anyOf }) =>
+        names.includes(name) && (anyOf.length === 0 || anyOf.some((all) => all.every((one) => holds(one, args)))),
     );
     return rule?.action ?? profile.defaultAction;
   }
