@@ -22,10 +22,6 @@ export const rootAt = superblockAt + superblockSize;
 /** The last part of a file up to this size goes behind its inode, not into a block of its own. */
 export const inlineLimit = 3072;
 
-const magic = 0xe0f5e1e2;
-/** EROFS_FEATURE_COMPAT_SB_CHKSUM and _MTIME. */
-const compatibleFeatures = 0x1 | 0x2;
-
 const formatBits: Readonly<Record<FileType, number>> = {
   file: 0o100000,
   directory: 0o040000,
@@ -81,30 +77,3 @@ export function writeU64(into: Buffer, value: number, at: number): void {
 /** The kernel's new_encode_dev(). */
 export const encodeDevice = (major: number, minor: number): number =>
   ((minor & 0xff) | (major << 8) | ((minor & ~0xff) << 12)) >>> 0;
-
-/** struct erofs_super_block, without its checksum. */
-export function encodeSuperblock(into: Buffer, fields: { inodes: number; blocks: number; uuid: Uint8Array }): void {
-  const at = superblockAt;
-  into.writeUInt32LE(magic, at);
-  into.writeUInt32LE(compatibleFeatures, at + 8);
-  into[at + 12] = Math.log2(blockSize);
-  into.writeUInt16LE(rootAt / slotSize, at + 14);
-  writeU64(into, fields.inodes, at + 16);
-  into.writeUInt32LE(fields.blocks, at + 36);
-  into.set(fields.uuid.subarray(0, 16), at + 48);
-}
-
-/** Fills in the checksum: CRC-32C over the first block from the superblock on, without the final inversion. */
-export function sealSuperblock(block: Buffer): void {
-  block.writeUInt32LE(0, superblockAt + 4);
-  block.writeUInt32LE(crc32c(block.subarray(superblockAt, blockSize)), superblockAt + 4);
-}
-
-function crc32c(bytes: Buffer): number {
-  let crc = 0xffff_ffff;
-  for (const byte of bytes) {
-    crc ^= byte;
-    for (let bit = 0; bit < 8; bit++) crc = (crc & 1) === 0 ? crc >>> 1 : (crc >>> 1) ^ 0x82f6_3b78;
-  }
-  return crc >>> 0;
-}

@@ -5,17 +5,16 @@ import {
   blockSize,
   encodeDevice,
   encodeInode,
-  encodeSuperblock,
   inlineLimit,
   inodeSize,
   layout,
   linksOffset,
-  sealSuperblock,
   superblockAt,
 } from './_format.ts';
 import { alignUp, InodeRegions } from './_inodes.ts';
 import { SequentialOutput } from './_output.ts';
 import { encodeXattrs } from './_xattr.ts';
+import { encodeSuperblock, sealSuperblock } from './superblock.ts';
 import { type Directory, type FileType, makeRef, type NodeMeta, type NodeRef, offsetOf } from './tree.ts';
 
 /** A regular file whose content is on its way. */
@@ -114,11 +113,21 @@ export class ErofsWriter {
     this.#links.set(at, (this.#links.get(at) ?? 1) - 1);
   }
 
+  /** Where the next content goes: everything before it was handed to the file, but for what is still gathered. */
+  get position(): number {
+    return this.#output.position;
+  }
+
   /**
-   * Writes the directories and the first block. `header` (at most 1024 bytes) goes in front of the superblock, where
-   * no file system looks; `uuid` has 16 bytes. Returns the image's size and the number of its inodes.
+   * Writes the directories and the first block; nothing may be called after it. `makeHeader` is given the number of
+   * inodes; its result (at most 1024 bytes) goes in front of the superblock, where no file system looks. `uuid` has 16
+   * bytes. Returns the image's size and the number of its inodes.
    */
-  finish(root: Directory, header: Uint8Array, uuid: Uint8Array): { size: number; inodes: number } {
+  finish(
+    root: Directory,
+    uuid: Uint8Array,
+    makeHeader: (inodes: number) => Uint8Array,
+  ): { size: number; inodes: number } {
     if (this.#file !== undefined) throw new EngineError('internal', 'erofs: a file was not ended');
     for (const [at, links] of this.#links) this.#inodes.patch(at + linksOffset, links);
     this.#inodes.flush();
@@ -127,6 +136,7 @@ export class ErofsWriter {
     this.#output.skipTo(alignUp(this.#output.position, blockSize));
     const size = this.#output.position;
     this.#output.finish();
+    const header = makeHeader(this.#count);
     if (header.length > superblockAt) throw new EngineError('internal', 'erofs: the header is too long');
     first.set(header);
     encodeSuperblock(first, { inodes: this.#count, blocks: blockAt(size), uuid });

@@ -26,6 +26,7 @@ export class LayerFromTar implements TarHandler {
   readonly #writer: ErofsWriter;
   readonly #linkTargets = new Map<NodeRef, ByteString>();
   readonly #opaque = new Set<Directory>();
+  #contentSize = 0;
   /** Where the file goes that is being read. */
   #pending: { directory: Directory; name: ByteString } | undefined;
   /** One inode for all whiteouts: each is a link to it. */
@@ -35,6 +36,11 @@ export class LayerFromTar implements TarHandler {
 
   constructor(writer: ErofsWriter) {
     this.#writer = writer;
+  }
+
+  /** Bytes of the content of all files so far. */
+  get contentSize(): number {
+    return this.#contentSize;
   }
 
   /** True when the layer hides everything below it. */
@@ -55,6 +61,7 @@ export class LayerFromTar implements TarHandler {
         return this.#addDirectory(parent, name, meta);
       case 'file':
         this.#pending = { directory: parent, name };
+        this.#contentSize += entry.size;
         return this.#writer.beginFile(meta, entry.size);
       case 'symlink': {
         const node = this.#writer.symlink(meta, entry.linkName);

@@ -4,6 +4,7 @@ import { EngineError, messageOf } from '../../base/errors.ts';
 import type { Logger } from '../../base/log.ts';
 import type { StateChange } from '../../spec/contract/state.ts';
 import type { JournalEvent } from '../../spec/engine/event.ts';
+import { workerUrl } from '../../sys/worker/url.ts';
 import type { DbAnswer, DbRequest, DbWorkerData, EncodedChange, EventQuery } from './_protocol.ts';
 
 export type { EventQuery } from './_protocol.ts';
@@ -40,7 +41,7 @@ const workerLimits = { maxYoungGenerationSizeMb: 4, maxOldGenerationSizeMb: 512 
  */
 export async function openStateDb(path: string, log: Logger, options: StateDbOptions = {}): Promise<StateDb> {
   const data: DbWorkerData = { path, eventRetention: options.eventRetention ?? 100_000 };
-  const worker = new Worker(new URL('./db.worker.ts', import.meta.url), {
+  const worker = new Worker(workerUrl(import.meta.url, 'db.worker'), {
     workerData: data,
     resourceLimits: workerLimits,
   });

@@ -1,0 +1,168 @@
+import { createHash, type Hash } from 'node:crypto';
+import { type FileHandle, open, readdir, stat, truncate, unlink } from 'node:fs/promises';
+import { join } from 'node:path';
+import { EngineError } from '../../base/errors.ts';
+import { type Digest, digestOfHex, hexOf, randomHex64 } from '../../base/ids.ts';
+import { commitFile, ensureDirectory, removeTree } from '../files/durable.ts';
+import type { BlobInfo } from './blobs.ts';
+import type { BlobWriter, BlobWriterOptions } from './writer.ts';
+
+/** Downloads nobody went on with for so long are given up. */
+const partialMaxAgeMs = 14 * 24 * 3600 * 1000;
+
+/** The files that are being written: `<hex>.partial` for known digests, kept over restarts, else `<random>.new`. */
+export class BlobWriters {
+  readonly #directory: string;
+  readonly #pathOf: (digest: Digest) => string;
+  /** For each digest that is being written: resolves when its writer ends. */
+  readonly #busy = new Map<Digest, Promise<void>>();
+
+  private constructor(directory: string, pathOf: (digest: Digest) => string) {
+    this.#directory = directory;
+    this.#pathOf = pathOf;
+  }
+
+  static async open(directory: string, pathOf: (digest: Digest) => string): Promise<BlobWriters> {
+    await ensureDirectory(directory);
+    for (const name of await readdir(directory)) {
+      const path = join(directory, name);
+      const { mtimeMs } = await stat(path);
+      if (!name.endsWith('.partial') || Date.now() - mtimeMs > partialMaxAgeMs) await removeTree(path);
+    }
+    return new BlobWriters(directory, pathOf);
+  }
+
+  create(options: BlobWriterOptions): Promise<BlobWriter> {
+    return this.#start(join(this.#directory, `${randomHex64().slice(0, 24)}.new`), options, () => undefined);
+  }
+
+  /** Waits for its turn and goes on with what an earlier writer of the digest suspended. */
+  async resume(options: BlobWriterOptions & { digest: Digest }): Promise<BlobWriter> {
+    for (let other = this.#busy.get(options.digest); other; other = this.#busy.get(options.digest)) await other;
+    const { promise, resolve } = Promise.withResolvers<void>();
+    this.#busy.set(options.digest, promise);
+    const ended = (): void => {
+      this.#busy.delete(options.digest);
+      resolve();
+    };
+    try {
+      return await this.#start(join(this.#directory, `${hexOf(options.digest)}.partial`), options, ended);
+    } catch (error) {
+      ended();
+      throw error;
+    }
+  }
+
+  async #start(path: string, options: BlobWriterOptions, ended: () => void): Promise<BlobWriter> {
+    const file = await open(path, 'a+', 0o600);
+    try {
+      let { hash, length } = await hashOf(file);
+      if (options.size !== undefined && length > options.size) {
+        await truncate(path);
+        hash = createHash('sha256');
+        length = 0;
+      }
+      return new OpenWriter({ file, path, pathOf: this.#pathOf, options, ended }, hash, length);
+    } catch (error) {
+      await file.close();
+      throw error;
+    }
+  }
+}
+
+async function hashOf(file: FileHandle): Promise<{ hash: Hash; length: number }> {
+  const hash = createHash('sha256');
+  const buffer = Buffer.allocUnsafe(1 << 20);
+  let length = 0;
+  for (;;) {
+    const { bytesRead } = await file.read(buffer, 0, buffer.length, length);
+    if (bytesRead === 0) return { hash, length };
+    hash.update(buffer.subarray(0, bytesRead));
+    length += bytesRead;
+  }
+}
+
+interface Target {
+  readonly file: FileHandle;
+  readonly path: string;
+  readonly pathOf: (digest: Digest) => string;
+  readonly options: BlobWriterOptions;
+  readonly ended: () => void;
+}
+
+class OpenWriter implements BlobWriter {
+  readonly #target: Target;
+  #hash: Hash;
+  #length: number;
+  #open = true;
+
+  constructor(target: Target, hash: Hash, length: number) {
+    this.#target = target;
+    this.#hash = hash;
+    this.#length = length;
+  }
+
+  get offset(): number {
+    return this.#length;
+  }
+
+  async write(bytes: Uint8Array): Promise<void> {
+    const { size } = this.#target.options;
+    if (size !== undefined && this.#length + bytes.length > size) {
+      throw new EngineError('corrupt', `${this.#name()} has more than the ${size} bytes it should have`);
+    }
+    this.#hash.update(bytes);
+    for (let at = 0; at < bytes.length; ) {
+      const { bytesWritten } = await this.#target.file.write(bytes, at, bytes.length - at, this.#length);
+      at += bytesWritten;
+      this.#length += bytesWritten;
+    }
+  }
+
+  async restart(): Promise<void> {
+    await this.#target.file.truncate(0);
+    this.#hash = createHash('sha256');
+    this.#length = 0;
+  }
+
+  async commit(): Promise<BlobInfo> {
+    const { file, path, pathOf, options } = this.#target;
+    const digest = digestOfHex(this.#hash.digest('hex'));
+    try {
+      if (options.size !== undefined && this.#length !== options.size) {
+        throw new EngineError('corrupt', `${this.#name()} has ${this.#length} bytes instead of ${options.size}`);
+      }
+      if (options.digest !== undefined && options.digest !== digest) {
+        throw new EngineError('corrupt', `${this.#name()}: its bytes have the digest ${digest}`);
+      }
+      await file.sync();
+      await commitFile(path, pathOf(digest));
+    } catch (error) {
+      await this.discard();
+      throw error;
+    }
+    await this.#end();
+    return { digest, size: this.#length };
+  }
+
+  async suspend(): Promise<void> {
+    if (this.#target.options.digest === undefined) await this.discard();
+    else await this.#end();
+  }
+
+  async discard(): Promise<void> {
+    if (!this.#open) return;
+    await unlink(this.#target.path).catch(() => undefined);
+    await this.#end();
+  }
+
+  async #end(): Promise<void> {
+    if (!this.#open) return;
+    this.#open = false;
+    await this.#target.file.close().finally(this.#target.ended);
+  }
+
+  #name(): string {
+    return this.#target.options.digest === undefined ? 'the blob' : `blob ${this.#target.options.digest}`;
+  }
+}

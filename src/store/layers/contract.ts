@@ -1,0 +1,171 @@
+import assert from 'node:assert/strict';
+import { createHash } from 'node:crypto';
+import { lstat, mkdtemp, readdir, readFile, readlink, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import test, { type TestContext } from 'node:test';
+import { gzipSync } from 'node:zlib';
+import type { TarEntry } from '../../archive/tar/entry.ts';
+import { encodeTarHeader, tarPadding, tarTrailer } from '../../archive/tar/write.ts';
+import { type DiffId, digestOfHex } from '../../base/ids.ts';
+import type { LayerBackend, MountedLayer } from './backend.ts';
+
+/** Opens the backend below a directory; called again for the same one, as after a restart of the engine. */
+export type OpenBackend = (directory: string) => Promise<LayerBackend>;
+
+const base: TarEntry = {
+  type: 'file',
+  name: '',
+  linkName: '',
+  mode: 0o644,
+  uid: 0,
+  gid: 0,
+  size: 0,
+  mtime: 1_700_000_000,
+  mtimeNsec: 0,
+  major: 0,
+  minor: 0,
+};
+
+/** A member of a test archive: what of the entry is not the default, and its content. */
+export type TestMember = Partial<TarEntry> & { name: string; content?: string | Buffer };
+
+/** An archive of these members. */
+export function testArchive(members: readonly TestMember[]): Buffer {
+  const parts: Buffer[] = [];
+  for (const { content = '', ...entry } of members) {
+    const bytes = Buffer.from(content);
+    const isFile = (entry.type ?? 'file') === 'file';
+    parts.push(encodeTarHeader({ ...base, ...entry, size: isFile ? bytes.length : 0 }));
+    if (isFile) parts.push(bytes, tarPadding(bytes.length));
+  }
+  return Buffer.concat([...parts, tarTrailer()]);
+}
+
+export const diffIdOf = (archive: Buffer): DiffId =>
+  digestOfHex(createHash('sha256').update(archive).digest('hex')) as DiffId;
+
+const sample: readonly TestMember[] = [
+  { name: './', type: 'directory', mode: 0o755 },
+  { name: 'etc/', type: 'directory', mode: 0o750, uid: 3, gid: 4 },
+  { name: 'etc/small', content: 'small\n', mode: 0o4755, uid: 7, gid: 8, mtimeNsec: 5000 },
+  { name: 'etc/large', content: Buffer.alloc(300_000, 'large file ') },
+  { name: 'link', type: 'symlink', linkName: 'etc/small', mode: 0o777 },
+  { name: 'hard', type: 'hardlink', linkName: 'etc/small' },
+  { name: 'null', type: 'char', major: 1, minor: 3, mode: 0o666 },
+  { name: 'etc/.wh.gone' },
+  { name: 'over/', type: 'directory', mode: 0o755 },
+  { name: 'over/.wh..wh..opq' },
+];
+
+/** The suite that every layer backend passes. `skip` is a reason why this machine cannot mount. */
+export function testLayerBackend(kind: string, open: OpenBackend, skip: string | false): void {
+  const withBackend = async (
+    t: TestContext,
+  ): Promise<{ directory: string; layers: LayerBackend; releases: MountedLayer[] }> => {
+    const directory = await mkdtemp(join(tmpdir(), `layers-${kind}-`));
+    const layers = await open(directory);
+    const releases: MountedLayer[] = [];
+    t.after(async () => {
+      for (const mounted of releases) mounted.release();
+      await layers.close();
+      await rm(directory, { recursive: true });
+    });
+    return { directory, layers, releases };
+  };
+  const ingest = async (directory: string, layers: LayerBackend, archive: Buffer, expected?: DiffId) => {
+    const path = join(directory, 'archive');
+    await writeFile(path, archive);
+    return layers.ingest(path, expected === undefined ? {} : { expected });
+  };
+
+  test(`${kind}: an ingested layer shows what is in its archive`, { skip }, async (t) => {
+    const { directory, layers, releases } = await withBackend(t);
+    const archive = testArchive(sample);
+    const info = await ingest(directory, layers, gzipSync(archive), diffIdOf(archive));
+    assert.equal(info.diffId, diffIdOf(archive));
+    assert.equal(info.archiveSize, archive.length);
+    assert.equal(info.contentSize, 300_006);
+    const mounted = await layers.mount(info.diffId);
+    releases.push(mounted);
+    const at = (name: string): string => join(mounted.path, name);
+    assert.deepEqual((await readdir(mounted.path)).sort(), ['etc', 'hard', 'link', 'null', 'over']);
+    assert.equal(await readFile(at('etc/small'), 'utf8'), 'small\n');
+    assert.deepEqual(await readFile(at('etc/large')), Buffer.alloc(300_000, 'large file '));
+    assert.equal(await readlink(at('link')), 'etc/small');
+    const small = await lstat(at('etc/small'), { bigint: true });
+    assert.deepEqual([small.mode, small.uid, small.gid, small.nlink], [0o104755n, 7n, 8n, 2n]);
+    assert.equal(small.mtimeNs, 1_700_000_000_000_005_000n);
+    assert.equal((await lstat(at('hard'))).ino, Number(small.ino));
+    assert.equal((await lstat(at('null'))).rdev, 0x103);
+    const gone = await lstat(at('etc/gone'));
+    assert.ok(gone.isCharacterDevice() && gone.rdev === 0);
+  });
+
+  test(`${kind}: a mount is shared, and a layer in use is not deleted`, { skip }, async (t) => {
+    const { directory, layers } = await withBackend(t);
+    const { diffId } = await ingest(directory, layers, testArchive(sample));
+    const [first, second] = await Promise.all([layers.mount(diffId), layers.mount(diffId)]);
+    assert.equal(first.path, second.path);
+    assert.equal(layers.users(diffId), 2);
+    first.release();
+    first.release();
+    await assert.rejects(layers.delete(diffId), { code: 'conflict' });
+    assert.equal(await readFile(join(second.path, 'etc/small'), 'utf8'), 'small\n');
+    second.release();
+    await layers.delete(diffId);
+    await layers.delete(diffId);
+    assert.equal(layers.info(diffId), undefined);
+    await assert.rejects(layers.mount(diffId), { code: 'not-found' });
+  });
+
+  test(`${kind}: what was refused leaves nothing behind`, async (t) => {
+    const { directory, layers } = await withBackend(t);
+    const archive = testArchive(sample);
+    const wrong = diffIdOf(Buffer.from('something else'));
+    await assert.rejects(ingest(directory, layers, archive, wrong), { code: 'corrupt' });
+    await assert.rejects(ingest(directory, layers, archive.subarray(0, 2000)), { code: 'corrupt' });
+    await assert.rejects(ingest(directory, layers, gzipSync(archive).subarray(0, 300)), { code: 'corrupt' });
+    await assert.rejects(ingest(directory, layers, testArchive([{ name: '../escape' }])), { code: 'invalid' });
+    const path = join(directory, 'archive');
+    await writeFile(path, gzipSync(Buffer.alloc(10_000_000)));
+    await assert.rejects(layers.ingest(path, { maxBytes: 1_000_000 }), { code: 'invalid' });
+    await assert.rejects(layers.ingest(path, { signal: AbortSignal.abort() }), { code: 'cancelled' });
+    assert.deepEqual(layers.list(), []);
+    await layers.close();
+    const left = await readdir(directory, { recursive: true, withFileTypes: true });
+    assert.deepEqual(
+      left.filter((entry) => entry.isFile()).map((entry) => entry.name),
+      ['archive'],
+    );
+  });
+
+  test(`${kind}: layers and what is mounted survive the engine`, { skip }, async (t) => {
+    const { directory, layers } = await withBackend(t);
+    const { diffId } = await ingest(directory, layers, testArchive(sample));
+    const before = await layers.mount(diffId);
+    const again = await open(directory);
+    assert.equal(again.info(diffId)?.contentSize, 300_006);
+    const after = await again.mount(diffId);
+    assert.equal(after.path, before.path);
+    assert.equal(await readFile(join(after.path, 'etc/small'), 'utf8'), 'small\n');
+    after.release();
+    await again.delete(diffId);
+    await again.close();
+  });
+
+  test(`${kind}: two ingests of one layer share the work; ingesting again changes nothing`, async (t) => {
+    const { directory, layers } = await withBackend(t);
+    const archive = testArchive(sample);
+    const diffId = diffIdOf(archive);
+    const path = join(directory, 'archive');
+    await writeFile(path, archive);
+    const [a, b] = await Promise.all([
+      layers.ingest(path, { expected: diffId }),
+      layers.ingest(path, { expected: diffId }),
+    ]);
+    assert.equal(a, b);
+    assert.deepEqual(await layers.ingest(path), a);
+    assert.equal(await layers.verify(diffId, path), undefined);
+  });
+}

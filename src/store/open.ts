@@ -1,0 +1,98 @@
+import { chmod, mkdir } from 'node:fs/promises';
+import { join } from 'node:path';
+import type { Digest, DiffId } from '../base/ids.ts';
+import type { Logger } from '../base/log.ts';
+import { bindMount, makeShared } from '../sys/mount/mount.ts';
+import { isMounted } from '../sys/mount/table.ts';
+import { type BlobStore, openBlobStore } from './blobs/blobs.ts';
+import { ensureDirectory } from './files/durable.ts';
+import { collectGarbage, type GarbageReport } from './gc.ts';
+import type { LayerBackend } from './layers/backend.ts';
+import { openErofsLayers } from './layers/erofs.ts';
+import { type Lease, LeaseBook } from './leases.ts';
+import { openSnapshots, type OwnedSnapshots } from './snapshots/snapshots.ts';
+
+export interface StoreOptions {
+  /** Absolute and free of links. Made when it is absent; it gets the mode 0710, what is in it 0700. */
+  readonly dataRoot: string;
+  readonly log: Logger;
+}
+
+/** What refers to content; asked for synchronously, in the moment of the collection. */
+export interface LiveContent {
+  readonly blobs: ReadonlySet<Digest>;
+  readonly layers: ReadonlySet<DiffId>;
+}
+
+/** Images and the file systems of containers, as they lie on this host's disk. */
+export interface Store {
+  readonly blobs: BlobStore;
+  readonly layers: LayerBackend;
+  /** `snapshots.restore` must be called once, after the containers are known and before anything else is done. */
+  readonly snapshots: OwnedSnapshots;
+  /** Protects what an operation makes or relies on until its record is committed; see `Lease`. */
+  lease(): Lease;
+  /**
+   * Deletes all blobs and layers that `live` does not name, no lease holds and no snapshot needs. Collections run one
+   * after the other.
+   */
+  collectGarbage(live: () => LiveContent): Promise<GarbageReport>;
+  /** Stops workers and unmounts what no container uses. */
+  close(): Promise<void>;
+}
+
+/**
+ * Opens the store below the data root:
+ *
+ *     blobs/sha256/<hex>      content as pulled             ingest/        downloads and uploads under way
+ *     layers/<hex>.erofs      one file a layer              snapshots/<id> writable layers of containers
+ *     mounts/layers/<hex>     mounted layers                mounts/roots/<id>   mounted roots of containers
+ *
+ * Temporary files are swept, mounts of an earlier engine adopted. @throws EngineError, SystemError.
+ */
+export async function openStore({ dataRoot, log }: StoreOptions): Promise<Store> {
+  await mkdir(dataRoot, { recursive: true, mode: 0o710 });
+  await chmod(dataRoot, 0o710);
+  const mounts = join(dataRoot, 'mounts');
+  await ensureDirectory(mounts);
+  await shareMounts(mounts);
+  const blobs = await openBlobStore(dataRoot);
+  const layers = await openErofsLayers({
+    directory: join(dataRoot, 'layers'),
+    mountDirectory: join(mounts, 'layers'),
+    log,
+  });
+  const snapshots = await openSnapshots({
+    directory: join(dataRoot, 'snapshots'),
+    mountDirectory: join(mounts, 'roots'),
+    emptyDirectory: join(mounts, 'empty'),
+    layers,
+    log,
+  });
+  const leases = new LeaseBook();
+  let collecting: Promise<unknown> = Promise.resolve();
+  return {
+    blobs,
+    layers,
+    snapshots,
+    lease: () => leases.open(),
+    collectGarbage(live) {
+      const run = collecting.then(() => collectGarbage({ blobs, layers, snapshots, leases, log }, live));
+      collecting = run.catch(() => undefined);
+      return run;
+    },
+    async close() {
+      await collecting;
+      await layers.close();
+    },
+  };
+}
+
+/**
+ * A process with a private copy of the host's mounts would keep ours busy for ever: in a shared mount of its own, what
+ * is unmounted here goes away there too.
+ */
+async function shareMounts(directory: string): Promise<void> {
+  if (!(await isMounted(directory))) await bindMount(directory, directory);
+  await makeShared(directory);
+}
