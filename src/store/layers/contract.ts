@@ -8,7 +8,7 @@ import { gzipSync } from 'node:zlib';
 import type { TarEntry } from '../../archive/tar/entry.ts';
 import { encodeTarHeader, tarPadding, tarTrailer } from '../../archive/tar/write.ts';
 import { type DiffId, digestOfHex } from '../../base/ids.ts';
-import type { LayerBackend, MountedLayer } from './backend.ts';
+import type { LayerBackend, LayerInfo, MountedLayer } from './backend.ts';
 
 /** Opens the backend below a directory; called again for the same one, as after a restart of the engine. */
 export type OpenBackend = (directory: string) => Promise<LayerBackend>;
@@ -60,9 +60,19 @@ const sample: readonly TestMember[] = [
 
 /** The suite that every layer backend passes. `skip` is a reason why this machine cannot mount. */
 export function testLayerBackend(kind: string, open: OpenBackend, skip: string | false): void {
-  const withBackend = async (
-    t: TestContext,
-  ): Promise<{ directory: string; layers: LayerBackend; releases: MountedLayer[] }> => {
+  testContent(kind, open, skip);
+  testLifetime(kind, open, skip);
+}
+
+async function ingest(directory: string, layers: LayerBackend, archive: Buffer, expected?: DiffId): Promise<LayerInfo> {
+  const path = join(directory, 'archive');
+  await writeFile(path, archive);
+  return layers.ingest(path, expected === undefined ? {} : { expected });
+}
+
+const opener =
+  (kind: string, open: OpenBackend) =>
+  async (t: TestContext): Promise<{ directory: string; layers: LayerBackend; releases: MountedLayer[] }> => {
     const directory = await mkdtemp(join(tmpdir(), `layers-${kind}-`));
     const layers = await open(directory);
     const releases: MountedLayer[] = [];
@@ -73,11 +83,9 @@ export function testLayerBackend(kind: string, open: OpenBackend, skip: string |
     });
     return { directory, layers, releases };
   };
-  const ingest = async (directory: string, layers: LayerBackend, archive: Buffer, expected?: DiffId) => {
-    const path = join(directory, 'archive');
-    await writeFile(path, archive);
-    return layers.ingest(path, expected === undefined ? {} : { expected });
-  };
+
+function testContent(kind: string, open: OpenBackend, skip: string | false): void {
+  const withBackend = opener(kind, open);
 
   test(`${kind}: an ingested layer shows what is in its archive`, { skip }, async (t) => {
     const { directory, layers, releases } = await withBackend(t);
@@ -101,6 +109,10 @@ export function testLayerBackend(kind: string, open: OpenBackend, skip: string |
     const gone = await lstat(at('etc/gone'));
     assert.ok(gone.isCharacterDevice() && gone.rdev === 0);
   });
+}
+
+function testLifetime(kind: string, open: OpenBackend, skip: string | false): void {
+  const withBackend = opener(kind, open);
 
   test(`${kind}: a mount is shared, and a layer in use is not deleted`, { skip }, async (t) => {
     const { directory, layers } = await withBackend(t);

@@ -33,42 +33,44 @@ export interface ErofsLayersOptions {
 export async function openErofsLayers(options: ErofsLayersOptions): Promise<LayerBackend> {
   await ensureDirectory(options.directory);
   await ensureDirectory(options.mountDirectory);
-  const layers = new ErofsLayers(options);
-  await layers.load();
-  return layers;
+  const present = await loadLayers(options);
+  const mounts = new LayerMounts(options.mountDirectory, options.log);
+  await mounts.adopt(new Set(present.keys()));
+  return new ErofsLayers(options.directory, present, mounts);
+}
+
+/** Reads what every layer file says about itself; deletes temporary files, sets damaged ones aside. */
+async function loadLayers({ directory, log }: ErofsLayersOptions): Promise<Map<DiffId, LayerInfo>> {
+  const present = new Map<DiffId, LayerInfo>();
+  for (const name of await readdir(directory)) {
+    const path = join(directory, name);
+    const hex = name.slice(0, -suffix.length);
+    if (name.endsWith('.tmp')) await removeTree(path);
+    if (!name.endsWith(suffix) || !isHex64(hex)) continue;
+    try {
+      const info = await readInfo(path);
+      if (hexOf(info.diffId) !== hex) throw new EngineError('corrupt', 'it is another layer');
+      present.set(info.diffId, info);
+    } catch (error) {
+      await rename(path, `${path}.damaged`).catch(() => undefined);
+      log.error('set a damaged layer aside', { path, reason: messageOf(error) });
+    }
+  }
+  return present;
 }
 
 class ErofsLayers implements LayerBackend {
   readonly kind = 'erofs';
   readonly #directory: string;
-  readonly #log: Logger;
   readonly #mounts: LayerMounts;
   readonly #pool = new IngestPool();
-  readonly #present = new Map<DiffId, LayerInfo>();
+  readonly #present: Map<DiffId, LayerInfo>;
   readonly #running = new Map<DiffId, Promise<LayerInfo>>();
 
-  constructor({ directory, mountDirectory, log }: ErofsLayersOptions) {
+  constructor(directory: string, present: Map<DiffId, LayerInfo>, mounts: LayerMounts) {
     this.#directory = directory;
-    this.#log = log;
-    this.#mounts = new LayerMounts(mountDirectory, log);
-  }
-
-  async load(): Promise<void> {
-    for (const name of await readdir(this.#directory)) {
-      const path = join(this.#directory, name);
-      const hex = name.slice(0, -suffix.length);
-      if (name.endsWith('.tmp')) await removeTree(path);
-      if (!name.endsWith(suffix) || !isHex64(hex)) continue;
-      try {
-        const info = await readInfo(path);
-        if (hexOf(info.diffId) !== hex) throw new EngineError('corrupt', 'it is another layer');
-        this.#present.set(info.diffId, info);
-      } catch (error) {
-        await rename(path, `${path}.damaged`).catch(() => undefined);
-        this.#log.error('set a damaged layer aside', { path, reason: messageOf(error) });
-      }
-    }
-    await this.#mounts.adopt(new Set(this.#present.keys()));
+    this.#present = present;
+    this.#mounts = mounts;
   }
 
   ingest(path: string, options: IngestOptions = {}): Promise<LayerInfo> {
@@ -93,7 +95,7 @@ class ErofsLayers implements LayerBackend {
 
   mount(diffId: DiffId): ReturnType<LayerBackend['mount']> {
     if (!this.#present.has(diffId)) return Promise.reject(missing(diffId));
-    return this.#mounts.acquire(diffId, (path) => mountErofs(this.#pathOf(diffId), path));
+    return this.#mounts.acquire(diffId, (path) => mountErofs(imagePath(this.#directory, diffId), path));
   }
 
   users(diffId: DiffId): number {
@@ -107,7 +109,7 @@ class ErofsLayers implements LayerBackend {
     this.#present.delete(diffId);
     try {
       await this.#mounts.drop(diffId);
-      await unlink(this.#pathOf(diffId));
+      await unlink(imagePath(this.#directory, diffId));
     } catch (error) {
       this.#present.set(diffId, info);
       throw error;
@@ -117,7 +119,7 @@ class ErofsLayers implements LayerBackend {
   async verify(diffId: DiffId, archivePath?: string): Promise<string | undefined> {
     if (!this.#present.has(diffId)) throw missing(diffId);
     try {
-      const info = await readInfo(this.#pathOf(diffId));
+      const info = await readInfo(imagePath(this.#directory, diffId));
       if (info.diffId !== diffId) return 'its header names another layer';
       if (archivePath === undefined) return undefined;
       return await this.#compare(diffId, archivePath);
@@ -144,12 +146,12 @@ class ErofsLayers implements LayerBackend {
   async #ingest(path: string, options: IngestOptions): Promise<LayerInfo> {
     const temporary = join(this.#directory, `${randomUUID()}.tmp`);
     try {
-      const info = await this.#convert(path, temporary, options);
+      const info = await convert(this.#pool, path, temporary, options);
       if (this.#present.has(info.diffId)) {
         await removeTree(temporary);
         return this.#present.get(info.diffId) ?? info;
       }
-      await rename(temporary, this.#pathOf(info.diffId));
+      await rename(temporary, imagePath(this.#directory, info.diffId));
       await syncDirectory(this.#directory);
       this.#present.set(info.diffId, info);
       return info;
@@ -159,31 +161,28 @@ class ErofsLayers implements LayerBackend {
     }
   }
 
-  async #convert(source: string, target: string, options: IngestOptions): Promise<LayerInfo> {
-    const what = options.expected === undefined ? 'the layer' : `layer ${options.expected}`;
-    const job = { source, target, maxBytes: options.maxBytes ?? defaultMaxBytes, what };
-    const { header, storedSize } = await this.#pool.run(job, options);
-    if (options.expected !== undefined && header.diffId !== options.expected) {
-      throw new EngineError('corrupt', `${what}: its uncompressed bytes have the digest ${header.diffId}`);
-    }
-    return { ...header, storedSize };
-  }
-
   /** Converting is deterministic, so the archive gives the same image again. */
   async #compare(diffId: DiffId, archivePath: string): Promise<string | undefined> {
     const temporary = join(this.#directory, `${randomUUID()}.tmp`);
     try {
-      await this.#convert(archivePath, temporary, { expected: diffId });
-      const [fresh, stored] = await Promise.all([hashFile(temporary), hashFile(this.#pathOf(diffId))]);
+      await convert(this.#pool, archivePath, temporary, { expected: diffId });
+      const [fresh, stored] = await Promise.all([hashFile(temporary), hashFile(imagePath(this.#directory, diffId))]);
       return fresh === stored ? undefined : 'its content differs from its archive';
     } finally {
       await removeTree(temporary);
     }
   }
+}
 
-  #pathOf(diffId: DiffId): string {
-    return join(this.#directory, hexOf(diffId) + suffix);
+const imagePath = (directory: string, diffId: DiffId): string => join(directory, hexOf(diffId) + suffix);
+async function convert(pool: IngestPool, source: string, target: string, options: IngestOptions): Promise<LayerInfo> {
+  const what = options.expected === undefined ? 'the layer' : `layer ${options.expected}`;
+  const job = { source, target, maxBytes: options.maxBytes ?? defaultMaxBytes, what };
+  const { header, storedSize } = await pool.run(job, options);
+  if (options.expected !== undefined && header.diffId !== options.expected) {
+    throw new EngineError('corrupt', `${what}: its uncompressed bytes have the digest ${header.diffId}`);
   }
+  return { ...header, storedSize };
 }
 
 const missing = (diffId: DiffId): EngineError => notFound(`layer ${diffId} is not in the store`);

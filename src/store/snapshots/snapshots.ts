@@ -4,29 +4,14 @@ import { KeyedMutex } from '../../base/async.ts';
 import { EngineError, messageOf, notFound } from '../../base/errors.ts';
 import type { ContainerId, DiffId } from '../../base/ids.ts';
 import type { Logger } from '../../base/log.ts';
-import { Scope } from '../../base/scope.ts';
 import type { Snapshots } from '../../spec/contract/storage.ts';
-import type { MountOption } from '../../sys/mount/mount.ts';
-import { mountOverlay, unmount } from '../../sys/mount/mount.ts';
-import { readMountTable } from '../../sys/mount/table.ts';
+import { unmount } from '../../sys/mount/mount.ts';
 import { ensureDirectory, removeTree } from '../files/durable.ts';
 import type { LayerBackend, MountedLayer } from '../layers/backend.ts';
 import { createSnapshot, readSnapshotLayers, type SnapshotPaths, snapshotPaths } from './_directory.ts';
-import { findUnguarded, putGuards } from './_guard.ts';
+import { LayerStacks } from './_stack.ts';
+import { sweepMounts } from './_sweep.ts';
 import { diskUsage } from './_usage.ts';
-
-/**
- * `redirect_dir=nofollow` and `metacopy=off`: nothing in a writable layer can point at other files of the layers.
- * `index=off`: an upper directory may be mounted again after its layers were mounted anew.
- */
-const overlayOptions: readonly MountOption[] = [
-  ['redirect_dir', 'nofollow'],
-  ['metacopy', 'off'],
-  ['index', 'off'],
-];
-
-/** So many stacks of layers are remembered with the names that need a guard. */
-const rememberedStacks = 256;
 
 export interface SnapshotOptions {
   /** Holds a directory for each container. */
@@ -63,11 +48,11 @@ class OverlaySnapshots implements OwnedSnapshots {
   readonly #options: SnapshotOptions;
   readonly #snapshots = new Map<ContainerId, Snapshot>();
   readonly #order = new KeyedMutex<ContainerId>();
-  /** By the ids of a stack's layers and the wanted names: the names that are no directories in it. */
-  readonly #unguarded = new Map<string, ReadonlySet<string>>();
+  readonly #stacks: LayerStacks;
 
   constructor(options: SnapshotOptions) {
     this.#options = options;
+    this.#stacks = new LayerStacks(options.layers, options.emptyDirectory);
   }
 
   layersInUse(): ReadonlySet<DiffId> {
@@ -96,7 +81,7 @@ class OverlaySnapshots implements OwnedSnapshots {
     return this.#order.run(id, async () => {
       const snapshot = this.#get(id);
       const target = this.#targetOf(id);
-      if (snapshot.held === undefined) await this.#mount(snapshot, target, guard);
+      snapshot.held ??= await this.#stacks.mount(snapshot.layers, { ...snapshot.paths, target }, guard);
       return target;
     });
   }
@@ -124,7 +109,7 @@ class OverlaySnapshots implements OwnedSnapshots {
   }
 
   async restore(known: ReadonlySet<ContainerId>): Promise<void> {
-    const mounted = await this.#sweepMounts(known);
+    const mounted = await sweepMounts(this.#options.mountDirectory, known);
     for (const name of await readdir(this.#options.directory)) {
       const id = name as ContainerId;
       const paths = snapshotPaths(this.#options.directory, id);
@@ -147,66 +132,12 @@ class OverlaySnapshots implements OwnedSnapshots {
     return join(this.#options.mountDirectory, id);
   }
 
-  async #mount(snapshot: Snapshot, target: string, guard: readonly string[]): Promise<void> {
-    const { upper, work } = snapshot.paths;
-    await using scope = new Scope();
-    const held = await this.#holdLayers(snapshot.layers, scope);
-    const lower = held.length === 0 ? [this.#options.emptyDirectory] : held.map((layer) => layer.path);
-    await putGuards(upper, guard, await this.#unguardedIn(snapshot.layers, lower, guard));
-    await mkdir(target, { recursive: true, mode: 0o700 });
-    await mountOverlay({ lower, upper, work, target, options: overlayOptions });
-    snapshot.held = held;
-    scope.commit();
-  }
-
-  async #unguardedIn(
-    layers: readonly DiffId[],
-    lower: readonly string[],
-    guard: readonly string[],
-  ): Promise<ReadonlySet<string>> {
-    const key = [...guard, ...layers].join(' ');
-    const remembered = this.#unguarded.get(key);
-    if (remembered !== undefined) return remembered;
-    const found = await findUnguarded(lower, guard);
-    if (this.#unguarded.size >= rememberedStacks) this.#unguarded.clear();
-    this.#unguarded.set(key, found);
-    return found;
-  }
-
-  /** Mounts the layers, topmost first, down to one that hides all below it. */
-  async #holdLayers(layers: readonly DiffId[], scope: Scope): Promise<MountedLayer[]> {
-    const held: MountedLayer[] = [];
-    for (const diffId of layers.toReversed()) {
-      held.push(await scope.acquire(this.#options.layers.mount(diffId), (layer) => layer.release()));
-      if (this.#options.layers.info(diffId)?.opaqueRoot === true) break;
-    }
-    return held;
-  }
-
   async #unmount(snapshot: Snapshot, target: string): Promise<void> {
     if (snapshot.held === undefined) return;
     await unmount(target, { lazy: true });
     for (const layer of snapshot.held) layer.release();
     snapshot.held = undefined;
     await rmdir(target).catch(() => undefined);
-  }
-
-  /** Unmounts what belongs to no known container; gives the ids of the others that are mounted. */
-  async #sweepMounts(known: ReadonlySet<ContainerId>): Promise<Set<ContainerId>> {
-    const prefix = `${this.#options.mountDirectory}/`;
-    const mounted = new Set<ContainerId>();
-    // The last mount first: what lies on top must go before what is under it.
-    for (const { target } of (await readMountTable()).reverse()) {
-      if (!target.startsWith(prefix)) continue;
-      const id = target.slice(prefix.length) as ContainerId;
-      if (known.has(id) && !mounted.has(id)) mounted.add(id);
-      else await unmount(target, { lazy: true });
-    }
-    for (const name of await readdir(this.#options.mountDirectory)) {
-      if (!mounted.has(name as ContainerId))
-        await rmdir(join(this.#options.mountDirectory, name)).catch(() => undefined);
-    }
-    return mounted;
   }
 
   async #restoreOne(id: ContainerId, paths: SnapshotPaths, isMounted: boolean): Promise<void> {
@@ -217,8 +148,6 @@ class OverlaySnapshots implements OwnedSnapshots {
     if (!isMounted) return;
     // Mounted it is, whatever becomes of the layers.
     snapshot.held = [];
-    await using scope = new Scope();
-    snapshot.held = await this.#holdLayers(layers, scope);
-    scope.commit();
+    snapshot.held = await this.#stacks.hold(layers);
   }
 }

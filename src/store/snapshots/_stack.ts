@@ -1,0 +1,80 @@
+import { mkdir } from 'node:fs/promises';
+import type { DiffId } from '../../base/ids.ts';
+import { Scope } from '../../base/scope.ts';
+import { type MountOption, mountOverlay } from '../../sys/mount/mount.ts';
+import type { LayerBackend, MountedLayer } from '../layers/backend.ts';
+import { findUnguarded, putGuards } from './_guard.ts';
+
+/**
+ * `redirect_dir=nofollow` and `metacopy=off`: nothing in a writable layer can point at other files of the layers.
+ * `index=off`: an upper directory may be mounted again after its layers were mounted anew.
+ */
+const overlayOptions: readonly MountOption[] = [
+  ['redirect_dir', 'nofollow'],
+  ['metacopy', 'off'],
+  ['index', 'off'],
+];
+
+/** So many stacks of layers are remembered with the names that need a guard. */
+const rememberedStacks = 256;
+
+/** Stacks layers into overlays. */
+export class LayerStacks {
+  readonly #layers: LayerBackend;
+  readonly #emptyDirectory: string;
+  /** By the ids of a stack's layers and the wanted names: the names that are no directories in it. */
+  readonly #unguarded = new Map<string, ReadonlySet<string>>();
+
+  constructor(layers: LayerBackend, emptyDirectory: string) {
+    this.#layers = layers;
+    this.#emptyDirectory = emptyDirectory;
+  }
+
+  /** Mounts `layers` (lowest first) below `at.upper` at `at.target`; gives the layers that the mount holds. */
+  async mount(
+    layers: readonly DiffId[],
+    at: { readonly upper: string; readonly work: string; readonly target: string },
+    guard: readonly string[],
+  ): Promise<readonly MountedLayer[]> {
+    await using scope = new Scope();
+    const held = await this.#holdIn(scope, layers);
+    const lower = held.length === 0 ? [this.#emptyDirectory] : held.map((layer) => layer.path);
+    await putGuards(at.upper, guard, await this.#unguardedIn(layers, lower, guard));
+    await mkdir(at.target, { recursive: true, mode: 0o700 });
+    await mountOverlay({ lower, upper: at.upper, work: at.work, target: at.target, options: overlayOptions });
+    scope.commit();
+    return held;
+  }
+
+  /** Holds the layers of an overlay that is mounted already. */
+  async hold(layers: readonly DiffId[]): Promise<readonly MountedLayer[]> {
+    await using scope = new Scope();
+    const held = await this.#holdIn(scope, layers);
+    scope.commit();
+    return held;
+  }
+
+  /** Mounts the layers, topmost first, down to one that hides all below it. */
+  async #holdIn(scope: Scope, layers: readonly DiffId[]): Promise<MountedLayer[]> {
+    const held: MountedLayer[] = [];
+    for (const diffId of layers.toReversed()) {
+      held.push(await scope.acquire(this.#layers.mount(diffId), (layer) => layer.release()));
+      if (this.#layers.info(diffId)?.opaqueRoot === true) break;
+    }
+    return held;
+  }
+
+  async #unguardedIn(
+    layers: readonly DiffId[],
+    lower: readonly string[],
+    guard: readonly string[],
+  ): Promise<ReadonlySet<string>> {
+    const key = [...guard, ...layers].join(' ');
+    const remembered = this.#unguarded.get(key);
+    if (remembered !== undefined) return remembered;
+    const found = await findUnguarded(lower, guard);
+    if (this.#unguarded.size >= rememberedStacks) this.#unguarded.clear();
+    this.#unguarded.set(key, found);
+    return found;
+  }
+}
