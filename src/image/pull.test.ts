@@ -1,0 +1,171 @@
+import assert from 'node:assert/strict';
+import { describe as group, test } from 'node:test';
+import { noFilters } from '../spec/engine/filters.ts';
+import {
+  describe,
+  json,
+  makeImage,
+  makeIndex,
+  openTestImages,
+  sha256,
+  type TestImage,
+  type TestImages,
+} from './_fixture.ts';
+import { mediaTypes } from '../spec/oci/image.ts';
+import { nameToPull } from './pull.ts';
+import { formatReference } from '../spec/reference/reference.ts';
+
+const list = { sharedSize: false, manifests: false, filters: noFilters };
+
+function publish(t: TestImages, image: TestImage, tag?: string): void {
+  for (const [digest, bytes] of image.blobs) t.remote.set(digest, bytes);
+  if (tag !== undefined) t.remote.set(tag, image.manifest);
+}
+
+test('nameToPull', () => {
+  const digest = `sha256:${'a'.repeat(64)}`;
+  const full = (text: string, tag?: string) => formatReference(nameToPull(text, tag));
+  assert.equal(full('x'), 'docker.io/library/x:latest');
+  assert.equal(full('x:1'), 'docker.io/library/x:1');
+  assert.equal(full('x', '1'), 'docker.io/library/x:1');
+  assert.equal(full('x:1', '2'), 'docker.io/library/x:2');
+  assert.equal(full('x', digest), `docker.io/library/x@${digest}`);
+  assert.equal(full(`x:1@${digest}`), `docker.io/library/x@${digest}`);
+  assert.throws(() => full('x', 'a/b'), { code: 'invalid' });
+});
+
+group('pull', () => {
+  test('a manifest by tag: progress, name, events, then up to date', async (context) => {
+    const t = await openTestImages(context);
+    const image = await makeImage(['a', 'b']);
+    publish(t, image, '1');
+    const messages = await t.pull('me/x:1');
+    const statuses = messages.map(({ status }) => status);
+    assert.deepEqual(messages[0], { status: 'Pulling from me/x', id: '1' });
+    assert.equal(statuses.filter((status) => status === 'Pulling fs layer').length, 2);
+    assert.equal(statuses.filter((status) => status === 'Pull complete').length, 2);
+    assert.deepEqual(statuses.slice(-2), [
+      `Digest: ${image.target.digest}`,
+      'Status: Downloaded newer image for me/x:1',
+    ]);
+    assert.deepEqual((await t.images.resolve('me/x:1')).layers, image.layers.map(sha256));
+    const again = (await t.pull('me/x:1')).map(({ status }) => status);
+    assert.equal(again.filter((status) => status === 'Already exists').length, 2);
+    assert.equal(again.at(-1), 'Status: Image is up to date for me/x:1');
+    assert.deepEqual(t.events, ['pull me/x', 'pull me/x']);
+  });
+
+  test('the platform is chosen out of an index; others can come later', async (context) => {
+    const t = await openTestImages(context);
+    const [amd, arm] = [await makeImage(['a']), await makeImage(['b'], { architecture: 'arm64' })];
+    const index = makeIndex([
+      { image: arm, architecture: 'arm64' },
+      { image: amd, architecture: 'amd64' },
+    ]);
+    publish(t, amd);
+    publish(t, arm);
+    t.remote.set('latest', index.bytes);
+    await t.pull('x');
+    assert.equal((await t.images.resolve('x')).manifest.digest, amd.target.digest);
+    assert.equal((await t.images.resolve('x')).id, index.target.digest);
+    assert.equal((await t.stored()).layers.length, 1);
+    await assert.rejects(t.images.resolve('x', 'linux/arm64'), { code: 'not-found' });
+    await t.pull('x', 'linux/arm64');
+    assert.equal((await t.images.resolve('x', 'linux/arm64')).manifest.digest, arm.target.digest);
+    assert.equal((await t.images.resolve('x')).manifest.digest, amd.target.digest);
+    await assert.rejects(t.pull('x', 'linux/s390x'), {
+      code: 'not-found',
+      message: 'no matching manifest for linux/s390x in the manifest list entries',
+    });
+    await assert.rejects(t.pull('x', 'no/such/plat/form'), { code: 'invalid' });
+  });
+
+  test('by digest: no tag, but a repository digest', async (context) => {
+    const t = await openTestImages(context);
+    const image = await makeImage(['a']);
+    publish(t, image);
+    await t.pull(`x@${image.target.digest}`);
+    const [summary] = await t.images.list(list);
+    assert.deepEqual(summary?.RepoTags, []);
+    assert.deepEqual(summary?.RepoDigests, [`x@${image.target.digest}`]);
+    assert.equal((await t.images.resolve(`x@${image.target.digest}`)).id, image.target.digest);
+    await assert.rejects(t.images.resolve(`y@${image.target.digest}`), { code: 'not-found' });
+  });
+
+  test('two pulls at once of images that share layers', async (context) => {
+    const t = await openTestImages(context);
+    const [first, second] = [await makeImage(['a', 'b']), await makeImage(['a', 'b', 'c'])];
+    publish(t, first, '1');
+    publish(t, second, '2');
+    await Promise.all([t.pull('x:1'), t.pull('x:2'), t.pull('y:1')]);
+    assert.equal((await t.stored()).layers.length, 3);
+    assert.equal((await t.images.list(list)).length, 2);
+  });
+
+  const failures: [name: string, spoil: (t: TestImages, image: TestImage) => void, code: string, message: RegExp][] = [
+    [
+      'a layer with other bytes',
+      (t, i) => t.remote.set(sha256(i.layers[1] ?? json(0)), new Uint8Array(i.layers[1]?.length ?? 0)),
+      'corrupt',
+      /filesystem layer verification failed for digest sha256:/,
+    ],
+    [
+      'a layer that is too short',
+      (t, i) => t.remote.set(sha256(i.layers[1] ?? json(0)), json('x')),
+      'corrupt',
+      /verification failed/,
+    ],
+    [
+      'a layer that is missing',
+      (t, i) => t.remote.delete(sha256(i.layers[0] ?? json(0))),
+      'not-found',
+      /not in the registry/,
+    ],
+    [
+      'a config with other bytes',
+      (t, i) => t.remote.set(sha256(i.config), new Uint8Array(i.config.length)),
+      'corrupt',
+      /digest/,
+    ],
+    ['no manifest', (t) => t.remote.delete('latest'), 'not-found', /latest/],
+    ['a manifest that is none', (t) => t.remote.set('latest', json([1])), 'invalid', /must be an object/],
+    [
+      'an artifact',
+      (t, i) => {
+        const manifest = json({
+          schemaVersion: 2,
+          mediaType: mediaTypes.ociManifest,
+          config: describe('application/vnd.cncf.helm.config.v1+json', i.config),
+          layers: [],
+        });
+        t.remote.set('latest', manifest);
+      },
+      'invalid',
+      /is no container image/,
+    ],
+  ];
+  for (const [name, spoil, code, message] of failures) {
+    test(`${name}: an error, and nothing left`, async (context) => {
+      const t = await openTestImages(context);
+      const image = await makeImage(['a', 'b']);
+      publish(t, image, 'latest');
+      spoil(t, image);
+      await assert.rejects(t.pull('x'), { code, message });
+      assert.deepEqual(await t.images.list(list), []);
+      assert.deepEqual(await t.stored(), { blobs: [], layers: [] });
+      assert.deepEqual(t.events, []);
+    });
+  }
+
+  test('a single manifest for another platform is refused when one was asked for', async (context) => {
+    const t = await openTestImages(context);
+    publish(t, await makeImage(['a'], { architecture: 'arm64' }), 'latest');
+    await assert.rejects(t.pull('x', 'linux/amd64'), {
+      code: 'not-found',
+      message: /platform \(linux\/arm64\) does not match/,
+    });
+    assert.deepEqual((await t.stored()).blobs, []);
+    await t.pull('x');
+    assert.equal((await t.images.resolve('x')).platform.architecture, 'arm64');
+  });
+});

@@ -1,0 +1,250 @@
+import assert from 'node:assert/strict';
+import { describe as group, test, type TestContext } from 'node:test';
+import { gzipSync } from 'node:zlib';
+import { hexOf } from '../base/ids.ts';
+import type { Filters } from '../spec/engine/filters.ts';
+import {
+  asStream,
+  json,
+  layoutOf,
+  makeImage,
+  openTestImages,
+  sha256,
+  tar,
+  type TestImage,
+  type TestImages,
+} from './_fixture.ts';
+
+const listed = async (t: TestImages, filters: Filters = new Map()): Promise<string[]> =>
+  (await t.images.list({ sharedSize: false, manifests: false, filters })).map(
+    ({ RepoTags, Id }) => RepoTags.join() || Id,
+  );
+
+async function withImages(context: TestContext, ...names: string[]): Promise<{ t: TestImages; images: TestImage[] }> {
+  const t = await openTestImages(context);
+  const images: TestImage[] = [];
+  for (const [at, name] of names.entries()) {
+    const image = await makeImage(['base', name], { created: `2024-01-0${at + 1}T00:00:00Z`, labels: { which: name } });
+    await t.load([await tar(layoutOf([{ target: image.target, name }], image.blobs.values()))]);
+    images.push(image);
+  }
+  t.events.length = 0;
+  return { t, images };
+}
+
+test('tag: one more name; a name that moves; what is refused', async (context) => {
+  const { t, images } = await withImages(context, 'x', 'y');
+  const id = images[0]?.target.digest ?? '';
+  await t.images.tag('x', 'me/app', 'v1');
+  await t.images.tag(id, 'x2', '');
+  await t.images.tag(hexOf(images[0]!.target.digest).slice(0, 8), 'y', 'latest');
+  assert.deepEqual((await t.images.inspect('x', { manifests: false })).RepoTags, [
+    'x:latest',
+    'me/app:v1',
+    'x2:latest',
+    'y:latest',
+  ]);
+  assert.deepEqual(t.events, ['tag me/app:v1', 'tag x2:latest', 'tag y:latest']);
+  assert.equal((await listed(t, new Map([['dangling', ['1']]])))[0], images[1]?.target.digest);
+  await assert.rejects(t.images.tag('nope', 'a', 'b'), { code: 'not-found', message: 'No such image: nope:latest' });
+  await assert.rejects(t.images.tag('x', `a@${id}`, ''), { message: /digest reference/ });
+  await assert.rejects(t.images.tag('x', 'sha256', ''), { message: /ambiguous tag/ });
+  await assert.rejects(t.images.tag('x', 'UP', ''), { code: 'invalid' });
+  await assert.rejects(t.images.tag('x', 'a', 'b c'), { code: 'invalid' });
+});
+
+group('remove', () => {
+  test('by name: untagged while there are others, deleted with the last; shared layers stay', async (context) => {
+    const { t, images } = await withImages(context, 'x', 'y');
+    await t.images.tag('x', 'other', '1');
+    const remove = (name: string, force = false) => t.images.remove(name, { force });
+    assert.deepEqual(await remove('x'), [{ Untagged: 'x:latest' }]);
+    assert.deepEqual(await remove('other:1'), [{ Untagged: 'other:1' }, { Deleted: images[0]?.target.digest }]);
+    assert.deepEqual(new Set((await t.stored()).layers), new Set(images[1]?.layers.map(sha256)));
+    assert.deepEqual(new Set((await t.stored()).blobs), new Set(images[1]?.blobs.keys()));
+    await remove('y');
+    assert.deepEqual(await t.stored(), { blobs: [], layers: [] });
+    await assert.rejects(remove('y'), { code: 'not-found', message: 'No such image: y:latest' });
+    assert.deepEqual(
+      t.events.filter((event) => !event.startsWith('tag')).map((event) => event.split(' ')[0]),
+      ['untag', 'untag', 'delete', 'untag', 'delete'],
+    );
+  });
+
+  test('by id: all its names; several tags need force', async (context) => {
+    const { t, images } = await withImages(context, 'x');
+    const id = images[0]!.target.digest;
+    await t.images.tag('x', 'other', '1');
+    await assert.rejects(t.images.remove(id, { force: false }), {
+      code: 'conflict',
+      message: `conflict: unable to delete ${hexOf(id).slice(0, 12)} (must be forced) - image is referenced in multiple repositories`,
+    });
+    const items = await t.images.remove(hexOf(id).slice(0, 12), { force: true });
+    assert.deepEqual(items, [{ Untagged: 'x:latest' }, { Untagged: 'other:1' }, { Deleted: id }]);
+    assert.deepEqual(await t.stored(), { blobs: [], layers: [] });
+  });
+
+  test('an image that a container uses', async (context) => {
+    const { t, images } = await withImages(context, 'x');
+    const id = images[0]!.target.digest;
+    const short = hexOf(id).slice(0, 12);
+    const user = 'c'.repeat(64);
+    t.images.retain(id, user);
+    await assert.rejects(t.images.remove('x', { force: false }), {
+      code: 'conflict',
+      message: `conflict: unable to remove repository reference "x:latest" (must force) - container cccccccccccc is using its referenced image ${short}`,
+    });
+    await assert.rejects(t.images.remove(id, { force: false }), {
+      message: `conflict: unable to delete ${short} (must be forced) - image is being used by stopped container cccccccccccc`,
+    });
+    t.running.add(user);
+    await assert.rejects(t.images.remove(id, { force: true }), {
+      message: `conflict: unable to delete ${short} (cannot be forced) - image is being used by running container cccccccccccc`,
+    });
+    assert.deepEqual(await t.images.remove('x', { force: true }), [{ Untagged: 'x:latest' }]);
+    assert.equal((await t.images.resolve(id)).id, id);
+    t.images.release(id, user);
+    await t.images.remove(id, { force: false });
+    assert.deepEqual(await t.stored(), { blobs: [], layers: [] });
+  });
+
+  test('while a load brings the same layers in again', async (context) => {
+    const { t, images } = await withImages(context, 'x');
+    const image = images[0]!;
+    const bytes = await tar(layoutOf([{ target: image.target, name: 'y' }], image.blobs.values()));
+    const middle = 6000;
+    async function* body() {
+      yield bytes.subarray(0, middle);
+      await t.images.remove('x', { force: false });
+      yield bytes.subarray(middle);
+    }
+    await t.load(body());
+    assert.deepEqual((await t.images.resolve('y')).layers, image.layers.map(sha256));
+    assert.deepEqual(new Set((await t.stored()).blobs), new Set(image.blobs.keys()));
+    assert.deepEqual(new Set((await t.stored()).layers), new Set(image.layers.map(sha256)));
+  });
+});
+
+group('list', () => {
+  test('newest first, and every filter', async (context) => {
+    const { t, images } = await withImages(context, 'x', 'y', 'me/z');
+    await t.images.tag('x', 'x', '2');
+    assert.deepEqual(await listed(t), ['me/z:latest', 'y:latest', 'x:latest,x:2']);
+    const by = (key: string, ...values: string[]) => listed(t, new Map([[key, values]]));
+    assert.deepEqual(await by('reference', 'x'), ['x:latest,x:2']);
+    assert.deepEqual(await by('reference', '*:2'), ['x:2']);
+    assert.deepEqual(await by('reference', '*/*'), ['me/z:latest']);
+    assert.deepEqual(await by('reference', 'x', 'y'), ['y:latest', 'x:latest,x:2']);
+    assert.deepEqual(await by('label', 'which=y'), ['y:latest']);
+    assert.deepEqual(await by('label', 'nope'), []);
+    assert.deepEqual(await by('before', 'y'), ['x:latest,x:2']);
+    assert.deepEqual(await by('since', images[0]!.target.digest), ['me/z:latest', 'y:latest']);
+    assert.deepEqual(await by('until', '2024-01-02T12:00:00Z'), ['y:latest', 'x:latest,x:2']);
+    assert.deepEqual(await by('until', '24h'), ['me/z:latest', 'y:latest', 'x:latest,x:2']);
+    assert.deepEqual(await by('dangling', 'true'), []);
+    await assert.rejects(by('nope', 'x'), { code: 'invalid', message: "invalid filter 'nope'" });
+    await assert.rejects(by('dangling', 'x'), { code: 'invalid' });
+    await assert.rejects(by('until', '1y'), { code: 'invalid' });
+    await assert.rejects(by('reference', '[a'), { code: 'invalid' });
+    await assert.rejects(by('before', 'gone'), { code: 'not-found' });
+  });
+
+  test('sizes, users, labels', async (context) => {
+    const { t } = await withImages(context, 'x', 'y');
+    const [y] = await t.images.list({ sharedSize: true, manifests: true, filters: new Map() });
+    assert.ok(y !== undefined && y.Size > 0 && y.SharedSize > 0 && y.SharedSize < y.Size);
+    assert.deepEqual(y.Labels, { which: 'y' });
+    assert.equal(y.Containers, 0);
+    assert.equal(y.Manifests?.[0]?.Available, true);
+  });
+});
+
+test('inspect and history', async (context) => {
+  const { t, images } = await withImages(context, 'x');
+  const { target, layers } = images[0]!;
+  const view = await t.images.inspect('x', { manifests: true });
+  assert.equal(view.Id, target.digest);
+  assert.deepEqual(view.RepoDigests, [`x@${target.digest}`]);
+  assert.deepEqual([view.Os, view.Architecture, view.Created], ['linux', 'amd64', '2024-01-01T00:00:00Z']);
+  assert.deepEqual(view.RootFS, { Type: 'layers', Layers: layers.map(sha256) });
+  assert.deepEqual(view.Config.Env, ['A=b']);
+  assert.match(view.Metadata.LastTagTime, /^20\d\d-/);
+  const history = await t.images.history('x', {});
+  assert.deepEqual(
+    history.map(({ CreatedBy }) => CreatedBy),
+    ['CMD', 'ADD x', 'ADD base'],
+  );
+  assert.deepEqual(
+    history.map(({ Size }) => Size > 0),
+    [false, true, true],
+  );
+  assert.deepEqual(history[0]?.Tags, ['x:latest']);
+  assert.deepEqual([history[0]?.Id, history[1]?.Id], [target.digest, '<missing>']);
+  await assert.rejects(t.images.inspect('nope', { manifests: false }), { code: 'not-found' });
+});
+
+test('prune takes untagged images, or all that nobody uses', async (context) => {
+  const { t, images } = await withImages(context, 'x', 'y', 'z');
+  await t.images.tag('x', 'y', '');
+  t.images.retain(images[2]!.target.digest, 'user');
+  const first = await t.images.prune(new Map());
+  assert.deepEqual(first.ImagesDeleted, [{ Deleted: images[1]?.target.digest }]);
+  assert.ok(first.SpaceReclaimed > 0);
+  await t.images.prune(new Map([['dangling', ['false']]]));
+  assert.deepEqual(await listed(t), ['z:latest']);
+});
+
+group('import', () => {
+  const request = (body: Iterable<Uint8Array>, more: object = {}) => ({
+    source: '-',
+    body: asStream(body),
+    repository: 'made',
+    tag: '',
+    message: '',
+    changes: [] as string[],
+    progress: () => undefined,
+    signal: AbortSignal.timeout(60_000),
+    ...more,
+  });
+
+  test('an archive becomes an image of one layer', async (context) => {
+    const t = await openTestImages(context);
+    const layer = await tar([{ name: 'bin/x', mode: 0o755, content: json('x') }]);
+    const said: unknown[] = [];
+    const changes = ['CMD ["/bin/x"]', 'ENV A=1', 'EXPOSE 80'];
+    await t.images.import(
+      request([gzipSync(layer)], {
+        tag: 'v1',
+        changes,
+        message: 'by hand',
+        platform: 'linux/arm64',
+        progress: (m: unknown) => said.push(m),
+      }),
+    );
+    const view = await t.images.inspect('made:v1', { manifests: false });
+    assert.deepEqual(said, [{ status: view.Id }]);
+    assert.deepEqual(view.RootFS.Layers, [sha256(layer)]);
+    assert.deepEqual([view.Config.Cmd, view.Config.Env, view.Architecture], [['/bin/x'], ['A=1'], 'arm64']);
+    assert.deepEqual(Object.keys(view.Config.ExposedPorts ?? {}), ['80/tcp']);
+    assert.equal(view.Comment, 'by hand');
+    assert.deepEqual(t.events, ['import made:v1']);
+  });
+
+  const bad: [name: string, body: Uint8Array, more: object, code: string][] = [
+    ['no bytes', new Uint8Array(), {}, 'invalid'],
+    ['no archive', new TextEncoder().encode('x'.repeat(2000)), {}, 'corrupt'],
+    ['bzip2', new TextEncoder().encode('BZh91AY&SY'), {}, 'invalid'],
+    ['a bad change', new Uint8Array(1024), { changes: ['RUN x'] }, 'invalid'],
+    ['a bad name', new Uint8Array(1024), { repository: 'a b' }, 'invalid'],
+    ['a bad platform', new Uint8Array(1024), { platform: 'x/y/z/w' }, 'invalid'],
+    ['a URL', new Uint8Array(1024), { source: 'http://x/' }, 'not-implemented'],
+  ];
+  for (const [name, body, more, code] of bad) {
+    test(`${name}: an error, and nothing left`, async (context) => {
+      const t = await openTestImages(context);
+      await assert.rejects(t.images.import(request([body], more)), { code });
+      assert.deepEqual(await t.stored(), { blobs: [], layers: [] });
+      assert.deepEqual(await listed(t), []);
+    });
+  }
+});
