@@ -37,7 +37,8 @@ export interface TestImages {
   pull(reference: string, platform?: string): Promise<ProgressMessage[]>;
 }
 
-export async function openTestImages(context: TestContext): Promise<TestImages> {
+/** `registry` replaces the one in memory. */
+export async function openTestImages(context: TestContext, registry?: RegistryClient): Promise<TestImages> {
   const root = await mkdtemp(join(tmpdir(), 'images-'));
   const blobs = await openBlobStore(root);
   const layers = await openErofsLayers({
@@ -66,7 +67,7 @@ export async function openTestImages(context: TestContext): Promise<TestImages> 
     openImages({
       journal,
       store,
-      registry: memoryRegistry(remote),
+      registry: registry ?? memoryRegistry(remote),
       log: silentLogger,
       isRunning: (id) => running.has(id),
       platform: { os: 'linux', architecture: 'amd64' },
