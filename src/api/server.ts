@@ -39,8 +39,9 @@ export function createApiServer(services: ApiServices, options: ApiServerOptions
       servers.push(server);
     },
     async close() {
-      await Promise.all(servers.splice(0).map((server) => closeServer(server)));
-      dispatcher.closeTakenOver();
+      const closed = servers.splice(0).map((server) => closeServer(server));
+      dispatcher.endConnections();
+      await Promise.all(closed);
     },
   };
 }
@@ -48,7 +49,6 @@ export function createApiServer(services: ApiServices, options: ApiServerOptions
 function closeServer(server: http.Server): Promise<void> {
   const { promise, resolve } = Promise.withResolvers<void>();
   server.close(() => resolve());
-  server.closeAllConnections();
   return promise;
 }
 
@@ -57,8 +57,8 @@ class Dispatcher {
   readonly #handlers: ReadonlyMap<OperationId, Handler>;
   readonly #log: Logger;
   readonly #serverHeader: string;
-  /** Connections that node:http does not count among its own any more. */
-  readonly #takenOver = new Set<Socket>();
+  /** All open connections: node:http forgets those that were taken over. */
+  readonly #connections = new Set<Socket>();
 
   constructor(handlers: ReadonlyMap<OperationId, Handler>, { log, version }: ApiServerOptions) {
     this.#handlers = handlers;
@@ -77,20 +77,22 @@ class Dispatcher {
       shouldUpgradeCallback: (request: http.IncomingMessage) => this.#wantsUpgrade(request),
     });
     server.timeout = 0;
+    server.on('connection', (socket: Socket) => {
+      this.#connections.add(socket);
+      socket.once('close', () => this.#connections.delete(socket));
+    });
     server.on('request', (request: http.IncomingMessage, response: http.ServerResponse) => {
       void this.#answer(request, response, undefined);
     });
     server.on('upgrade', (request: http.IncomingMessage, socket: Socket, head: Buffer) => {
-      this.#takenOver.add(socket);
-      socket.once('close', () => this.#takenOver.delete(socket));
       void this.#answer(request, responseOn(request, socket), head);
     });
     server.on('clientError', (error: NodeJS.ErrnoException, socket: Socket) => refuse(error, socket));
     return server;
   }
 
-  closeTakenOver(): void {
-    for (const socket of this.#takenOver) socket.destroy();
+  endConnections(): void {
+    for (const socket of this.#connections) socket.destroy();
   }
 
   /** Only what can use an upgraded connection gets one; anything else is an ordinary request. */

@@ -16,9 +16,9 @@ export function takeOver(exchange: Exchange, contentType: string): Socket {
   const socket = request.socket;
   if (socket.destroyed) throw new EngineError('cancelled', 'the client went away');
   socket.setTimeout(0);
-  socket.pause();
   if (head === undefined) detachParser(socket);
-  else if (head.length > 0) socket.unshift(head);
+  socket.pause();
+  if (head !== undefined && head.length > 0) socket.unshift(head);
   response.detachSocket(socket);
   socket.on('error', () => socket.destroy());
   const common = `Content-Type: ${contentType}\r\nApi-Version: ${String(response.getHeader('Api-Version'))}\r\n`;
@@ -32,10 +32,13 @@ export function takeOver(exchange: Exchange, contentType: string): Socket {
 
 /**
  * node:http has no public way to give up a connection that the client did not ask to upgrade. Without its listeners
- * its parser hears of nothing any more, and the next `data` listener gets the bytes straight from the socket.
+ * its parser hears of nothing any more; a `data` listener makes the socket read for itself again.
  */
 function detachParser(socket: Socket): void {
   for (const event of ['data', 'end', 'drain', 'timeout']) socket.removeAllListeners(event);
+  const nothing = (): void => undefined;
+  socket.on('data', nothing);
+  socket.off('data', nothing);
 }
 
 /**
@@ -44,7 +47,6 @@ function detachParser(socket: Socket): void {
  */
 export function endSocket(socket: Socket): void {
   if (socket.destroyed) return;
-  socket.removeAllListeners('readable');
   socket.resume();
   socket.end();
   if (socket.readableEnded) return;

@@ -78,11 +78,12 @@ export class Exchange {
   }
 
   /**
-   * Reads a body that the operation has no use for, which is in the way of a takeover. One without a known end is
-   * left alone: old clients send stdin that way.
+   * Reads a body that the operation has no use for: on an upgraded connection what follows comes only behind it. One
+   * without a known end is left alone where nothing was upgraded: old clients send stdin that way.
    */
   async discardBody(): Promise<void> {
-    if (Number(this.request.headers['content-length'] ?? 0) > 0) await readBody(this.request, maxJsonBytes);
+    const endless = this.head === undefined && this.request.headers['transfer-encoding'] !== undefined;
+    if (!endless) await readBody(this.request, maxJsonBytes);
   }
 
   /** Answers with a JSON value. */
