@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { once } from 'node:events';
 import test from 'node:test';
-import { FakeContainer, fakeServices, RawClient, serve } from '../_fakes.ts';
+import { FakeContainer, fakeServices, RawClient, serve } from './_fakes.ts';
 
 const upgrade = ['Connection: Upgrade', 'Upgrade: tcp'];
 const attachUrl = '/v1.50/containers/web/attach?stream=1&stdin=1&stdout=1&stderr=1';
