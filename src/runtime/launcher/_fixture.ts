@@ -13,11 +13,12 @@ import { ensureSharedMount, unmount } from '../../sys/mount/mount.ts';
 import { readHostFacts } from '../oci/facts.ts';
 import { openLauncher } from './launcher.ts';
 
-/** Why real containers cannot run here; false when they can. */
-export function skipReason(): string | false {
+/** Why containers of these runtimes cannot run here; false when they can. */
+export function skipReason(runtimes: readonly string[]): string | false {
   if (process.getuid?.() !== 0) return 'containers need root';
-  for (const program of ['/bin/busybox', '/usr/bin/conmon', '/usr/bin/crun', '/usr/sbin/runc']) {
-    if (!existsSync(program)) return `${program} is not installed`;
+  for (const program of ['busybox', 'conmon', ...runtimes]) {
+    const places = ['/bin', '/usr/bin', '/usr/sbin'].map((directory) => `${directory}/${program}`);
+    if (!places.some((path) => existsSync(path))) return `${program} is not installed`;
   }
   return false;
 }

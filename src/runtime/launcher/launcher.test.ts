@@ -7,12 +7,13 @@ import { childCgroups } from '../../sys/cgroup/cgroup.ts';
 import { readCgroupLayout } from '../../sys/cgroup/layout.ts';
 import { collect, type Fixture, hostConfig, launcherFixture, processOf, skipReason } from './_fixture.ts';
 
-const skip = skipReason();
+const skip = skipReason(['crun']);
 let shared: Promise<Fixture> | undefined;
 const fixture = (): Promise<Fixture> => (shared ??= launcherFixture());
 after(async () => (await shared)?.close());
 
 for (const runtime of ['crun', 'runc']) {
+  const skip = skipReason([runtime]);
   test(`${runtime}: a container runs, its output, exit code and log are kept, and nothing is left`, {
     skip,
   }, async () => {
