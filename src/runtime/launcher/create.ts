@@ -1,4 +1,4 @@
-import { writeFile } from 'node:fs/promises';
+import { access, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { delay } from '../../base/async.ts';
 import { EngineError, internal } from '../../base/errors.ts';
@@ -16,6 +16,7 @@ import {
   type LiveContainer,
   monitorRequest,
   removeMonitorFiles,
+  runtimeRoot,
 } from './context.ts';
 import { deleteContainer } from './delete.ts';
 import { awaitExit, recordMonitor } from './exit.ts';
@@ -31,6 +32,7 @@ export async function createContainer(context: LauncherContext, request: LaunchR
   const runtime = await context.runtimes.find(request.runtime);
   const { spec, warnings } = await buildContainerSpec(request, context.host);
   for (const warning of warnings) context.log.warn(warning, { container: request.id });
+  await removeRemains(context, request, runtime);
   await Promise.all([
     removeMonitorFiles(request.directory),
     removeExitFile(exitsDirectory(context), request.id),
@@ -51,6 +53,16 @@ export async function createContainer(context: LauncherContext, request: LaunchR
   } finally {
     monitor.sync.close();
   }
+}
+
+/** An engine that was killed before it could record what it created left a container behind, perhaps a running one. */
+async function removeRemains(context: LauncherContext, request: LaunchRequest, runtime: Runtime): Promise<void> {
+  try {
+    await access(join(runtimeRoot(context, runtime), request.id));
+  } catch {
+    return;
+  }
+  await deleteContainer(context, request.id, request.directory, request.runtime);
 }
 
 const startMonitor = (context: LauncherContext, request: LaunchRequest, runtime: Runtime): Promise<Monitor> =>

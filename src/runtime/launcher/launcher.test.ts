@@ -199,6 +199,19 @@ test('a client that stands still does not hold up the others for ever, nor the c
   await launcher.delete(wanted.id, wanted.directory, 'crun');
 });
 
+test('what an engine that was killed had created does not stand in the way', { skip }, async () => {
+  const { launcher, request, another } = await fixture();
+  const wanted = request('crun', processOf(['sleep', '1000']));
+  const lost = await launcher.create(wanted);
+  await launcher.start(wanted.id, wanted.directory);
+  const next = await another();
+  const container = await next.create({ ...wanted, process: processOf(['true']) });
+  assert.equal((await lost.exited).code, 137);
+  await next.start(wanted.id, wanted.directory);
+  assert.equal((await container.exited).code, 0);
+  await next.delete(wanted.id, wanted.directory, 'crun');
+});
+
 test('the sweep ends and removes unknown containers only', { skip }, async () => {
   const { launcher, request, another, state } = await fixture();
   const [kept, lost] = [request('crun', processOf(['sleep', '1000'])), request('crun', processOf(['sleep', '1000']))];

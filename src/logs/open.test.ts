@@ -8,12 +8,12 @@ import { newContainerId } from '../base/ids.ts';
 import { silentLogger } from '../base/log.ts';
 import type { LogEntry, LogReadOptions } from '../spec/contract/logs.ts';
 import { parseBlock, parseTime } from './line.ts';
-import { createContainerLogs } from './logs.ts';
+import { openContainerLogs } from './open.ts';
 import { rotateLog } from './rotate.ts';
 
 const base = mkdtempSync(join(tmpdir(), 'logs-'));
 after(() => rmSync(base, { recursive: true, force: true }));
-const logs = createContainerLogs({ log: silentLogger });
+const logs = openContainerLogs({ log: silentLogger });
 const over = Promise.resolve();
 const all: LogReadOptions = { follow: false, stdout: true, stderr: true };
 let count = 0;

@@ -9,7 +9,7 @@ import { readLog } from './read.ts';
 import { rotateForever } from './rotate.ts';
 
 /** The logs that conmon writes in its `k8s-file` format: `<path>`, and rotated ones at `<path>.1` (newest) and on. */
-export function createContainerLogs(settings: { readonly log: Logger }): ContainerLogs {
+export function openContainerLogs(settings: { readonly log: Logger }): ContainerLogs {
   const rotations = new Map<ContainerId, { readonly control: AbortController; readonly over: Promise<void> }>();
   const forget = (id: ContainerId): void => {
     rotations.get(id)?.control.abort();
