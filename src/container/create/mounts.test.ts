@@ -1,5 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import fc from 'fast-check';
+import { EngineError } from '../../base/errors.ts';
 import type { HostConfig, MountSpec } from '../../spec/engine/container.ts';
 import { emptyContainerConfig, emptyHostConfig } from '../../spec/engine/empty-config.ts';
 import { cleanPath, parseBind } from './binds.ts';
@@ -126,4 +128,26 @@ test('malformed mounts are refused in words that clients know', () => {
   assert.throws(() => mounts({ Tmpfs: { '/x': 'suid,nope=1' } }), { message: 'invalid tmpfs option ["nope=1"]' });
   assert.throws(() => mounts({ Tmpfs: { '/x': '' }, Binds: ['/a:/x'] }), { message: 'Duplicate mount point: /x' });
   assert.throws(() => mounts({}, ['/a/..']), { code: 'invalid' });
+});
+
+test('whatever is asked: a refusal, or a clean absolute target that is not the root', () => {
+  const piece = fc.constantFrom('/', '..', '.', 'a', ':', 'ro', ',', '\0', 'z', '//', 'é', ' ');
+  fc.assert(
+    fc.property(
+      fc.oneof(
+        fc.string(),
+        fc.array(piece, { maxLength: 12 }).map((parts) => parts.join('')),
+      ),
+      (raw) => {
+        try {
+          const { target } = parseBind(raw);
+          assert.ok(target.startsWith('/') && target !== '/' && cleanPath(target) === target, target);
+          assert.ok(!target.split('/').includes('..') && !target.includes('\0'));
+        } catch (error) {
+          assert.ok(error instanceof EngineError && error.code === 'invalid', String(error));
+        }
+      },
+    ),
+    { numRuns: 2000 },
+  );
 });

@@ -1,5 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import fc from 'fast-check';
+import { EngineError } from '../../base/errors.ts';
 import { resolveUser } from './resolve.ts';
 
 const passwd = `root:x:0:0:root:/root:/bin/sh
@@ -79,4 +81,39 @@ test('a file of one huge line is read in linear time', async () => {
   const read = (path: string) => (path === '/etc/group' ? Promise.resolve(line) : inImage(path));
   assert.deepEqual(await resolved('app', [], read), [1000, 1000, '1000,10', '/home/app']);
   assert.ok(performance.now() - began < 2000);
+});
+
+test('whatever an image says: ids in range, or a refusal; root only by name, number or empty', async () => {
+  const piece = fc.constantFrom(
+    'root',
+    'app',
+    ':',
+    '0',
+    '1000',
+    '-1',
+    '4294967296',
+    '2147483648',
+    '\n',
+    '#',
+    ',',
+    'x',
+    '\0',
+    ' ',
+  );
+  const text = fc.array(piece, { maxLength: 40 }).map((parts) => parts.join(''));
+  await fc.assert(
+    fc.asyncProperty(text, text, fc.array(piece, { maxLength: 4 }), async (users, groups, parts) => {
+      const read = (path: string) => Promise.resolve(new TextEncoder().encode(path === '/etc/passwd' ? users : groups));
+      try {
+        const { user } = await resolveUser(parts.join(''), [], read);
+        for (const id of [user.uid, user.gid, ...user.additionalGids]) {
+          assert.ok(Number.isInteger(id) && id >= 0 && id <= 0x7fff_ffff);
+        }
+        assert.ok(user.additionalGids.includes(user.gid));
+      } catch (error) {
+        assert.ok(error instanceof EngineError && error.code === 'invalid', String(error));
+      }
+    }),
+    { numRuns: 500 },
+  );
 });
