@@ -38,8 +38,8 @@ export async function main(args: readonly string[], env: Environment, output: Ou
   }
 }
 
-async function showTop(output: Output): Promise<number> {
-  output.text(1, (await import('./help.ts')).topHelp(commands));
+async function showTop(output: Output, fd: 1 | 2 = 1): Promise<number> {
+  output.text(fd, (await import('./help.ts')).topHelp(commands));
   return 0;
 }
 
@@ -55,8 +55,10 @@ async function dispatch(session: Session, words: readonly string[]): Promise<num
     const word = words[at];
     const group = at === 0 ? undefined : findEntryAt(words.slice(0, at));
     if (word === undefined || word === '--help' || word === '-h') {
-      if (group === undefined) return showTop(session.output);
-      session.out((await import('./help.ts')).groupHelp(path, group));
+      // Nobody asked for the help of a name alone: it is no result.
+      const fd = word === undefined ? 2 : 1;
+      if (group === undefined) return showTop(session.output, fd);
+      session.output.text(fd, (await import('./help.ts')).groupHelp(path, group));
       return 0;
     }
     if (word.startsWith('-')) throw groupFlagError(word, path);

@@ -24,6 +24,7 @@ export function containerRows(truncates: boolean): RowKind<ContainerSummary> {
       Mounts: { header: 'MOUNTS', of: (item) => mountsText(item, truncates) },
       Names: { header: 'NAMES', of: (item) => namesText(item, truncates) },
       Networks: { header: 'NETWORKS', of: (item) => Object.keys(item.NetworkSettings?.Networks ?? {}).join(',') },
+      Platform: { header: 'PLATFORM', of: (item) => platformText(item) },
       Ports: { header: 'PORTS', of: (item) => describePorts(item.Ports ?? []) },
       RunningFor: { header: 'CREATED', of: (item) => timeAgo(item.Created) },
       Size: { header: 'SIZE', of: sizeText },
@@ -62,6 +63,15 @@ const mountsText = (item: ContainerSummary, truncates: boolean): string =>
     .map((mount) => mount.Name || mount.Source)
     .map((name) => (truncates ? ellipsis(name, 15) : name))
     .join(',');
+
+/** `linux/amd64`, when the engine says of which platform the image is. */
+function platformText(item: ContainerSummary): string | null {
+  const platform = item.ImageManifestDescriptor?.['platform'] as
+    | { readonly os?: string; readonly architecture?: string; readonly variant?: string }
+    | undefined;
+  if (platform === undefined) return null;
+  return [platform.os, platform.architecture, platform.variant].filter(Boolean).join('/');
+}
 
 function sizeText(item: ContainerSummary): string {
   const own = humanSize(item.SizeRw ?? 0, 3);

@@ -110,8 +110,8 @@ function hostPart(flags: CreateFlags, given: ReadonlySet<string>) {
     VolumesFrom: orNull(flags['volumes-from']),
     ConsoleSize: [0, 0] as [number, number],
     ...mapOrNone('Annotations', flags.annotation),
-    CapAdd: orNull(flags['cap-add']),
-    CapDrop: orNull(flags['cap-drop']),
+    CapAdd: capabilities(flags['cap-add']),
+    CapDrop: capabilities(flags['cap-drop']),
     CgroupnsMode: flags.cgroupns,
     Dns: flags.dns,
     DnsOptions: flags['dns-option'],
@@ -126,7 +126,7 @@ function hostPart(flags: CreateFlags, given: ReadonlySet<string>) {
     Privileged: flags.privileged,
     PublishAllPorts: flags['publish-all'],
     ReadonlyRootfs: flags['read-only'],
-    SecurityOpt: orNull(security.options),
+    SecurityOpt: flags['security-opt'].length === 0 ? null : security.options,
     ...storageOptions(flags['storage-opt']),
     ...mapOrNone('Tmpfs', tmpfs),
     UTSMode: flags.uts,
@@ -140,6 +140,15 @@ function hostPart(flags: CreateFlags, given: ReadonlySet<string>) {
     ReadonlyPaths: security.unmasked ? [] : null,
     ...(given.has('init') ? { Init: flags.init } : {}),
   };
+}
+
+/** Capabilities by their full names, sorted, each once. */
+const capabilities = (names: readonly string[]): readonly string[] | null =>
+  orNull([...new Set(names.map(fullCapability))].sort());
+
+function fullCapability(name: string): string {
+  const upper = name.trim().toUpperCase();
+  return upper === 'ALL' || upper.startsWith('CAP_') ? upper : `CAP_${upper}`;
 }
 
 function resources(flags: CreateFlags) {

@@ -16,7 +16,11 @@ export function probeFields(format: string): ReadonlySet<string> {
   }
   fields.set('Label', () => '');
   const template = orTemplateError(() => parse(format), 'failed to parse template');
-  const empty = new Struct(kind.goType, fields, () => ({}));
+  const empty = new Struct(kind.goType, fields, () => {
+    // `json` shows every field.
+    used.add('Size');
+    return '{}';
+  });
   orTemplateError(() => evaluate(template, empty), 'failed to execute template');
   return used;
 }

@@ -23,12 +23,15 @@ export function readVolumes(texts: readonly string[]): VolumeSpecs {
 function parseVolume(text: string): { source: string | undefined } {
   if (text === '') throw new CliError('invalid empty volume spec');
   if (text.length <= 2) return { source: undefined };
-  const parts = text.split(':');
   // A single letter before a colon is taken for a drive of another system.
-  if (/^[a-zA-Z]$/.test(parts[0] as string) && parts.length > 1) parts.splice(0, 2, `${parts[0]}:${parts[1]}`);
-  const targetAt = /^[a-zA-Z]$/.test(parts[1] ?? '') && parts.length > 2 ? 2 : 1;
+  const parts: string[] = [];
+  for (const part of text.split(':')) {
+    const last = parts.at(-1) ?? '';
+    if (/^[a-zA-Z]$/.test(last)) parts[parts.length - 1] = `${last}:${part}`;
+    else parts.push(part);
+  }
   const fault = (what: string) => new CliError(`invalid spec: ${text}: ${what}`);
   if (parts.includes('')) throw fault('empty section between colons');
-  if (parts.length > targetAt + 2) throw fault('too many colons');
+  if (parts.length > 3) throw fault('too many colons');
   return { source: parts.length === 1 ? undefined : parts[0] };
 }

@@ -48,9 +48,9 @@ export const attach = defineCommand({
 async function runningContainer(session: Session, name: string): Promise<ContainerInspect> {
   const container = await inspectContainer(session.client, name);
   const { Running, Paused, Restarting } = container.State;
-  if (!Running) throw new CliError('cannot attach to a stopped container, start it first');
-  if (Paused) throw new CliError('cannot attach to a paused container, unpause it first');
-  if (Restarting) throw new CliError('cannot attach to a restarting container, wait until it is running');
+  if (!Running) throw new CliError('You cannot attach to a stopped container, start it first');
+  if (Paused) throw new CliError('You cannot attach to a paused container, unpause it first');
+  if (Restarting) throw new CliError('You cannot attach to a restarting container, wait until it is running');
   return container;
 }
 

@@ -54,7 +54,7 @@ async function measureAll(session: Session, names: readonly string[], all: boole
 
 async function measure(session: Session, container: string): Promise<StatsRow> {
   const answer = await session.client.json<StatsAnswer>('GET', `/containers/${pathPart(container)}/stats`, {
-    query: { stream: 'false' },
+    query: { stream: 0 },
   });
   return { container, answer };
 }
@@ -88,7 +88,7 @@ async function watch(
 
 async function followOne(session: Session, id: string, rows: Map<string, StatsRow>): Promise<void> {
   const response = await session.client.request('GET', `/containers/${pathPart(id)}/stats`, {
-    query: { stream: 'true' },
+    query: { stream: 1 },
   });
   for await (const answer of decodeJsonStream<StatsAnswer>(response.body)) rows.set(id, { container: id, answer });
   rows.delete(id);

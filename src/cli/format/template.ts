@@ -2,7 +2,7 @@ import { evaluate, parse } from '../../base/text/template/evaluate.ts';
 import type { Template } from '../../base/text/template/nodes.ts';
 import { TemplateError } from '../../base/text/template/nodes.ts';
 import { alignTabs } from '../../base/text/table.ts';
-import { goJson, Struct } from '../../base/text/template/values.ts';
+import { Struct } from '../../base/text/template/values.ts';
 import { CliError } from '../errors.ts';
 import { rowJson } from './rows.ts';
 import type { RowKind } from './rows.ts';
@@ -12,7 +12,7 @@ export function rowStruct<T>(kind: RowKind<T>, item: T): Struct {
   const fields = new Map<string, unknown>();
   for (const [name, column] of Object.entries(kind.columns)) fields.set(name, () => column.of(item));
   for (const [name, method] of Object.entries(kind.methods?.(item) ?? {})) fields.set(name, method);
-  return new Struct(kind.goType, fields, () => JSON.parse(rowJson(kind, item)) as unknown);
+  return new Struct(kind.goType, fields, () => rowJson(kind, item));
 }
 
 /** Functions keep their hands off headers. */
@@ -44,18 +44,18 @@ export function formatTemplate<T>(format: string, kind: RowKind<T>, items: reado
   return isTable ? alignTabs(`${headerText(template, kind)}\n${rows}`) : rows;
 }
 
-const rowText = <T>(template: Template, kind: RowKind<T>, item: T): string =>
-  evaluate(template, rowStruct(kind, item), { functions: rowFunctions(kind, item) });
+const rowText = <T>(template: Template, kind: RowKind<T>, item: T): string => evaluate(template, rowStruct(kind, item));
 
-/** `json` of a whole row escapes more characters than `json` of a field. */
-function rowFunctions<T>(kind: RowKind<T>, item: T): ReadonlyMap<string, (...args: unknown[]) => unknown> {
-  return new Map([['json', (value: unknown) => (value instanceof Struct ? rowJson(kind, item) : goJson(value))]]);
-}
+/** The column of `.Label "com.example.some-name"` is headed `some name`. */
+const labelHeader = (name: string): string => (name.split('.').at(-1) ?? '').replace(/[-_]/g, ' ');
 
 function headerText<T>(template: Template, kind: RowKind<T>): string {
-  const headers = Object.fromEntries(Object.entries(kind.columns).map(([name, { header }]) => [name, header]));
+  const headers = new Map<string, unknown>(Object.entries(kind.columns).map(([name, { header }]) => [name, header]));
+  if (kind.methods !== undefined) headers.set('Label', labelHeader);
   try {
-    return evaluate(template, headers, { functions: headerFunctions });
+    return evaluate(template, new Struct('formatter.SubHeaderContext', headers, () => '{}'), {
+      functions: headerFunctions,
+    });
   } catch (error) {
     // What a template does with a row may make no sense on its header: then the header ends there, as in docker.
     if (error instanceof TemplateError) return '';

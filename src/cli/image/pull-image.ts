@@ -1,4 +1,4 @@
-import { familiarName } from '../../spec/reference/reference.ts';
+import { formatReference, repositoryOf } from '../../spec/reference/reference.ts';
 import type { Reference } from '../../spec/reference/reference.ts';
 import { showProgress } from '../progress.ts';
 import type { ProgressDisplay } from '../progress.ts';
@@ -16,7 +16,7 @@ export async function pullImage(session: Session, request: PullRequest, display:
   const { reference, platform, all = false } = request;
   const response = await session.client.request('POST', '/images/create', {
     query: {
-      fromImage: familiarName(reference),
+      fromImage: formatReference(repositoryOf(reference)),
       tag: all ? undefined : (reference.digest ?? reference.tag),
       platform: platform.toLowerCase() || undefined,
     },

@@ -1,6 +1,6 @@
 import { messageOf } from '../../base/errors.ts';
 import { pathPart } from '../../client/client.ts';
-import { familiarName, parseReference, withDefaultTag } from '../../spec/reference/reference.ts';
+import { formatReference, parseReference, repositoryOf, withDefaultTag } from '../../spec/reference/reference.ts';
 import { defineCommand, exactly } from '../command.ts';
 import { CliError } from '../errors.ts';
 
@@ -13,7 +13,7 @@ export const tag = defineCommand({
   async run({ session, args }) {
     const [source = '', target = ''] = args;
     const reference = parseTarget(target);
-    const query = { repo: familiarName(reference), tag: reference.tag };
+    const query = { repo: formatReference(repositoryOf(reference)), tag: reference.tag };
     await session.client.json('POST', `/images/${pathPart(source)}/tag`, { query });
     return 0;
   },

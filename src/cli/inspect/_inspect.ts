@@ -43,12 +43,21 @@ export async function inspectAll(
   return 0;
 }
 
+/** JSON with whole numbers that no double holds as bigints. */
+const parseExactly = (text: string): unknown =>
+  JSON.parse(text, (_, value: unknown, context?: { source?: string }) => {
+    const isLost = typeof value === 'number' && !Number.isSafeInteger(value) && Number.isInteger(value);
+    return isLost && context?.source !== undefined && /^-?[0-9]+$/.test(context.source)
+      ? BigInt(context.source)
+      : value;
+  });
+
 function printer(format: string): ((found: Found) => string) | undefined {
   if (format === '' || format === 'json') return undefined;
   try {
     const template = parse(format);
     return ({ text, shape }) => {
-      const plain = JSON.parse(text) as unknown;
+      const plain = parseExactly(text);
       try {
         return `${evaluate(template, typedValue(plain, shape))}\n`;
       } catch (error) {

@@ -5,7 +5,7 @@ const map: Shape = { map: 'any' };
 const emptyStructs: Shape = { map: struct('struct {}', '@none', {}) };
 const options = (fields: string) => struct('struct', fields);
 
-const health = struct('container.Health', 'Status #FailingStreak @Log', {
+const health = struct('container.Health', 'Status #FailingStreak +Log', {
   Log: { list: struct('container.HealthcheckResult', 'Start End #ExitCode Output') },
 });
 
@@ -37,14 +37,14 @@ const mountSpec = struct(
 
 const hostConfig = struct(
   'container.HostConfig',
-  `@Binds ContainerIDFile @LogConfig NetworkMode @PortBindings @RestartPolicy ?AutoRemove VolumeDriver @VolumesFrom
-   @ConsoleSize @Annotations @CapAdd @CapDrop CgroupnsMode @Dns @DnsOptions @DnsSearch @ExtraHosts @GroupAdd IpcMode Cgroup
-   @Links #OomScoreAdj PidMode ?Privileged ?PublishAllPorts ?ReadonlyRootfs @SecurityOpt @StorageOpt @Tmpfs UTSMode
+  `+Binds ContainerIDFile @LogConfig NetworkMode @PortBindings @RestartPolicy ?AutoRemove VolumeDriver +VolumesFrom
+   +ConsoleSize @Annotations +CapAdd +CapDrop CgroupnsMode +Dns +DnsOptions +DnsSearch +ExtraHosts +GroupAdd IpcMode Cgroup
+   +Links #OomScoreAdj PidMode ?Privileged ?PublishAllPorts ?ReadonlyRootfs +SecurityOpt @StorageOpt @Tmpfs UTSMode
    UsernsMode #ShmSize @Sysctls Runtime Isolation #CpuShares #Memory #NanoCpus CgroupParent #BlkioWeight
    @BlkioWeightDevice @BlkioDeviceReadBps @BlkioDeviceWriteBps @BlkioDeviceReadIOps @BlkioDeviceWriteIOps #CpuPeriod
-   #CpuQuota #CpuRealtimePeriod #CpuRealtimeRuntime CpusetCpus CpusetMems @Devices @DeviceCgroupRules @DeviceRequests
+   #CpuQuota #CpuRealtimePeriod #CpuRealtimeRuntime CpusetCpus CpusetMems @Devices +DeviceCgroupRules @DeviceRequests
    #KernelMemory #KernelMemoryTCP #MemoryReservation #MemorySwap @MemorySwappiness @OomKillDisable @PidsLimit @Ulimits
-   #CpuCount #CpuPercent #IOMaximumIOps #IOMaximumBandwidth @Mounts @MaskedPaths @ReadonlyPaths @Init`.replace(
+   #CpuCount #CpuPercent #IOMaximumIOps #IOMaximumBandwidth @Mounts +MaskedPaths +ReadonlyPaths @Init`.replace(
     /\s+/g,
     ' ',
   ),
@@ -63,7 +63,7 @@ const hostConfig = struct(
     BlkioDeviceWriteIOps: rates,
     Devices: { list: options('PathOnHost PathInContainer CgroupPermissions') },
     DeviceRequests: {
-      list: struct('container.DeviceRequest', 'Driver #Count @DeviceIDs @Capabilities @Options', { Options: map }),
+      list: struct('container.DeviceRequest', 'Driver #Count +DeviceIDs +Capabilities @Options', { Options: map }),
     },
     Ulimits: { list: options('Name #Hard #Soft') },
     Mounts: { list: mountSpec },
@@ -72,27 +72,27 @@ const hostConfig = struct(
 
 const endpoint = struct(
   'network.EndpointSettings',
-  `@IPAMConfig @Links @Aliases MacAddress @DriverOpts #GwPriority NetworkID EndpointID Gateway IPAddress #IPPrefixLen
-   IPv6Gateway GlobalIPv6Address #GlobalIPv6PrefixLen @DNSNames`.replace(/\s+/g, ' '),
-  { IPAMConfig: options('IPv4Address IPv6Address @LinkLocalIPs'), DriverOpts: map },
+  `@IPAMConfig +Links +Aliases MacAddress @DriverOpts #GwPriority NetworkID EndpointID Gateway IPAddress #IPPrefixLen
+   IPv6Gateway GlobalIPv6Address #GlobalIPv6PrefixLen +DNSNames`.replace(/\s+/g, ' '),
+  { IPAMConfig: options('IPv4Address IPv6Address +LinkLocalIPs'), DriverOpts: map },
 );
 
 const networkSettings = struct(
   'container.NetworkSettings',
-  `Bridge SandboxID SandboxKey @Ports ?HairpinMode LinkLocalIPv6Address #LinkLocalIPv6PrefixLen @SecondaryIPAddresses
-   @SecondaryIPv6Addresses EndpointID Gateway GlobalIPv6Address #GlobalIPv6PrefixLen IPAddress #IPPrefixLen IPv6Gateway
+  `Bridge SandboxID SandboxKey @Ports ?HairpinMode LinkLocalIPv6Address #LinkLocalIPv6PrefixLen +SecondaryIPAddresses
+   +SecondaryIPv6Addresses EndpointID Gateway GlobalIPv6Address #GlobalIPv6PrefixLen IPAddress #IPPrefixLen IPv6Gateway
    MacAddress @Networks`.replace(/\s+/g, ' '),
   { Ports: portMap, Networks: { map: endpoint } },
 );
 
-const healthcheck = options('@Test #Interval #Timeout #StartPeriod #StartInterval #Retries');
+const healthcheck = options('+Test #Interval #Timeout #StartPeriod #StartInterval #Retries');
 const graphDriver = struct('storage.DriverData', '@Data Name', { Data: map });
 
 /** `GET /containers/{id}/json`. */
 export const containerShape = struct(
   'container.InspectResponse',
-  `Id ID Created Path @Args @State Image ResolvConfPath HostnamePath HostsPath LogPath Name #RestartCount Driver Platform
-   MountLabel ProcessLabel AppArmorProfile @ExecIDs @HostConfig @GraphDriver @SizeRw @SizeRootFs @Mounts @Config
+  `Id ID Created Path +Args @State Image ResolvConfPath HostnamePath HostsPath LogPath Name #RestartCount Driver Platform
+   MountLabel ProcessLabel AppArmorProfile +ExecIDs @HostConfig @GraphDriver @SizeRw @SizeRootFs @Mounts @Config
    @NetworkSettings @ImageManifestDescriptor`.replace(/\s+/g, ' '),
   {
     State: state,
@@ -101,9 +101,9 @@ export const containerShape = struct(
     Mounts: { list: struct('container.MountPoint', 'Type Name Source Destination Driver Mode ?RW Propagation') },
     Config: struct(
       'container.Config',
-      `Hostname Domainname User ?AttachStdin ?AttachStdout ?AttachStderr @ExposedPorts ?Tty ?OpenStdin ?StdinOnce @Env @Cmd
-       @Healthcheck ?ArgsEscaped Image @Volumes WorkingDir @Entrypoint ?NetworkDisabled MacAddress @OnBuild @Labels
-       StopSignal @StopTimeout @Shell`.replace(/\s+/g, ' '),
+      `Hostname Domainname User ?AttachStdin ?AttachStdout ?AttachStderr @ExposedPorts ?Tty ?OpenStdin ?StdinOnce +Env +Cmd
+       @Healthcheck ?ArgsEscaped Image @Volumes WorkingDir +Entrypoint ?NetworkDisabled MacAddress +OnBuild @Labels
+       StopSignal @StopTimeout +Shell`.replace(/\s+/g, ' '),
       { ExposedPorts: emptyStructs, Volumes: emptyStructs, Labels: map, Healthcheck: healthcheck },
     ),
     NetworkSettings: networkSettings,
@@ -113,17 +113,17 @@ export const containerShape = struct(
 /** `GET /images/{name}/json`. */
 export const imageShape = struct(
   'image.InspectResponse',
-  `Id ID @RepoTags @RepoDigests Parent Comment Created DockerVersion Author @Config Architecture Variant Os OsVersion #Size
-   #VirtualSize @GraphDriver @RootFS @Metadata @Descriptor @Manifests`.replace(/\s+/g, ' '),
+  `Id ID +RepoTags +RepoDigests Parent Comment Created DockerVersion Author @Config Architecture Variant Os OsVersion #Size
+   #VirtualSize @GraphDriver @RootFS @Metadata @Descriptor +Manifests`.replace(/\s+/g, ' '),
   {
     Config: struct(
       'dockerspec.DockerOCIImageConfig',
-      `User @ExposedPorts @Env @Entrypoint @Cmd @Volumes WorkingDir @Labels StopSignal ?ArgsEscaped @Healthcheck @OnBuild
-       @Shell`.replace(/\s+/g, ' '),
+      `User @ExposedPorts +Env +Entrypoint +Cmd @Volumes WorkingDir @Labels StopSignal ?ArgsEscaped @Healthcheck +OnBuild
+       +Shell`.replace(/\s+/g, ' '),
       { ExposedPorts: emptyStructs, Volumes: emptyStructs, Labels: map, Healthcheck: healthcheck },
     ),
     GraphDriver: graphDriver,
-    RootFS: options('Type @Layers'),
+    RootFS: options('Type +Layers'),
     Metadata: options('LastTagTime'),
   },
 );
@@ -132,7 +132,7 @@ export const imageShape = struct(
 export const networkShape = struct(
   'network.Inspect',
   `Name Id ID Created Scope Driver ?EnableIPv4 ?EnableIPv6 @IPAM ?Internal ?Attachable ?Ingress @ConfigFrom ?ConfigOnly
-   @Containers @Options @Labels @Peers @Services`.replace(/\s+/g, ' '),
+   @Containers @Options @Labels +Peers @Services`.replace(/\s+/g, ' '),
   {
     IPAM: struct('network.IPAM', 'Driver @Options @Config', {
       Options: map,

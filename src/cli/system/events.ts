@@ -1,5 +1,5 @@
 import { evaluate, parse } from '../../base/text/template/evaluate.ts';
-import { Struct } from '../../base/text/template/values.ts';
+import { goJson, Struct } from '../../base/text/template/values.ts';
 import { TemplateError } from '../../base/text/template/nodes.ts';
 import { jsonTexts } from '../../client/stream.ts';
 import { defineCommand, noArguments } from '../command.ts';
@@ -20,16 +20,14 @@ interface EventMessage {
   readonly time?: number;
 }
 
-/** An event with what JSON.parse would lose: its text, and its time in nanoseconds, which no double holds. */
+/** An event with what JSON.parse would lose: its time in nanoseconds, which no double holds. */
 interface Received {
   readonly event: EventMessage;
-  readonly text: string;
   readonly timeNano: bigint;
 }
 
 const receive = (text: string): Received => ({
   event: JSON.parse(text) as EventMessage,
-  text,
   // A quote inside of a value would have a backslash in front.
   timeNano: BigInt(/"timeNano":([0-9]+)/.exec(text)?.[1] ?? 0),
 });
@@ -60,7 +58,7 @@ export const events = defineCommand({
 
 function printer(format: string): (received: Received) => string {
   if (format === '') return plainText;
-  if (format === 'json') return ({ text }) => text;
+  if (format === 'json') return eventJson;
   const bad = (error: unknown): never => {
     if (error instanceof TemplateError) throw new CliError(`Error parsing format: ${error.message}`, 64);
     throw error;
@@ -75,7 +73,8 @@ function printer(format: string): (received: Received) => string {
 }
 
 /** The fields under the names that Go templates use for them. */
-function eventStruct({ event, timeNano }: Received): Struct {
+function eventStruct(received: Received): Struct {
+  const { event, timeNano } = received;
   const actor = new Map<string, unknown>([
     ['ID', event.Actor.ID],
     ['Attributes', new Map(Object.entries(event.Actor.Attributes ?? {}))],
@@ -86,12 +85,25 @@ function eventStruct({ event, timeNano }: Received): Struct {
     ['From', event.from ?? ''],
     ['Type', event.Type],
     ['Action', event.Action],
-    ['Actor', new Struct('events.Actor', actor, () => event.Actor)],
+    ['Actor', new Struct('events.Actor', actor, () => actorJson(event))],
     ['Scope', event.scope ?? ''],
     ['Time', event.time ?? 0],
     ['TimeNano', timeNano],
   ]);
-  return new Struct('*events.Message', fields, () => event);
+  return new Struct('*events.Message', fields, () => eventJson(received));
+}
+
+const actorJson = ({ Actor }: EventMessage): string =>
+  `{"ID":${JSON.stringify(Actor.ID)},"Attributes":${goJson(Actor.Attributes)}}`;
+
+/** The event's fields in the engine's order, with sorted attributes and all digits of the time. */
+function eventJson({ event, timeNano }: Received): string {
+  const fields = Object.entries(event).map(([name, value]) => {
+    const text =
+      name === 'Actor' ? actorJson(event) : name === 'timeNano' ? timeNano.toString() : JSON.stringify(value);
+    return `${JSON.stringify(name)}:${text}`;
+  });
+  return `{${fields.join(',')}}`;
 }
 
 function plainText(received: Received): string {

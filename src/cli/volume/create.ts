@@ -24,9 +24,9 @@ export const create = defineCommand({
     const { Name } = await session.client.json<VolumeView>('POST', '/volumes/create', {
       body: {
         Driver: flags.driver,
-        DriverOpts: Object.fromEntries(flags.opt),
-        Labels: pairs(flags.label),
-        Name: argument || flags.name,
+        ...(flags.opt.size === 0 ? {} : { DriverOpts: Object.fromEntries(flags.opt) }),
+        ...(flags.label.length === 0 ? {} : { Labels: pairs(flags.label) }),
+        ...(argument || flags.name ? { Name: argument || flags.name } : {}),
       },
     });
     session.out(`${Name}\n`);

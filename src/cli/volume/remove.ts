@@ -1,5 +1,4 @@
 import { pathPart } from '../../client/client.ts';
-import { isNotFound } from '../../client/errors.ts';
 import { atLeast, defineCommand } from '../command.ts';
 import { flag, types } from '../flags/types.ts';
 import { forEachName } from '../parallel.ts';
@@ -11,10 +10,7 @@ export const remove = defineCommand({
   flags: { force: flag(types.bool, 'Do not complain about volumes that are not there', { short: 'f' }) },
   args: atLeast(1),
   run: ({ session, flags, args }) =>
-    forEachName(
-      session,
-      args,
-      (name) => session.client.json('DELETE', `/volumes/${pathPart(name)}`, { query: { force: flags.force } }),
-      (error) => flags.force && isNotFound(error),
+    forEachName(session, args, (name) =>
+      session.client.json('DELETE', `/volumes/${pathPart(name)}`, { query: { force: flags.force } }),
     ),
 });

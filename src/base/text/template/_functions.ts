@@ -1,5 +1,5 @@
 import { formatVerbs } from './_printf.ts';
-import { goJson, isPlainObject, isTrue, printValue, typeNameOf } from './values.ts';
+import { goJson, isPlainObject, isTrue, nilMap, nilSlice, printValue, TypedNil, typeNameOf } from './values.ts';
 
 export type TemplateFunction = (...args: unknown[]) => unknown;
 
@@ -40,6 +40,11 @@ function index(item: unknown, ...keys: unknown[]): unknown {
   let value = item;
   for (const key of keys) {
     if (value === null || value === undefined) throw new FunctionError('index of untyped nil');
+    if (value === nilSlice) throw new FunctionError(`index out of range: ${printValue(key)}`);
+    if (value === nilMap) {
+      value = '';
+      continue;
+    }
     if (Array.isArray(value) || typeof value === 'string') {
       if (typeof key !== 'number') throw new FunctionError(`cannot index slice/array with type ${typeNameOf(key)}`);
       if (key < 0 || key >= value.length) throw new FunctionError(`index out of range: ${key}`);
@@ -69,6 +74,7 @@ function slice(item: unknown, ...bounds: unknown[]): unknown {
 function length(item: unknown): number {
   if (typeof item === 'string') return new TextEncoder().encode(item).length;
   if (Array.isArray(item)) return item.length;
+  if (item instanceof TypedNil) return 0;
   if (item instanceof Map) return item.size;
   if (isPlainObject(item)) return Object.keys(item).length;
   if (item === null || item === undefined) throw new FunctionError('len of nil pointer');
@@ -152,7 +158,7 @@ export const builtins: ReadonlyMap<string, TemplateFunction> = new Map<string, T
 ]);
 
 function list(value: unknown): unknown[] {
-  if (value === null || value === undefined) return [];
+  if (value === null || value === undefined || value === nilSlice) return [];
   if (!Array.isArray(value)) throw wrongType(value, '[]string');
   return value;
 }

@@ -3,7 +3,7 @@ import type { TemplateFunction } from './_functions.ts';
 import type { Node, Operand, Pipe, Template } from './nodes.ts';
 import { TemplateError } from './nodes.ts';
 import { parseTemplate } from './parse.ts';
-import { isPlainObject, isTrue, printValue, sortedEntries, Struct, typeNameOf } from './values.ts';
+import { isPlainObject, isTrue, nilMap, printValue, sortedEntries, Struct, TypedNil, typeNameOf } from './values.ts';
 
 export interface EvaluateOptions {
   /** A key that a plain object lacks is an error (`missingkey=error`); else it prints `<no value>`. */
@@ -107,7 +107,7 @@ class Run {
   }
 
   #entries(pipe: Pipe, value: unknown): [unknown, unknown][] {
-    if (value === null || value === undefined) return [];
+    if (value === null || value === undefined || value instanceof TypedNil) return [];
     if (Array.isArray(value)) return value.map((item, index) => [index, item]);
     if (typeof value === 'number') return Array.from({ length: Math.max(value, 0) }, (_, index) => [index, index]);
     if (value instanceof Map || isPlainObject(value)) return sortedEntries(value);
@@ -219,6 +219,7 @@ class Run {
     }
     if (args !== undefined) throw this.#fail(operand, `${name} is not a method but has arguments`);
     if (value instanceof Map) return value.get(name);
+    if (value === nilMap) return undefined;
     if (isPlainObject(value)) {
       if (Object.hasOwn(value, name)) return value[name];
       if (this.#options.strictKeys === true) {

@@ -8,15 +8,26 @@ export class Struct {
   readonly typeName: string;
   /** In order of declaration; a function is a method, called when the template names it. */
   readonly fields: ReadonlyMap<string, unknown>;
-  /** What the function `json` prints for it. */
-  readonly json: () => unknown;
+  /** The JSON text that the function `json` prints for it. */
+  readonly json: () => string;
 
-  constructor(typeName: string, fields: ReadonlyMap<string, unknown>, json: () => unknown) {
+  constructor(typeName: string, fields: ReadonlyMap<string, unknown>, json: () => string) {
     this.typeName = typeName;
     this.fields = fields;
     this.json = json;
   }
 }
+
+/** A nil slice or map: empty, but of a known type, so that it prints as `[]` or `map[]`. */
+export class TypedNil {
+  readonly printed: '[]' | 'map[]';
+
+  constructor(printed: '[]' | 'map[]') {
+    this.printed = printed;
+  }
+}
+export const nilSlice = new TypedNil('[]');
+export const nilMap = new TypedNil('map[]');
 
 export type PlainObject = Readonly<Record<string, unknown>>;
 
@@ -25,7 +36,8 @@ export const isPlainObject = (value: unknown): value is PlainObject =>
   value !== null &&
   !Array.isArray(value) &&
   !(value instanceof Map) &&
-  !(value instanceof Struct);
+  !(value instanceof Struct) &&
+  !(value instanceof TypedNil);
 
 /** Go's "is it empty": false, 0, nil, and strings, slices and maps without content; a struct never is. */
 export function isTrue(value: unknown): boolean {
@@ -33,6 +45,7 @@ export function isTrue(value: unknown): boolean {
     return false;
   if (Array.isArray(value)) return value.length > 0;
   if (value instanceof Map) return value.size > 0;
+  if (value instanceof TypedNil) return false;
   return !isPlainObject(value) || Object.keys(value).length > 0;
 }
 
@@ -49,6 +62,7 @@ export function sortedEntries(value: ReadonlyMap<unknown, unknown> | PlainObject
 export function typeNameOf(value: unknown): string {
   if (value === null || value === undefined) return 'nil';
   if (value instanceof Struct) return value.typeName;
+  if (value instanceof TypedNil) return value.printed === '[]' ? '[]interface {}' : 'map[string]interface {}';
   if (Array.isArray(value)) return '[]interface {}';
   if (typeof value === 'string') return 'string';
   if (typeof value === 'boolean') return 'bool';
@@ -61,6 +75,7 @@ export function typeNameOf(value: unknown): string {
 export function printValue(value: unknown): string {
   if (value === null || value === undefined) return '<nil>';
   if (typeof value === 'number') return printNumber(value);
+  if (value instanceof TypedNil) return value.printed;
   if (Array.isArray(value)) return `[${value.map(printValue).join(' ')}]`;
   if (value instanceof Struct) return `{${[...value.fields.values()].map(printValue).join(' ')}}`;
   if (value instanceof Map || isPlainObject(value)) {
@@ -83,8 +98,8 @@ function goExponent(value: number): string {
 
 /** JSON as Go's encoder writes it: keys of maps sorted, those of structs in order of declaration. */
 export function goJson(value: unknown): string {
-  if (value === null || value === undefined) return 'null';
-  if (value instanceof Struct) return plainJson(value.json());
+  if (value === null || value === undefined || value instanceof TypedNil) return 'null';
+  if (value instanceof Struct) return value.json();
   if (Array.isArray(value)) return `[${value.map(goJson).join(',')}]`;
   if (value instanceof Map || isPlainObject(value)) {
     return `{${sortedEntries(value)

@@ -1,0 +1,87 @@
+import assert from 'node:assert/strict';
+import { spawn, spawnSync } from 'node:child_process';
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import type { FakeEngine, SeenRequest } from './fake-engine.ts';
+
+export interface Outcome {
+  readonly stdout: string;
+  readonly stderr: string;
+  readonly code: number | null;
+  readonly requests: readonly SeenRequest[];
+}
+
+export interface RunOptions {
+  readonly input?: string;
+  readonly env?: Readonly<Record<string, string>>;
+}
+
+const source = join(import.meta.dirname, '../../src/bin/gantry.ts');
+/** The compiled command when GANTRY_BIN names it, else its source. */
+const gantry: readonly [string, ...string[]] =
+  process.env['GANTRY_BIN'] === undefined
+    ? [process.execPath, '--disable-warning=ExperimentalWarning', source]
+    : [process.env['GANTRY_BIN']];
+
+/** Whether the docker client is there to compare with. */
+export const hasDocker = spawnSync('docker', ['--version']).status === 0;
+
+/** A temporary folder, removed with the process. */
+export function temporaryFolder(): string {
+  const folder = mkdtempSync(join(tmpdir(), 'gantry-cli-'));
+  process.on('exit', () => rmSync(folder, { recursive: true, force: true }));
+  return folder;
+}
+
+export async function runProgram(
+  program: 'docker' | 'gantry',
+  engine: FakeEngine,
+  args: readonly string[],
+  { input, env = {} }: RunOptions = {},
+): Promise<Outcome> {
+  const [path, ...first] = program === 'docker' ? (['docker'] as const) : gantry;
+  engine.takeRequests();
+  const child = spawn(path, [...first, '-H', `unix://${engine.socket}`, ...args], {
+    env: { PATH: process.env['PATH'], HOME: '/nonexistent', TZ: 'UTC', ...env },
+    stdio: [input === undefined ? 'ignore' : 'pipe', 'pipe', 'pipe'],
+  });
+  child.stdin?.end(input);
+  const collect = async (stream: AsyncIterable<Buffer> | null): Promise<string> => {
+    const chunks: Buffer[] = [];
+    for await (const chunk of stream ?? []) chunks.push(chunk);
+    return Buffer.concat(chunks).toString();
+  };
+  const ended = new Promise<number | null>((resolve) => child.on('close', resolve));
+  const [stdout, stderr, code] = await Promise.all([collect(child.stdout), collect(child.stderr), ended]);
+  return { stdout, stderr, code, requests: engine.takeRequests() };
+}
+
+/** Docker's own name in its messages is the only difference that is allowed. */
+const renamed = (text: string): string =>
+  text
+    .replaceAll('docker: ', 'gantry: ')
+    .replaceAll(/(['" :])docker( |')(?!login)/g, '$1gantry$2')
+    .replaceAll('Docker daemon', 'Gantry daemon');
+
+/** Docker works on several containers at once, in no order. */
+function ordered(requests: readonly SeenRequest[]): readonly SeenRequest[] {
+  const isParallel =
+    requests.length > 1 && new Set(requests.map(({ method, path }) => method + path.split('/').at(-1))).size <= 2;
+  const key = ({ method, path }: SeenRequest) => `${method} ${path}`;
+  return isParallel ? requests.toSorted((a, b) => (key(a) < key(b) ? -1 : 1)) : requests;
+}
+
+/** Runs both clients and checks that output, exit code and (unless told otherwise) requests are the same. */
+export async function sameAsDocker(
+  engine: FakeEngine,
+  args: readonly string[],
+  options: RunOptions & { readonly requests?: boolean } = {},
+): Promise<void> {
+  const docker = await runProgram('docker', engine, args, options);
+  const own = await runProgram('gantry', engine, args, options);
+  assert.equal(own.stdout, renamed(docker.stdout), 'stdout');
+  assert.equal(own.stderr, renamed(docker.stderr), 'stderr');
+  assert.equal(own.code, docker.code, 'exit code');
+  if (options.requests !== false) assert.deepEqual(ordered(own.requests), ordered(docker.requests), 'requests');
+}

@@ -1,0 +1,108 @@
+import { createServer } from 'node:http';
+import type { IncomingMessage, Server, ServerResponse } from 'node:http';
+import type { Duplex } from 'node:stream';
+import { readAll } from '../../src/base/stream.ts';
+import { answers } from './_answers.ts';
+
+/** A request as the fake engine saw it; the version prefix is taken off. */
+export interface SeenRequest {
+  readonly method: string;
+  readonly path: string;
+  readonly query: Readonly<Record<string, string[]>>;
+  readonly body: unknown;
+}
+
+/** An engine of canned answers, so that two clients can be given exactly the same. */
+export interface FakeEngine extends AsyncDisposable {
+  readonly socket: string;
+  /** Requests since the last call, pings left out. */
+  takeRequests(): SeenRequest[];
+}
+
+export interface Exchange {
+  readonly request: IncomingMessage;
+  readonly response: ServerResponse;
+  readonly seen: SeenRequest;
+}
+
+/** Listens on a unix socket at `path`. */
+export async function startFakeEngine(path: string): Promise<FakeEngine> {
+  let seen: SeenRequest[] = [];
+  const server = createServer((request, response) => void serve(request, response));
+  const read = async (request: IncomingMessage): Promise<SeenRequest> => {
+    const url = new URL(request.url ?? '/', 'http://engine');
+    const query: Record<string, string[]> = {};
+    for (const name of new Set(url.searchParams.keys())) query[name] = url.searchParams.getAll(name);
+    const bytes = await readAll(request, 64 << 20);
+    const isJson = request.headers['content-type'] === 'application/json' && bytes.length > 0;
+    const text = new TextDecoder().decode(bytes);
+    const body = isJson ? (JSON.parse(text) as unknown) : bytes.length === 0 ? undefined : text;
+    return { method: request.method ?? '', path: decodeURI(url.pathname.replace(/^\/v1\.\d+/, '')), query, body };
+  };
+  const serve = async (request: IncomingMessage, response: ServerResponse): Promise<void> => {
+    const one = await read(request);
+    response.setHeader('Api-Version', '1.49');
+    response.setHeader('OSType', 'linux');
+    response.setHeader('Server', 'Fake');
+    if (one.path === '/_ping') {
+      response.setHeader('Content-Type', 'text/plain');
+      response.end(one.method === 'HEAD' ? '' : 'OK');
+      return;
+    }
+    seen.push(one);
+    await answers({ request, response, seen: one });
+  };
+  server.on('upgrade', (request: IncomingMessage, socket: Duplex) => void upgrade(request, socket));
+  const upgrade = async (request: IncomingMessage, socket: Duplex): Promise<void> => {
+    const one = await read(request);
+    seen.push(one);
+    hijack(one, socket);
+  };
+  await new Promise<void>((resolve) => server.listen(path, resolve));
+  return {
+    socket: path,
+    takeRequests: () => {
+      const taken = seen;
+      seen = [];
+      return taken;
+    },
+    [Symbol.asyncDispose]: () => close(server),
+  };
+}
+
+function close(server: Server): Promise<void> {
+  server.closeAllConnections();
+  return new Promise((resolve) => void server.close(() => resolve()));
+}
+
+const frame = (stream: number, text: string): Buffer => {
+  const payload = Buffer.from(text);
+  const header = Buffer.alloc(8);
+  header[0] = stream;
+  header.writeUInt32BE(payload.length, 4);
+  return Buffer.concat([header, payload]);
+};
+
+/** What `attach` and `exec` say: both streams, then whatever came in, in upper case. */
+function hijack({ path }: SeenRequest, socket: Duplex): void {
+  socket.on('error', () => undefined);
+  if (path.includes('missing')) {
+    const body = JSON.stringify({ message: 'No such container: missing' });
+    socket.end(
+      `HTTP/1.1 404 Not Found\r\nContent-Type: application/json\r\nContent-Length: ${body.length}\r\n\r\n${body}`,
+    );
+    return;
+  }
+  socket.write(
+    'HTTP/1.1 101 UPGRADED\r\nContent-Type: application/vnd.docker.multiplexed-stream\r\nConnection: Upgrade\r\nUpgrade: tcp\r\nApi-Version: 1.49\r\n\r\n',
+  );
+  socket.write(frame(1, 'to stdout\n'));
+  socket.write(frame(2, 'to stderr\n'));
+  const chunks: Buffer[] = [];
+  socket.on('data', (chunk: Buffer) => chunks.push(chunk));
+  socket.on('end', () => {
+    const input = Buffer.concat(chunks).toString();
+    if (input !== '') socket.write(frame(1, input.toUpperCase()));
+    socket.end();
+  });
+}
