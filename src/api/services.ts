@@ -15,7 +15,6 @@ import type { Filters } from '../spec/engine/filters.ts';
 import type { ImageDeleteItem, ImageHistoryItem, ImageInspect, ImageSummary } from '../spec/engine/image.ts';
 import type { NetworkView } from '../spec/engine/network.ts';
 import type { ProgressSink } from '../spec/engine/progress.ts';
-import type { StatsView } from '../spec/engine/stats.ts';
 import type { InfoView, VersionView } from '../spec/engine/system.ts';
 import type { CreateVolumeRequest, VolumeListView, VolumePruneView, VolumeView } from '../spec/engine/volume.ts';
 
@@ -106,14 +105,6 @@ export interface ContainerService {
   attach(nameOrId: string): Promise<AttachSession>;
   /** @throws before the first entry when the container does not exist or its log cannot be read. */
   logs(nameOrId: string, options: LogReadOptions): Promise<{ tty: boolean; entries: AsyncIterable<LogEntry> }>;
-  /**
-   * One view a second until the signal aborts or the container is gone; with `stream` false a single one, which with
-   * `oneShot` says nothing about rates. A container that does not run has views without numbers.
-   */
-  stats(
-    nameOrId: string,
-    options: { stream: boolean; oneShot: boolean; signal: AbortSignal },
-  ): Promise<AsyncIterable<StatsView>>;
   /** @throws conflict when it does not run. */
   resize(nameOrId: string, rows: number, columns: number): Promise<void>;
 }

@@ -133,7 +133,9 @@ function fakeStorage({
   };
 }
 
-function fakeProcesses(world: World): Pick<ContainerPorts, 'networks' | 'launcher' | 'usage' | 'logs'> {
+function fakeProcesses(
+  world: World,
+): Pick<ContainerPorts, 'networks' | 'launcher' | 'usage' | 'logs' | 'runtimeSettings'> {
   const { failures, open, runs, signals, adoptable } = world;
   return {
     networks: {
@@ -176,6 +178,7 @@ function fakeProcesses(world: World): Pick<ContainerPorts, 'networks' | 'launche
       reopenLog: async () => undefined,
       sweep: async () => undefined,
     },
+    runtimeSettings: { check: async () => [] },
     usage: { read: async () => Promise.reject(new Error('no usage here')) },
     logs: {
       read: async function* () {},

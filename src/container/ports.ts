@@ -5,6 +5,7 @@ import type { Launcher } from '../spec/contract/launch.ts';
 import type { ContainerLogs } from '../spec/contract/logs.ts';
 import type { Networks } from '../spec/contract/network.ts';
 import type { StateJournal } from '../spec/contract/state.ts';
+import type { HostConfig } from '../spec/engine/container.ts';
 import type { UsageReader } from '../spec/contract/usage.ts';
 import type { Snapshots, Volumes } from '../spec/contract/storage.ts';
 
@@ -51,6 +52,12 @@ export interface ContainerSettings {
   readonly onlineMems: string | undefined;
 }
 
+/** What the host's runtime could not do of a container's settings; looked at when it is created. */
+export interface SettingsCheck {
+  /** Gives warnings for the client. @throws invalid naming the setting. */
+  check(config: HostConfig): Promise<string[]>;
+}
+
 export interface ContainerPorts {
   readonly journal: StateJournal;
   readonly images: RunnableImages;
@@ -59,6 +66,7 @@ export interface ContainerPorts {
   readonly networks: Networks;
   readonly launcher: Launcher;
   readonly usage: UsageReader;
+  readonly runtimeSettings: SettingsCheck;
   readonly logs: ContainerLogs;
   readonly roots: RootAccess;
   readonly host: HostFiles;

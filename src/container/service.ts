@@ -71,8 +71,9 @@ export function createContainerService(ports: ContainerPorts) {
       startable: async (id: string) => {
         const { container, exec } = ctx.table.findExec(id);
         requireStartable(container, exec);
-        const { Tty, AttachStdin, DetachKeys } = exec.request;
-        return { tty: Tty, openStdin: AttachStdin, detachKeys: DetachKeys };
+        const { Tty, AttachStdin, AttachStdout, AttachStderr, DetachKeys } = exec.request;
+        const shows = { stdout: AttachStdout, stderr: AttachStderr };
+        return { tty: Tty, openStdin: AttachStdin, ...shows, detachKeys: DetachKeys };
       },
       start: async (id: string, options: { consoleSize?: readonly [number, number]; sinks: readonly StdioSink[] }) => {
         const { container, exec } = ctx.table.findExec(id);

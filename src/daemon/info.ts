@@ -1,6 +1,7 @@
 import { readdir, readFile } from 'node:fs/promises';
 import { cpus, hostname, release, totalmem } from 'node:os';
 import { monitorEventLoopDelay } from 'node:perf_hooks';
+import { maxApiVersion, minApiVersion } from '../api/versions.ts';
 import type { InfoView, VersionView } from '../spec/engine/system.ts';
 import type { HostFacts } from '../runtime/oci/host.ts';
 import type { EngineConfig } from './config.ts';
@@ -39,19 +40,23 @@ export function createSystem(sources: SystemSources) {
   };
 }
 
+/** The command line shows a component's details, SDKs the outer fields: both tell the same. */
 function versionOf({ facts }: SystemSources): VersionView {
-  return {
-    Platform: { Name: 'Gantry' },
-    Components: [{ Name: 'Engine', Version: engineVersion, Details: { KernelVersion: release(), Os: 'linux' } }],
-    Version: engineVersion,
-    ApiVersion: '',
-    MinAPIVersion: '',
+  const common = {
+    ApiVersion: maxApiVersion,
+    MinAPIVersion: minApiVersion,
     GitCommit: '',
-    GoVersion: `node ${process.versions.node}`,
+    GoVersion: `node${process.versions.node}`,
     Os: 'linux',
     Arch: imageArchitecture[facts.arch],
     KernelVersion: release(),
     BuildTime: '',
+  };
+  return {
+    Platform: { Name: 'Gantry' },
+    Components: [{ Name: 'Engine', Version: engineVersion, Details: { ...common, Experimental: 'false' } }],
+    Version: engineVersion,
+    ...common,
   };
 }
 

@@ -16,7 +16,6 @@ export function containerStreamHandlers(containers: ContainerService): Handlers 
   return {
     ContainerAttach: (exchange) => attach(exchange, containers),
     ContainerLogs: (exchange) => logs(exchange, containers),
-    ContainerStats: (exchange) => stats(exchange, containers),
   };
 }
 
@@ -106,19 +105,4 @@ function withPrefix(entry: LogEntry, wanted: { timestamps: boolean; details: boo
 function fixedTime(ns: bigint): string {
   const seconds = new Date(Number(ns / 1_000_000n)).toISOString().slice(0, 19);
   return `${seconds}.${(ns % 1_000_000_000n).toString().padStart(9, '0')}Z`;
-}
-
-async function stats(exchange: Exchange, containers: ContainerService): Promise<void> {
-  const { response, signal } = exchange;
-  const stream = exchange.flag('stream', true);
-  const oneShot = !stream && exchange.minor >= 41 && exchange.flag('one-shot');
-  if (stream && exchange.flag('one-shot')) throw invalid('cannot have stream=true and one-shot=true');
-  const views = await containers.stats(exchange.param('id'), { stream, oneShot, signal });
-  beginStream(response, 'application/json');
-  try {
-    for await (const view of views) await writeChunk(response, `${JSON.stringify(view)}\n`, signal);
-  } catch (error) {
-    if (!signal.aborted) throw error;
-  }
-  response.end();
 }

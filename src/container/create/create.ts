@@ -29,6 +29,7 @@ export async function createContainer(
     runtime: ctx.settings.defaultRuntime,
     logDriver: ctx.settings.defaultLogDriver,
   });
+  warnings.push(...(await ctx.runtimeSettings.check(hostConfig)));
   if (!hostConfig.NetworkMode.startsWith('container:')) {
     ctx.networks.validate({
       networkMode: hostConfig.NetworkMode,

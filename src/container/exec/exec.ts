@@ -134,7 +134,7 @@ async function planExec(
         container: config.Env,
         exec: request.Env,
       }),
-      cwd: cwd === '' ? '/' : cwd,
+      cwd: await ctx.roots.resolve(root, cwd === '' ? '/' : cwd),
       user,
       tty: request.Tty,
       ...(exec.pendingSize === undefined ? {} : { consoleSize: exec.pendingSize }),

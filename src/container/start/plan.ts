@@ -44,7 +44,8 @@ export async function planLaunch(
     process: {
       args,
       env: processEnvironment({ hostname, tty: config.Tty, home, container: config.Env }),
-      cwd,
+      // Free of links: a runtime would follow an image's link out of the container.
+      cwd: resolvedCwd,
       user,
       tty: config.Tty,
       ...(hostConfig.ConsoleSize[0] > 0 ? { consoleSize: hostConfig.ConsoleSize } : {}),

@@ -5,7 +5,6 @@ import { test } from 'node:test';
 import { parseMountTable } from '../mount/table.ts';
 import { spawn } from '../process/spawn.ts';
 import { cgroupPids, childCgroups, createCgroup, killCgroup, oomKills, removeCgroup } from './cgroup.ts';
-import { freezeCgroup, isFrozen, thawCgroup } from './freezer.ts';
 import { cgroupDirectories, controllerDirectory, detectCgroups, readCgroupLayout } from './layout.ts';
 
 const skip = process.getuid?.() === 0 ? false : 'cgroups need root';
@@ -46,11 +45,6 @@ test('a cgroup is made, its processes are killed, and it goes', { skip }, async 
     assert.deepEqual(await cgroupPids(layout, path), [child.pid]);
     assert.deepEqual(await childCgroups(layout, path), ['inner']);
     assert.equal(await oomKills(layout, path), 0);
-    await freezeCgroup(layout, `${path}/inner`);
-    assert.equal(await isFrozen(layout, `${path}/inner`), true);
-    await thawCgroup(layout, `${path}/inner`);
-    assert.equal(await isFrozen(layout, `${path}/inner`), false);
-    await freezeCgroup(layout, path);
     assert.equal(await killCgroup(layout, path), true);
     assert.equal((await child.exited).signal, 9);
   } finally {

@@ -4,7 +4,6 @@ import { delay } from '../../base/async.ts';
 import { closeFd } from '../ffi/descriptor.ts';
 import { systemCode } from '../ffi/errors.ts';
 import { openPidfd, signalPidfd } from '../process/pidfd.ts';
-import { thawCgroup } from './freezer.ts';
 import { type CgroupLayout, cgroupDirectories, checkedPath, controllerDirectory } from './layout.ts';
 
 const SIGKILL = 9;
@@ -81,8 +80,6 @@ export async function killCgroup(layout: CgroupLayout, path: string, timeoutMs =
     if (performance.now() > end) return false;
     if (layout.kind !== 'v2' || !(await killAtOnce(layout, path))) {
       for (const pid of pids) await killMember(pid, path);
-      // A frozen process of v1 takes no signal, not even this one.
-      if (layout.kind !== 'v2') await thawCgroup(layout, path).catch(() => undefined);
     }
     await delay(Math.min(50, 1 + round * 2));
   }

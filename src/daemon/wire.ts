@@ -1,0 +1,170 @@
+import { readFile } from 'node:fs/promises';
+import { cpus } from 'node:os';
+import type { ApiServices } from '../api/services.ts';
+import type { Clock } from '../base/clock.ts';
+import type { Logger } from '../base/log.ts';
+import type { Scope } from '../base/scope.ts';
+import { createContainerService } from '../container/service.ts';
+import { sizeOf } from '../container/start/plan.ts';
+import { Journal } from '../events/journal.ts';
+import { type ImageService, openImages } from '../image/service.ts';
+import { openContainerLogs } from '../logs/open.ts';
+import { openNetworks } from '../network/open.ts';
+import { createRegistryClient } from '../registry/client/client.ts';
+import { openLauncher } from '../runtime/launcher/launcher.ts';
+import { Runtimes } from '../runtime/launcher/runtimes.ts';
+import { checkHostConfig } from '../runtime/oci/check.ts';
+import { readHostFacts } from '../runtime/oci/facts.ts';
+import type { HostFacts } from '../runtime/oci/host.ts';
+import { createUsageReader } from '../runtime/usage/read.ts';
+import type { ContainerId } from '../base/ids.ts';
+import { openStateDb } from '../store/db/open.ts';
+import { openStore } from '../store/open.ts';
+import { readCgroupLayout } from '../sys/cgroup/layout.ts';
+import type { EngineConfig } from './config.ts';
+import { hostFiles, rootAccess } from './host-access.ts';
+import { noVolumeApi, noVolumes } from './no-volumes.ts';
+import { createSystem } from './info.ts';
+import { engineVersion } from './version.ts';
+
+/** Everything behind the API of one engine, joined. */
+export interface WiredEngine {
+  readonly services: ApiServices;
+  /** Finds containers as they are, and restores what they stand on; once, before anything else. */
+  recover(): Promise<() => void>;
+}
+
+/** The defaults of log rotation: a container's log takes at most some 60 MB unless its owner says otherwise. */
+const defaultLogBytes = 20 << 20;
+const defaultLogFiles = 3;
+
+/**
+ * Opens every room and joins them; `scope` closes them in reverse order. No process is followed and no kernel object
+ * changed before `recover`.
+ */
+export async function wire(
+  config: EngineConfig,
+  engine: { readonly id: string; readonly clock: Clock; readonly log: Logger },
+  scope: Scope,
+): Promise<WiredEngine> {
+  const { clock, log } = engine;
+  const { dataRoot, execRoot, names } = config;
+  const { defaultRuntime, runtimes } = await findRuntimes(config);
+  const [facts, layout] = await Promise.all([
+    readHostFacts({ cgroupParent: names.cgroupParent, defaults: { noNewPrivileges: false, pidsLimit: undefined } }),
+    readCgroupLayout(),
+  ]);
+  const db = await scope.acquire(openStateDb(`${dataRoot}/state.db`, log), (open) => open.close());
+  const journal = await scope.acquire(new Journal(db, clock), (open) => open.close());
+  const store = await scope.acquire(openStore({ dataRoot, log }), (open) => open.close());
+  const nameOf = (id: ContainerId): string | undefined => containers.names(id);
+  const networks = await scope.acquire(
+    openNetworks(
+      { bridgeName: names.bridge, tableName: names.nftTable, interfacePrefix: names.interfacePrefix },
+      { journal, clock, log, containerName: nameOf },
+    ),
+    (open) => open.shutdown(),
+  );
+  const volumes = noVolumes;
+  const registry = createRegistryClient({
+    insecureRegistries: config.insecureRegistries,
+    userAgent: `gantry/${engineVersion}`,
+  });
+  const images = await openImages({
+    journal,
+    store,
+    registry,
+    log,
+    clock,
+    isRunning: (id) => containers.isRunning(id as ContainerId),
+  });
+  const launcher = await openLauncher({ stateDirectory: `${execRoot}/monitors`, host: facts, log });
+  const containers = createContainerService({
+    journal,
+    images,
+    snapshots: store.snapshots,
+    volumes,
+    networks,
+    launcher,
+    runtimeSettings: { check: (settings) => checkHostConfig(settings, facts) },
+    usage: createUsageReader(layout, names.cgroupParent, clock),
+    logs: openContainerLogs({ log }),
+    roots: rootAccess,
+    host: hostFiles,
+    clock,
+    log,
+    settings: await containerSettings(config, facts, { defaultRuntime, runtimes: new Set(Object.keys(runtimes)) }),
+  });
+  scope.defer(() => containers.close());
+  const system = createSystem({
+    config,
+    engineId: engine.id,
+    facts,
+    runtimes,
+    defaultRuntime,
+    containerCounts: () => containers.counts(),
+    imageCount: async () => images.count(),
+    eventListeners: () => journal.listeners,
+    now: () => new Date(),
+  });
+  scope.defer(() => void system.close());
+  const services: ApiServices = {
+    system,
+    events: journal,
+    containers: containers.containers,
+    execs: containers.execs,
+    images,
+    volumes: noVolumeApi,
+    networks,
+  };
+  return { services, recover: () => recoverAll(containers, images) };
+}
+
+async function recoverAll(
+  containers: ReturnType<typeof createContainerService>,
+  images: ImageService,
+): Promise<() => void> {
+  const { toStart } = await containers.recover();
+  await images.sweep();
+  return () => containers.startRecovered(toStart);
+}
+
+/** The runtimes that this host has, and the one for containers that name none. @throws unavailable when there is none. */
+async function findRuntimes(config: EngineConfig) {
+  const finder = new Runtimes(new Map());
+  const defaultRuntime = await finder.find(config.defaultRuntime ?? '');
+  const runtimes: Record<string, { path: string }> = { [defaultRuntime.name]: { path: defaultRuntime.path } };
+  for (const name of ['crun', 'runc']) {
+    const found = await finder.find(name).catch(() => undefined);
+    if (found !== undefined) runtimes[name] = { path: found.path };
+  }
+  return { defaultRuntime: defaultRuntime.name, runtimes };
+}
+
+async function containerSettings(
+  config: EngineConfig,
+  facts: HostFacts,
+  runtimes: { readonly defaultRuntime: string; readonly runtimes: ReadonlySet<string> },
+) {
+  const list = (path: string): Promise<string | undefined> =>
+    readFile(path, 'utf8').then(
+      (text) => text.trim(),
+      () => undefined,
+    );
+  const [onlineCpus, onlineMems] = await Promise.all([
+    list('/sys/devices/system/cpu/online'),
+    list('/sys/devices/system/node/online'),
+  ]);
+  return {
+    dataRoot: config.dataRoot,
+    execRoot: config.execRoot,
+    ...runtimes,
+    defaultLogDriver: config.logDriver,
+    logMaxBytes: sizeOf(config.logOptions['max-size']) ?? defaultLogBytes,
+    logMaxFiles: Number(config.logOptions['max-file'] ?? defaultLogFiles),
+    cgroup: facts.cgroup,
+    cpus: cpus().length,
+    onlineCpus,
+    onlineMems,
+  };
+}
