@@ -2,10 +2,8 @@ import { chmod, mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Digest, DiffId } from '../base/ids.ts';
 import type { Logger } from '../base/log.ts';
-import { bindMount, makeShared } from '../sys/mount/mount.ts';
-import { isMounted } from '../sys/mount/table.ts';
 import { type BlobStore, openBlobStore } from './blobs/blobs.ts';
-import { ensureDirectory } from './files/durable.ts';
+import { ensureDirectory } from '../sys/file/durable.ts';
 import { collectGarbage, type GarbageReport } from './gc.ts';
 import type { LayerBackend } from './layers/backend.ts';
 import { openErofsLayers } from './layers/erofs.ts';
@@ -13,7 +11,8 @@ import { type Lease, LeaseBook } from './leases.ts';
 import { openSnapshots, type OwnedSnapshots } from './snapshots/snapshots.ts';
 
 export interface StoreOptions {
-  /** Absolute and free of links. Made when it is absent; it gets the mode 0710, what is in it 0700. */
+  /** Absolute and free of links, and in a shared mount of its own
+   * (`ensureSharedMount`), so that what is unmounted here goes away in copies of the host's mounts too. Made when it is absent; it gets the mode 0710, what is in it 0700. */
   readonly dataRoot: string;
   readonly log: Logger;
 }
@@ -55,7 +54,6 @@ export async function openStore({ dataRoot, log }: StoreOptions): Promise<Store>
   await chmod(dataRoot, 0o710);
   const mounts = join(dataRoot, 'mounts');
   await ensureDirectory(mounts);
-  await shareMounts(mounts);
   const blobs = await openBlobStore(dataRoot);
   const layers = await openErofsLayers({
     directory: join(dataRoot, 'layers'),
@@ -86,13 +84,4 @@ export async function openStore({ dataRoot, log }: StoreOptions): Promise<Store>
       await layers.close();
     },
   };
-}
-
-/**
- * A process with a private copy of the host's mounts would keep ours busy for ever: in a shared mount of its own, what
- * is unmounted here goes away there too.
- */
-async function shareMounts(directory: string): Promise<void> {
-  if (!(await isMounted(directory))) await bindMount(directory, directory);
-  await makeShared(directory);
 }

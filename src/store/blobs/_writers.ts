@@ -3,7 +3,7 @@ import { type FileHandle, open, readdir, stat, truncate, unlink } from 'node:fs/
 import { join } from 'node:path';
 import { EngineError } from '../../base/errors.ts';
 import { type Digest, digestOfHex, hexOf, randomHex64 } from '../../base/ids.ts';
-import { commitFile, ensureDirectory, removeTree } from '../files/durable.ts';
+import { commitFile, ensureDirectory, removeTree } from '../../sys/file/durable.ts';
 import type { BlobInfo } from './blobs.ts';
 import type { BlobWriter, BlobWriterOptions } from './writer.ts';
 

@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { EngineError, notFound } from '../../base/errors.ts';
 import { type Digest, digestOfHex, hexOf, isHex64 } from '../../base/ids.ts';
 import type { ByteStream } from '../../base/stream.ts';
-import { ensureDirectory } from '../files/durable.ts';
+import { ensureDirectory } from '../../sys/file/durable.ts';
 import { BlobWriters } from './_writers.ts';
 import type { BlobWriter, BlobWriterOptions } from './writer.ts';
 

@@ -8,7 +8,7 @@ import { conflict, EngineError, messageOf, notFound } from '../../base/errors.ts
 import { type DiffId, hexOf, isHex64 } from '../../base/ids.ts';
 import type { Logger } from '../../base/log.ts';
 import { mountErofs } from '../../sys/mount/mount.ts';
-import { ensureDirectory, removeTree, syncDirectory } from '../files/durable.ts';
+import { ensureDirectory, removeTree, syncDirectory } from '../../sys/file/durable.ts';
 import { decodeLayerHeader } from './_header.ts';
 import { IngestPool } from './_ingest_pool.ts';
 import { LayerMounts } from './_mounts.ts';

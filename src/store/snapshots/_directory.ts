@@ -2,7 +2,7 @@ import { mkdir, open, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { conflict, EngineError, notFound } from '../../base/errors.ts';
 import { type ContainerId, type DiffId, tryDigest } from '../../base/ids.ts';
-import { ensureDirectory, removeTree } from '../files/durable.ts';
+import { ensureDirectory, removeTree } from '../../sys/file/durable.ts';
 
 /** The directories of one container's writable layer. */
 export interface SnapshotPaths {

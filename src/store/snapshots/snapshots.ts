@@ -6,12 +6,12 @@ import type { ContainerId, DiffId } from '../../base/ids.ts';
 import type { Logger } from '../../base/log.ts';
 import type { Snapshots } from '../../spec/contract/storage.ts';
 import { unmount } from '../../sys/mount/mount.ts';
-import { ensureDirectory, removeTree } from '../files/durable.ts';
+import { ensureDirectory, removeTree } from '../../sys/file/durable.ts';
 import type { LayerBackend, MountedLayer } from '../layers/backend.ts';
 import { createSnapshot, readSnapshotLayers, type SnapshotPaths, snapshotPaths } from './_directory.ts';
 import { LayerStacks } from './_stack.ts';
 import { sweepMounts } from './_sweep.ts';
-import { diskUsage } from './_usage.ts';
+import { diskUsage } from '../../sys/file/usage.ts';
 
 export interface SnapshotOptions {
   /** Holds a directory for each container. */

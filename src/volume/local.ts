@@ -1,0 +1,168 @@
+import { join } from 'node:path';
+import { KeyedMutex } from '../base/async.ts';
+import type { Clock } from '../base/clock.ts';
+import { conflict, EngineError, messageOf, notFound } from '../base/errors.ts';
+import { type ContainerId, randomHex64 } from '../base/ids.ts';
+import type { Logger } from '../base/log.ts';
+import type { StateJournal } from '../spec/contract/state.ts';
+import type { Volume, VolumeRequest, Volumes } from '../spec/contract/storage.ts';
+import type { EventInput } from '../spec/engine/event.ts';
+import { diskUsage } from '../sys/file/usage.ts';
+import { makeVolumeDirectory, removeVolumeDirectory } from './_directories.ts';
+import { copyUp } from './copy-up.ts';
+import { checkVolumeName } from './name.ts';
+import { toRecord, volumeKind } from './record.ts';
+
+/** The label by which clients know volumes without a name of their own. */
+export const anonymousLabel = 'com.docker.volume.anonymous';
+
+/** The volumes, and what only the API asks for. */
+export interface OwnedVolumes extends Volumes {
+  /** Bytes on disk. @throws not-found. */
+  diskUsage(name: string): Promise<number>;
+}
+
+interface Context {
+  readonly directory: string;
+  readonly journal: StateJournal;
+  readonly log: Logger;
+  readonly clock: Clock;
+}
+
+/** The driver `local` without options: a directory of the engine's own for each volume. */
+export class LocalVolumes implements OwnedVolumes {
+  readonly #context: Context;
+  readonly #volumes: Map<string, Volume>;
+  readonly #users = new Map<string, Set<ContainerId>>();
+  readonly #order = new KeyedMutex<string>();
+
+  constructor(context: Context, volumes: Map<string, Volume>) {
+    this.#context = context;
+    this.#volumes = volumes;
+  }
+
+  async ensure(request: VolumeRequest): Promise<Volume> {
+    const name = request.name ?? randomHex64();
+    if (request.name !== undefined) checkVolumeName(name);
+    return this.#order.run(name, async () => {
+      const existing = this.#volumes.get(name);
+      if (existing !== undefined && isLocal(request.driver)) return existing;
+      if (existing !== undefined) throw conflict(`create ${name}: conflict: volume name must be unique`);
+      refuseUnknown(name, request);
+      return this.#create(name, request);
+    });
+  }
+
+  get(name: string): Volume | undefined {
+    return this.#volumes.get(name);
+  }
+
+  list(): readonly Volume[] {
+    return [...this.#volumes.values()];
+  }
+
+  remove(name: string, { force = false }: { force?: boolean } = {}): Promise<void> {
+    return this.#order.run(name, async () => {
+      const volume = this.#volumes.get(name);
+      if (volume === undefined) {
+        if (force) return;
+        throw noSuchVolume(name);
+      }
+      const users = this.users(name);
+      if (users.length > 0) throw conflict(`remove ${name}: volume is in use - [${users.join(', ')}]`);
+      // Gone for everybody in the moment in which nobody uses it.
+      this.#volumes.delete(name);
+      try {
+        await this.#context.journal.commit({
+          records: [{ op: 'delete', kind: volumeKind, id: name }],
+          events: [volumeEvent('destroy', name)],
+        });
+      } catch (error) {
+        this.#volumes.set(name, volume);
+        throw error;
+      }
+      await removeVolumeDirectory(this.#context.directory, name).catch((error: unknown) =>
+        this.#context.log.error('cannot delete the content of a removed volume', { name, reason: messageOf(error) }),
+      );
+    });
+  }
+
+  retain(name: string, containerId: ContainerId): void {
+    const users = this.#users.get(name);
+    if (users === undefined) this.#users.set(name, new Set([containerId]));
+    else users.add(containerId);
+  }
+
+  release(name: string, containerId: ContainerId): void {
+    const users = this.#users.get(name);
+    users?.delete(containerId);
+    if (users?.size === 0) this.#users.delete(name);
+  }
+
+  users(name: string): readonly ContainerId[] {
+    return [...(this.#users.get(name) ?? [])];
+  }
+
+  copyUp(name: string, root: string, path: string): Promise<void> {
+    return this.#order.run(name, async () => {
+      const volume = this.#volumes.get(name);
+      if (volume === undefined) throw noSuchVolume(name);
+      const staging = join(this.#context.directory, name, '_copy');
+      await copyUp({ root, path, data: volume.mountpoint, staging, exclusive: this.users(name).length <= 1 });
+    });
+  }
+
+  async diskUsage(name: string): Promise<number> {
+    const volume = this.#volumes.get(name);
+    if (volume === undefined) throw noSuchVolume(name);
+    return diskUsage(volume.mountpoint);
+  }
+
+  async #create(name: string, request: VolumeRequest): Promise<Volume> {
+    const { directory, journal, clock } = this.#context;
+    const anonymous = request.name === undefined;
+    await makeVolumeDirectory(directory, name);
+    const volume: Volume = {
+      name,
+      driver: 'local',
+      mountpoint: join(directory, name, '_data'),
+      labels: { ...request.labels, ...(anonymous ? { [anonymousLabel]: '' } : {}) },
+      options: {},
+      createdNs: clock.nowNs(),
+      anonymous,
+    };
+    try {
+      await journal.commit({
+        records: [{ op: 'put', kind: volumeKind, id: name, value: toRecord(volume) }],
+        events: [volumeEvent('create', name)],
+      });
+    } catch (error) {
+      await removeVolumeDirectory(directory, name).catch(() => undefined);
+      throw error;
+    }
+    this.#volumes.set(name, volume);
+    return volume;
+  }
+}
+
+const isLocal = (driver: string | undefined): boolean => driver === undefined || driver === '' || driver === 'local';
+
+export const noSuchVolume = (name: string): EngineError => notFound(`get ${name}: no such volume`);
+
+function volumeEvent(action: string, name: string): EventInput {
+  return { type: 'volume', action, actorId: name, attributes: { driver: 'local' } };
+}
+
+function refuseUnknown(name: string, { driver, options = {} }: VolumeRequest): void {
+  if (!isLocal(driver)) {
+    throw notFound(`create ${name}: error looking up volume plugin ${driver}: plugin "${driver}" not found`);
+  }
+  const known = new Set(['type', 'o', 'device', 'size']);
+  for (const option of Object.keys(options)) {
+    if (!known.has(option)) throw new EngineError('invalid', `create ${name}: invalid option: "${option}"`);
+    throw new EngineError(
+      'not-implemented',
+      `create ${name}: the option "${option}" of local volumes is not implemented yet`,
+    );
+  }
+}

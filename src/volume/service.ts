@@ -1,0 +1,115 @@
+import { formatTime } from '../base/clock.ts';
+import { EngineError, invalid, messageOf } from '../base/errors.ts';
+import type { Logger } from '../base/log.ts';
+import type { StateJournal } from '../spec/contract/state.ts';
+import type { Volume } from '../spec/contract/storage.ts';
+import { booleanFilter, exactlyMatches, type Filters, filterValues, labelsMatch } from '../spec/engine/filters.ts';
+import type { CreateVolumeRequest, VolumeListView, VolumePruneView, VolumeView } from '../spec/engine/volume.ts';
+import { anonymousLabel, noSuchVolume, type OwnedVolumes } from './local.ts';
+
+/** What the API offers for volumes. */
+export interface VolumeService {
+  /** Filters: `name` (a part of it), `driver`, `label`, `dangling`. */
+  list(filters: Filters): Promise<VolumeListView>;
+  create(request: CreateVolumeRequest): Promise<VolumeView>;
+  /** @throws not-found. */
+  inspect(name: string): Promise<VolumeView>;
+  remove(name: string, options: { force: boolean }): Promise<void>;
+  /** Deletes unused anonymous volumes, with the filter `all` unused named ones too; `label`, `label!`. */
+  prune(filters: Filters): Promise<VolumePruneView>;
+  /** All volumes with their sizes and numbers of users, for `GET /system/df`. */
+  usage(): Promise<VolumeView[]>;
+}
+
+export function createVolumeService(volumes: OwnedVolumes, journal: StateJournal, log: Logger): VolumeService {
+  const find = (name: string): Volume => {
+    const volume = volumes.get(name);
+    if (volume === undefined) throw noSuchVolume(name);
+    return volume;
+  };
+  return {
+    async list(filters) {
+      checkKeys(filters, ['name', 'driver', 'label', 'dangling']);
+      const dangling = requireBoolean(filters, 'dangling');
+      const parts = filterValues(filters, 'name');
+      const matching = volumes
+        .list()
+        .filter((volume) => parts === undefined || parts.some((part) => volume.name.includes(part)))
+        .filter((volume) => exactlyMatches(filters, 'driver', volume.driver) && labelsMatch(filters, volume.labels))
+        .filter((volume) => dangling === undefined || (volumes.users(volume.name).length === 0) === dangling);
+      return { Volumes: matching.map(viewOf), Warnings: null };
+    },
+    async create({ Name, Driver, DriverOpts, Labels }) {
+      const request = { driver: Driver, options: DriverOpts, labels: Labels };
+      return viewOf(await volumes.ensure(Name === '' ? request : { ...request, name: Name }));
+    },
+    inspect: async (name) => viewOf(find(name)),
+    remove: (name, options) => volumes.remove(name, options),
+    prune: (filters) => prune(volumes, journal, log, filters),
+    async usage() {
+      const views: VolumeView[] = [];
+      for (const volume of volumes.list()) {
+        const Size = await volumes.diskUsage(volume.name).catch(() => -1);
+        views.push({ ...viewOf(volume), UsageData: { Size, RefCount: volumes.users(volume.name).length } });
+      }
+      return views;
+    },
+  };
+}
+
+/** A volume as clients see it: absent labels of named volumes are null, as in Docker. */
+function viewOf(volume: Volume): VolumeView {
+  const orNull = (map: Readonly<Record<string, string>>): Record<string, string> | null =>
+    Object.keys(map).length === 0 ? null : { ...map };
+  return {
+    Name: volume.name,
+    Driver: volume.driver,
+    Mountpoint: volume.mountpoint,
+    CreatedAt: `${formatTime(volume.createdNs).slice(0, 19)}Z`,
+    Labels: orNull(volume.labels),
+    Scope: 'local',
+    Options: orNull(volume.options),
+  };
+}
+
+async function prune(
+  volumes: OwnedVolumes,
+  journal: StateJournal,
+  log: Logger,
+  filters: Filters,
+): Promise<VolumePruneView> {
+  checkKeys(filters, ['all', 'label', 'label!']);
+  const all = requireBoolean(filters, 'all') ?? false;
+  const deleted: string[] = [];
+  let bytes = 0;
+  for (const { name, labels } of volumes.list()) {
+    if (
+      (!all && !Object.hasOwn(labels, anonymousLabel)) ||
+      !labelsMatch(filters, labels) ||
+      volumes.users(name).length > 0
+    )
+      continue;
+    try {
+      const size = await volumes.diskUsage(name);
+      await volumes.remove(name);
+      deleted.push(name);
+      bytes += size;
+    } catch (error) {
+      // Taken into use or removed meanwhile.
+      log.warn('a volume was not pruned', { name, reason: messageOf(error) });
+    }
+  }
+  const attributes = { reclaimed: String(bytes) };
+  await journal.commit({ events: [{ type: 'volume', action: 'prune', actorId: '', attributes }] });
+  return { VolumesDeleted: deleted, SpaceReclaimed: bytes };
+}
+
+function checkKeys(filters: Filters, known: readonly string[]): void {
+  for (const key of filters.keys()) if (!known.includes(key)) throw invalid(`invalid filter '${key}'`);
+}
+
+function requireBoolean(filters: Filters, key: string): boolean | undefined {
+  const value = booleanFilter(filters, key);
+  if (value === 'bad') throw new EngineError('invalid', `invalid filter '${key}=${filters.get(key)?.join(' ')}'`);
+  return value;
+}
