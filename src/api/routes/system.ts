@@ -22,7 +22,11 @@ export function systemHandlers(system: SystemApi, events: EventsApi): Handlers {
     SystemPingHead: ping,
     async SystemVersion(exchange) {
       const version = await system.version();
-      exchange.send(200, { ...version, ApiVersion: maxApiVersion, MinAPIVersion: minApiVersion });
+      const api = { ApiVersion: maxApiVersion, MinAPIVersion: minApiVersion };
+      const components = version.Components.map((component) =>
+        component.Name === 'Engine' ? { ...component, Details: { ...component.Details, ...api } } : component,
+      );
+      exchange.send(200, { ...version, ...api, Components: components });
     },
     async SystemInfo(exchange) {
       exchange.send(200, await system.info());

@@ -1,3 +1,5 @@
+import { compilePattern, type Pattern } from '../../base/text/pattern.ts';
+
 /**
  * The `filters` of list, prune and event requests: for each key the wanted values. A key matches when one of its
  * values does, the whole when every key does; which keys there are, and how values compare, is the resource's matter.
@@ -42,4 +44,27 @@ export function booleanFilter(filters: Filters, key: string): boolean | undefine
   const yes = values.includes('1') || values.includes('true');
   const no = values.includes('0') || values.includes('false');
   return yes === no ? 'bad' : yes;
+}
+
+/**
+ * Docker's rule for names: a value matches when it is the whole text, or a regular expression that finds something in
+ * it. Returns the test for one object, given the forms of its name (with and without a leading slash, ...).
+ */
+export function patternFilter(filters: Filters, key: string): (candidates: readonly string[]) => boolean {
+  const values = filterValues(filters, key);
+  if (values === undefined) return () => true;
+  const tests = values.map((value) => {
+    const pattern = tryPattern(value);
+    return (text: string) => text === value || (pattern?.test(text) ?? false);
+  });
+  return (candidates) => candidates.some((text) => tests.some((matches) => matches(text)));
+}
+
+/** What is no regular expression can still be a whole name. */
+function tryPattern(value: string): Pattern | undefined {
+  try {
+    return compilePattern(value);
+  } catch {
+    return undefined;
+  }
 }
