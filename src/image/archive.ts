@@ -6,6 +6,7 @@ import { EngineError, invalid } from '../base/errors.ts';
 import { type Digest, type DiffId, digestOfHex, isHex64 } from '../base/ids.ts';
 import { type ByteStream, readAll } from '../base/stream.ts';
 import { largestDocument } from '../spec/oci/json.ts';
+import type { GrowingFile } from '../store/blobs/growing.ts';
 import type { ContentOperation } from './content.ts';
 
 /** A large member of an archive, in the store as a blob, and on its way to become a layer. */
@@ -25,8 +26,13 @@ export interface ImageArchive {
   readonly links: ReadonlyMap<string, string>;
 }
 
-/** Starts to make a layer out of a blob. */
-export type Unpack = (digest: Digest, size: number) => Promise<DiffId>;
+/** Makes layers, a few at a time, beside the reading of the archive. `size` is the blob's. */
+export interface Unpacker {
+  /** Out of a blob in the store; each only once. */
+  ofBlob(digest: Digest, size: number): Promise<DiffId>;
+  /** Out of one that is just coming in; progress messages call it `label`. */
+  ofGrowing(file: GrowingFile, size: number, label: string): Promise<DiffId>;
+}
 
 const mostMembers = 50_000;
 const mostDocumentBytes = 64 * 1024 * 1024;
@@ -43,7 +49,7 @@ const blobFolder = 'blobs/sha256/';
 export async function readImageArchive(
   body: ByteStream,
   content: ContentOperation,
-  unpack: Unpack,
+  unpacker: Unpacker,
   signal: AbortSignal,
 ): Promise<ImageArchive> {
   const documents = new Map<string, Uint8Array>();
@@ -71,11 +77,7 @@ export async function readImageArchive(
       checkPathDigest(path, bytes);
       documents.set(path, bytes);
     } else {
-      const blob = await storeMember(content, path, member.entry.size, rest);
-      const unpacked = unpack(blob.digest, blob.size);
-      // Who needs the layer will see the failure; nobody may need it.
-      unpacked.catch(() => undefined);
-      blobs.set(path, { ...blob, unpacked });
+      blobs.set(path, await storeMember(content, unpacker, path, member.entry.size, rest));
     }
   }
   return { documents, blobs, links };
@@ -154,14 +156,32 @@ function checkPathDigest(path: string, bytes: Uint8Array): void {
 
 async function storeMember(
   content: ContentOperation,
+  unpacker: Unpacker,
   path: string,
   size: number,
   body: ByteStream,
-): Promise<{ digest: Digest; size: number }> {
-  const promised = promisedDigest(path);
-  if (promised === undefined) return content.writeBlob(() => body, { size });
-  // What is there was verified when it came: these bytes are passed over.
-  return content.writeBlob((from) => skipBytes(body, from), { digest: promised, size });
+): Promise<ArchiveBlob> {
+  let unpacked: Promise<DiffId> | undefined;
+  const begun = (file: GrowingFile): void => {
+    unpacked = ignoringFailure(unpacker.ofGrowing(file, size, labelOf(path)));
+  };
+  const digest = promisedDigest(path);
+  // A blob that is there already was verified when it came: these bytes are passed over.
+  const blob =
+    digest === undefined
+      ? await content.writeBlob(() => body, { size }, begun)
+      : await content.writeBlob((from) => skipBytes(body, from), { digest, size }, begun);
+  return { ...blob, unpacked: unpacked ?? ignoringFailure(unpacker.ofBlob(blob.digest, size)) };
+}
+
+/** What a layer is called while its digest is not known: the first folder or file name, which is an id in most archives. */
+const labelOf = (path: string): string =>
+  (path.startsWith(blobFolder) ? path.slice(blobFolder.length) : (path.split('/', 1)[0] ?? '')).slice(0, 12);
+
+/** Who needs the layer will see the failure; perhaps nobody does. */
+function ignoringFailure<T>(promise: Promise<T>): Promise<T> {
+  promise.catch(() => undefined);
+  return promise;
 }
 
 /** A stream without its first bytes. */

@@ -3,6 +3,7 @@ import { EngineError, messageOf } from '../base/errors.ts';
 import type { Digest, DiffId } from '../base/ids.ts';
 import type { Logger } from '../base/log.ts';
 import type { ByteStream } from '../base/stream.ts';
+import type { GrowingFile } from '../store/blobs/growing.ts';
 import type { BlobSink, ContentStore, LiveContent, StoredBlob, UnpackOptions } from './ports.ts';
 
 /** The store as the verbs on images see it: reading, and operations that add something. */
@@ -29,16 +30,18 @@ export interface ContentOperation {
   /**
    * Stores what `open` brings, or nothing when a blob of the expected digest exists. `open` is told how many bytes an
    * interrupted attempt left: the stream begins there. Interrupted again, the bytes are kept when their digest is
-   * known. @throws EngineError `corrupt` when digest or size are not the expected ones
+   * known. `begun` is given the bytes as they come, to unpack them meanwhile.
+   * @throws EngineError `corrupt` when digest or size are not the expected ones
    */
   writeBlob(
     open: (from: number) => ByteStream,
     expected: { readonly digest?: Digest; readonly size?: number },
+    begun?: (growing: GrowingFile) => void,
   ): Promise<StoredBlob>;
   /** Stores a small document. @throws EngineError `corrupt` when its digest is another one */
   putBlob(bytes: Uint8Array, digest: Digest): Promise<void>;
-  /** Makes the layer out of a stored blob, in a worker. @throws EngineError corrupt, invalid, no-space, cancelled */
-  unpack(blob: Digest, options: UnpackOptions): Promise<DiffId>;
+  /** Makes the layer out of a blob that is stored or being written, in a worker. @throws EngineError corrupt, invalid, no-space, cancelled */
+  unpack(source: Digest | GrowingFile, options: UnpackOptions): Promise<DiffId>;
   /** Holds nothing any more. Who leaves unused content behind calls `collect` then. */
   end(): void;
 }
@@ -85,10 +88,12 @@ class StoreOperation implements ContentOperation {
   async writeBlob(
     open: (from: number) => ByteStream,
     { digest, size }: { readonly digest?: Digest; readonly size?: number },
+    begun?: (growing: GrowingFile) => void,
   ): Promise<StoredBlob> {
     const wanted = size === undefined ? {} : { size };
     if (digest === undefined) {
       const sink = await this.#store.blobs.writeNew(wanted);
+      begun?.(sink.growing);
       await fill(sink, open, false);
       return this.#turns.run(async () => {
         const blob = await sink.commit();
@@ -99,6 +104,7 @@ class StoreOperation implements ContentOperation {
     await this.#lease.blob(digest);
     const sink = await this.#store.blobs.write({ ...wanted, digest });
     if (sink === undefined) return this.#existing(digest, size);
+    begun?.(sink.growing);
     await fill(sink, open, true);
     return sink.commit();
   }
@@ -116,13 +122,13 @@ class StoreOperation implements ContentOperation {
     await this.#store.blobs.put(bytes, digest);
   }
 
-  async unpack(blob: Digest, options: UnpackOptions): Promise<DiffId> {
+  async unpack(source: Digest | GrowingFile, options: UnpackOptions): Promise<DiffId> {
     throwIfAborted(options.signal);
     if (options.expected !== undefined) await this.#lease.layer(options.expected);
-    const path = this.#store.blobs.path(blob);
-    const { diffId } = await this.#store.layers.ingest(path, options);
+    const file = typeof source === 'string' ? this.#store.blobs.path(source) : source;
+    const { diffId } = await this.#store.layers.ingest(file, options);
     // A layer whose name nobody knew before may have been collected the moment it was there.
-    if (!(await this.hasLayer(diffId))) await this.#store.layers.ingest(path, { ...options, expected: diffId });
+    if (!(await this.hasLayer(diffId))) await this.#store.layers.ingest(file, { ...options, expected: diffId });
     return diffId;
   }
 

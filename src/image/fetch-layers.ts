@@ -5,7 +5,7 @@ import type { ByteStream } from '../base/stream.ts';
 import type { ProgressSink } from '../spec/engine/progress.ts';
 import type { Descriptor } from '../spec/oci/image.ts';
 import type { ContentOperation } from './content.ts';
-import { type ByteCounter, countBytes, shortDigest } from './progress.ts';
+import { type ProgressTeller, shortDigest, tellProgress } from './progress.ts';
 import type { VariantLayer } from './records.ts';
 
 /** Where blobs come from. */
@@ -79,8 +79,8 @@ async function fetchLayer(
       progress({ status: 'Download complete', progressDetail: {}, id });
     }
     if (!unpacked) {
-      const count = countBytes(progress, 'Extracting', id, blob.size);
-      await unpacks.run(() => content.unpack(blob.digest, { expected: diffId, onProgress: count, signal }));
+      const onProgress = tellProgress(progress, 'Extracting', id, blob.size);
+      await unpacks.run(() => content.unpack(blob.digest, { expected: diffId, onProgress, signal }));
     }
     progress({ status: 'Pull complete', progressDetail: {}, id });
   });
@@ -97,8 +97,8 @@ async function download(
   try {
     await content.writeBlob(
       (from) => {
-        const count = countBytes(progress, 'Downloading', shortDigest(digest), size, from);
-        return counted(source.blob(blob, { from, signal }), count);
+        const tell = tellProgress(progress, 'Downloading', shortDigest(digest), size);
+        return counted(source.blob(blob, { from, signal }), from, tell);
       },
       { digest, size },
     );
@@ -108,10 +108,12 @@ async function download(
   }
 }
 
-/** Passes a stream on and counts it. */
-export async function* counted(source: ByteStream, count: ByteCounter): ByteStream {
+/** Passes a stream on that begins at `from`, and tells how far it is. */
+async function* counted(source: ByteStream, from: number, tell: ProgressTeller): ByteStream {
+  let current = from;
   for await (const chunk of source) {
-    count(chunk.length);
+    current += chunk.length;
+    tell(current);
     yield chunk;
   }
 }

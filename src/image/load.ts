@@ -7,13 +7,14 @@ import { largestDocument } from '../spec/oci/json.ts';
 import { isIndexType, isManifestType, parseManifestDocument } from '../spec/oci/manifest.ts';
 import { parsePlatform, platformDistance } from '../spec/oci/platform.ts';
 import { familiarReference } from '../spec/reference/reference.ts';
-import { type ArchiveBlob, type ImageArchive, readImageArchive, type Unpack } from './archive.ts';
+import { type ArchiveBlob, type ImageArchive, readImageArchive, type Unpacker } from './archive.ts';
 import { type ArchiveContents, blobsByDigest, documentOf, imagesOf, missingBlob } from './archive-images.ts';
 import type { ContentOperation } from './content.ts';
 import type { ImageContext } from './context.ts';
 import { imageEvent } from './event.ts';
 import type { Transfers } from './fetch-layers.ts';
-import { countBytes, shortDigest } from './progress.ts';
+import type { UnpackOptions } from './ports.ts';
+import { shortDigest, tellProgress } from './progress.ts';
 import type { ImageVariant } from './records.ts';
 import { type CompleteImage, storeImage } from './store-image.ts';
 import { isAttestation, makeVariant } from './variant.ts';
@@ -41,13 +42,13 @@ export async function loadImages(
   const failed = new AbortController();
   const signal = AbortSignal.any([options.signal, failed.signal]);
   const unpacking = new Set<Promise<unknown>>();
-  const unpack = unpacker(context, transfers, content, unpacking, options, signal);
+  const unpacker = createUnpacker(context, transfers, content, unpacking, options, signal);
   try {
-    const archive = await readImageArchive(body, content, unpack, signal);
+    const archive = await readImageArchive(body, content, unpacker, signal);
     const contents = imagesOf(archive);
     if (contents.images.length === 0) throw invalid('invalid archive: it holds no image');
     const wanted = options.platforms.map((platform) => parsePlatform(platform, context.host));
-    const source: Source = { context, archive, contents, blobs: blobsByDigest(archive), content, unpack, wanted };
+    const source: Source = { context, archive, contents, blobs: blobsByDigest(archive), content, unpacker, wanted };
     for (const { target, references } of contents.images) {
       const complete = await completeImage(source, target);
       const { moved, image } = await storeImage(context, complete, references, (stored) =>
@@ -78,33 +79,36 @@ export async function loadImages(
   }
 }
 
-/** Unpacks blobs, a few at a time; each digest once. */
-function unpacker(
+/** Everything that is begun is in `unpacking`, until the signal ends it. */
+function createUnpacker(
   { catalog }: ImageContext,
   { unpacks }: Transfers,
   content: ContentOperation,
   unpacking: Set<Promise<unknown>>,
   { quiet, progress }: LoadOptions,
   signal: AbortSignal,
-): Unpack {
-  const started = new Map<Digest, Promise<DiffId>>();
-  return (digest, size) => {
-    let task = started.get(digest);
-    if (task === undefined) {
-      const count = quiet ? undefined : countBytes(progress, 'Loading layer', shortDigest(digest), size);
-      task = unpacks.run(async () => {
-        signal.throwIfAborted();
-        const known = catalog.diffIdOf(digest);
-        if (known !== undefined && (await content.hasLayer(known))) return known;
-        return content.unpack(digest, {
-          signal,
-          ...(count === undefined ? {} : { onProgress: count }),
-        });
-      });
-      started.set(digest, task);
-      unpacking.add(task);
-    }
+): Unpacker {
+  const ofStored = new Map<Digest, Promise<DiffId>>();
+  const run = (size: number, id: string, work: (options: UnpackOptions) => Promise<DiffId>): Promise<DiffId> => {
+    const onProgress = quiet ? {} : { onProgress: tellProgress(progress, 'Loading layer', id, size) };
+    const task = unpacks.run(() => work({ signal, ...onProgress }));
+    unpacking.add(task);
     return task;
+  };
+  return {
+    ofGrowing: (file, size, label) => run(size, label, (options) => content.unpack(file, options)),
+    ofBlob(digest, size) {
+      let task = ofStored.get(digest);
+      if (task === undefined) {
+        task = run(size, shortDigest(digest), async (options) => {
+          const known = catalog.diffIdOf(digest);
+          if (known !== undefined && (await content.hasLayer(known))) return known;
+          return content.unpack(digest, options);
+        });
+        ofStored.set(digest, task);
+      }
+      return task;
+    },
   };
 }
 
@@ -114,7 +118,7 @@ interface Source {
   readonly contents: ArchiveContents;
   readonly blobs: ReadonlyMap<Digest, ArchiveBlob>;
   readonly content: ContentOperation;
-  readonly unpack: Unpack;
+  readonly unpacker: Unpacker;
   readonly wanted: readonly Platform[];
 }
 
@@ -229,7 +233,7 @@ async function ensureBlob(source: Source, descriptor: Descriptor): Promise<void>
 async function ensureLayer(source: Source, blob: Descriptor, expected: DiffId): Promise<void> {
   const begun = source.blobs.get(blob.digest)?.unpacked;
   if (begun === undefined && (await source.content.hasLayer(expected))) return;
-  const diffId = await (begun ?? source.unpack(blob.digest, blob.size));
+  const diffId = await (begun ?? source.unpacker.ofBlob(blob.digest, blob.size));
   if (diffId !== expected) {
     throw new EngineError('corrupt', `invalid diffID for layer ${blob.digest}: expected ${expected}, got ${diffId}`);
   }

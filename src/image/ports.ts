@@ -1,5 +1,6 @@
 import type { Digest, DiffId } from '../base/ids.ts';
 import type { ByteStream } from '../base/stream.ts';
+import type { GrowingFile } from '../store/blobs/growing.ts';
 
 /** What the images room uses of the store (`src/store/open.ts`); the words are explained there. */
 export interface ContentStore {
@@ -13,7 +14,7 @@ export interface ContentStore {
     put(bytes: Uint8Array, expected?: Digest): Promise<StoredBlob>;
   };
   readonly layers: {
-    ingest(path: string, options?: UnpackOptions): Promise<{ readonly diffId: DiffId }>;
+    ingest(source: string | GrowingFile, options?: UnpackOptions): Promise<{ readonly diffId: DiffId }>;
     info(diffId: DiffId): { readonly storedSize: number } | undefined;
   };
   lease(): StoreLease;
@@ -27,6 +28,7 @@ export interface StoredBlob {
 
 export interface BlobSink {
   readonly offset: number;
+  readonly growing: GrowingFile;
   write(bytes: Uint8Array): Promise<void>;
   commit(): Promise<StoredBlob>;
   suspend(): Promise<void>;

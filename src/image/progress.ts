@@ -8,18 +8,13 @@ const barWidth = 50;
 /** How layers are called in progress messages. */
 export const shortDigest = (digest: Digest): string => hexOf(digest).slice(0, 12);
 
-/** Counts bytes and tells about them now and then. */
-export type ByteCounter = (bytes: number) => void;
+/** Takes the bytes of a transfer so far. */
+export type ProgressTeller = (current: number) => void;
 
-/**
- * A counter for one transfer: `Downloading` with the bytes so far, at most ten times a second. `from` bytes were
- * there already.
- */
-export function countBytes(progress: ProgressSink, status: string, id: string, total: number, from = 0): ByteCounter {
-  let current = from;
+/** Tells about one transfer of `total` bytes: `Downloading` with the bytes so far, at most ten times a second. */
+export function tellProgress(progress: ProgressSink, status: string, id: string, total: number): ProgressTeller {
   let toldAt = Number.NEGATIVE_INFINITY;
-  return (bytes) => {
-    current += bytes;
+  return (current) => {
     const now = performance.now();
     if (now - toldAt < interval) return;
     toldAt = now;

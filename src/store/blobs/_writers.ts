@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import { EngineError } from '../../base/errors.ts';
 import { type Digest, digestOfHex, hexOf, randomHex64 } from '../../base/ids.ts';
 import { commitFile, ensureDirectory, removeTree } from '../../sys/file/durable.ts';
+import { Growth } from './growing.ts';
 import type { BlobInfo } from './blobs.ts';
 import type { BlobWriter, BlobWriterOptions } from './writer.ts';
 
@@ -94,12 +95,16 @@ class OpenWriter implements BlobWriter {
   readonly #target: Target;
   #hash: Hash;
   #length: number;
+  readonly growing: Growth;
   #open = true;
+  /** Known when the bytes are all there. */
+  #digest: Digest | undefined;
 
   constructor(target: Target, hash: Hash, length: number) {
     this.#target = target;
     this.#hash = hash;
     this.#length = length;
+    this.growing = new Growth(() => this.#names(), length);
   }
 
   get offset(): number {
@@ -117,6 +122,7 @@ class OpenWriter implements BlobWriter {
       at += bytesWritten;
       this.#length += bytesWritten;
     }
+    this.growing.grewTo(this.#length);
   }
 
   async restart(): Promise<void> {
@@ -128,6 +134,7 @@ class OpenWriter implements BlobWriter {
   async commit(): Promise<BlobInfo> {
     const { file, path, pathOf, options } = this.#target;
     const digest = digestOfHex(this.#hash.digest('hex'));
+    this.#digest = digest;
     try {
       if (options.size !== undefined && this.#length !== options.size) {
         throw new EngineError('corrupt', `${this.#name()} has ${this.#length} bytes instead of ${options.size}`);
@@ -135,6 +142,8 @@ class OpenWriter implements BlobWriter {
       if (options.digest !== undefined && options.digest !== digest) {
         throw new EngineError('corrupt', `${this.#name()}: its bytes have the digest ${digest}`);
       }
+      // Verified: readers need not wait for the disk.
+      this.growing.completed();
       await file.sync();
       await commitFile(path, pathOf(digest));
     } catch (error) {
@@ -160,6 +169,11 @@ class OpenWriter implements BlobWriter {
     if (!this.#open) return;
     this.#open = false;
     await this.#target.file.close().finally(this.#target.ended);
+  }
+
+  #names(): string[] {
+    const { path, pathOf } = this.#target;
+    return this.#digest === undefined ? [path] : [path, pathOf(this.#digest)];
   }
 
   #name(): string {

@@ -1,4 +1,5 @@
 import type { Digest } from '../../base/ids.ts';
+import type { GrowingFile } from './growing.ts';
 import type { BlobInfo } from './blobs.ts';
 
 export interface BlobWriterOptions {
@@ -12,6 +13,8 @@ export interface BlobWriterOptions {
 export interface BlobWriter {
   /** Bytes that are there; a resumed download goes on here. */
   readonly offset: number;
+  /** The bytes as they come, for who unpacks a layer meanwhile; complete when `commit` verified them. */
+  readonly growing: GrowingFile;
   /** Appends; the bytes may be reused when it resolves. @throws corrupt beyond the expected size, no-space. */
   write(bytes: Uint8Array): Promise<void>;
   /** Forgets what was written, when the source cannot go on in the middle. */

@@ -2,9 +2,15 @@ import { Worker } from 'node:worker_threads';
 import { Semaphore, throwIfAborted } from '../../base/async.ts';
 import { EngineError, messageOf } from '../../base/errors.ts';
 import { workerUrl } from '../../sys/worker/url.ts';
-import type { IngestJob, IngestReport } from './_ingest_protocol.ts';
+import type { GrowingFile } from '../blobs/growing.ts';
+import type { IngestGrowth, IngestJob, IngestReport } from './_ingest_protocol.ts';
 
 type Done = Extract<IngestReport, { kind: 'done' }>;
+
+/** What is to be ingested, and where the result goes. */
+export interface IngestTask extends Omit<IngestJob, 'kind' | 'source'> {
+  readonly source: string | GrowingFile;
+}
 
 /** More would only compete for the disk. */
 const mostWorkers = 2;
@@ -18,10 +24,27 @@ export class IngestPool {
   readonly #idle = new Map<Worker, NodeJS.Timeout>();
 
   /** @throws the job's error, or cancelled; the target file may be left then. */
-  run(job: IngestJob, options: { signal?: AbortSignal; onProgress?: (bytesRead: number) => void }): Promise<Done> {
-    return this.#turns.run(() => {
+  run(
+    { source, ...task }: IngestTask,
+    options: { signal?: AbortSignal; onProgress?: (bytesRead: number) => void },
+  ): Promise<Done> {
+    return this.#turns.run(async () => {
       throwIfAborted(options.signal);
-      return this.#runIn(this.#take(), job, options);
+      if (typeof source === 'string') {
+        return this.#runIn(this.#take(), { ...task, kind: 'ingest', source: { path: source } }, options);
+      }
+      // Threads share descriptors: the worker reads on, whatever name the file gets meanwhile.
+      const file = await source.open();
+      const worker = this.#take();
+      try {
+        const done = this.#runIn(worker, { ...task, kind: 'ingest', source: { fd: file.fd } }, options);
+        const stop = source.follow((available, complete) =>
+          worker.postMessage({ kind: 'growth', available, complete } satisfies IngestGrowth),
+        );
+        return await done.finally(stop);
+      } finally {
+        await file.close();
+      }
     });
   }
 

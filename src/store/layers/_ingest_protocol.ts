@@ -3,13 +3,21 @@ import type { LayerHeader } from './_header.ts';
 
 /** One archive for the ingest worker. */
 export interface IngestJob {
-  /** The archive; any supported compression. */
-  readonly source: string;
+  readonly kind: 'ingest';
+  /** The archive; any supported compression. A file that grows is given open, and `IngestGrowth` tells how far it is. */
+  readonly source: { readonly path: string } | { readonly fd: number };
   /** The EROFS file to make: it must not exist. */
   readonly target: string;
   readonly maxBytes: number;
   /** For messages. */
   readonly what: string;
+}
+
+/** About the growing file of the current job. */
+export interface IngestGrowth {
+  readonly kind: 'growth';
+  readonly available: number;
+  readonly complete: boolean;
 }
 
 /** What the worker reports about its job; `done` and `failed` end it. */

@@ -1,4 +1,5 @@
 import type { DiffId } from '../../base/ids.ts';
+import type { GrowingFile } from '../blobs/growing.ts';
 
 /** What is known of a layer. */
 export interface LayerInfo {
@@ -54,10 +55,11 @@ export interface LayerBackend {
   /** `erofs`, `dir`. */
   readonly kind: string;
   /**
-   * Stores the layer whose archive (tar; plain, gzip or zstd) is the file at `path`. @throws invalid for archives that
+   * Stores the layer whose archive (tar; plain, gzip or zstd) is the file at `source`, or is still being written to it:
+   * then the work goes on beside the writing, and ends only after the file is complete. @throws invalid for archives that
    * are refused, corrupt for damaged ones or another hash than expected, no-space, cancelled.
    */
-  ingest(path: string, options?: IngestOptions): Promise<LayerInfo>;
+  ingest(source: string | GrowingFile, options?: IngestOptions): Promise<LayerInfo>;
   info(diffId: DiffId): LayerInfo | undefined;
   list(): readonly LayerInfo[];
   /** @throws not-found. */

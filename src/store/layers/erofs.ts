@@ -9,6 +9,7 @@ import { type DiffId, hexOf, isHex64 } from '../../base/ids.ts';
 import type { Logger } from '../../base/log.ts';
 import { mountErofs } from '../../sys/mount/mount.ts';
 import { ensureDirectory, removeTree, syncDirectory } from '../../sys/file/durable.ts';
+import type { GrowingFile } from '../blobs/growing.ts';
 import { decodeLayerHeader } from './_header.ts';
 import { IngestPool } from './_ingest_pool.ts';
 import { LayerMounts } from './_mounts.ts';
@@ -73,14 +74,14 @@ class ErofsLayers implements LayerBackend {
     this.#mounts = mounts;
   }
 
-  ingest(path: string, options: IngestOptions = {}): Promise<LayerInfo> {
+  ingest(source: string | GrowingFile, options: IngestOptions = {}): Promise<LayerInfo> {
     const { expected } = options;
-    if (expected === undefined) return this.#ingest(path, options);
+    if (expected === undefined) return this.#ingest(source, options);
     const present = this.#present.get(expected);
     if (present !== undefined) return Promise.resolve(present);
     const running = this.#running.get(expected);
-    if (running !== undefined) return orAborted(this.#join(running, path, options), options.signal);
-    const ingesting = this.#ingest(path, options).finally(() => this.#running.delete(expected));
+    if (running !== undefined) return orAborted(this.#join(running, source, options), options.signal);
+    const ingesting = this.#ingest(source, options).finally(() => this.#running.delete(expected));
     this.#running.set(expected, ingesting);
     return ingesting;
   }
@@ -134,19 +135,19 @@ class ErofsLayers implements LayerBackend {
   }
 
   /** Goes along with an ingest that was begun for somebody else; when that one was cancelled, begins anew. */
-  async #join(running: Promise<LayerInfo>, path: string, options: IngestOptions): Promise<LayerInfo> {
+  async #join(running: Promise<LayerInfo>, source: string | GrowingFile, options: IngestOptions): Promise<LayerInfo> {
     try {
       return await running;
     } catch (error) {
       if (!(error instanceof EngineError) || error.code !== 'cancelled') throw error;
-      return this.ingest(path, options);
+      return this.ingest(source, options);
     }
   }
 
-  async #ingest(path: string, options: IngestOptions): Promise<LayerInfo> {
+  async #ingest(source: string | GrowingFile, options: IngestOptions): Promise<LayerInfo> {
     const temporary = join(this.#directory, `${randomUUID()}.tmp`);
     try {
-      const info = await convert(this.#pool, path, temporary, options);
+      const info = await convert(this.#pool, source, temporary, options);
       if (this.#present.has(info.diffId)) {
         await removeTree(temporary);
         return this.#present.get(info.diffId) ?? info;
@@ -175,10 +176,15 @@ class ErofsLayers implements LayerBackend {
 }
 
 const imagePath = (directory: string, diffId: DiffId): string => join(directory, hexOf(diffId) + suffix);
-async function convert(pool: IngestPool, source: string, target: string, options: IngestOptions): Promise<LayerInfo> {
+async function convert(
+  pool: IngestPool,
+  source: string | GrowingFile,
+  target: string,
+  options: IngestOptions,
+): Promise<LayerInfo> {
   const what = options.expected === undefined ? 'the layer' : `layer ${options.expected}`;
-  const job = { source, target, maxBytes: options.maxBytes ?? defaultMaxBytes, what };
-  const { header, storedSize } = await pool.run(job, options);
+  const task = { source, target, maxBytes: options.maxBytes ?? defaultMaxBytes, what };
+  const { header, storedSize } = await pool.run(task, options);
   if (options.expected !== undefined && header.diffId !== options.expected) {
     throw new EngineError('corrupt', `${what}: its uncompressed bytes have the digest ${header.diffId}`);
   }
