@@ -77,7 +77,7 @@ function agentMain(net: typeof import('node:net'), udp: typeof import('node:dgra
       socket.on('data', (data) => (text += data)).on('end', () => give(text));
       socket.on('error', failed);
     } else {
-      const socket = udp.createSocket('udp4');
+      const socket = udp.createSocket(net.isIPv6(command.host) ? 'udp6' : 'udp4');
       const timer = setTimeout(() => socket.close() && give('error TIMEOUT'), 300);
       socket.on('message', (data) => {
         clearTimeout(timer);

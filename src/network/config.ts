@@ -19,6 +19,11 @@ export interface NetworkConfig {
   readonly mtu?: number;
   /** How many namespaces are kept ready; 4 when left out, 0 for none (each takes some 60 KB of kernel memory). */
   readonly readyNamespaces?: number;
+  /**
+   * Path of the socket to the proxy process, in a folder that is the engine's alone. Left out, ports are published on
+   * IPv4 addresses only.
+   */
+  readonly proxySocket?: string;
   /** False makes the firewall table an ordinary one also where the kernel could protect it from other programs. */
   readonly protectFirewall?: boolean;
 }

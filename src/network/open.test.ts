@@ -1,6 +1,9 @@
 import assert from 'node:assert/strict';
 import { once } from 'node:events';
+import { existsSync, mkdtempSync, rmSync } from 'node:fs';
 import { createServer } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { after, afterEach, before, describe, test } from 'node:test';
 import { systemClock } from '../base/clock.ts';
 import { type ContainerId, newContainerId } from '../base/ids.ts';
@@ -15,7 +18,9 @@ import { Agent, addNeighbour, enterLab, hostAgent, labSkip, memoryJournal, setSy
 import { linksNamed } from './bridge/link.ts';
 import { openNetworks } from './open.ts';
 
-const config = { bridgeName: 'gantry0', tableName: 'gantry', interfacePrefix: 'gveth' };
+const folder = mkdtempSync(join(tmpdir(), 'gantry-network-'));
+const proxySocket = join(folder, 'resolver.sock');
+const config = { bridgeName: 'gantry0', tableName: 'gantry', interfacePrefix: 'gveth', proxySocket };
 const journal = memoryJournal();
 const service = () => openNetworks(config, { journal, clock: systemClock, log: silentLogger });
 
@@ -76,12 +81,28 @@ describe('the default network, with packets', { skip: labSkip }, () => {
     for (const agent of [neighbour, host]) agent[Symbol.dispose]();
     for (const namespace of neighbours) closeNetNamespace(namespace);
     await networks.shutdown();
+    rmSync(folder, { recursive: true });
   });
+
+  /** Waits, at most 5 seconds, for something that another process does. */
+  async function until(what: string, holds: () => boolean | Promise<boolean>): Promise<void> {
+    for (const start = performance.now(); !(await holds()); await new Promise((resolve) => setTimeout(resolve, 20))) {
+      assert.ok(performance.now() - start < 5000, what);
+    }
+  }
 
   test('a published port is reached from everywhere', async () => {
     const web = await container('web', { portBindings: publish('80/tcp', '8080') });
     const other = await container('other');
-    assert.deepEqual({ ...web.open.sandbox.ports }, { '80/tcp': [{ HostIp: '0.0.0.0', HostPort: '8080' }] });
+    assert.deepEqual(
+      { ...web.open.sandbox.ports },
+      {
+        '80/tcp': [
+          { HostIp: '0.0.0.0', HostPort: '8080' },
+          { HostIp: '::', HostPort: '8080' },
+        ],
+      },
+    );
     assert.equal(await host.ask('127.0.0.1', 8080), 'web 172.17.0.1');
     assert.match(await host.ask('192.0.2.1', 8080), /^web /);
     assert.equal(await neighbour.ask('192.0.2.1', 8080), 'web 192.0.2.9');
@@ -92,6 +113,28 @@ describe('the default network, with packets', { skip: labSkip }, () => {
     await web.close();
     assert.equal(await host.ask('127.0.0.1', 8080), 'error ECONNREFUSED');
     await other.close();
+  });
+
+  test('IPv6 clients are served by the proxy process, which outlives the engine', async () => {
+    const portBindings = { ...publish('80/tcp', '8080'), ...publish('80/udp', '8080', '::1') };
+    const web = await container('web', { portBindings });
+    const served = async (protocol: 'tcp' | 'udp') => /^web /.test(await host.ask('::1', 8080, protocol));
+    await until('the port is proxied', () => served('tcp'));
+    assert.ok(await served('udp'));
+    await assert.rejects(networks.open(request('late', { portBindings: publish('80/tcp', '8080', '::') })), {
+      message: /Bind for \[::\]:8080 failed: port is already allocated$/,
+    });
+    await networks.shutdown();
+    assert.ok(await served('tcp'), 'without an engine');
+    networks = await service();
+    await networks.restore(new Map([[web.id, web.open.sandbox]]));
+    assert.ok(await served('tcp'), 'with the next engine');
+    await web.close();
+    await until('the port is closed', async () => (await host.ask('::1', 8080)) === 'error ECONNREFUSED');
+    await networks.shutdown();
+    assert.ok(!existsSync(proxySocket), 'the process ends with nothing to do');
+    networks = await service();
+    await networks.restore(new Map());
   });
 
   test('containers that come and go are events of their network', async () => {

@@ -6,14 +6,17 @@ import type { Logger } from '../base/log.ts';
 import type { Sandbox } from '../spec/contract/network.ts';
 import type { StateJournal } from '../spec/contract/state.ts';
 import type { NetworkView } from '../spec/engine/network.ts';
-import { ephemeralPortRange, holdPort } from '../sys/socket/port.ts';
+import { ephemeralPortRange, holdPort, sharePort6 } from '../sys/socket/port.ts';
 import { BridgeNetwork } from './bridge/network.ts';
 import { placeBridge } from './bridge/place.ts';
 import { NetworkCatalog } from './catalog.ts';
 import { defaultMtu, defaultReadyNamespaces, type NetworkConfig } from './config.ts';
 import { Firewall } from './firewall/firewall.ts';
 import { bytesOf, parseIpv4 } from './ipv4.ts';
+import { ipv6Bytes } from './ipv6.ts';
 import { PortAllocator, type HostPorts } from './ports/allocator.ts';
+import { Publisher } from './ports/publisher.ts';
+import { ProxyProcess } from './proxy/client.ts';
 import { type NetworkRecord, predefinedNames } from './record.ts';
 import { containerResolvConf, isResolvedStub } from './resolv.ts';
 import { planSandbox } from './sandbox/plan.ts';
@@ -30,7 +33,11 @@ export interface NetworkDependencies {
 }
 
 const systemPorts: HostPorts = {
-  hold: (protocol, hostIp, port) => holdPort(protocol, bytesOf(parseIpv4(hostIp) ?? 0), port),
+  hold(protocol, hostIp, port) {
+    const address = parseIpv4(hostIp);
+    if (address !== undefined) return holdPort(protocol, bytesOf(address), port);
+    return protocol === 'sctp' ? undefined : sharePort6(protocol, ipv6Bytes(hostIp), port);
+  },
   ephemeralRange: ephemeralPortRange,
 };
 
@@ -44,17 +51,21 @@ export async function openNetworks(config: NetworkConfig, dependencies: NetworkD
   const firewall = new Firewall({ table: config.tableName, protect: config.protectFirewall ?? true, log });
   const ready = config.readyNamespaces ?? defaultReadyNamespaces;
   const driverOf = (id: string): string => catalog.find(id)?.driver ?? 'bridge';
-  const sandboxes = new Sandboxes({ ports: new PortAllocator(systemPorts), firewall, ready, journal, driverOf, log });
-  const bridge = new DefaultBridge(config, catalog, firewall, sandboxes, log);
+  const proxy = config.proxySocket === undefined ? undefined : new ProxyProcess(config.proxySocket, log);
+  const publisher = new Publisher({ ports: new PortAllocator(systemPorts), firewall, proxy, log });
+  const sandboxes = new Sandboxes({ publisher, ready, journal, driverOf, log });
+  const bridge = new DefaultBridge(config, catalog, publisher, sandboxes, log);
+  const plan = (request: Parameters<NetworkService['validate']>[0]) =>
+    planSandbox(request, (name) => catalog.find(name), { ipv6Ports: proxy !== undefined });
   const view = (record: NetworkRecord) => viewOf(record, config, sandboxes, dependencies);
   return {
     validate(request) {
-      planSandbox(request, (name) => catalog.find(name));
+      plan(request);
     },
     find: (nameOrId) => catalog.find(nameOrId),
     async open(request) {
-      const plan = planSandbox(request, (name) => catalog.find(name));
-      return sandboxes.open(request, plan, plan.kind === 'bridge' ? await bridge.get() : undefined);
+      const planned = plan(request);
+      return sandboxes.open(request, planned, planned.kind === 'bridge' ? await bridge.get() : undefined);
     },
     close: (containerId) => sandboxes.close(containerId),
     restore: (running) => bridge.restore(running),
@@ -105,17 +116,17 @@ function viewOf(
 class DefaultBridge {
   readonly #config: NetworkConfig;
   readonly #catalog: NetworkCatalog;
-  readonly #firewall: Firewall;
+  readonly #publisher: Publisher;
   readonly #sandboxes: Sandboxes;
   readonly #log: Logger;
   #network: Promise<BridgeNetwork> | undefined;
   /** Containers that ran before this engine did; kept until the bridge stands. */
   #running: ReadonlyMap<ContainerId, Sandbox> = new Map();
 
-  constructor(config: NetworkConfig, catalog: NetworkCatalog, firewall: Firewall, sandboxes: Sandboxes, log: Logger) {
+  constructor(config: NetworkConfig, catalog: NetworkCatalog, publisher: Publisher, sandboxes: Sandboxes, log: Logger) {
     this.#config = config;
     this.#catalog = catalog;
-    this.#firewall = firewall;
+    this.#publisher = publisher;
     this.#sandboxes = sandboxes;
     this.#log = log;
   }
@@ -144,7 +155,7 @@ class DefaultBridge {
     const inUse = [...this.#sandboxes.all.values()].some(({ sandbox }) => sandbox.hostInterfaces.length > 0);
     await this.#sandboxes.dispose();
     await network?.close({ remove: !inUse });
-    if (network !== undefined) this.#firewall.close({ remove: !inUse });
+    if (network !== undefined) await this.#publisher.close({ remove: !inUse });
     this.#network = undefined;
   }
 
@@ -165,7 +176,7 @@ class DefaultBridge {
     const publications = running.flatMap(([id, sandbox]) => this.#sandboxes.adopt(id, sandbox, network));
     await network.ensure();
     const { name, subnet } = network.options;
-    this.#firewall.reset([{ name, subnet }], publications);
+    this.#publisher.start([{ name, subnet }], publications);
     await network.sweep();
     this.#running = new Map();
     this.#log.info('the default network is ready', { bridge: name, subnet: placed.record.subnet });

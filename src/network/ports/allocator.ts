@@ -1,13 +1,13 @@
-import { EngineError } from '../../base/errors.ts';
+import { EngineError, messageOf } from '../../base/errors.ts';
 import type { PortProtocol, PortRequest, PublishedPort } from './binding.ts';
 
 /** The host's own ports, as `sys/socket/port.ts` holds them. */
 export interface HostPorts {
   /**
-   * Takes a port, so that no other program can; `dispose` lets it go. @throws an error with the code `EADDRINUSE`,
-   * `EADDRNOTAVAIL` or `EACCES`.
+   * Takes a port, so that no other program can; `dispose` lets it go. Undefined when the host has no such kind of
+   * address. @throws an error with the code `EADDRINUSE`, `EADDRNOTAVAIL` or `EACCES`.
    */
-  hold(protocol: PortProtocol, hostIp: string, port: number): Disposable;
+  hold(protocol: PortProtocol, hostIp: string, port: number): Disposable | undefined;
   /** The ports that the system gives to programs which don't care, first and last. */
   ephemeralRange(): readonly [number, number];
 }
@@ -17,7 +17,8 @@ interface Taken {
   readonly hold: Disposable | undefined;
 }
 
-const anyAddress = '0.0.0.0';
+const isAny = (hostIp: string): boolean => hostIp === '0.0.0.0' || hostIp === '::';
+const isIpv6 = (hostIp: string): boolean => hostIp.includes(':');
 
 /** Who has which host port: one owner for each protocol, port and address; 0.0.0.0 stands for all addresses. */
 export class PortAllocator {
@@ -31,29 +32,38 @@ export class PortAllocator {
   }
 
   /**
-   * Takes one port. `target` is the container's side for error messages (`172.17.0.2:80/tcp`).
+   * Takes one port, on each of the addresses. `target` is the container's side for error messages (`172.17.0.2:80/tcp`).
    * @throws EngineError `conflict` as Docker words it, when the port, or every port of the range, is in use.
    */
-  allocate(request: PortRequest, target: string): PublishedPort {
-    const { port, protocol, hostIp, hostPorts } = request;
-    const taken = (hostPort: number): PublishedPort => ({ port, protocol, hostIp, hostPort });
-    if (hostPorts === undefined) return taken(this.#allocateAny(protocol, hostIp));
-    const [first, last] = hostPorts;
-    if (first === last) {
-      this.#take(protocol, hostIp, first, target);
-      return taken(first);
+  allocate(request: PortRequest, target: string): PublishedPort[] {
+    const { hostPorts } = request;
+    if (hostPorts !== undefined && hostPorts[0] === hostPorts[1]) return this.#takeAll(request, hostPorts[0], target);
+    for (const hostPort of hostPorts === undefined ? this.#freePorts() : portsOf(hostPorts)) {
+      try {
+        return this.#takeAll(request, hostPort, target);
+      } catch (error) {
+        if (!(error instanceof EngineError) || error.code !== 'conflict') throw error;
+      }
     }
-    for (let hostPort = first; hostPort <= last; hostPort++) {
-      if (this.#isFree(protocol, hostIp, hostPort) && this.#tryTake(protocol, hostIp, hostPort)) return taken(hostPort);
-    }
-    throw new EngineError('conflict', `Bind for ${hostIp}:${first}-${last} failed: all ports are allocated`);
+    const range = hostPorts === undefined ? '0' : hostPorts.join('-');
+    throw new EngineError(
+      'conflict',
+      `Bind for ${nameOf(request.hostIps[0])}:${range} failed: all ports are allocated`,
+    );
   }
 
   /** Takes a port that is known to be a container's (after a restart). False when another program holds it by now. */
   claim({ protocol, hostIp, hostPort }: PublishedPort): boolean {
-    if (this.#tryTake(protocol, hostIp, hostPort)) return true;
-    this.#remember(protocol, hostPort, { hostIp, hold: undefined });
-    return false;
+    let hold: Disposable | undefined;
+    let isFree = true;
+    try {
+      hold = this.#host.hold(protocol, hostIp, hostPort);
+    } catch (error) {
+      if (!Object.hasOwn(reasons, codeOf(error))) throw error;
+      isFree = false;
+    }
+    this.#remember(protocol, hostPort, { hostIp, hold });
+    return isFree;
   }
 
   /** Gives a port back; no error when it was free. */
@@ -66,42 +76,54 @@ export class PortAllocator {
     if (owners.length === 0) this.#taken.delete(key);
   }
 
-  #allocateAny(protocol: PortProtocol, hostIp: string): number {
+  /** Lets all ports go, as the end of the process would. */
+  [Symbol.dispose](): void {
+    for (const owners of this.#taken.values()) for (const { hold } of owners) hold?.[Symbol.dispose]();
+    this.#taken.clear();
+  }
+
+  /** Every port of the system's range once, from where the last search ended. */
+  *#freePorts(): Generator<number> {
     const [first, last] = this.#host.ephemeralRange();
     const count = last - first + 1;
     for (let tried = 0; tried < count; tried++) {
       const hostPort = first + (this.#cursor % count);
       this.#cursor = (this.#cursor + 1) % count;
-      if (this.#isFree(protocol, hostIp, hostPort) && this.#tryTake(protocol, hostIp, hostPort)) return hostPort;
+      yield hostPort;
     }
-    throw new EngineError('conflict', `Bind for ${hostIp}:0 failed: all ports are allocated`);
   }
 
-  #isFree(protocol: PortProtocol, hostIp: string, hostPort: number): boolean {
-    const owners = this.#taken.get(keyOf(protocol, hostPort)) ?? [];
-    return !owners.some((owner) => owner.hostIp === hostIp || owner.hostIp === anyAddress || hostIp === anyAddress);
-  }
-
-  #take(protocol: PortProtocol, hostIp: string, hostPort: number, target: string): void {
-    if (!this.#isFree(protocol, hostIp, hostPort)) {
-      throw new EngineError('conflict', `Bind for ${hostIp}:${hostPort} failed: port is already allocated`);
-    }
+  /** All addresses or none. */
+  #takeAll({ port, protocol, hostIps }: PortRequest, hostPort: number, target: string): PublishedPort[] {
+    const taken: PublishedPort[] = [];
     try {
-      this.#remember(protocol, hostPort, { hostIp, hold: this.#host.hold(protocol, hostIp, hostPort) });
+      for (const hostIp of hostIps) {
+        if (this.#take(protocol, hostIp, hostPort, target)) taken.push({ port, protocol, hostIp, hostPort });
+      }
+      return taken;
     } catch (error) {
-      const reason = reasons[codeOf(error)] ?? String(error);
-      const what = `failed to bind host port for ${hostIp}:${hostPort}:${target}: ${reason}`;
-      throw new EngineError('conflict', what, { cause: error });
+      for (const published of taken) this.release(published);
+      throw error;
     }
   }
 
-  #tryTake(protocol: PortProtocol, hostIp: string, hostPort: number): boolean {
+  /** False when the host has no such kind of address. */
+  #take(protocol: PortProtocol, hostIp: string, hostPort: number, target: string): boolean {
+    const owners = this.#taken.get(keyOf(protocol, hostPort)) ?? [];
+    const clashes = (other: string): boolean =>
+      isIpv6(other) === isIpv6(hostIp) && (other === hostIp || isAny(other) || isAny(hostIp));
+    if (owners.some((owner) => clashes(owner.hostIp))) {
+      throw new EngineError('conflict', `Bind for ${nameOf(hostIp)}:${hostPort} failed: port is already allocated`);
+    }
     try {
-      this.#remember(protocol, hostPort, { hostIp, hold: this.#host.hold(protocol, hostIp, hostPort) });
+      const hold = this.#host.hold(protocol, hostIp, hostPort);
+      if (hold === undefined) return false;
+      this.#remember(protocol, hostPort, { hostIp, hold });
       return true;
     } catch (error) {
-      if (Object.hasOwn(reasons, codeOf(error))) return false;
-      throw error;
+      const reason = reasons[codeOf(error)] ?? messageOf(error);
+      const what = `failed to bind host port for ${nameOf(hostIp)}:${hostPort}:${target}: ${reason}`;
+      throw new EngineError('conflict', what, { cause: error });
     }
   }
 
@@ -111,6 +133,12 @@ export class PortAllocator {
     if (owners === undefined) this.#taken.set(key, [taken]);
     else owners.push(taken);
   }
+}
+
+const nameOf = (hostIp = ''): string => (isIpv6(hostIp) ? `[${hostIp}]` : hostIp);
+
+function* portsOf([first, last]: readonly [number, number]): Generator<number> {
+  for (let port = first; port <= last; port++) yield port;
 }
 
 const keyOf = (protocol: PortProtocol, hostPort: number): string => `${hostPort}/${protocol}`;

@@ -4,7 +4,7 @@ import type { PortMap } from '../../spec/engine/container.ts';
 import { parseContainerPort, planPorts, portMapOf, publishedIn } from './binding.ts';
 
 const plan = (portBindings: PortMap, exposedPorts: string[] = [], publishAll = false) =>
-  planPorts({ portBindings, exposedPorts, publishAll });
+  planPorts({ portBindings, exposedPorts, publishAll }, false);
 
 test('container ports have tcp as their protocol unless they name one', () => {
   assert.deepEqual(parseContainerPort('80'), { port: 80, protocol: 'tcp' });
@@ -27,7 +27,7 @@ test('fixed ports come before ranges, ranges before free ones', () => {
     true,
   );
   assert.deepEqual(
-    requests.map(({ port, hostIp, hostPorts }) => [port, hostIp, hostPorts]),
+    requests.map(({ port, hostIps, hostPorts }) => [port, hostIps.join(), hostPorts]),
     [
       [82, '0.0.0.0', [8082, 8082]],
       [81, '127.0.0.1', [8000, 8010]],
@@ -48,6 +48,19 @@ test('malformed bindings are refused by name', () => {
   assert.throws(() => bind('80', 'localhost'), { message: 'invalid IP address: localhost' });
   assert.throws(() => bind('80', '300.0.0.1'), { code: 'invalid' });
   assert.doesNotThrow(() => plan(JSON.parse('{"80/tcp": null}')));
+});
+
+test('without an address a port is meant for IPv6 too, where that is possible', () => {
+  const hostIps = (HostIp: string, ipv6: boolean, port = '80/tcp') =>
+    planPorts({ portBindings: { [port]: [{ HostIp, HostPort: '80' }] }, exposedPorts: [], publishAll: false }, ipv6)
+      .requests[0]?.hostIps;
+  assert.deepEqual(hostIps('', true), ['0.0.0.0', '::']);
+  assert.deepEqual(hostIps('', true, '80/sctp'), ['0.0.0.0']);
+  assert.deepEqual(hostIps('', false), ['0.0.0.0']);
+  assert.deepEqual(hostIps('0.0.0.0', true), ['0.0.0.0']);
+  assert.deepEqual(hostIps('0:0::1', true), ['::1']);
+  assert.throws(() => hostIps('::1', false), { code: 'not-implemented' });
+  assert.throws(() => hostIps('::g', true), { code: 'invalid' });
 });
 
 test('what is published reads back from the map that is stored', () => {

@@ -1,6 +1,7 @@
-import { invalid } from '../../base/errors.ts';
+import { EngineError, invalid } from '../../base/errors.ts';
 import type { PortMap } from '../../spec/engine/container.ts';
 import { formatIpv4, parseDecimal, parseIpv4 } from '../ipv4.ts';
+import { canonicalIpv6 } from '../ipv6.ts';
 
 export type PortProtocol = 'tcp' | 'udp' | 'sctp';
 
@@ -12,8 +13,8 @@ export interface ContainerPort {
 
 /** A wish for one host port. */
 export interface PortRequest extends ContainerPort {
-  /** An IPv4 address; 0.0.0.0 for all. */
-  readonly hostIp: string;
+  /** The same port on each of these; 0.0.0.0 and `::` stand for all addresses of their kind. */
+  readonly hostIps: readonly string[];
   /** One port out of these, first to last, inclusive; undefined for any free one. */
   readonly hostPorts: readonly [number, number] | undefined;
 }
@@ -50,14 +51,20 @@ function parseHostPorts(text: string): readonly [number, number] | undefined {
   return [first, last];
 }
 
-function parseHostIp(text: string): string {
-  if (text === '') return '0.0.0.0';
+/**
+ * The addresses that a binding means. Without one it is all of IPv4, and of IPv6 too where that is possible, and the
+ * protocol can be proxied.
+ */
+function parseHostIp(text: string, protocol: PortProtocol, ipv6: boolean): readonly string[] {
+  const proxied = ipv6 && protocol !== 'sctp';
+  if (text === '') return proxied ? ['0.0.0.0', '::'] : ['0.0.0.0'];
   const address = parseIpv4(text);
-  if (address !== undefined) return formatIpv4(address);
-  if (text.includes(':')) {
-    throw invalid(`publishing on the IPv6 address ${text.slice(0, 60)} is not supported on a network without IPv6`);
-  }
-  throw invalid(`invalid IP address: ${text.slice(0, 60)}`);
+  if (address !== undefined) return [formatIpv4(address)];
+  const canonical = canonicalIpv6(text);
+  if (canonical === undefined) throw invalid(`invalid IP address: ${text.slice(0, 60)}`);
+  if (!proxied)
+    throw new EngineError('not-implemented', `publishing ${protocol} ports on IPv6 addresses is not supported`);
+  return [canonical];
 }
 
 export interface PortPlan {
@@ -69,13 +76,16 @@ export interface PortPlan {
 
 /**
  * What a container's exposed ports and wanted bindings come to. A port without bindings is published on any free host
- * port when `publishAll` says so. @throws EngineError `invalid`, naming the malformed port or address.
+ * port when `publishAll` says so. `ipv6` says whether IPv6 addresses can be published on. @throws EngineError `invalid`, naming the malformed port or address.
  */
-export function planPorts(wanted: {
-  readonly exposedPorts: readonly string[];
-  readonly portBindings: PortMap;
-  readonly publishAll: boolean;
-}): PortPlan {
+export function planPorts(
+  wanted: {
+    readonly exposedPorts: readonly string[];
+    readonly portBindings: PortMap;
+    readonly publishAll: boolean;
+  },
+  ipv6: boolean,
+): PortPlan {
   const exposed = new Map<string, ContainerPort>();
   const requests: PortRequest[] = [];
   const withBindings = new Set<string>();
@@ -85,7 +95,7 @@ export function planPorts(wanted: {
     for (const binding of bindings ?? []) {
       withBindings.add(portKey(port));
       const hostPorts = parseHostPorts(binding.HostPort);
-      requests.push({ ...port, hostIp: parseHostIp(binding.HostIp), hostPorts });
+      requests.push({ ...port, hostIps: parseHostIp(binding.HostIp, port.protocol, ipv6), hostPorts });
     }
   }
   for (const text of wanted.exposedPorts) {
@@ -94,7 +104,8 @@ export function planPorts(wanted: {
   }
   if (wanted.publishAll) {
     for (const [key, port] of exposed) {
-      if (!withBindings.has(key)) requests.push({ ...port, hostIp: '0.0.0.0', hostPorts: undefined });
+      if (withBindings.has(key)) continue;
+      requests.push({ ...port, hostIps: parseHostIp('', port.protocol, ipv6), hostPorts: undefined });
     }
   }
   const choices = ({ hostPorts }: PortRequest): number =>
@@ -123,7 +134,7 @@ export function publishedIn(map: PortMap): PublishedPort[] {
   for (const [text, bindings] of Object.entries(map)) {
     for (const { HostIp, HostPort } of bindings ?? []) {
       const hostPort = parseDecimal(HostPort);
-      if (hostPort !== undefined && parseIpv4(HostIp) !== undefined) {
+      if (hostPort !== undefined && (parseIpv4(HostIp) !== undefined || canonicalIpv6(HostIp) !== undefined)) {
         published.push({ ...parseContainerPort(text), hostIp: HostIp, hostPort });
       }
     }

@@ -25,7 +25,11 @@ type Wish = Omit<SandboxRequest, 'containerId' | 'containerName' | 'hostname'>;
  * Checks everything that a container wants of the network. @throws EngineError `not-found` for an unknown network,
  * `invalid` for everything that contradicts itself or is malformed, in Docker's words.
  */
-export function planSandbox(wish: Wish, find: (nameOrId: string) => NetworkRecord | undefined): SandboxPlan {
+export function planSandbox(
+  wish: Wish,
+  find: (nameOrId: string) => NetworkRecord | undefined,
+  abilities: { ipv6Ports: boolean },
+): SandboxPlan {
   const lookUp = (nameOrId: string): NetworkRecord => {
     const found = find(nameOrId === 'default' || nameOrId === '' ? 'bridge' : nameOrId);
     if (found === undefined) throw notFound(`network ${nameOrId} not found`);
@@ -44,7 +48,7 @@ export function planSandbox(wish: Wish, find: (nameOrId: string) => NetworkRecor
   if (network.driver === 'host') return { kind: 'host', network };
   if (network.driver === 'null') return { kind: 'none', network };
   const mac = settings === undefined ? undefined : checkEndpoint(settings);
-  return { kind: 'bridge', network, ports: planPorts(wish), mac };
+  return { kind: 'bridge', network, ports: planPorts(wish, abilities.ipv6Ports), mac };
 }
 
 /** What the default network refuses. Gives the wanted hardware address. */

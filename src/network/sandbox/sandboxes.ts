@@ -5,14 +5,13 @@ import { Scope } from '../../base/scope.ts';
 import type { OpenSandbox, Sandbox, SandboxRequest } from '../../spec/contract/network.ts';
 import type { StateJournal } from '../../spec/contract/state.ts';
 import { closeNetNamespace } from '../../sys/namespace/net.ts';
-import { forgetUdpFlows, openNamespace, writeNetSysctls } from '../../sys/netlink/cable.ts';
+import { openNamespace, writeNetSysctls } from '../../sys/netlink/cable.ts';
 import { type BridgeNetwork, namespaceSysctls } from '../bridge/network.ts';
 import { ReadyStock } from '../bridge/ready.ts';
-import type { Firewall } from '../firewall/firewall.ts';
 import type { Publication } from '../firewall/table.ts';
 import { formatIpv4, formatMac, parseIpv4 } from '../ipv4.ts';
-import type { PortAllocator } from '../ports/allocator.ts';
-import { portKey, portMapOf, publishedIn } from '../ports/binding.ts';
+import { portMapOf, publishedIn } from '../ports/binding.ts';
+import type { PublicationTarget, Publisher } from '../ports/publisher.ts';
 import { emptyEndpoint, type SandboxPlan } from './plan.ts';
 
 /** What a container holds of the network. */
@@ -27,8 +26,7 @@ interface Held {
 }
 
 export interface SandboxesOptions {
-  readonly ports: PortAllocator;
-  readonly firewall: Firewall;
+  readonly publisher: Publisher;
   /** For events. */
   readonly journal: StateJournal;
   /** The driver of a network, by id. */
@@ -42,8 +40,7 @@ type BridgePlan = Extract<SandboxPlan, { kind: 'bridge' }>;
 
 /** The network side of all running containers: who has which namespace, address and ports. */
 export class Sandboxes {
-  readonly #ports: PortAllocator;
-  readonly #firewall: Firewall;
+  readonly #publisher: Publisher;
   readonly #journal: StateJournal;
   readonly #driverOf: (networkId: string) => string;
   readonly #log: Logger;
@@ -53,8 +50,7 @@ export class Sandboxes {
   constructor(options: SandboxesOptions) {
     this.#journal = options.journal;
     this.#driverOf = options.driverOf;
-    this.#ports = options.ports;
-    this.#firewall = options.firewall;
+    this.#publisher = options.publisher;
     this.#log = options.log;
     this.#bare = new ReadyStock({
       size: Math.min(options.ready, 2),
@@ -85,7 +81,7 @@ export class Sandboxes {
     const held = this.#held.get(containerId);
     if (held === undefined) return;
     this.#held.delete(containerId);
-    this.#withdraw(held.publications);
+    this.#publisher.withdraw(held.publications);
     const { cable } = held;
     cable?.bridge.retire(cable.address, cable.hostName);
     // The container's own event, `die`, comes first.
@@ -94,7 +90,7 @@ export class Sandboxes {
 
   /** After a restart: takes over what a running container has. The firewall is written afterwards, whole. */
   adopt(containerId: ContainerId, sandbox: Sandbox, bridge: BridgeNetwork | undefined): readonly Publication[] {
-    for (const port of this.#held.get(containerId)?.publications ?? []) this.#ports.release(port);
+    this.#publisher.withdraw(this.#held.get(containerId)?.publications ?? []);
     const endpoint = Object.values(sandbox.endpoints).find(({ IPAddress }) => IPAddress !== '');
     const address = endpoint === undefined ? undefined : parseIpv4(endpoint.IPAddress);
     if (bridge === undefined || address === undefined) {
@@ -112,17 +108,14 @@ export class Sandboxes {
       return [];
     }
     const publications = publishedIn(sandbox.ports).map((port) => ({ ...port, target: address }));
-    for (const { hostIp, hostPort, protocol } of publications.filter((port) => !this.#ports.claim(port))) {
-      this.#log.warn('a published port is also used by another program', { containerId, hostIp, hostPort, protocol });
-    }
+    this.#publisher.adopt(publications, { address, interface: hostName ?? '' });
     this.#held.set(containerId, { sandbox, containerName: '', publications, cable: { bridge, address, hostName } });
     return publications;
   }
 
   /** Drops the ready namespaces. */
-  async dispose(): Promise<void> {
-    await this.#bare.close();
-    for (const { publications } of this.#held.values()) for (const port of publications) this.#ports.release(port);
+  dispose(): Promise<void> {
+    return this.#bare.close();
   }
 
   #openHost(request: SandboxRequest, plan: SandboxPlan): OpenSandbox {
@@ -144,8 +137,7 @@ export class Sandboxes {
         ? await this.#attach(request, plan, bridge, scope)
         : await this.#openBare(plan, scope);
     if (Object.keys(request.sysctls).length > 0) await applySysctls(made.namespace, request.sysctls);
-    const udp = made.held.publications.filter(({ protocol }) => protocol === 'udp').map(({ hostPort }) => hostPort);
-    if (udp.length > 0) await forgetUdpFlows(udp);
+    await this.#publisher.forgetFlows(made.held.publications);
     scope.commit();
     this.#held.set(request.containerId, { ...made.held, containerName: request.containerName });
     let open = true;
@@ -175,13 +167,13 @@ export class Sandboxes {
     const { namespace, address, mac, hostName } = await scope.acquire(bridge.attach(plan.mac), (made) =>
       bridge.discard(made),
     );
-    this.#firewall.ensure();
     const endpointId = newEndpointId();
-    const publications = this.#publish(plan, address, (message) => {
+    const target = { address, interface: hostName };
+    const publications = this.#publish(plan, target, (message) => {
       const endpoint = `${request.containerName} (${endpointId})`;
       return `failed to set up container networking: driver failed programming external connectivity on endpoint ${endpoint}: ${message}`;
     });
-    scope.defer(() => this.#withdraw(publications));
+    scope.defer(() => this.#publisher.withdraw(publications));
     const { subnet, gateway } = bridge.options;
     const endpoint = {
       ...emptyEndpoint(plan.network, endpointId),
@@ -200,18 +192,11 @@ export class Sandboxes {
     return { namespace, held: { sandbox, publications, cable: { bridge, address, hostName } } };
   }
 
-  /** Takes the ports and opens them in the firewall, all or none; errors are reworded by `explain`. */
-  #publish(plan: BridgePlan, target: number, explain: (message: string) => string): readonly Publication[] {
-    const publications: Publication[] = [];
+  /** Errors are reworded by `explain`. */
+  #publish(plan: BridgePlan, target: PublicationTarget, explain: (message: string) => string): readonly Publication[] {
     try {
-      for (const request of plan.ports.requests) {
-        const taken = this.#ports.allocate(request, `${formatIpv4(target)}:${portKey(request)}`);
-        publications.push({ ...taken, target });
-      }
-      this.#firewall.publish(publications);
-      return publications;
+      return this.#publisher.publish(plan.ports.requests, target);
     } catch (error) {
-      for (const publication of publications) this.#ports.release(publication);
       if (!(error instanceof EngineError)) throw error;
       throw new EngineError(error.code, explain(error.message), { cause: error });
     }
@@ -229,19 +214,6 @@ export class Sandboxes {
     this.#journal.commit({ events }).catch((error: unknown) => {
       this.#log.warn('a network event could not be recorded', { action, containerId, reason: messageOf(error) });
     });
-  }
-
-  #withdraw(publications: readonly Publication[]): void {
-    if (publications.length === 0) return;
-    try {
-      this.#firewall.unpublish(publications);
-    } catch (error) {
-      this.#log.error('published ports could not be closed', { error });
-    }
-    for (const publication of publications) this.#ports.release(publication);
-    const udp = publications.filter(({ protocol }) => protocol === 'udp').map(({ hostPort }) => hostPort);
-    if (udp.length === 0) return;
-    forgetUdpFlows(udp).catch((error: unknown) => this.#log.warn('UDP flows could not be forgotten', { error }));
   }
 }
 

@@ -1,0 +1,39 @@
+import { Mutex } from '../base/async.ts';
+import { type ProxiedPort, proxiedPortKey, type ProxyAnswer } from '../spec/resolver/proxy.ts';
+import { proxyTcp } from './tcp.ts';
+import { proxyUdp } from './udp.ts';
+
+/** The ports that are proxied now. */
+export class Proxies {
+  readonly #open = new Map<string, { port: ProxiedPort; proxy: AsyncDisposable }>();
+  readonly #turn = new Mutex();
+
+  get ports(): ProxiedPort[] {
+    return [...this.#open.values()].map(({ port }) => port);
+  }
+
+  /** Closes what is not wanted any more, opens what is new, leaves the rest alone. Calls take turns. */
+  set(wanted: readonly ProxiedPort[]): Promise<ProxyAnswer> {
+    return this.#turn.run(() => this.#set(wanted));
+  }
+
+  async #set(wanted: readonly ProxiedPort[]): Promise<ProxyAnswer> {
+    const keys = new Set(wanted.map(proxiedPortKey));
+    for (const [key, { proxy }] of this.#open) {
+      if (keys.has(key)) continue;
+      this.#open.delete(key);
+      await proxy[Symbol.asyncDispose]();
+    }
+    const failures: ProxyAnswer['failures'][number][] = [];
+    for (const port of wanted) {
+      const key = proxiedPortKey(port);
+      if (this.#open.has(key)) continue;
+      try {
+        this.#open.set(key, { port, proxy: await (port.protocol === 'tcp' ? proxyTcp(port) : proxyUdp(port)) });
+      } catch (error) {
+        failures.push({ port, reason: error instanceof Error ? error.message : String(error) });
+      }
+    }
+    return { failures };
+  }
+}
