@@ -118,7 +118,7 @@ describe('the default network, with packets', { skip: labSkip }, () => {
   test('IPv6 clients are served by the proxy process, which outlives the engine', async () => {
     const portBindings = { ...publish('80/tcp', '8080'), ...publish('80/udp', '8080', '::1') };
     const web = await container('web', { portBindings });
-    const served = async (protocol: 'tcp' | 'udp') => /^web /.test(await host.ask('::1', 8080, protocol));
+    const served = async (protocol: 'tcp' | 'udp') => (await host.ask('::1', 8080, protocol)).startsWith('web ');
     await until('the port is proxied', () => served('tcp'));
     assert.ok(await served('udp'));
     await assert.rejects(networks.open(request('late', { portBindings: publish('80/tcp', '8080', '::') })), {
