@@ -15,6 +15,7 @@ import type { Filters } from '../spec/engine/filters.ts';
 import type { ImageDeleteItem, ImageHistoryItem, ImageInspect, ImageSummary } from '../spec/engine/image.ts';
 import type { NetworkView } from '../spec/engine/network.ts';
 import type { ProgressSink } from '../spec/engine/progress.ts';
+import type { StatsView } from '../spec/engine/stats.ts';
 import type { InfoView, VersionView } from '../spec/engine/system.ts';
 import type { CreateVolumeRequest, VolumeListView, VolumePruneView, VolumeView } from '../spec/engine/volume.ts';
 
@@ -107,6 +108,14 @@ export interface ContainerService {
   logs(nameOrId: string, options: LogReadOptions): Promise<{ tty: boolean; entries: AsyncIterable<LogEntry> }>;
   /** @throws conflict when it does not run. */
   resize(nameOrId: string, rows: number, columns: number): Promise<void>;
+  /**
+   * One view a second with `stream`, else a single one: after two samples, or with `oneShot` of one. Ends when the
+   * container is removed; rejects with `cancelled` when the signal aborts.
+   */
+  stats(
+    nameOrId: string,
+    options: { readonly stream: boolean; readonly oneShot: boolean; readonly signal: AbortSignal },
+  ): Promise<AsyncIterable<StatsView>>;
 }
 
 export interface ExecStartOptions {

@@ -16,6 +16,7 @@ export function containerStreamHandlers(containers: ContainerService): Handlers 
   return {
     ContainerAttach: (exchange) => attach(exchange, containers),
     ContainerLogs: (exchange) => logs(exchange, containers),
+    ContainerStats: (exchange) => stats(exchange, containers),
   };
 }
 
@@ -105,4 +106,18 @@ function withPrefix(entry: LogEntry, wanted: { timestamps: boolean; details: boo
 function fixedTime(ns: bigint): string {
   const seconds = new Date(Number(ns / 1_000_000n)).toISOString().slice(0, 19);
   return `${seconds}.${(ns % 1_000_000_000n).toString().padStart(9, '0')}Z`;
+}
+
+async function stats(exchange: Exchange, containers: ContainerService): Promise<void> {
+  const { response, signal } = exchange;
+  // Docker streams unless it is told not to.
+  const stream = exchange.flag('stream', true);
+  const views = await containers.stats(exchange.param('id'), { stream, oneShot: exchange.flag('one-shot'), signal });
+  beginStream(response, 'application/json');
+  try {
+    for await (const view of views) await writeChunk(response, `${JSON.stringify(view)}\n`, signal);
+  } catch (error) {
+    if (!signal.aborted) throw error;
+  }
+  response.end();
 }
