@@ -83,7 +83,7 @@ test('a volume is made once, listed, and removed with its content', async (t) =>
 
 test('names against the grammar are refused in the words of Docker', async (t) => {
   const { volumes } = await fixture(t);
-  for (const name of ['', '.hidden', '../up', 'a/b', 'a b', 'ä', 'x'.repeat(256), '-dash', 'nul\0']) {
+  for (const name of ['', '.hidden', '../up', 'a/b', 'a b', 'ää', 'x'.repeat(256), '-dash', 'nul\0']) {
     await assert.rejects(volumes.ensure({ name }), { code: 'invalid', message: /includes invalid characters/ }, name);
   }
   await assert.rejects(volumes.ensure({ name: 'a' }), { code: 'invalid', message: /too short/ });
