@@ -32,7 +32,8 @@ export async function recoverContainers(ctx: ContainerContext): Promise<Recovery
   for (const entry of entries) retainParts(ctx, entry);
   // Before any process is followed: its end may come at once, and gives back what is restored here.
   const known = new Set(entries.map((entry) => entry.id));
-  await ctx.launcher.sweep(known);
+  // A process whose start was never recorded goes: nobody was told that it runs.
+  await ctx.launcher.sweep(new Set(entries.filter((entry) => entry.isRunning).map((entry) => entry.id)));
   await ctx.snapshots.restore(known);
   await ctx.networks.restore(sandboxesOf(entries));
   await sweepDirectories(ctx, known);
