@@ -4,7 +4,7 @@ import { mkdir, mkdtemp, open, readFile, realpath, rm, writeFile } from 'node:fs
 import { request } from 'node:http';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { dockerClient, repository } from './docker-client.ts';
+import { dockerClient, repository, unpackPackages } from './docker-client.ts';
 import { type ImageName, testImage } from './images.ts';
 import type { LeakScope } from './leaks.ts';
 import { makeNamespaces, type Namespaces } from './namespaces.ts';
@@ -50,7 +50,7 @@ export class TestEngine implements AsyncDisposable {
   /** Starts the engine; resolves when it answers `/_ping`. */
   async start(): Promise<void> {
     const { paths } = this;
-    const program = this.#options.program ?? [join(repository, 'build/bin/gantryd')];
+    const program = this.#options.program ?? testedEngine();
     const flags = [...engineFlags(paths), ...(this.#options.flags ?? [])];
     const [command, ...args] = this.namespaces.enter([...program, ...flags]);
     const log = await open(paths.log, 'a');
@@ -159,6 +159,20 @@ export async function startEngine(options: EngineOptions = {}): Promise<TestEngi
     throw error;
   }
 }
+
+/**
+ * The engine under test: the built one, or with GANTRY_TEST_ORACLE=dockerd Debian's dockerd, which takes the same flags.
+ * What a test expects of Gantry, Docker must do too.
+ */
+function testedEngine(): readonly string[] {
+  if (process.env['GANTRY_TEST_ORACLE'] !== 'dockerd') return [join(repository, 'build/bin/gantryd')];
+  const programs = unpackPackages('sid', 'dockerd', ['docker.io', 'containerd']);
+  const path = `PATH=${programs}/usr/bin:${programs}/usr/sbin:$PATH`;
+  const proxy = `--userland-proxy-path=${programs}/usr/sbin/docker-proxy`;
+  return ['sh', '-c', `mount -t tmpfs none /run && ${path} exec dockerd ${proxy} "$@"`, 'sh'];
+}
+
+export const isOracle = (): boolean => process.env['GANTRY_TEST_ORACLE'] !== undefined;
 
 export interface EnginePaths {
   readonly dataRoot: string;

@@ -1,0 +1,38 @@
+import { readFile } from 'node:fs/promises';
+import { uniqueName } from '../support/engine.ts';
+import { type BenchImages, docker } from './cases.ts';
+import type { Peer } from './engines.ts';
+
+/** Memory of one engine in MiB. */
+export interface MemoryUse {
+  readonly idle: number;
+  readonly withContainers: number;
+  /** Proportional share of one monitor: memory that monitors share counts once. */
+  readonly perMonitor: number;
+}
+
+export const memoryContainers = 50;
+
+/** Measures the engine at rest, then with 50 running containers. */
+export async function measureMemory(peer: Peer, images: BenchImages): Promise<MemoryUse> {
+  const idle = await residentSize(peer);
+  const names = Array.from({ length: memoryContainers }, () => uniqueName('memory'));
+  for (const name of names) await docker(peer, 'run', '-d', '--name', name, images.busybox, 'sleep', '100000');
+  const withContainers = await residentSize(peer);
+  const monitors = await peer.monitorPids();
+  const shares = await Promise.all(monitors.map((pid) => fieldOf(`/proc/${pid}/smaps_rollup`, 'Pss')));
+  const perMonitor = shares.reduce((sum, share) => sum + share, 0) / memoryContainers;
+  await docker(peer, 'rm', '-f', ...names);
+  return { idle, withContainers, perMonitor };
+}
+
+async function residentSize(peer: Peer): Promise<number> {
+  const sizes = await Promise.all((await peer.enginePids()).map((pid) => fieldOf(`/proc/${pid}/status`, 'VmRSS')));
+  return sizes.reduce((sum, size) => sum + size, 0);
+}
+
+/** A line like `VmRSS:   1024 kB`, in MiB. */
+async function fieldOf(path: string, field: string): Promise<number> {
+  const text = await readFile(path, 'utf8').catch(() => '');
+  return Number(new RegExp(`^${field}:\\s+(\\d+) kB`, 'm').exec(text)?.[1] ?? 0) / 1024;
+}
