@@ -40,11 +40,19 @@ export async function fetchLayers(
   signal: AbortSignal,
 ): Promise<void> {
   const unique = [...new Map(layers.map((layer) => [layer.blob.digest, layer])).values()];
-  for (const { blob } of unique)
-    progress({ status: 'Pulling fs layer', progressDetail: {}, id: shortDigest(blob.digest) });
+  const missing: VariantLayer[] = [];
+  for (const layer of unique) {
+    const present = await isComplete(content, layer);
+    progress({
+      status: present ? 'Already exists' : 'Pulling fs layer',
+      progressDetail: {},
+      id: shortDigest(layer.blob.digest),
+    });
+    if (!present) missing.push(layer);
+  }
   const failed = new AbortController();
   const either = AbortSignal.any([signal, failed.signal]);
-  const tasks = unique.map(async (layer) => {
+  const tasks = missing.map(async (layer) => {
     try {
       await fetchLayer(content, transfers, source, layer, progress, either);
     } catch (error) {
@@ -55,6 +63,9 @@ export async function fetchLayers(
   await Promise.all(tasks);
   failed.signal.throwIfAborted();
 }
+
+const isComplete = async (content: ContentOperation, { blob, diffId }: VariantLayer): Promise<boolean> =>
+  (await content.hasLayer(diffId)) && (await content.blobSize(blob.digest)) !== undefined;
 
 async function fetchLayer(
   content: ContentOperation,
@@ -67,18 +78,13 @@ async function fetchLayer(
   const id = shortDigest(blob.digest);
   await blobs.run(blob.digest, async () => {
     signal.throwIfAborted();
-    const stored = await content.blobSize(blob.digest);
-    const unpacked = await content.hasLayer(diffId);
-    if (stored !== undefined && unpacked) {
-      progress({ status: 'Already exists', progressDetail: {}, id });
-      return;
-    }
-    if (stored === undefined) {
+    // Another pull may have brought it meanwhile.
+    if ((await content.blobSize(blob.digest)) === undefined) {
       await downloads.run(() => download(content, source, blob, progress, signal));
       progress({ status: 'Verifying Checksum', progressDetail: {}, id });
       progress({ status: 'Download complete', progressDetail: {}, id });
     }
-    if (!unpacked) {
+    if (!(await content.hasLayer(diffId))) {
       const onProgress = tellProgress(progress, 'Extracting', id, blob.size);
       await unpacks.run(() => content.unpack(blob.digest, { expected: diffId, onProgress, signal }));
     }

@@ -92,6 +92,21 @@ group('pull', () => {
     await assert.rejects(t.images.resolve(`y@${image.target.digest}`), { code: 'not-found' });
   });
 
+  test('a digest that was pulled beside a tag goes with the tag', async (context) => {
+    const t = await openTestImages(context);
+    const image = await makeImage(['a']);
+    publish(t, image, '1');
+    await t.pull('x:1');
+    await t.pull(`x@${image.target.digest}`);
+    const items = await t.images.remove('x:1', { force: false });
+    assert.deepEqual(items, [
+      { Untagged: 'x:1' },
+      { Untagged: `x@${image.target.digest}` },
+      { Deleted: image.target.digest },
+    ]);
+    assert.deepEqual(await t.stored(), { blobs: [], layers: [] });
+  });
+
   test('two pulls at once of images that share layers', async (context) => {
     const t = await openTestImages(context);
     const [first, second] = [await makeImage(['a', 'b']), await makeImage(['a', 'b', 'c'])];

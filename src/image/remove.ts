@@ -2,7 +2,7 @@ import { conflict } from '../base/errors.ts';
 import { type Digest, hexOf } from '../base/ids.ts';
 import type { EventInput } from '../spec/engine/event.ts';
 import type { ImageDeleteItem } from '../spec/engine/image.ts';
-import { familiarReference } from '../spec/reference/reference.ts';
+import { familiarReference, sameRepository } from '../spec/reference/reference.ts';
 import type { CatalogChange } from './catalog.ts';
 import type { ImageContext } from './context.ts';
 import { imageEvent } from './event.ts';
@@ -40,7 +40,7 @@ async function planRemoval(context: ImageContext, nameOrId: string, force: boole
   const { image, name } = findImage(context.catalog, nameOrId);
   const names = context.catalog.namesOf(image.id);
   if (name === undefined) return planById(context, image, names, force);
-  if (names.length > 1) return planUntag(context, image, name);
+  if (names.some((other) => other !== name && !isShadow(other, name))) return planUntag(context, image, name);
   const user = context.users.of(image.id)[0];
   if (user === undefined) return planDelete(context, image, names);
   if (force) return planUntag(context, image, name);
@@ -48,6 +48,10 @@ async function planRemoval(context: ImageContext, nameOrId: string, force: boole
     `conflict: unable to remove repository reference "${familiarReference(name.reference)}" (must force) - container ${short(user)} is using its referenced image ${shortId(image.id)}`,
   );
 }
+
+/** A digest that was pulled from the same repository goes with the repository's tag. */
+const isShadow = ({ reference }: ImageName, name: ImageName): boolean =>
+  reference.tag === undefined && name.reference.tag !== undefined && sameRepository(reference, name.reference);
 
 async function planById(
   context: ImageContext,

@@ -4,13 +4,7 @@ import type { RunnableImage } from '../spec/contract/image.ts';
 import type { Platform } from '../spec/oci/image.ts';
 import { bestForPlatform, formatPlatform, parsePlatform } from '../spec/oci/platform.ts';
 import { parseImageName } from '../spec/reference/image-name.ts';
-import {
-  familiarReference,
-  formatReference,
-  repositoryOf,
-  type Reference,
-  withDefaultTag,
-} from '../spec/reference/reference.ts';
+import { familiarReference, type Reference, sameRepository, withDefaultTag } from '../spec/reference/reference.ts';
 import type { ImageCatalog } from './catalog.ts';
 import type { ImageContext } from './context.ts';
 import type { ImageName, ImageVariant, StoredImage } from './records.ts';
@@ -53,11 +47,10 @@ function findByReference(catalog: ImageCatalog, reference: Reference): FoundImag
   const image = catalog.image(reference.digest);
   if (image === undefined) return undefined;
   const names = catalog.namesOf(image.id);
-  const repository = formatReference(repositoryOf(reference));
-  const exact = names.find((name) => formatReference(name.reference) === `${repository}@${reference.digest}`);
-  const related = names.some((name) => formatReference(repositoryOf(name.reference)) === repository);
+  const related = names.filter((name) => sameRepository(name.reference, reference));
+  const exact = related.find((name) => name.reference.tag === undefined);
   if (exact !== undefined) return { image, name: exact };
-  return related ? { image } : undefined;
+  return related.length > 0 ? { image } : undefined;
 }
 
 function findByPrefix(catalog: ImageCatalog, prefix: string): StoredImage | undefined {

@@ -95,6 +95,8 @@ export function withDefaultTag(reference: Reference): Reference {
 /** Only the repository: no tag, no digest. */
 export const repositoryOf = ({ domain, path }: Reference): Reference => ({ domain, path });
 
+export const sameRepository = (a: Reference, b: Reference): boolean => a.domain === b.domain && a.path === b.path;
+
 const suffixOf = ({ tag, digest }: Reference): string =>
   (tag === undefined ? '' : `:${tag}`) + (digest === undefined ? '' : `@${digest}`);
 
