@@ -60,7 +60,12 @@ export async function wire(
   const nameOf = (id: ContainerId): string | undefined => containers.names(id);
   const networks = await scope.acquire(
     openNetworks(
-      { bridgeName: names.bridge, tableName: names.nftTable, interfacePrefix: names.interfacePrefix },
+      {
+        bridgeName: names.bridge,
+        tableName: names.nftTable,
+        interfacePrefix: names.interfacePrefix,
+        proxySocket: `${execRoot}/resolver.sock`,
+      },
       { journal, clock, log, containerName: nameOf },
     ),
     (open) => open.shutdown(),

@@ -51,7 +51,7 @@ export async function openNetworks(config: NetworkConfig, dependencies: NetworkD
   const firewall = new Firewall({ table: config.tableName, protect: config.protectFirewall ?? true, log });
   const ready = config.readyNamespaces ?? defaultReadyNamespaces;
   const driverOf = (id: string): string => catalog.find(id)?.driver ?? 'bridge';
-  const proxy = config.proxySocket === undefined ? undefined : new ProxyProcess(config.proxySocket, log);
+  const proxy = openProxy(config.proxySocket, log);
   const publisher = new Publisher({ ports: new PortAllocator(systemPorts), firewall, proxy, log });
   const sandboxes = new Sandboxes({ publisher, ready, journal, driverOf, log });
   const bridge = new DefaultBridge(config, catalog, publisher, sandboxes, log);
@@ -91,6 +91,14 @@ export async function openNetworks(config: NetworkConfig, dependencies: NetworkD
     prune: async () => [],
     shutdown: () => bridge.shutdown(),
   };
+}
+
+/** Paths of unix sockets have at most 107 bytes (unix(7)). */
+function openProxy(socketPath: string | undefined, log: Logger): ProxyProcess | undefined {
+  if (socketPath === undefined) return undefined;
+  if (Buffer.byteLength(socketPath) <= 107) return new ProxyProcess(socketPath, log);
+  log.warn('ports are published on IPv4 only: the path of the proxy socket is too long', { socketPath });
+  return undefined;
 }
 
 const notYet = (what: string): EngineError =>
