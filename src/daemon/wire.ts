@@ -9,6 +9,7 @@ import { sizeOf } from '../container/start/plan.ts';
 import { Journal } from '../events/journal.ts';
 import { type ImageService, openImages } from '../image/service.ts';
 import { openContainerLogs } from '../logs/open.ts';
+import type { NetworkConfig } from '../network/config.ts';
 import { openNetworks } from '../network/open.ts';
 import { createRegistryClient } from '../registry/client/client.ts';
 import { openLauncher } from '../runtime/launcher/launcher.ts';
@@ -59,15 +60,7 @@ export async function wire(
   const store = await scope.acquire(openStore({ dataRoot, log }), (open) => open.close());
   const nameOf = (id: ContainerId): string | undefined => containers.names(id);
   const networks = await scope.acquire(
-    openNetworks(
-      {
-        bridgeName: names.bridge,
-        tableName: names.nftTable,
-        interfacePrefix: names.interfacePrefix,
-        proxySocket: `${execRoot}/resolver.sock`,
-      },
-      { journal, clock, log, containerName: nameOf },
-    ),
+    openNetworks(networkConfig(config), { journal, clock, log, containerName: nameOf }),
     (open) => open.shutdown(),
   );
   const volumes = noVolumes;
@@ -124,6 +117,13 @@ export async function wire(
   };
   return { services, recover: () => recoverAll(containers, images) };
 }
+
+const networkConfig = ({ names, execRoot }: EngineConfig): NetworkConfig => ({
+  bridgeName: names.bridge,
+  tableName: names.nftTable,
+  interfacePrefix: names.interfacePrefix,
+  proxySocket: `${execRoot}/resolver.sock`,
+});
 
 async function recoverAll(
   containers: ReturnType<typeof createContainerService>,
