@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { execFileSync } from 'node:child_process';
+import { execFileSync, spawnSync } from 'node:child_process';
 import { closeSync, openSync, readFileSync } from 'node:fs';
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
@@ -162,6 +162,12 @@ function fsck(): string | false {
   }
 }
 
+/** Its exit code alone does not tell everything. */
+function complaints(path: string): string {
+  const { status, stderr } = spawnSync('fsck.erofs', [path], { encoding: 'utf8' });
+  return `${status === 0 ? '' : `exit code ${status}\n`}${stderr}`;
+}
+
 test('fsck.erofs finds nothing wrong, whatever the sizes', { skip: fsck() }, async (t) => {
   const parts: Buffer[] = [];
   const sizes = [0, 1, 2048, 3072, 3073, 4032, 4095, 4096, 4097, 7168, 7169, 8192, 70_000, 200_000, 1_048_577];
@@ -184,14 +190,14 @@ test('fsck.erofs finds nothing wrong, whatever the sizes', { skip: fsck() }, asy
     archive([...many, ...deep]),
   ]);
   const { path, layer } = await convert(t, tar);
-  execFileSync('fsck.erofs', [path], { stdio: 'pipe' });
+  assert.equal(complaints(path), '');
   assert.ok(readFileSync(path).length % 4096 === 0);
   assert.equal(layer.root.children.size, sizes.length + 6);
   // The check itself must be able to fail.
   const broken = readFileSync(path);
   broken.fill(0xff, 1152, 1160);
   await writeFile(path, broken);
-  assert.throws(() => execFileSync('fsck.erofs', [path], { stdio: 'pipe' }));
+  assert.notEqual(complaints(path), '');
 });
 
 test('a whiteout is a character device 0/0, one inode for all', async (t) => {
