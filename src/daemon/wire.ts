@@ -22,9 +22,10 @@ import type { ContainerId } from '../base/ids.ts';
 import { openStateDb } from '../store/db/open.ts';
 import { openStore } from '../store/open.ts';
 import { readCgroupLayout } from '../sys/cgroup/layout.ts';
+import { openVolumes } from '../volume/open.ts';
+import { createVolumeService } from '../volume/service.ts';
 import type { EngineConfig } from './config.ts';
 import { hostFiles, rootAccess } from './host-access.ts';
-import { noVolumeApi, noVolumes } from './no-volumes.ts';
 import { createSystem } from './info.ts';
 import { engineVersion } from './version.ts';
 
@@ -63,7 +64,7 @@ export async function wire(
     openNetworks(networkConfig(config), { journal, clock, log, containerName: nameOf }),
     (open) => open.shutdown(),
   );
-  const volumes = noVolumes;
+  const volumes = await openVolumes({ directory: `${dataRoot}/volumes`, journal, clock, log });
   const registry = createRegistryClient({
     insecureRegistries: config.insecureRegistries,
     userAgent: `gantry/${engineVersion}`,
@@ -112,7 +113,7 @@ export async function wire(
     containers: containers.containers,
     execs: containers.execs,
     images,
-    volumes: noVolumeApi,
+    volumes: createVolumeService(volumes, journal, log),
     networks,
   };
   return { services, recover: () => recoverAll(containers, images) };
