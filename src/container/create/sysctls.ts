@@ -31,14 +31,9 @@ export function validateSysctls(config: HostConfig): void {
   }
 }
 
-/**
- * The settings that the network writes into the container's namespace: Docker's own two, which let a process without
- * capabilities use low ports and ping, and the container's.
- */
+/** The settings that the network writes into the container's namespace, on top of those that every one begins with. */
 export function networkSysctls(config: HostConfig): Record<string, string> {
   const sysctls: Record<string, string> = Object.create(null);
-  sysctls['net.ipv4.ip_unprivileged_port_start'] = '0';
-  sysctls['net.ipv4.ping_group_range'] = '0 2147483647';
   for (const [name, value] of Object.entries(config.Sysctls ?? {})) {
     if (name.startsWith('net.')) sysctls[name] = value;
   }

@@ -8,7 +8,10 @@ import { bytesOf, macOf, type Prefix } from '../ipv4.ts';
 import { createBridge, enableForwarding, findBridge, linksNamed, plugInto } from './link.ts';
 import { ReadyStock } from './ready.ts';
 
-/** What every container's namespace begins with: Docker's defaults, and no IPv6 on interfaces of IPv4 networks. */
+/**
+ * What every container's namespace begins with: Docker's two settings, which let a process without capabilities use low
+ * ports and ping, and no IPv6 on interfaces of IPv4 networks.
+ */
 export const namespaceSysctls: Readonly<Record<string, string>> = {
   'net.ipv4.ip_unprivileged_port_start': '0',
   'net.ipv4.ping_group_range': '0 2147483647',
