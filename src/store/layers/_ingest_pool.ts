@@ -1,6 +1,7 @@
 import { Worker } from 'node:worker_threads';
 import { Semaphore, throwIfAborted } from '../../base/async.ts';
 import { EngineError, messageOf } from '../../base/errors.ts';
+import { releaseFreeMemory } from '../../sys/process/memory.ts';
 import { workerUrl } from '../../sys/worker/url.ts';
 import type { GrowingFile } from '../blobs/growing.ts';
 import type { IngestGrowth, IngestJob, IngestReport } from './_ingest_protocol.ts';
@@ -75,7 +76,7 @@ export class IngestPool {
     worker.unref();
     const timer = setTimeout(() => {
       this.#idle.delete(worker);
-      void worker.terminate();
+      void worker.terminate().then(releaseFreeMemory);
     }, idleMs);
     timer.unref();
     this.#idle.set(worker, timer);
