@@ -194,6 +194,7 @@ function fakeHost(): Pick<ContainerPorts, 'roots' | 'host' | 'clock' | 'log' | '
     roots: {
       readFile: async () => undefined,
       resolve: async (_root, path) => path,
+      prepareMountTargets: async (_root, targets) => targets.map(({ path }) => path),
       makeDirectory: async () => undefined,
     },
     host: {

@@ -18,6 +18,13 @@ export interface RootAccess {
   readFile(root: string, path: string, limit: number): Promise<Uint8Array | undefined>;
   /** The link-free absolute path inside the root that `path` means; its last parts need not exist. */
   resolve(root: string, path: string): Promise<string>;
+  /**
+   * The link-free path of each mount target; one that is missing is made, as an empty directory or file.
+   */
+  prepareMountTargets(
+    root: string,
+    targets: readonly { readonly path: string; readonly kind: 'directory' | 'file' }[],
+  ): Promise<string[]>;
   /** Makes a directory and its parents, owned by `uid` and `gid`. @throws invalid when something else is there. */
   makeDirectory(root: string, path: string, owner: { uid: number; gid: number }): Promise<void>;
 }

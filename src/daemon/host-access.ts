@@ -4,7 +4,12 @@ import { hostname } from 'node:os';
 import type { HostFiles, RootAccess } from '../container/ports.ts';
 import { invalid } from '../base/errors.ts';
 import { systemCode } from '../sys/ffi/errors.ts';
-import { mkdirAllInRootAsync, readFileInRootAsync, resolveInRootAsync } from '../sys/paths/paths.ts';
+import {
+  mkdirAllInRootAsync,
+  prepareMountTargetsAsync,
+  readFileInRootAsync,
+  resolveInRootAsync,
+} from '../sys/paths/paths.ts';
 
 /** Files below roots that containers control: every path is resolved inside the root by the kernel. */
 export const rootAccess: RootAccess = {
@@ -17,6 +22,7 @@ export const rootAccess: RootAccess = {
     }
   },
   resolve: (root, path) => resolveInRootAsync(root, path),
+  prepareMountTargets: (root, targets) => prepareMountTargetsAsync(root, targets),
   async makeDirectory(root, path, owner) {
     if (path === '/') return;
     try {

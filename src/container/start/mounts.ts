@@ -47,19 +47,26 @@ const depth = (path: string): number => path.split('/').filter((part) => part !=
 
 /**
  * Replaces each target by the link-free path that it means inside the root, so that the runtime follows no link of the
- * image, and sorts parents before children.
+ * image, makes those that are missing, and sorts parents before children.
  */
 export async function resolveTargets(
   ctx: ContainerContext,
   rootfs: string,
   mounts: readonly LaunchMount[],
 ): Promise<LaunchMount[]> {
-  const resolved = await Promise.all(
-    mounts.map(async (mount) => ({ ...mount, target: await ctx.roots.resolve(rootfs, mount.target) })),
-  );
+  const kinds = await Promise.all(mounts.map((mount) => targetKind(ctx, mount)));
+  const targets = mounts.map((mount, at) => ({ path: mount.target, kind: kinds[at] ?? 'directory' }));
+  const paths = await ctx.roots.prepareMountTargets(rootfs, targets);
+  const resolved = mounts.map((mount, at) => ({ ...mount, target: paths[at] ?? mount.target }));
   const toRoot = resolved.findIndex((mount) => mount.target === '/');
   if (toRoot >= 0) {
     throw invalid(`invalid mount: destination ${JSON.stringify(mounts[toRoot]?.target)} is the root of the container`);
   }
   return resolved.sort((a, b) => depth(a.target) - depth(b.target));
+}
+
+async function targetKind(ctx: ContainerContext, mount: LaunchMount): Promise<'directory' | 'file'> {
+  if (mount.kind === 'tmpfs') return 'directory';
+  if (mount.engineOwned === true) return 'file';
+  return (await ctx.host.kindOf(mount.source)) === 'directory' ? 'directory' : 'file';
 }

@@ -6,7 +6,7 @@ import { inPrivateMounts } from '../namespace/mount.ts';
 import { deleteLinks, openNamespace, writeNetSysctls } from '../netlink/calls.ts';
 import { forgetUdpFlows } from '../netlink/conntrack.ts';
 import { mkdirAllInRoot, openInRoot, readFileInRoot, resolveInRoot } from '../paths/inroot.ts';
-
+import { prepareMountTargets } from '../paths/mount-targets.ts';
 import { posixSpawn, type SpawnRequest } from '../process/spawn-call.ts';
 
 export const blockingCalls = {
@@ -23,6 +23,7 @@ export const blockingCalls = {
   resolveInRoot,
   mkdirAllInRoot,
   readFileInRoot,
+  prepareMountTargets,
   openNamespace,
   writeNetSysctls,
   deleteLinks,

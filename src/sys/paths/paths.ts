@@ -1,5 +1,6 @@
 /** inroot.ts as promises: the calls run in the syscall worker, so a slow file system does not hold up the engine. */
 import { callBlocking } from '../blocking/blocking.ts';
+import type { MountTarget } from './mount-targets.ts';
 import type { ResolveOptions, Root } from './inroot.ts';
 
 export const openInRootAsync = (
@@ -25,3 +26,7 @@ export async function readFileInRootAsync(root: Root, path: string, limit: numbe
   // A Buffer arrives from a worker as a plain Uint8Array.
   return bytes === undefined ? undefined : Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
 }
+
+/** See mount-targets.ts. */
+export const prepareMountTargetsAsync = (root: string, targets: readonly MountTarget[]): Promise<string[]> =>
+  callBlocking('prepareMountTargets', root, targets);

@@ -1,0 +1,46 @@
+import { constants } from 'node:fs';
+import { dirname } from 'node:path';
+import { closeFd, openFd } from '../ffi/descriptor.ts';
+import { systemCode } from '../ffi/errors.ts';
+import { mkdirAllInRoot, O_PATH, openInRoot, resolveInRoot } from './inroot.ts';
+
+/** Where something is to be mounted inside a root. */
+export interface MountTarget {
+  /** As the user wrote it; links in it are the root's own and are followed inside it. */
+  readonly path: string;
+  readonly kind: 'directory' | 'file';
+}
+
+const { O_CREAT, O_EXCL, O_NOFOLLOW, O_WRONLY } = constants;
+
+/**
+ * The link-free path of each target. A target that is missing is made, as an empty directory or file: a runtime that
+ * finds the root read-only could not make it, and one that made it would follow the image's links.
+ */
+export function prepareMountTargets(root: string, targets: readonly MountTarget[]): string[] {
+  const rootFd = openFd(root, O_PATH | constants.O_DIRECTORY);
+  try {
+    return targets.map((target) => prepareTarget(rootFd, target));
+  } finally {
+    closeFd(rootFd);
+  }
+}
+
+function prepareTarget(rootFd: number, { path, kind }: MountTarget): string {
+  const resolved = resolveInRoot(rootFd, path);
+  if (exists(rootFd, resolved)) return resolved;
+  if (kind === 'directory') return mkdirAllInRoot(rootFd, resolved, 0o755);
+  mkdirAllInRoot(rootFd, dirname(resolved), 0o755);
+  closeFd(openInRoot(rootFd, resolved, O_CREAT | O_EXCL | O_WRONLY | O_NOFOLLOW, 0o644, { noSymlinks: true }));
+  return resolved;
+}
+
+function exists(rootFd: number, path: string): boolean {
+  try {
+    closeFd(openInRoot(rootFd, path, O_PATH | O_NOFOLLOW, 0, { noSymlinks: true }));
+    return true;
+  } catch (error) {
+    if (systemCode(error) === 'ENOENT') return false;
+    throw error;
+  }
+}
