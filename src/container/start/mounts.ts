@@ -57,7 +57,13 @@ export async function resolveTargets(
   const kinds = await Promise.all(mounts.map((mount) => targetKind(ctx, mount)));
   const targets = mounts.map((mount, at) => ({ path: mount.target, kind: kinds[at] ?? 'directory' }));
   const paths = await ctx.roots.prepareMountTargets(rootfs, targets);
-  const resolved = mounts.map((mount, at) => ({ ...mount, target: paths[at] ?? mount.target }));
+  const resolved = mounts.map((mount, at): LaunchMount => {
+    const target = paths[at] ?? mount.target;
+    // Nothing is mounted below a file, and crun fails to look there.
+    return mount.kind === 'bind' && kinds[at] === 'file'
+      ? { ...mount, target, recursive: false }
+      : { ...mount, target };
+  });
   const toRoot = resolved.findIndex((mount) => mount.target === '/');
   if (toRoot >= 0) {
     throw invalid(`invalid mount: destination ${JSON.stringify(mounts[toRoot]?.target)} is the root of the container`);
