@@ -109,7 +109,7 @@ async function writeReport(report: string): Promise<void> {
 
 async function main(): Promise<void> {
   await using stack = new AsyncDisposableStack();
-  const names = [...values.peers.split(',').filter((name) => name !== '')] as PeerName[];
+  const names = ['gantry', ...values.peers.split(',').filter((name) => name !== '')] as PeerName[];
   const peers: Peer[] = [];
   for (const name of names) peers.push(stack.use(await startPeer(name)));
   const [gantry] = peers;

@@ -106,6 +106,13 @@ export class TestEngine implements AsyncDisposable {
     return run(program, args, options);
   }
 
+  /** Fetches a page from inside the engine's network namespace: where published ports are. */
+  fetch(url: string): Promise<string> {
+    const script = `fetch(${JSON.stringify(url)}).then(async (a) => process.stdout.write(await a.text()))`;
+    const [program, ...args] = this.namespaces.enter([process.execPath, '-e', script]);
+    return must(program, args, { timeout: 10_000 });
+  }
+
   /** One request to the engine's API, answered whole. */
   api(method: string, path: string, body?: unknown): Promise<ApiAnswer> {
     return askApi(this.paths.socket, method, path, body);
@@ -168,8 +175,8 @@ function testedEngine(): readonly string[] {
   if (process.env['GANTRY_TEST_ORACLE'] !== 'dockerd') return [join(repository, 'build/bin/gantryd')];
   const programs = unpackPackages('sid', 'dockerd', ['docker.io', 'containerd']);
   const path = `PATH=${programs}/usr/bin:${programs}/usr/sbin:$PATH`;
-  const proxy = `--userland-proxy-path=${programs}/usr/sbin/docker-proxy`;
-  return ['sh', '-c', `mount -t tmpfs none /run && ${path} exec dockerd ${proxy} "$@"`, 'sh'];
+  const flags = `--userland-proxy-path=${programs}/usr/sbin/docker-proxy --init-path=/usr/bin/tini-static`;
+  return ['sh', '-c', `mount -t tmpfs none /run && ${path} exec dockerd ${flags} "$@"`, 'sh'];
 }
 
 export const isOracle = (): boolean => process.env['GANTRY_TEST_ORACLE'] !== undefined;

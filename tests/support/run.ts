@@ -1,4 +1,5 @@
 import { type ChildProcess, type SpawnOptions, spawn } from 'node:child_process';
+import { constants } from 'node:os';
 
 export interface RunOptions {
   readonly env?: Readonly<Record<string, string>>;
@@ -16,11 +17,9 @@ export interface RunResult {
   readonly stderr: string;
 }
 
-const signalNumbers: Readonly<Record<string, number>> = { SIGHUP: 1, SIGINT: 2, SIGKILL: 9, SIGTERM: 15 };
-
 /** The exit code as a shell shows it. */
-export const shellCode = (code: number | null, signal: string | null): number =>
-  code ?? 128 + (signalNumbers[signal ?? ''] ?? 0);
+export const shellCode = (code: number | null, signal: NodeJS.Signals | null): number =>
+  code ?? 128 + (signal === null ? 0 : constants.signals[signal]);
 
 /**
  * Runs a program to its end and resolves with what it said, whatever its exit code.
