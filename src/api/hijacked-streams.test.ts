@@ -148,6 +148,55 @@ test('a client that takes nothing is asked to be waited for, then dropped; the o
   while (container.stdio.sinks.size > 0) await new Promise(setImmediate);
 });
 
+test('exec: headers, body and stdin may come in packets of their own, or not', async (t) => {
+  const whole =
+    'POST /exec/e1/start HTTP/1.1|Host: x|Connection: Upgrade|Upgrade: tcp|Content-Type: application/json|Content-Length: 17||{"Detach": false}typed';
+  const text = whole.replaceAll('|', '\r\n');
+  for (const cuts of [
+    [],
+    [40],
+    [text.indexOf('{')],
+    [text.indexOf('{') + 5],
+    [text.indexOf('typed')],
+    [60, text.indexOf('{') + 3, text.length - 3],
+  ]) {
+    const container = new FakeContainer();
+    container.run = () => undefined;
+    const { path } = await serve(t, fakeServices(container));
+    const client = new RawClient(path);
+    for (const [index, cut] of [...cuts, text.length].entries()) {
+      client.send(text.slice(index === 0 ? 0 : cuts[index - 1], cut));
+      for (let turn = 0; turn < 5; turn++) await new Promise(setImmediate);
+    }
+    client.socket.end();
+    await container.stdio.stdinClosed.wait();
+    assert.equal(container.stdio.stdin, 'typed', `cut at ${cuts.join()}`);
+    container.stdio.print(1, 'done');
+    container.finish(0);
+    await client.ended;
+    assert.ok(client.text.endsWith(frame(1, 'done')));
+  }
+});
+
+test('a takeover waits for earlier answers; an upgrade that does not wait for them is refused', async (t) => {
+  const container = new FakeContainer();
+  container.logEntries = [{ stream: 'stdout', timeNs: 0n, bytes: Buffer.alloc(1024 * 1024, 'x') }];
+  const { path } = await serve(t, fakeServices(container));
+  const polite = new RawClient(path).request('GET', '/containers/web/logs?stdout=1');
+  await polite.expect('\r\n0\r\n\r\n');
+  polite.request('POST', attachUrl, upgrade);
+  await polite.expect('101 UPGRADED');
+  const plain = new RawClient(path).request('GET', '/containers/web/logs?stdout=1');
+  plain.request('POST', attachUrl);
+  await plain.expect('HTTP/1.1 200 OK\r\nContent-Type: application/vnd.docker.multiplexed-stream\r\nApi');
+  const hasty = new RawClient(path).request('GET', '/containers/web/logs?stdout=1');
+  hasty.request('POST', attachUrl, upgrade);
+  await hasty.ended;
+  assert.doesNotMatch(hasty.text, /UPGRADED/);
+  container.finish(0);
+  await Promise.all([polite.ended, plain.ended]);
+});
+
 test('exec: the body comes before stdin, whatever the packets; errors go where the output would go', async (t) => {
   const container = new FakeContainer();
   container.run = () => undefined;

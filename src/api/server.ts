@@ -1,10 +1,12 @@
 import http from 'node:http';
 import type { Socket } from 'node:net';
+import type { Duplex } from 'node:stream';
 import { codeOf, EngineError, messageOf } from '../base/errors.ts';
 import type { Logger } from '../base/log.ts';
 import { parseQuery } from '../spec/decode/query.ts';
 import { httpError } from './errors.ts';
-import { Exchange, type Handler } from './http/exchange.ts';
+import { endStream, isTakenOver } from './hijack/takeover.ts';
+import { Exchange, type Handler, type Upgraded } from './http/exchange.ts';
 import { listenOnSocket, type SocketOptions } from './http/listen.ts';
 import { matchRoute } from './http/router.ts';
 import { hijackedOperations, type OperationId } from './operations.ts';
@@ -60,6 +62,9 @@ class Dispatcher {
   /** All open connections: node:http forgets those that were taken over. */
   readonly #connections = new Set<Socket>();
 
+  /** The last answer on each connection, finished or not. */
+  readonly #latest = new WeakMap<Socket, http.ServerResponse>();
+
   constructor(handlers: ReadonlyMap<OperationId, Handler>, { log, version }: ApiServerOptions) {
     this.#handlers = handlers;
     this.#log = log;
@@ -82,10 +87,13 @@ class Dispatcher {
       socket.once('close', () => this.#connections.delete(socket));
     });
     server.on('request', (request: http.IncomingMessage, response: http.ServerResponse) => {
+      this.#latest.set(request.socket, response);
       void this.#answer(request, response, undefined);
     });
-    server.on('upgrade', (request: http.IncomingMessage, socket: Socket, head: Buffer) => {
-      void this.#answer(request, responseOn(request, socket), head);
+    server.on('upgrade', (request: http.IncomingMessage, stream: Duplex, head: Buffer) => {
+      const response = new http.ServerResponse(request);
+      attachResponse(response, stream, this.#latest.get(request.socket));
+      void this.#answer(request, response, { stream, head });
     });
     server.on('clientError', (error: NodeJS.ErrnoException, socket: Socket) => refuse(error, socket));
     return server;
@@ -106,14 +114,18 @@ class Dispatcher {
     }
   }
 
-  async #answer(request: http.IncomingMessage, response: http.ServerResponse, head: Buffer | undefined): Promise<void> {
+  async #answer(
+    request: http.IncomingMessage,
+    response: http.ServerResponse,
+    upgraded: Upgraded | undefined,
+  ): Promise<void> {
     response.sendDate = false;
     response.setHeader('Api-Version', maxApiVersion);
     response.setHeader('Docker-Experimental', 'false');
     response.setHeader('Ostype', 'linux');
     response.setHeader('Server', this.#serverHeader);
     try {
-      await this.#dispatch(request, response, head);
+      await this.#dispatch(request, response, upgraded);
     } catch (error) {
       this.#fail(request, response, error);
     }
@@ -122,7 +134,7 @@ class Dispatcher {
   async #dispatch(
     request: http.IncomingMessage,
     response: http.ServerResponse,
-    head: Buffer | undefined,
+    upgraded: Upgraded | undefined,
   ): Promise<void> {
     const url = request.url ?? '';
     const mark = url.indexOf('?');
@@ -140,16 +152,15 @@ class Dispatcher {
     }
     const query = parseQuery(mark < 0 ? '' : url.slice(mark + 1));
     const log = this.#log;
-    await handler(new Exchange(request, response, { minor, params: match.params, query, head }, log));
+    await handler(new Exchange(request, response, { minor, params: match.params, query, upgraded }, log));
   }
 
   #fail(request: http.IncomingMessage, response: http.ServerResponse, error: unknown): void {
     const { status, message } = httpError(error);
-    const taken = response.socket === null;
     if (status === 500 && codeOf(error) !== 'cancelled') {
       this.#log.error('request failed', { method: request.method, path: request.url?.split('?', 1)[0], error });
     }
-    if (taken || response.headersSent) {
+    if (isTakenOver(request) || response.headersSent) {
       // The status is gone already: only a broken connection can tell the client.
       request.socket.destroy();
       return;
@@ -165,16 +176,21 @@ class Dispatcher {
   }
 }
 
-/** An answer for a connection that left node:http's hands by an upgrade: used when the upgrade is refused. */
-function responseOn(request: http.IncomingMessage, socket: Socket): http.ServerResponse {
-  const response = new http.ServerResponse(request);
+/**
+ * Gives an answer its way out on a connection that left node:http's hands by an upgrade: used when the upgrade is
+ * refused. An earlier answer may still be on its way out; one that is not even complete would wait for ever, as
+ * node:http has stopped looking after it: only a client that sends an upgrade too early sees that.
+ */
+function attachResponse(response: http.ServerResponse, stream: Duplex, earlier: http.ServerResponse | undefined): void {
+  const socket = stream as Socket;
   response.shouldKeepAlive = false;
-  response.assignSocket(socket);
   response.once('finish', () => {
     response.detachSocket(socket);
-    socket.destroySoon();
+    endStream(stream);
   });
-  return response;
+  if (earlier === undefined || earlier.writableFinished) response.assignSocket(socket);
+  else if (!earlier.writableEnded) stream.destroy();
+  else earlier.once('finish', () => response.assignSocket(socket));
 }
 
 /** Answers what is no HTTP request. */

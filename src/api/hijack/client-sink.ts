@@ -1,4 +1,4 @@
-import type { Socket } from 'node:net';
+import type { Duplex } from 'node:stream';
 import type { StdioSink } from '../../spec/contract/launch.ts';
 import { frame } from './frames.ts';
 
@@ -22,29 +22,33 @@ export interface ClientSinkOptions {
  * with Docker; one that takes nothing is dropped after some seconds, so that it cannot freeze anything.
  */
 export class ClientSink implements StdioSink {
-  readonly #socket: Socket;
+  readonly #client: Duplex;
+  /** Bytes written so far, taken by the client or not. */
+  #written = 0;
   readonly #options: ClientSinkOptions;
   #pace: Promise<void> | undefined;
   #ended = false;
 
-  constructor(socket: Socket, options: ClientSinkOptions) {
-    this.#socket = socket;
+  constructor(client: Duplex, options: ClientSinkOptions) {
+    this.#client = client;
     this.#options = options;
   }
 
   write(stream: 1 | 2, bytes: Uint8Array): void {
     const wanted = stream === 1 ? this.#options.stdout : this.#options.stderr;
-    if (!wanted || bytes.length === 0 || this.#ended || !this.#socket.writable) return;
-    if (this.#socket.writableLength > dropAbove) {
-      this.#socket.destroy();
+    if (!wanted || bytes.length === 0 || this.#ended || !this.#client.writable) return;
+    if (this.#client.writableLength > dropAbove) {
+      this.#client.destroy();
       return;
     }
-    if (!this.#options.multiplexed) this.#socket.write(bytes);
-    else for (const chunk of frame(stream, bytes)) this.#socket.write(chunk);
+    for (const chunk of this.#options.multiplexed ? frame(stream, bytes) : [bytes]) {
+      this.#written += chunk.length;
+      this.#client.write(chunk);
+    }
   }
 
   pace(): Promise<void> | undefined {
-    if (this.#socket.writableLength <= pauseAbove || this.#socket.destroyed) return undefined;
+    if (this.#client.writableLength <= pauseAbove || this.#client.destroyed) return undefined;
     this.#pace ??= this.#caughtUp().finally(() => {
       this.#pace = undefined;
     });
@@ -59,22 +63,22 @@ export class ClientSink implements StdioSink {
 
   /** Resolves when the client took everything, or is gone. */
   #caughtUp(): Promise<void> {
-    const socket = this.#socket;
+    const client = this.#client;
     const { promise, resolve } = Promise.withResolvers<void>();
-    let taken = socket.bytesWritten - socket.writableLength;
+    let taken = this.#written - client.writableLength;
     const watch = setInterval(() => {
-      const now = socket.bytesWritten - socket.writableLength;
-      if (now === taken) socket.destroy();
+      const now = this.#written - client.writableLength;
+      if (now === taken) client.destroy();
       taken = now;
     }, stallMs);
     const done = () => {
       clearInterval(watch);
-      socket.off('drain', done);
-      socket.off('close', done);
+      client.off('drain', done);
+      client.off('close', done);
       resolve();
     };
-    socket.once('drain', done);
-    socket.once('close', done);
+    client.once('drain', done);
+    client.once('close', done);
     return promise;
   }
 }

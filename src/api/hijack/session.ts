@@ -1,10 +1,10 @@
-import type { Socket } from 'node:net';
+import type { Duplex } from 'node:stream';
 import type { StdioChannel } from '../../spec/contract/launch.ts';
 import type { Exchange } from '../http/exchange.ts';
 import { ClientSink } from './client-sink.ts';
 import { pumpStdin } from './stdin.ts';
 import { streamType } from './frames.ts';
-import { endSocket, takeOver } from './takeover.ts';
+import { endStream, takeOver } from './takeover.ts';
 
 export interface StdioWishes {
   readonly tty: boolean;
@@ -17,9 +17,9 @@ export interface StdioWishes {
   readonly detachKeys: readonly number[];
 }
 
-/** The socket of a client that took its connection over, with the sink that writes to it. */
+/** The stream of a client that took its connection over, with the sink that writes to it. */
 export interface HijackedClient {
-  readonly socket: Socket;
+  readonly stream: Duplex;
   readonly sink: ClientSink;
   /** Resolves when no more output will come, or when the client is gone. */
   readonly finished: Promise<void>;
@@ -27,16 +27,16 @@ export interface HijackedClient {
 
 /** Takes the connection over and makes its sink. */
 export function hijack(exchange: Exchange, wishes: StdioWishes): HijackedClient {
-  const socket = takeOver(exchange, streamType(wishes.multiplexed, exchange.minor));
+  const stream = takeOver(exchange, streamType(wishes.multiplexed, exchange.minor));
   const { promise: finished, resolve } = Promise.withResolvers<void>();
-  socket.once('close', () => resolve());
-  const sink = new ClientSink(socket, {
+  stream.once('close', () => resolve());
+  const sink = new ClientSink(stream, {
     multiplexed: wishes.multiplexed,
     stdout: wishes.stdout,
     stderr: wishes.stderr,
     onEnd: resolve,
   });
-  return { socket, sink, finished };
+  return { stream, sink, finished };
 }
 
 /**
@@ -49,16 +49,16 @@ export async function serveStdio(
   wishes: StdioWishes,
   stdio: Omit<StdioChannel, 'drained'>,
 ): Promise<boolean> {
-  const { socket, sink, finished } = client;
+  const { stream, sink, finished } = client;
   const stop = new AbortController();
   try {
     if (!wishes.stdin) {
       // Nobody reads what the client sends, but its leaving must be noticed.
-      socket.resume();
+      stream.resume();
       await finished;
       return false;
     }
-    const pump = pumpStdin(socket, stdio, wishes.tty ? wishes.detachKeys : undefined, stop.signal);
+    const pump = pumpStdin(stream, stdio, wishes.tty ? wishes.detachKeys : undefined, stop.signal);
     const how = await Promise.race([pump, finished.then(() => 'closed' as const)]);
     if (how === 'detached') return true;
     if (wishes.stdout || wishes.stderr) await finished;
@@ -66,6 +66,6 @@ export async function serveStdio(
   } finally {
     stop.abort();
     stdio.remove(sink);
-    endSocket(socket);
+    endStream(stream);
   }
 }

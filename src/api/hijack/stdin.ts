@@ -1,4 +1,4 @@
-import type { Socket } from 'node:net';
+import type { Duplex } from 'node:stream';
 import { DetachMatcher } from './detach-keys.ts';
 
 export interface StdinTarget {
@@ -14,7 +14,7 @@ export interface StdinTarget {
  * @returns why it ended: the client's end of input, the detach sequence, or the end of connection or process.
  */
 export function pumpStdin(
-  socket: Socket,
+  client: Duplex,
   target: StdinTarget,
   detachKeys: readonly number[] | undefined,
   stop: AbortSignal,
@@ -25,11 +25,11 @@ export function pumpStdin(
     const { pass: bytes, detached } = matcher?.feed(chunk) ?? { pass: chunk, detached: false };
     if (bytes.length > 0) await target.write(bytes);
     if (detached) finish('detached');
-    else if (!stop.aborted) socket.resume();
+    else if (!stop.aborted) client.resume();
   };
   const onData = (chunk: Uint8Array): void => {
-    // Paused until the target took it: the socket's buffer, then the client, wait meanwhile.
-    socket.pause();
+    // Paused until the target took it: the connection's buffer, then the client, wait meanwhile.
+    client.pause();
     // A failing write means that the process is gone: what is left of its input has no reader.
     pass(chunk).catch(() => finish('closed'));
   };
@@ -39,16 +39,16 @@ export function pumpStdin(
   };
   const onClose = (): void => finish('closed');
   const finish = (how: 'eof' | 'detached' | 'closed'): void => {
-    socket.off('data', onData);
-    socket.off('end', onEnd);
-    socket.off('close', onClose);
+    client.off('data', onData);
+    client.off('end', onEnd);
+    client.off('close', onClose);
     stop.removeEventListener('abort', onClose);
     resolve(how);
   };
-  socket.on('data', onData);
-  socket.once('end', onEnd);
-  socket.once('close', onClose);
+  client.on('data', onData);
+  client.once('end', onEnd);
+  client.once('close', onClose);
   stop.addEventListener('abort', onClose, { once: true });
-  socket.resume();
+  client.resume();
   return promise;
 }

@@ -1,33 +1,41 @@
+import type { IncomingMessage } from 'node:http';
 import type { Socket } from 'node:net';
+import type { Duplex } from 'node:stream';
 import { EngineError } from '../../base/errors.ts';
 import type { Exchange } from '../http/exchange.ts';
 
 /** How long a client may keep its side open after everything was said. */
 const lingerMs = 10_000;
 
+const takenOver = new WeakSet<IncomingMessage>();
+
+/** True when the request's connection is no HTTP any more: no status can be sent. */
+export const isTakenOver = (request: IncomingMessage): boolean => takenOver.has(request);
+
 /**
  * Makes the exchange's connection a plain two-way byte stream: `101 UPGRADED` for clients that ask for an upgrade,
- * `200 OK` without an end for older ones. The request's body must have been read. The socket comes paused; what the
- * client sent already is in it.
+ * `200 OK` without an end for older ones. The exchange must be settled (`exchange.settle()`). The stream comes paused;
+ * what the client sent already is in it.
  * @throws EngineError `cancelled` when the client is gone.
  */
-export function takeOver(exchange: Exchange, contentType: string): Socket {
-  const { request, response, head } = exchange;
-  const socket = request.socket;
-  if (socket.destroyed) throw new EngineError('cancelled', 'the client went away');
-  socket.setTimeout(0);
-  if (head === undefined) detachParser(socket);
-  socket.pause();
-  if (head !== undefined && head.length > 0) socket.unshift(head);
-  response.detachSocket(socket);
-  socket.on('error', () => socket.destroy());
+export function takeOver(exchange: Exchange, contentType: string): Duplex {
+  const { request, response, upgraded } = exchange;
+  const stream = upgraded?.stream ?? request.socket;
+  if (stream.destroyed) throw new EngineError('cancelled', 'the client went away');
+  takenOver.add(request);
+  request.socket.setTimeout(0);
+  if (upgraded === undefined) detachParser(request.socket);
+  stream.pause();
+  if (upgraded !== undefined && upgraded.head.length > 0) stream.unshift(upgraded.head);
+  response.detachSocket(stream as Socket);
+  stream.on('error', () => stream.destroy());
   const common = `Content-Type: ${contentType}\r\nApi-Version: ${String(response.getHeader('Api-Version'))}\r\n`;
-  socket.write(
-    head === undefined
+  stream.write(
+    upgraded === undefined
       ? `HTTP/1.1 200 OK\r\n${common}\r\n`
       : `HTTP/1.1 101 UPGRADED\r\n${common}Connection: Upgrade\r\nUpgrade: tcp\r\n\r\n`,
   );
-  return socket;
+  return stream;
 }
 
 /**
@@ -45,13 +53,12 @@ function detachParser(socket: Socket): void {
  * Ends our side, and the connection as soon as the client ended its own. Closing at once, with unread input, would
  * show the client a connection reset in place of the end.
  */
-export function endSocket(socket: Socket): void {
-  if (socket.destroyed) return;
-  socket.resume();
-  socket.end();
-  if (socket.readableEnded) return;
-  const linger = setTimeout(() => socket.destroy(), lingerMs);
+export function endStream(stream: Duplex): void {
+  if (stream.destroyed) return;
+  stream.resume();
+  stream.end();
+  if (stream.readableEnded) return;
+  const linger = setTimeout(() => stream.destroy(), lingerMs);
   linger.unref();
-  socket.once('end', () => socket.destroySoon());
-  socket.once('close', () => clearTimeout(linger));
+  stream.once('close', () => clearTimeout(linger));
 }

@@ -1,4 +1,6 @@
+import { once } from 'node:events';
 import type { IncomingMessage, ServerResponse } from 'node:http';
+import type { Duplex } from 'node:stream';
 import type { Logger } from '../../base/log.ts';
 import { invalid } from '../../base/errors.ts';
 import { type Query, queryFlag, queryText } from '../../spec/decode/query.ts';
@@ -10,8 +12,16 @@ export interface Target {
   readonly minor: number;
   readonly params: ReadonlyMap<string, string>;
   readonly query: Query;
-  /** Set on an upgraded connection: what the client sent behind the request. */
-  readonly head: Uint8Array | undefined;
+  readonly upgraded: Upgraded | undefined;
+}
+
+/**
+ * A connection that its client asked to upgrade. `stream` is the socket, or node:http's wrapper of it while the
+ * request's body is still on its way; `head` is what came behind the request.
+ */
+export interface Upgraded {
+  readonly stream: Duplex;
+  readonly head: Uint8Array;
 }
 
 /**
@@ -24,8 +34,7 @@ export class Exchange {
   /** The API version's minor number: 1.`minor`. */
   readonly minor: number;
   readonly query: Query;
-  /** Set on an upgraded connection: what the client sent behind the request. */
-  readonly head: Uint8Array | undefined;
+  readonly upgraded: Upgraded | undefined;
   readonly log: Logger;
   readonly #params: ReadonlyMap<string, string>;
   #abort: AbortController | undefined;
@@ -35,7 +44,7 @@ export class Exchange {
     this.response = response;
     this.minor = target.minor;
     this.query = target.query;
-    this.head = target.head;
+    this.upgraded = target.upgraded;
     this.log = log;
     this.#params = target.params;
   }
@@ -78,12 +87,14 @@ export class Exchange {
   }
 
   /**
-   * Reads a body that the operation has no use for: on an upgraded connection what follows comes only behind it. One
-   * without a known end is left alone where nothing was upgraded: old clients send stdin that way.
+   * Makes ready for a takeover: a body that nobody wanted is read, since what follows comes only behind it, and the
+   * connection's earlier answers are out. A body without a known end is left alone where nothing was upgraded: old
+   * clients send stdin that way.
    */
-  async discardBody(): Promise<void> {
-    const endless = this.head === undefined && this.request.headers['transfer-encoding'] !== undefined;
-    if (!endless) await readBody(this.request, maxJsonBytes);
+  async settle(): Promise<void> {
+    const endless = this.upgraded === undefined && this.request.headers['transfer-encoding'] !== undefined;
+    if (!endless && !this.request.readableEnded) await readBody(this.request, maxJsonBytes);
+    if (this.response.socket === null) await once(this.response, 'socket', { signal: this.signal });
   }
 
   /** Answers with a JSON value. */

@@ -6,7 +6,7 @@ import { parseTimestamp } from '../../spec/decode/time.ts';
 import { parseDetachKeys } from '../hijack/detach-keys.ts';
 import { frame, streamType } from '../hijack/frames.ts';
 import { hijack, serveStdio, type StdioWishes } from '../hijack/session.ts';
-import { endSocket } from '../hijack/takeover.ts';
+import { endStream } from '../hijack/takeover.ts';
 import type { Exchange } from '../http/exchange.ts';
 import { beginStream, writeChunk } from '../http/streams.ts';
 import type { ContainerService } from '../services.ts';
@@ -35,7 +35,7 @@ async function attach(exchange: Exchange, containers: ContainerService): Promise
   const history = exchange.flag('logs')
     ? await containers.logs(name, { follow: false, stdout: wishes.stdout, stderr: wishes.stderr })
     : undefined;
-  await exchange.discardBody();
+  await exchange.settle();
   const client = hijack(exchange, wishes);
   if (history !== undefined) {
     for await (const entry of history.entries) {
@@ -44,7 +44,7 @@ async function attach(exchange: Exchange, containers: ContainerService): Promise
     }
   }
   if (!exchange.flag('stream')) {
-    endSocket(client.socket);
+    endStream(client.stream);
     return;
   }
   session.stdio.add(client.sink);

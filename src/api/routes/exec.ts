@@ -4,7 +4,7 @@ import { invalid } from '../../base/errors.ts';
 import { queryTerminalSize } from '../../spec/decode/query.ts';
 import { parseDetachKeys } from '../hijack/detach-keys.ts';
 import { hijack, serveStdio, type StdioWishes } from '../hijack/session.ts';
-import { endSocket } from '../hijack/takeover.ts';
+import { endStream } from '../hijack/takeover.ts';
 import type { Exchange } from '../http/exchange.ts';
 import type { ExecService, StartedExec } from '../services.ts';
 import type { Handlers } from './handlers.ts';
@@ -49,6 +49,7 @@ async function start(exchange: Exchange, execs: ExecService): Promise<void> {
     stderr: exec.stderr ?? true,
     detachKeys: parseDetachKeys(exec.detachKeys),
   };
+  await exchange.settle();
   const client = hijack(exchange, wishes);
   let started: StartedExec;
   try {
@@ -57,7 +58,7 @@ async function start(exchange: Exchange, execs: ExecService): Promise<void> {
     // The status is gone: the reason goes where the output would have gone, and the exit code says the rest.
     exchange.log.info('exec failed to start', { exec: id, error: messageOf(error) });
     client.sink.write(1, Buffer.from(`${messageOf(error)}\r\n`));
-    endSocket(client.socket);
+    endStream(client.stream);
     return;
   }
   await serveStdio(client, wishes, started.stdio);
