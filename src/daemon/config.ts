@@ -39,16 +39,18 @@ export interface InstanceNames {
   readonly cgroupParent: string;
 }
 
+/** The cgroup that an instance makes for its containers when the operator names none. */
+export const instanceCgroup = (tag: string): string => (tag === '' ? '/gantry' : `/gantry-${tag}`);
+
 /** The names of the engine whose data root is `dataRoot` (a real path). */
 export function instanceNames(dataRoot: string, cgroupParent: string | undefined): InstanceNames {
   const tag = dataRoot === defaultDataRoot ? '' : createHash('sha256').update(dataRoot).digest('hex').slice(0, 8);
-  const suffix = tag === '' ? '' : `-${tag}`;
   return {
     tag,
     bridge: tag === '' ? 'gantry0' : `gantry-${tag}`,
     interfacePrefix: tag === '' ? 'gv' : `g${tag.slice(0, 6)}`,
     nftTable: tag === '' ? 'gantry' : `gantry_${tag}`,
-    cgroupParent: cgroupParent ?? `/gantry${suffix}`,
+    cgroupParent: cgroupParent ?? instanceCgroup(tag),
   };
 }
 

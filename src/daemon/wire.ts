@@ -21,10 +21,11 @@ import { createUsageReader } from '../runtime/usage/read.ts';
 import type { ContainerId } from '../base/ids.ts';
 import { openStateDb } from '../store/db/open.ts';
 import { openStore } from '../store/open.ts';
-import { readCgroupLayout } from '../sys/cgroup/layout.ts';
+import { childCgroups, removeCgroup } from '../sys/cgroup/cgroup.ts';
+import { type CgroupLayout, readCgroupLayout } from '../sys/cgroup/layout.ts';
 import { openVolumes } from '../volume/open.ts';
 import { createVolumeService } from '../volume/service.ts';
-import type { EngineConfig } from './config.ts';
+import { type EngineConfig, instanceCgroup, type InstanceNames } from './config.ts';
 import { hostFiles, rootAccess } from './host-access.ts';
 import { createSystem } from './info.ts';
 import { engineVersion } from './version.ts';
@@ -56,6 +57,7 @@ export async function wire(
     readHostFacts({ cgroupParent: names.cgroupParent, defaults: { noNewPrivileges: false, pidsLimit: undefined } }),
     readCgroupLayout(),
   ]);
+  scope.defer(() => removeOwnCgroup(layout, names));
   const db = await scope.acquire(openStateDb(`${dataRoot}/state.db`, log), (open) => open.close());
   const journal = await scope.acquire(new Journal(db, clock), (open) => open.close());
   const store = await scope.acquire(openStore({ dataRoot, log }), (open) => open.close());
@@ -133,6 +135,13 @@ async function recoverAll(
   const { toStart } = await containers.recover();
   await images.sweep();
   return () => containers.startRecovered(toStart);
+}
+
+/** The cgroup that holds the containers goes with the last of them; one that the operator named stays. */
+async function removeOwnCgroup(layout: CgroupLayout, names: InstanceNames): Promise<void> {
+  const own = instanceCgroup(names.tag);
+  if (names.cgroupParent !== own || (await childCgroups(layout, own)).length > 0) return;
+  await removeCgroup(layout, own, 0);
 }
 
 /** The runtimes that this host has, and the one for containers that name none. @throws unavailable when there is none. */
