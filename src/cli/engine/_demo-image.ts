@@ -53,6 +53,7 @@ export async function demoImage(scope: Scope, reference: string): Promise<string
       StopSignal: 'SIGKILL',
     },
     files,
+    created: new Date().toISOString(),
   };
   for (const chunk of composeLayout(image)) await file.write(chunk);
   return path;

@@ -53,7 +53,10 @@ export class Tour {
     undo?.scope.defer(async () => void (await this.#run(undo.args)));
     const { code, out, err } = await this.unlessInterrupted(this.#run(args));
     this.show(out);
-    if (code === 0) return out;
+    if (code === 0) {
+      this.show(err);
+      return out;
+    }
     throw new Error(err.trim() === '' ? `gantry ${args.join(' ')} ended with ${code}` : err.trim());
   }
 

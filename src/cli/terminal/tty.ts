@@ -30,18 +30,27 @@ export function terminalSize(): TerminalSize {
 }
 
 /**
- * Puts the terminal at standard input into raw mode: every key goes to the container, Ctrl-C too. Returns the way back,
- * to be called on every way out; calling it twice does no harm.
+ * Puts the terminal at standard input into raw mode: every key goes to the container, Ctrl-C too, and output is passed
+ * on as it is. Returns the way back, to be called on every way out; calling it twice does no harm.
+ *
+ * By stty, because the raw mode of the runtimes goes on turning line feeds of the output into new lines, which garbles
+ * the screens of editors inside a container.
  */
 export function enterRawMode(): () => void {
   if (!isTerminal(0)) return () => undefined;
-  process.stdin.setRawMode(true);
+  const { spawnSync } = process.getBuiltinModule('node:child_process');
+  const stty = (...args: string[]) =>
+    spawnSync('stty', args, { stdio: ['inherit', 'pipe', 'ignore'], encoding: 'utf8' });
+  const saved = stty('-g');
+  const isSet = saved.status === 0 && stty('raw', '-echo').status === 0;
+  if (!isSet) process.stdin.setRawMode(true);
   let isRaw = true;
   const restore = () => {
     if (!isRaw) return;
     isRaw = false;
     process.removeListener('exit', restore);
-    process.stdin.setRawMode(false);
+    if (isSet) stty(saved.stdout.trim());
+    else process.stdin.setRawMode(false);
   };
   process.on('exit', restore);
   return restore;
