@@ -62,19 +62,26 @@ export function decodeHeader(buffer: Buffer, at: number): RawHeader {
   };
 }
 
+/** The sum of all bytes of the header, with blanks in the place of the sum itself. */
 function verifyChecksum(buffer: Buffer, at: number): void {
   const [from, length] = field.checksum;
-  let sum = 32 * length;
-  let signedSum = sum;
-  for (let i = 0; i < blockSize; i++) {
-    if (i === from) i += length;
-    const byte = buffer[at + i] as number;
-    sum += byte;
-    // Some old archivers summed signed chars.
-    signedSum += byte < 128 ? byte : byte - 256;
-  }
+  let sum = 0x20 * length;
+  for (let i = at; i < at + blockSize; i++) sum += buffer[i] as number;
+  for (let i = at + from; i < at + from + length; i++) sum -= buffer[i] as number;
   const stored = number(buffer, at, 'checksum', '');
-  if (stored !== sum && stored !== signedSum) throw new EngineError('corrupt', 'tar: a header has a wrong checksum');
+  if (stored !== sum && stored !== sum - 256 * highBytes(buffer, at)) {
+    throw new EngineError('corrupt', 'tar: a header has a wrong checksum');
+  }
+}
+
+/** Some old archivers summed signed chars: each of these counts 256 less there. */
+function highBytes(buffer: Buffer, at: number): number {
+  const [from, length] = field.checksum;
+  let count = 0;
+  for (let i = 0; i < blockSize; i++) {
+    if ((buffer[at + i] as number) > 127 && (i < from || i >= from + length)) count++;
+  }
+  return count;
 }
 
 function text(buffer: Buffer, at: number, [offset, length]: readonly [number, number]): ByteString {
