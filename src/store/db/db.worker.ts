@@ -1,7 +1,9 @@
 import { parentPort, workerData } from 'node:worker_threads';
 import { messageOf } from '../../base/errors.ts';
 import { StateDatabase } from './_database.ts';
-import type { DbAnswer, DbNotice, DbRequest, DbWorkerData } from './_protocol.ts';
+import type { JournalEvent } from '../../spec/engine/event.ts';
+import type { DbAnswer, DbNotice, DbRequest, DbWorkerData, EncodedChange } from './_protocol.ts';
+import { SpaceReserve } from './_reserve.ts';
 
 // The thread in which every fsync of the state database happens: one request at a time, answered in order.
 const { path, eventRetention } = workerData as DbWorkerData;
@@ -15,16 +17,38 @@ const answer = (body: DistributiveOmit<DbAnswer, 'notices'>): void => {
 };
 type DistributiveOmit<T, K extends PropertyKey> = T extends unknown ? Omit<T, K> : never;
 
-const fail = (error: unknown): void => {
-  // SQLITE_FULL is 13; an I/O error may carry ENOSPC's system code.
+/** SQLITE_FULL, and SQLITE_IOERR with its kinds: a full disk shows as either. */
+const isFull = (error: unknown): boolean => {
   const { errcode } = error as { errcode?: number };
-  answer({ result: 'failed', code: errcode === 13 ? 'no-space' : 'internal', message: messageOf(error) });
+  return errcode !== undefined && (errcode === 13 || (errcode & 0xff) === 10);
 };
+
+const fail = (error: unknown): void =>
+  answer({ result: 'failed', code: isFull(error) ? 'no-space' : 'internal', message: messageOf(error) });
+
+const reserve = new SpaceReserve(`${path}.reserve`);
+/** When to look again for room for the reserve; infinite while it is there. */
+let refillAtMs = Number.POSITIVE_INFINITY;
+const refillEveryMs = 60_000;
+
+function commit(database: StateDatabase, changes: readonly EncodedChange[]): JournalEvent[][] {
+  if (performance.now() >= refillAtMs) {
+    refillAtMs = reserve.fill() ? Number.POSITIVE_INFINITY : performance.now() + refillEveryMs;
+  }
+  try {
+    return database.commit(changes);
+  } catch (error) {
+    if (!isFull(error) || !reserve.giveUp()) throw error;
+    notices.push({ level: 'warn', message: 'the disk is full: using the reserve of the state database', fields: {} });
+    refillAtMs = performance.now() + refillEveryMs;
+    return database.commit(changes);
+  }
+}
 
 function handle(database: StateDatabase, request: DbRequest): void {
   switch (request.op) {
     case 'commit':
-      return answer({ result: 'committed', events: database.commit(request.changes) });
+      return answer({ result: 'committed', events: commit(database, request.changes) });
     case 'load':
       return answer({ result: 'records', records: database.load(request.kind) });
     case 'events':
@@ -38,6 +62,7 @@ function handle(database: StateDatabase, request: DbRequest): void {
 
 try {
   const database = new StateDatabase(path, eventRetention, (notice) => notices.push(notice));
+  if (!reserve.fill()) refillAtMs = performance.now() + refillEveryMs;
   answer({ result: 'opened' });
   port.on('message', (request: DbRequest) => {
     try {

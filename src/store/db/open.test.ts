@@ -6,7 +6,10 @@ import { DatabaseSync } from 'node:sqlite';
 import test, { type TestContext } from 'node:test';
 import { createLogger, silentLogger } from '../../base/log.ts';
 import type { EventInput } from '../../spec/engine/event.ts';
+import { mountTmpfs, unmount } from '../../sys/mount/mount.ts';
 import { openStateDb } from './open.ts';
+
+const notRoot = process.getuid?.() === 0 ? false : 'mounting needs root';
 
 async function directory(t: TestContext): Promise<string> {
   const path = await mkdtemp(join(tmpdir(), 'state-db-'));
@@ -154,3 +157,29 @@ test("a newer engine's database is refused and left alone", async (t) => {
     [],
   );
 });
+
+test('on a full disk small changes still go through', { skip: notRoot }, async (t) => {
+  const root = await directory(t);
+  await mountTmpfs(root, [['size', '12m']]);
+  try {
+    await fillAndCommit(root);
+  } finally {
+    await unmount(root, { lazy: true });
+  }
+});
+
+async function fillAndCommit(root: string): Promise<void> {
+  const put = (id: string, size: number) => ({ op: 'put' as const, kind: 'k', id, value: 'x'.repeat(size) });
+  const db = await openStateDb(join(root, 'state.db'), silentLogger);
+  await using filler = await open(join(root, 'filler'), 'w');
+  const fill = async (): Promise<void> => {
+    for (;;) await filler.write(Buffer.alloc(1 << 20));
+  };
+  await assert.rejects(fill(), { code: 'ENOSPC' });
+  for (let i = 0; i < 50; i++) await db.commit({ records: [put(`r${i}`, 500)] });
+  await assert.rejects(db.commit({ records: [put('big', 20 << 20)] }), { code: 'no-space' });
+  await filler.truncate();
+  await db.commit({ records: [put('later', 1)] });
+  assert.equal((await db.load('k')).length, 51);
+  await db.close();
+}
