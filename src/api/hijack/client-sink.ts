@@ -3,7 +3,7 @@ import type { StdioSink } from '../../spec/contract/launch.ts';
 import { frame } from './frames.ts';
 
 /** Bytes that may wait for one client before its container is asked to hold back. */
-const pauseAbove = 1024 * 1024;
+const pauseAbove = 256 * 1024;
 /** Bytes at which a client is dropped when holding back does not help. */
 const dropAbove = 16 * 1024 * 1024;
 /** A client that takes nothing for so long, while output waits for it, is dropped. */

@@ -5,8 +5,18 @@ export const rawStream = 'application/vnd.docker.raw-stream';
 /** Longest payload whose header is glued to it instead of being written apart. */
 const glueLimit = 16 * 1024;
 
-/** The chunks to write for one piece of output. */
+let last: { stream: 1 | 2; bytes: Uint8Array; chunks: readonly Uint8Array[] } | undefined;
+
+/**
+ * The chunks to write for one piece of output. Asked for the same piece again, as for each of many clients, it gives
+ * the same chunks: what waits for a thousand stalled clients is in memory once.
+ */
 export function frame(stream: 1 | 2, bytes: Uint8Array): readonly Uint8Array[] {
+  if (last?.bytes !== bytes || last.stream !== stream) last = { stream, bytes, chunks: framed(stream, bytes) };
+  return last.chunks;
+}
+
+function framed(stream: 1 | 2, bytes: Uint8Array): readonly Uint8Array[] {
   const glued = bytes.length <= glueLimit;
   const header = Buffer.allocUnsafe(glued ? 8 + bytes.length : 8);
   header.writeUInt32BE(stream << 24, 0);

@@ -7,6 +7,7 @@ import { execHandlers } from './exec.ts';
 import type { Handlers } from './handlers.ts';
 import { imageHandlers } from './images.ts';
 import { networkHandlers } from './networks.ts';
+import { pluginHandlers } from './plugins.ts';
 import { systemHandlers } from './system.ts';
 import { volumeHandlers } from './volumes.ts';
 
@@ -20,6 +21,7 @@ export function allHandlers(services: ApiServices): ReadonlyMap<OperationId, Han
     ...imageHandlers(services.images),
     ...volumeHandlers(services.volumes),
     ...networkHandlers(services.networks),
+    ...pluginHandlers,
   };
   return new Map(Object.entries(handlers) as [OperationId, Handler][]);
 }

@@ -101,7 +101,10 @@ export interface ExitStatus {
 
 /** One client that watches a container's stdio. The engine always drains the container, whatever a sink does. */
 export interface StdioSink {
-  /** Bytes of stdout (1; also a terminal's) or stderr (2). Must not block; a sink that falls behind drops itself. */
+  /**
+   * Bytes of stdout (1; also a terminal's) or stderr (2). Must not block; a sink that falls behind
+   * drops itself. Sinks keep `bytes`: whoever delivers them does not change them afterwards.
+   */
   write(stream: 1 | 2, bytes: Uint8Array): void;
   /**
    * Asked after a write: a promise when this client is behind. Whoever delivers output may hold the container's output

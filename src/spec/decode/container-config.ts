@@ -1,5 +1,17 @@
 import type { ContainerConfig, HealthConfig } from '../engine/container.ts';
-import { boolean, int64, list, nameSet, nullable, optional, record, string, struct, words } from './decoder.ts';
+import {
+  type Fields,
+  boolean,
+  int64,
+  list,
+  nameSet,
+  nullable,
+  optional,
+  record,
+  string,
+  struct,
+  words,
+} from './decoder.ts';
 
 const healthConfig = struct<HealthConfig>('HealthConfig', {
   Test: optional(list(string)),
@@ -10,8 +22,8 @@ const healthConfig = struct<HealthConfig>('HealthConfig', {
   Retries: optional(int64),
 });
 
-/** `Config` of a create request; `MacAddress` is where clients before API 1.44 put it. */
-export const containerConfigFields = {
+/** The fields of `Config`, which a create request has at top level. */
+export const containerConfigFields: Fields<ContainerConfig> = {
   Hostname: string,
   Domainname: string,
   User: string,
@@ -37,6 +49,3 @@ export const containerConfigFields = {
   StopTimeout: optional(int64),
   Shell: optional(words),
 };
-
-/** `Config`, alone. */
-export const containerConfig = struct<ContainerConfig>('Config', containerConfigFields);
