@@ -136,16 +136,35 @@ test('a client that takes nothing is asked to be waited for, then dropped; the o
   assert.equal(sink.pace?.(), undefined);
   const chunk = Buffer.alloc(256 * 1024, 'x');
   let pace: Promise<void> | undefined;
-  for (let count = 0; pace === undefined && count < 40; count++) {
+  for (let count = 0; pace === undefined && count < 60; count++) {
     container.stdio.print(1, chunk);
     await new Promise(setImmediate);
     pace = sink.pace?.();
+    if (count < 30) assert.equal(pace, undefined, 'some megabytes wait in memory first');
   }
   assert.ok(pace);
   t.mock.timers.tick(5001);
   t.mock.timers.tick(5001);
   await pace;
   while (container.stdio.sinks.size > 0) await new Promise(setImmediate);
+});
+
+test('a client that pauses longer than its container runs still gets everything', async (t) => {
+  const container = new FakeContainer();
+  const { path } = await serve(t, fakeServices(container));
+  const client = new RawClient(path).request('POST', attachUrl, upgrade);
+  await client.expect('\r\n\r\n');
+  client.socket.pause();
+  for (let count = 0; count < 16; count++) container.stdio.print(1, Buffer.alloc(256 * 1024, 'x'));
+  container.finish(0);
+  t.mock.timers.enable({ apis: ['setTimeout'] });
+  await immediateTurns(50);
+  t.mock.timers.tick(60_000);
+  let received = 0;
+  client.socket.on('data', (chunk) => (received += chunk.length));
+  client.socket.resume();
+  await client.ended;
+  assert.equal(received, 16 * (8 + 256 * 1024));
 });
 
 test('exec: headers, body and stdin may come in packets of their own, or not', async (t) => {

@@ -57,8 +57,11 @@ export function endStream(stream: Duplex): void {
   if (stream.destroyed) return;
   stream.resume();
   stream.end();
-  if (stream.readableEnded) return;
-  const linger = setTimeout(() => stream.destroy(), lingerMs);
-  linger.unref();
-  stream.once('close', () => clearTimeout(linger));
+  // What still waits for the client may take its time (a pager); only then the client's own end is due.
+  stream.once('finish', () => {
+    if (stream.readableEnded || stream.destroyed) return;
+    const linger = setTimeout(() => stream.destroy(), lingerMs);
+    linger.unref();
+    stream.once('close', () => clearTimeout(linger));
+  });
 }
