@@ -125,6 +125,8 @@ function fakeStorage({
       get: () => undefined,
       list: () => [],
       remove: async () => undefined,
+      mount: async () => undefined,
+      unmount: async () => undefined,
       retain: () => undefined,
       release: () => undefined,
       users: () => [],

@@ -8,6 +8,7 @@ import { containerKind, decodeRecord } from './record.ts';
 import { shouldStartAtBoot } from './restart-policy.ts';
 import { startContainer } from './start/start.ts';
 import { settled } from './state.ts';
+import { restoreVolumes } from './volume-use.ts';
 
 /** What a boot found. */
 export interface Recovery {
@@ -36,6 +37,7 @@ export async function recoverContainers(ctx: ContainerContext): Promise<Recovery
   await ctx.launcher.sweep(new Set(entries.filter((entry) => entry.isRunning).map((entry) => entry.id)));
   await ctx.snapshots.restore(known);
   await ctx.networks.restore(sandboxesOf(entries));
+  await restoreVolumes(ctx, entries);
   await sweepDirectories(ctx, known);
   await Promise.all(entries.map((entry) => adopt(ctx, entry)));
   const toStart = entries.filter((entry) => {

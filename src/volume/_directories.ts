@@ -1,7 +1,10 @@
 import { chmod, mkdir, rename, rm } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
+import { EngineError } from '../base/errors.ts';
 import { randomHex64 } from '../base/ids.ts';
 import { syncDirectory } from '../sys/file/durable.ts';
+import { unmount } from '../sys/mount/mount.ts';
+import { readMountTable } from '../sys/mount/table.ts';
 
 /** Sets a mode, whatever the umask was when the directory was made. */
 export const ensureMode = (path: string, mode: number): Promise<void> => chmod(path, mode);
@@ -17,9 +20,13 @@ export async function makeVolumeDirectory(directory: string, name: string): Prom
   for (const changed of [path, directory]) await syncDirectory(changed);
 }
 
-/** Makes a volume disappear in one step, then deletes its content; `openVolumes` finishes that after a crash. */
+/**
+ * Makes a volume disappear in one step, then deletes its content; `openVolumes` finishes that after a crash.
+ * What is mounted in it (a host's directory!) is never deleted: it is unmounted first. @throws conflict if it cannot be.
+ */
 export async function removeVolumeDirectory(directory: string, name: string): Promise<void> {
   const doomed = join(directory, `.removing-${randomHex64().slice(0, 16)}`);
+  await unmountBelow(join(directory, name));
   try {
     await rename(join(directory, name), doomed);
   } catch (error) {
@@ -27,5 +34,19 @@ export async function removeVolumeDirectory(directory: string, name: string): Pr
     throw error;
   }
   await syncDirectory(dirname(doomed));
-  await rm(doomed, { recursive: true, force: true });
+  await removeDoomed(doomed);
+}
+
+/** Deletes what an interrupted removal left. */
+export async function removeDoomed(path: string): Promise<void> {
+  await unmountBelow(path);
+  await rm(path, { recursive: true, force: true });
+}
+
+async function unmountBelow(path: string): Promise<void> {
+  const mounts = async (): Promise<string[]> =>
+    (await readMountTable()).map((entry) => entry.target).filter((target) => target.startsWith(`${path}/`));
+  for (const target of (await mounts()).reverse()) await unmount(target, { lazy: true });
+  const left = await mounts();
+  if (left.length > 0) throw new EngineError('conflict', `${left[0]} cannot be unmounted`);
 }

@@ -26,6 +26,8 @@ export interface CopyUp {
   readonly staging: string;
   /** Nobody else has the volume mounted: the copy may take the place of `data` as a whole. */
   readonly exclusive: boolean;
+  /** Something is mounted at `data`: nothing can be renamed into it. */
+  readonly mounted: boolean;
 }
 
 const O_DIRECTORY = 0o200000;
@@ -58,7 +60,13 @@ async function openSource(root: string, path: string): Promise<number | undefine
   }
 }
 
-async function fill(from: string, { data, staging, exclusive }: CopyUp): Promise<void> {
+async function fill(from: string, { data, staging, exclusive, mounted }: CopyUp): Promise<void> {
+  if (mounted) {
+    // Copied in place, and so only when nobody can interfere.
+    if (!exclusive) return;
+    for (const name of await readdir(from)) await copyInWorker({ from: join(from, name), to: join(data, name) });
+    return copyOwner(from, data);
+  }
   await rm(staging, { recursive: true, force: true });
   try {
     await copyInWorker({ from: `${from}/.`, to: staging });

@@ -1,7 +1,7 @@
 import { join } from 'node:path';
 import { KeyedMutex } from '../base/async.ts';
 import type { Clock } from '../base/clock.ts';
-import { conflict, EngineError, messageOf, notFound } from '../base/errors.ts';
+import { conflict, type EngineError, messageOf, notFound } from '../base/errors.ts';
 import { type ContainerId, randomHex64 } from '../base/ids.ts';
 import type { Logger } from '../base/log.ts';
 import type { StateJournal } from '../spec/contract/state.ts';
@@ -11,6 +11,8 @@ import { diskUsage } from '../sys/file/usage.ts';
 import { makeVolumeDirectory, removeVolumeDirectory } from './_directories.ts';
 import { copyUp } from './copy-up.ts';
 import { checkVolumeName } from './name.ts';
+import { VolumeMounts } from './_mounts.ts';
+import { parseVolumeOptions } from './options.ts';
 import { toRecord, volumeKind } from './record.ts';
 
 /** The label by which clients know volumes without a name of their own. */
@@ -29,11 +31,12 @@ interface Context {
   readonly clock: Clock;
 }
 
-/** The driver `local` without options: a directory of the engine's own for each volume. */
+/** The driver `local`: a directory of the engine's own for each volume, where options may mount something. */
 export class LocalVolumes implements OwnedVolumes {
   readonly #context: Context;
   readonly #volumes: Map<string, Volume>;
   readonly #users = new Map<string, Set<ContainerId>>();
+  readonly #mounts = new VolumeMounts();
   readonly #order = new KeyedMutex<string>();
 
   constructor(context: Context, volumes: Map<string, Volume>) {
@@ -48,7 +51,8 @@ export class LocalVolumes implements OwnedVolumes {
       const existing = this.#volumes.get(name);
       if (existing !== undefined && isLocal(request.driver)) return existing;
       if (existing !== undefined) throw conflict(`create ${name}: conflict: volume name must be unique`);
-      refuseUnknown(name, request);
+      refuseOtherDrivers(name, request.driver);
+      parseVolumeOptions(name, request.options ?? {});
       return this.#create(name, request);
     });
   }
@@ -87,6 +91,17 @@ export class LocalVolumes implements OwnedVolumes {
     });
   }
 
+  mount(name: string, containerId: ContainerId): Promise<void> {
+    return this.#order.run(name, () => this.#mounts.acquire(this.#find(name), containerId));
+  }
+
+  unmount(name: string, containerId: ContainerId): Promise<void> {
+    return this.#order.run(name, async () => {
+      const volume = this.#volumes.get(name);
+      if (volume !== undefined) await this.#mounts.release(volume, containerId);
+    });
+  }
+
   retain(name: string, containerId: ContainerId): void {
     const users = this.#users.get(name);
     if (users === undefined) this.#users.set(name, new Set([containerId]));
@@ -105,17 +120,27 @@ export class LocalVolumes implements OwnedVolumes {
 
   copyUp(name: string, root: string, path: string): Promise<void> {
     return this.#order.run(name, async () => {
-      const volume = this.#volumes.get(name);
-      if (volume === undefined) throw noSuchVolume(name);
+      const volume = this.#find(name);
       const staging = join(this.#context.directory, name, '_copy');
-      await copyUp({ root, path, data: volume.mountpoint, staging, exclusive: this.users(name).length <= 1 });
+      const exclusive = this.users(name).length <= 1;
+      await this.#mounts.acquire(volume, 'copy-up');
+      try {
+        const mounted = Object.keys(volume.options).length > 0;
+        await copyUp({ root, path, data: volume.mountpoint, staging, exclusive, mounted });
+      } finally {
+        await this.#mounts.release(volume, 'copy-up');
+      }
     });
   }
 
   async diskUsage(name: string): Promise<number> {
+    return diskUsage(this.#find(name).mountpoint);
+  }
+
+  #find(name: string): Volume {
     const volume = this.#volumes.get(name);
     if (volume === undefined) throw noSuchVolume(name);
-    return diskUsage(volume.mountpoint);
+    return volume;
   }
 
   async #create(name: string, request: VolumeRequest): Promise<Volume> {
@@ -127,7 +152,7 @@ export class LocalVolumes implements OwnedVolumes {
       driver: 'local',
       mountpoint: join(directory, name, '_data'),
       labels: { ...request.labels, ...(anonymous ? { [anonymousLabel]: '' } : {}) },
-      options: {},
+      options: { ...request.options },
       createdNs: clock.nowNs(),
       anonymous,
     };
@@ -153,16 +178,7 @@ function volumeEvent(action: string, name: string): EventInput {
   return { type: 'volume', action, actorId: name, attributes: { driver: 'local' } };
 }
 
-function refuseUnknown(name: string, { driver, options = {} }: VolumeRequest): void {
-  if (!isLocal(driver)) {
-    throw notFound(`create ${name}: error looking up volume plugin ${driver}: plugin "${driver}" not found`);
-  }
-  const known = new Set(['type', 'o', 'device', 'size']);
-  for (const option of Object.keys(options)) {
-    if (!known.has(option)) throw new EngineError('invalid', `create ${name}: invalid option: "${option}"`);
-    throw new EngineError(
-      'not-implemented',
-      `create ${name}: the option "${option}" of local volumes is not implemented yet`,
-    );
-  }
+function refuseOtherDrivers(name: string, driver: string | undefined): void {
+  if (isLocal(driver)) return;
+  throw notFound(`create ${name}: error looking up volume plugin ${driver}: plugin "${driver}" not found`);
 }

@@ -1,10 +1,10 @@
-import { mkdir, readdir, rm, stat } from 'node:fs/promises';
+import { mkdir, readdir, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { type Clock, systemClock } from '../base/clock.ts';
 import type { Logger } from '../base/log.ts';
 import type { StateJournal } from '../spec/contract/state.ts';
 import type { Volume } from '../spec/contract/storage.ts';
-import { ensureMode } from './_directories.ts';
+import { ensureMode, removeDoomed } from './_directories.ts';
 import { LocalVolumes, type OwnedVolumes } from './local.ts';
 import { fromRecord, volumeKind } from './record.ts';
 
@@ -32,7 +32,7 @@ export async function openVolumes(options: VolumesOptions): Promise<OwnedVolumes
   }
   for (const name of await readdir(directory)) {
     const path = join(directory, name);
-    if (name.startsWith('.')) await rm(path, { recursive: true, force: true });
+    if (name.startsWith('.')) await removeDoomed(path);
     else if (!volumes.has(name)) {
       const found = await stat(join(path, '_data')).catch(() => undefined);
       if (found?.isDirectory() !== true) continue;

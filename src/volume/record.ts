@@ -6,12 +6,18 @@ export const volumeKind = 'volume';
 /** What is stored of a volume. */
 interface VolumeRecord {
   readonly labels: Readonly<Record<string, string>>;
+  readonly options: Readonly<Record<string, string>>;
   readonly createdNs: string;
   readonly anonymous: boolean;
 }
 
 export function toRecord(volume: Volume): VolumeRecord {
-  return { labels: volume.labels, createdNs: volume.createdNs.toString(), anonymous: volume.anonymous };
+  return {
+    labels: volume.labels,
+    options: volume.options,
+    createdNs: volume.createdNs.toString(),
+    anonymous: volume.anonymous,
+  };
 }
 
 /** The volume that a record describes; undefined when the record is not readable. */
@@ -23,7 +29,7 @@ export function fromRecord(name: string, mountpoint: string, value: unknown): Vo
     driver: 'local',
     mountpoint,
     labels: record.labels ?? {},
-    options: {},
+    options: record.options ?? {},
     createdNs: BigInt(record.createdNs),
     anonymous: record.anonymous === true,
   };

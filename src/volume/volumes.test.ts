@@ -22,6 +22,7 @@ import { newContainerId } from '../base/ids.ts';
 import { silentLogger } from '../base/log.ts';
 import type { RecordChange, StateJournal } from '../spec/contract/state.ts';
 import { noFilters } from '../spec/engine/filters.ts';
+import { bindMount } from '../sys/mount/mount.ts';
 import { getXattr, setXattr } from '../sys/file/xattr.ts';
 import type { OwnedVolumes } from './local.ts';
 import { openVolumes } from './open.ts';
@@ -181,4 +182,48 @@ test('a volume that others use is filled by renames', { skip: notRoot }, async (
   await volumes.copyUp('vol', join(root, 'image'), '/data');
   assert.equal((await lstat(mountpoint)).ino, ino);
   assert.deepEqual(await readdir(mountpoint), ['file']);
+});
+
+test('options mount something for as long as containers run with it', { skip: notRoot }, async (t) => {
+  const { volumes, root, open } = await fixture(t);
+  await mkdir(join(root, 'host'));
+  await writeFile(join(root, 'host/file'), 'of the host');
+  const refuse = (options: Record<string, string>, message: RegExp): Promise<void> =>
+    assert.rejects(volumes.ensure({ name: 'bad', options }), { message });
+  await refuse({ color: 'red' }, /invalid option: "color"/);
+  await refuse({ type: 'tmpfs' }, /missing required option: "device"/);
+  await refuse({ o: 'ro' }, /missing required option: "device"/);
+  await refuse({ type: 'none', device: 'relative', o: 'bind' }, /absolute path/);
+  await refuse({ constructor: 'x' }, /invalid option: "constructor"/);
+
+  const device = join(root, 'host');
+  const { mountpoint } = await volumes.ensure({ name: 'bound', options: { type: 'none', device, o: 'bind,ro' } });
+  const [one, two] = [newContainerId(), newContainerId()];
+  assert.deepEqual(await readdir(mountpoint), []);
+  await volumes.mount('bound', one);
+  await volumes.mount('bound', two);
+  assert.equal(await readFile(join(mountpoint, 'file'), 'utf8'), 'of the host');
+  await assert.rejects(writeFile(join(mountpoint, 'new'), ''), { code: 'EROFS' });
+  await volumes.unmount('bound', one);
+  const next = await open();
+  await next.mount('bound', two);
+  // However it comes that it is still mounted, its removal must not reach the host's files.
+  const copy = await volumes.ensure({ name: 'copy' });
+  await bindMount(device, copy.mountpoint);
+  await volumes.remove('copy');
+  assert.equal(await readFile(join(root, 'host/file'), 'utf8'), 'of the host');
+  assert.deepEqual(await readdir(mountpoint), ['file']);
+  await next.unmount('bound', two);
+  await next.unmount('bound', two);
+  assert.deepEqual(await readdir(mountpoint), []);
+  await next.remove('bound');
+  assert.equal(await readFile(join(root, 'host/file'), 'utf8'), 'of the host');
+
+  await volumes.ensure({ name: 'memory', options: { type: 'tmpfs', device: 'tmpfs', o: 'size=1m,uid=5' } });
+  await volumes.mount('memory', one);
+  const memory = volumes.get('memory')?.mountpoint ?? '';
+  assert.equal((await lstat(memory)).uid, 5);
+  await volumes.unmount('memory', one);
+  await volumes.ensure({ name: 'absent', options: { type: 'none', device: join(root, 'none'), o: 'bind' } });
+  await assert.rejects(volumes.mount('absent', one), { code: 'invalid', message: /error while mounting volume/ });
 });

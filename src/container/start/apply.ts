@@ -5,6 +5,7 @@ import type { OpenSandbox } from '../../spec/contract/network.ts';
 import { commitRecord, type ContainerContext, containerEvent, dataDirectory, runDirectory } from '../context.ts';
 import type { ContainerEntry } from '../entry.ts';
 import type { ContainerRecord } from '../record.ts';
+import { mountVolumes, volumeEvents } from '../volume-use.ts';
 import { networkSysctls } from '../create/sysctls.ts';
 import { startFailed, started } from '../state.ts';
 import { prepareFiles } from './files.ts';
@@ -44,6 +45,7 @@ async function launchInScope(
 ): Promise<void> {
   await using scope = new Scope();
   const { rootfs, network } = await mountAndConnect(ctx, entry, scope);
+  await mountVolumes(ctx, entry, scope);
   const files = await prepareFiles(ctx, entry, network);
   const request = await planLaunch(ctx, entry, { rootfs, network, files });
   scope.defer(() => ctx.launcher.delete(entry.id, request.directory, request.runtime));
@@ -58,7 +60,10 @@ async function launchInScope(
   entry.started.set(live.stdio);
   scope.commit();
   ctx.follow(entry, live);
-  await commitRecord(ctx, entry, { ...change, state, sandbox }, [containerEvent(entry.record, 'start')]);
+  await commitRecord(ctx, entry, { ...change, state, sandbox }, [
+    ...volumeEvents(entry.record, 'mount'),
+    containerEvent(entry.record, 'start'),
+  ]);
 }
 
 /** The root file system and the network do not need each other: both are made at once. */

@@ -14,6 +14,7 @@ import { nextDelayMs, shouldRestart } from '../restart-policy.ts';
 import { ended, settled } from '../state.ts';
 import { launch } from './apply.ts';
 import { rotationOf } from './plan.ts';
+import { unmountVolumes, volumeEvents } from '../volume-use.ts';
 
 /** Follows one run to its end: log rotation while it lasts, the record and the restart policy afterwards. */
 export function watchRun(ctx: ContainerContext, entry: ContainerEntry, live: LaunchedContainer): void {
@@ -49,7 +50,8 @@ async function runEnded(
   await ctx.networks.close(entry.id);
   const seconds = Math.max(0, Math.round(Number(exit.finishedNs - record.state.startedNs) / 1e9));
   const die = containerEvent(record, 'die', { exitCode: String(exit.code), execDuration: String(seconds) });
-  const events = exit.oomKilled ? [containerEvent(record, 'oom'), die] : [die];
+  const oom = exit.oomKilled ? [containerEvent(record, 'oom')] : [];
+  const events = [...oom, die, ...volumeEvents(record, 'unmount')];
   const removes = hostConfig.AutoRemove && !again;
   entry.teardown = inBackground(ctx, 'cleaning up after a container', entry.id, () => tearDown(ctx, entry));
   await commitRecord(ctx, entry, { state: ended(record.state, exit, again) }, events);
@@ -64,6 +66,7 @@ async function tearDown(ctx: ContainerContext, entry: ContainerEntry): Promise<v
   const runtime = hostConfig.Runtime === '' ? ctx.settings.defaultRuntime : hostConfig.Runtime;
   await ctx.launcher.delete(entry.id, runDirectory(ctx, entry.id), runtime);
   await ctx.snapshots.unmount(entry.id);
+  await unmountVolumes(ctx, entry);
 }
 
 function scheduleRestart(ctx: ContainerContext, entry: ContainerEntry, exit: ExitStatus): void {

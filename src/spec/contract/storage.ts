@@ -48,6 +48,13 @@ export interface Volumes {
   list(): readonly Volume[];
   /** @throws not-found; conflict while a container refers to it. */
   remove(name: string, options?: { force?: boolean }): Promise<void>;
+  /**
+   * Makes the content of a volume available at its mountpoint while a container runs: volumes with mount options
+   * (`type`, `device`, `o`) are mounted for their first user. @throws not-found, and invalid when the mount fails.
+   */
+  mount(name: string, containerId: ContainerId): Promise<void>;
+  /** The container does not run with it any more; the last one's end unmounts it. No error without a mount. */
+  unmount(name: string, containerId: ContainerId): Promise<void>;
   /** Says which containers use a volume; anonymous ones of a removed container are deleted by its service. */
   retain(name: string, containerId: ContainerId): void;
   release(name: string, containerId: ContainerId): void;
