@@ -92,7 +92,7 @@ export class LocalVolumes implements OwnedVolumes {
   }
 
   mount(name: string, containerId: ContainerId): Promise<void> {
-    return this.#order.run(name, () => this.#mounts.acquire(this.#find(name), containerId));
+    return this.#order.run(name, () => this.#mounts.acquire(find(this.#volumes, name), containerId));
   }
 
   unmount(name: string, containerId: ContainerId): Promise<void> {
@@ -120,7 +120,7 @@ export class LocalVolumes implements OwnedVolumes {
 
   copyUp(name: string, root: string, path: string): Promise<void> {
     return this.#order.run(name, async () => {
-      const volume = this.#find(name);
+      const volume = find(this.#volumes, name);
       const staging = join(this.#context.directory, name, '_copy');
       const exclusive = this.users(name).length <= 1;
       await this.#mounts.acquire(volume, 'copy-up');
@@ -134,13 +134,7 @@ export class LocalVolumes implements OwnedVolumes {
   }
 
   async diskUsage(name: string): Promise<number> {
-    return diskUsage(this.#find(name).mountpoint);
-  }
-
-  #find(name: string): Volume {
-    const volume = this.#volumes.get(name);
-    if (volume === undefined) throw noSuchVolume(name);
-    return volume;
+    return diskUsage(find(this.#volumes, name).mountpoint);
   }
 
   async #create(name: string, request: VolumeRequest): Promise<Volume> {
@@ -173,6 +167,12 @@ export class LocalVolumes implements OwnedVolumes {
 const isLocal = (driver: string | undefined): boolean => driver === undefined || driver === '' || driver === 'local';
 
 export const noSuchVolume = (name: string): EngineError => notFound(`get ${name}: no such volume`);
+
+function find(volumes: ReadonlyMap<string, Volume>, name: string): Volume {
+  const volume = volumes.get(name);
+  if (volume === undefined) throw noSuchVolume(name);
+  return volume;
+}
 
 function volumeEvent(action: string, name: string): EventInput {
   return { type: 'volume', action, actorId: name, attributes: { driver: 'local' } };
