@@ -61,7 +61,8 @@ export async function openTestImages(context: TestContext, registry?: RegistryCl
     layers,
     lease: () => leases.open(),
     collectGarbage: (live: () => LiveContent) =>
-      collectGarbage({ blobs, layers, leases, snapshots, log: silentLogger }, live),
+      collectGarbage({ blobs, layers, leases, snapshots, outlived: new Set(), log: silentLogger }, live),
+    onGarbage: () => undefined,
   };
   const open = () =>
     openImages({

@@ -19,6 +19,7 @@ export interface ContentStore {
   };
   lease(): StoreLease;
   collectGarbage(live: () => LiveContent): Promise<unknown>;
+  onGarbage(listener: () => void): void;
 }
 
 export interface StoredBlob {

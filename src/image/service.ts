@@ -87,6 +87,7 @@ export async function openImages(options: ImageServiceOptions): Promise<ImageSer
   const catalog = new ImageCatalog(journal);
   await catalog.load(log);
   const content = createImageContent(store, () => catalog.live(), log);
+  store.onGarbage(() => void content.collect());
   const context: ImageContext = {
     catalog,
     content,

@@ -15,11 +15,16 @@ export interface GarbageReport {
   readonly bytes: number;
 }
 
+/** Layers that only containers need: what becomes garbage with the last of them. */
+export type Outlived = Set<DiffId>;
+
 interface Parts {
   readonly blobs: BlobStore;
   readonly layers: LayerBackend;
   readonly snapshots: OwnedSnapshots;
   readonly leases: LeaseBook;
+  /** Filled by each collection. */
+  readonly outlived: Outlived;
   readonly log: Logger;
 }
 
@@ -31,6 +36,7 @@ export async function collectGarbage(parts: Parts, live: () => LiveContent): Pro
   const blobs = await parts.blobs.list();
   const layers = parts.layers.list();
   parts.leases.beginCollection();
+  parts.outlived.clear();
   try {
     const wanted = live();
     const report = { blobs: [] as Digest[], layers: [] as DiffId[], bytes: 0 };
@@ -42,7 +48,11 @@ export async function collectGarbage(parts: Parts, live: () => LiveContent): Pro
     }
     for (const { diffId, storedSize } of layers) {
       // Snapshots are asked anew for each: a container may have been created meanwhile.
-      if (wanted.layers.has(diffId) || parts.snapshots.layersInUse().has(diffId)) continue;
+      if (wanted.layers.has(diffId)) continue;
+      if (parts.snapshots.layersInUse().has(diffId)) {
+        parts.outlived.add(diffId);
+        continue;
+      }
       if (!(await attempt(parts, layerKey(diffId), () => parts.layers.delete(diffId)))) continue;
       report.layers.push(diffId);
       report.bytes += storedSize;

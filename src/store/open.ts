@@ -4,7 +4,7 @@ import type { Digest, DiffId } from '../base/ids.ts';
 import type { Logger } from '../base/log.ts';
 import { type BlobStore, openBlobStore } from './blobs/blobs.ts';
 import { ensureDirectory } from '../sys/file/durable.ts';
-import { collectGarbage, type GarbageReport } from './gc.ts';
+import { collectGarbage, type GarbageReport, type Outlived } from './gc.ts';
 import type { LayerBackend } from './layers/backend.ts';
 import { openErofsLayers } from './layers/erofs.ts';
 import { type Lease, LeaseBook } from './leases.ts';
@@ -36,6 +36,8 @@ export interface Store {
    * after the other.
    */
   collectGarbage(live: () => LiveContent): Promise<GarbageReport>;
+  /** Calls `listener` when a container goes that was the last to need a layer: there is something to collect. */
+  onGarbage(listener: () => void): void;
   /** Stops workers and unmounts what no container uses. */
   close(): Promise<void>;
 }
@@ -60,11 +62,16 @@ export async function openStore({ dataRoot, log }: StoreOptions): Promise<Store>
     mountDirectory: join(mounts, 'layers'),
     log,
   });
+  const outlived: Outlived = new Set();
+  let tellGarbage = (): void => undefined;
   const snapshots = await openSnapshots({
     directory: join(dataRoot, 'snapshots'),
     mountDirectory: join(mounts, 'roots'),
     emptyDirectory: join(mounts, 'empty'),
     layers,
+    onRemoved: (gone) => {
+      if (gone.some((layer) => outlived.has(layer) && !snapshots.layersInUse().has(layer))) tellGarbage();
+    },
     log,
   });
   const leases = new LeaseBook();
@@ -75,9 +82,12 @@ export async function openStore({ dataRoot, log }: StoreOptions): Promise<Store>
     snapshots,
     lease: () => leases.open(),
     collectGarbage(live) {
-      const run = collecting.then(() => collectGarbage({ blobs, layers, snapshots, leases, log }, live));
+      const run = collecting.then(() => collectGarbage({ blobs, layers, snapshots, leases, outlived, log }, live));
       collecting = run.catch(() => undefined);
       return run;
+    },
+    onGarbage(listener) {
+      tellGarbage = listener;
     },
     async close() {
       await collecting;

@@ -51,11 +51,16 @@ function lacking(from: LeakSnapshot, other: LeakSnapshot): readonly string[] {
   });
 }
 
-/** Mounts inside the instance's namespace, and those of the host that lie in its folders. */
+/**
+ * Mounts inside the instance's namespace, and those of the host that lie in its folders. What the host mounts comes into
+ * the namespace, too: that is somebody else's.
+ */
 async function mounts(scope: LeakScope): Promise<readonly string[]> {
   const [inside, host] = await Promise.all([mountTable(scope.holder), mountTable('self')]);
   const own = host.filter((line) => scope.folders.some((folder) => line.includes(folder)));
-  return [...inside.map((line) => `mount ${line}`), ...own.map((line) => `mount on the host ${line}`)];
+  const elsewhere = new Set(host);
+  const made = inside.filter((line) => !elsewhere.has(line));
+  return [...made.map((line) => `mount ${line}`), ...own.map((line) => `mount on the host ${line}`)];
 }
 
 async function mountTable(pid: number | 'self'): Promise<readonly string[]> {
@@ -67,11 +72,14 @@ async function mountTable(pid: number | 'self'): Promise<readonly string[]> {
   });
 }
 
+/** Host ends of cables: `g`, the instance's first six digits, then seven that are new for each. */
+const chosenAtRandom = /^(g[0-9a-f]{6})[0-9a-f]{7}$/;
+
 async function links(scope: LeakScope): Promise<readonly string[]> {
   const text = await readFile(`/proc/${scope.holder}/net/dev`, 'utf8');
   return text.split('\n').flatMap((line) => {
     const name = line.includes('|') ? undefined : line.split(':')[0]?.trim();
-    return name === undefined || name === '' ? [] : [`link ${name}`];
+    return name === undefined || name === '' ? [] : [`link ${name.replace(chosenAtRandom, '$1*')}`];
   });
 }
 

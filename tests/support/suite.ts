@@ -1,4 +1,6 @@
 import assert from 'node:assert/strict';
+import { readdir } from 'node:fs/promises';
+import { join } from 'node:path';
 import { after, afterEach, before, describe } from 'node:test';
 import { type EngineOptions, isOracle, startEngine, type TestEngine } from './engine.ts';
 import { type ImageName, testImage } from './images.ts';
@@ -13,13 +15,14 @@ export interface SuiteOptions extends EngineOptions {
 }
 
 /**
- * A group of tests that share one engine. After each of them its containers and volumes are removed, and nothing else
- * than before may be left in the kernel, on the disk or in the engine's descriptors.
+ * A group of tests that share one engine. After each of them its containers, volumes and images are removed, and
+ * nothing else than before may be left in the kernel, on the disk or in the engine's descriptors.
  */
 export function engineSuite(name: string, options: SuiteOptions, define: (engine: () => TestEngine) => void): void {
   describe(name, { skip: options.skip || needsRoot() }, () => {
     let engine: TestEngine | undefined;
     let stock: LeakSnapshot = [];
+    let keep: readonly string[] = [];
     const running = (): TestEngine => {
       if (engine === undefined) throw new Error('the engine did not start');
       return engine;
@@ -28,12 +31,13 @@ export function engineSuite(name: string, options: SuiteOptions, define: (engine
       engine = await startEngine(options);
       const images = options.images ?? ['busybox'];
       await engine.load(...images);
-      await engine.dockerOk(['run', '--rm', (await testImage(images[0])).name, 'true']);
+      await warmUp(engine, (await testImage(images[0])).name);
+      keep = await imageIds(engine);
       stock = await settledStock(engine);
     });
     afterEach(async () => {
       if (engine === undefined) return;
-      await removeEverything(engine);
+      await removeEverything(engine, keep);
       await checkLeaks(engine, stock);
     });
     after(() => engine?.[Symbol.asyncDispose]());
@@ -41,11 +45,30 @@ export function engineSuite(name: string, options: SuiteOptions, define: (engine
   });
 }
 
-async function removeEverything(engine: TestEngine): Promise<void> {
-  const containers = (await engine.dockerOk(['ps', '-aq'])).split('\n').filter((id) => id !== '');
+/** Runs a container on each kind of network: what the engine keeps ready from the first one on is there afterwards. */
+async function warmUp(engine: TestEngine, image: string): Promise<void> {
+  await Promise.all(
+    ['bridge', 'none'].map((network) => engine.dockerOk(['run', '--rm', `--network=${network}`, image, 'true'])),
+  );
+  const containers = join(engine.paths.dataRoot, 'containers');
+  await eventually('the first containers are gone', async () => (await readdir(containers)).length === 0);
+}
+
+async function removeEverything(engine: TestEngine, keepImages: readonly string[]): Promise<void> {
+  const containers = await list(engine, 'ps', '-aq');
   if (containers.length > 0) await engine.dockerOk(['rm', '-f', '-v', ...containers]);
-  const volumes = (await engine.dockerOk(['volume', 'ls', '-q'])).split('\n').filter((id) => id !== '');
+  const volumes = await list(engine, 'volume', 'ls', '-q');
   if (volumes.length > 0) await engine.dockerOk(['volume', 'rm', ...volumes]);
+  const images = (await imageIds(engine)).filter((id) => !keepImages.includes(id));
+  if (images.length > 0) await engine.dockerOk(['rmi', '-f', ...images]);
+}
+
+const imageIds = async (engine: TestEngine): Promise<readonly string[]> => [
+  ...new Set(await list(engine, 'images', '-aq', '--no-trunc')),
+];
+
+async function list(engine: TestEngine, ...command: readonly string[]): Promise<readonly string[]> {
+  return (await engine.dockerOk(command)).split('\n').filter((line) => line !== '');
 }
 
 /** The stock once two looks in a row agree: what the engine does in the background is over. */
@@ -71,7 +94,9 @@ export async function checkLeaks(engine: TestEngine, stock: LeakSnapshot): Promi
   await eventually(
     'nothing is left behind',
     async () => {
-      found = compareStock(stock, await takeStock(engine.leakScope()));
+      const compared = compareStock(stock, await takeStock(engine.leakScope()));
+      // Threads that ended for want of work take their descriptors with them.
+      found = compared.filter((line) => !line.startsWith('gone: descriptor '));
       return found.length === 0;
     },
     { timeout: 5_000, every: 50 },

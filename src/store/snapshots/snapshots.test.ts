@@ -159,5 +159,12 @@ test('garbage is what nobody refers to, holds or has mounted', { skip }, async (
   });
   assert.deepEqual(again.layers, []);
   assert.deepEqual((await store.collectGarbage(() => ({ blobs: new Set(), layers: new Set() }))).layers.length, 2);
+  let told = 0;
+  store.onGarbage(() => told++);
+  const other = newContainerId();
+  await store.snapshots.prepare(other, [used]);
+  await store.snapshots.remove(other);
+  assert.equal(told, 0, 'another container needs the layer');
   await store.snapshots.remove(id);
+  assert.equal(told, 1);
 });

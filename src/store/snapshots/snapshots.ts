@@ -21,6 +21,8 @@ export interface SnapshotOptions {
   /** An empty directory: the lower layer of images without any. */
   readonly emptyDirectory: string;
   readonly layers: LayerBackend;
+  /** Called with the layers of a snapshot that is gone. */
+  readonly onRemoved?: (layers: readonly DiffId[]) => void;
   readonly log: Logger;
 }
 
@@ -99,6 +101,7 @@ class OverlaySnapshots implements OwnedSnapshots {
       if (snapshot !== undefined) await this.#unmount(snapshot, this.#targetOf(id));
       await removeTree(snapshotPaths(this.#options.directory, id).root);
       this.#snapshots.delete(id);
+      if (snapshot !== undefined) this.#options.onRemoved?.(snapshot.layers);
     });
   }
 

@@ -37,7 +37,8 @@ let hanging: NodeJS.Timeout | undefined;
 
 /**
  * Runs one of the calls that may sleep in the syscall worker, in the order of the calls. One thread is enough as long
- * as nothing hangs; it starts with the first call and never keeps the process alive by itself.
+ * as nothing hangs; it starts with the first call and never keeps the process alive by itself. Threads that were
+ * started because one hung end when another one is idle.
  */
 export function callBlocking<Name extends keyof BlockingCalls>(
   name: Name,
@@ -84,6 +85,11 @@ function runJob(worker: Worker, job: Job): void {
     settle();
     if (reply.failure === undefined) job.resolve(reply.value as never);
     else job.reject(errorOf(reply.failure));
+    if (queue.length === 0 && idle.length > 0) {
+      threads--;
+      void worker.terminate();
+      return;
+    }
     idle.push(worker);
     dispatch();
   };

@@ -9,23 +9,23 @@ const libc = openLibrary(null, {
 const CLONE_NEWNET = 0x40000000;
 const O_RDONLY = 0;
 
-let home: number | undefined;
-/** The calling thread's own namespace, opened before it is left for the first time. */
-const homeNamespace = (): number => (home ??= openFd('/proc/thread-self/ns/net', O_RDONLY));
+/** The calling thread's namespace: opened before it is left, for `goHome`. */
+const openOwnNamespace = (): number => openFd('/proc/thread-self/ns/net', O_RDONLY);
 
-function goHome(): void {
+function goHome(home: number): void {
   // A thread that stays in a container's namespace would do all its further work there: better no engine than that one.
-  if (libc.setns(homeNamespace(), CLONE_NEWNET) < 0) process.abort();
+  if (libc.setns(home, CLONE_NEWNET) < 0) process.abort();
+  closeFd(home);
 }
 
 /** A new, empty network namespace, as a descriptor that is the caller's and keeps it alive. */
 export function createNetNamespace(): number {
-  homeNamespace();
-  check(libc.unshare(CLONE_NEWNET), 'unshare');
+  const home = openOwnNamespace();
   try {
-    return openFd('/proc/thread-self/ns/net', O_RDONLY);
+    check(libc.unshare(CLONE_NEWNET), 'unshare');
+    return openOwnNamespace();
   } finally {
-    goHome();
+    goHome(home);
   }
 }
 
@@ -34,12 +34,12 @@ export function createNetNamespace(): number {
  * `work` is synchronous; a promise out of it would go on in the wrong namespace.
  */
 export function inNetNamespace<T>(namespace: number, work: () => T extends Promise<unknown> ? never : T): T {
-  homeNamespace();
-  check(libc.setns(namespace, CLONE_NEWNET), 'setns');
+  const home = openOwnNamespace();
   try {
+    check(libc.setns(namespace, CLONE_NEWNET), 'setns');
     return work();
   } finally {
-    goHome();
+    goHome(home);
   }
 }
 

@@ -1,4 +1,4 @@
-import { openSync } from 'node:fs';
+import { closeFd, openFd } from '../ffi/descriptor.ts';
 import { check, SystemError } from '../ffi/errors.ts';
 import { addressOf, openLibrary } from '../ffi/library.ts';
 
@@ -16,7 +16,6 @@ const libc = openLibrary(null, {
   posix_spawnattr_setsigdefault: { arguments: ['pointer', 'pointer'], return: 'i32' },
   posix_spawnattr_destroy: { arguments: ['pointer'], return: 'i32' },
   fcntl: { arguments: ['i32', 'i32', 'i64'], return: 'i32' },
-  close: { arguments: ['i32'], return: 'i32' },
 });
 
 /** sizeof(posix_spawn_file_actions_t), sizeof(posix_spawnattr_t), sizeof(sigset_t) of glibc, 64 bit. */
@@ -41,7 +40,7 @@ export interface SpawnRequest {
   readonly newSession?: boolean;
 }
 
-let devNull: number | undefined;
+const O_RDWR = 2;
 
 /** A NULL-terminated vector of C strings in one buffer: pointers first, then the bytes they point at. */
 function stringVector(strings: readonly string[]): Buffer {
@@ -63,25 +62,29 @@ function stringVector(strings: readonly string[]): Buffer {
 
 /**
  * Puts the wanted descriptors in place and closes all others. A source whose number is another one's target would be
- * overwritten before its turn, so it is duplicated out of the way first; the duplicates come back, to be closed.
+ * overwritten before its turn, so it is duplicated out of the way first. What was opened comes back, to be closed.
  */
 function planDescriptors(actions: Buffer, fds: readonly (readonly [number, number])[]): number[] {
   const wanted = new Map<number, number>();
   for (const [here, there] of fds) wanted.set(there, here);
-  devNull ??= openSync('/dev/null', 'r+');
-  for (const there of [0, 1, 2]) if (!wanted.has(there)) wanted.set(there, devNull);
+  const opened: number[] = [];
+  const unnamed = [0, 1, 2].filter((there) => !wanted.has(there));
+  if (unnamed.length > 0) {
+    const devNull = openFd('/dev/null', O_RDWR);
+    opened.push(devNull);
+    for (const there of unnamed) wanted.set(there, devNull);
+  }
   const highest = Math.max(...wanted.keys());
-  const duplicates: number[] = [];
   for (const [there, here] of wanted) {
     if (here === there || here > highest) continue;
     const moved = check(libc.fcntl(here, F_DUPFD_CLOEXEC, BigInt(highest + 1)), 'fcntl');
-    duplicates.push(moved);
+    opened.push(moved);
     wanted.set(there, moved);
   }
   for (const [there, here] of wanted) libc.posix_spawn_file_actions_adddup2(actions, here, there);
   for (let fd = 3; fd < highest; fd++) if (!wanted.has(fd)) libc.posix_spawn_file_actions_addclose(actions, fd);
   libc.posix_spawn_file_actions_addclosefrom_np(actions, highest + 1);
-  return duplicates;
+  return opened;
 }
 
 /** posix_spawn(3) with default signal handlers and an empty signal mask. Blocks 0.25 ms. @throws SystemError. */
@@ -93,9 +96,9 @@ export function posixSpawn(request: SpawnRequest): number {
   const env = stringVector(request.env);
   libc.posix_spawn_file_actions_init(actions);
   libc.posix_spawnattr_init(attributes);
-  let duplicates: number[] = [];
+  let opened: number[] = [];
   try {
-    duplicates = planDescriptors(actions, request.fds ?? []);
+    opened = planDescriptors(actions, request.fds ?? []);
     if (request.cwd !== undefined) libc.posix_spawn_file_actions_addchdir_np(actions, request.cwd);
     const session = request.newSession === true ? POSIX_SPAWN_SETSID : 0;
     libc.posix_spawnattr_setflags(attributes, POSIX_SPAWN_SETSIGDEF | POSIX_SPAWN_SETSIGMASK | session);
@@ -105,7 +108,7 @@ export function posixSpawn(request: SpawnRequest): number {
     if (errno !== 0) throw new SystemError(errno, 'posix_spawn', request.path);
     return pid.readInt32LE(0);
   } finally {
-    for (const fd of duplicates) libc.close(fd);
+    for (const fd of opened) closeFd(fd);
     libc.posix_spawn_file_actions_destroy(actions);
     libc.posix_spawnattr_destroy(attributes);
   }
