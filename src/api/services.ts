@@ -12,7 +12,13 @@ import type {
 import type { JournalEvent } from '../spec/engine/event.ts';
 import type { ExecInspect } from '../spec/engine/exec.ts';
 import type { Filters } from '../spec/engine/filters.ts';
-import type { ImageDeleteItem, ImageHistoryItem, ImageInspect, ImageSummary } from '../spec/engine/image.ts';
+import type {
+  ImageDeleteItem,
+  ImageHistoryItem,
+  ImageInspect,
+  ImagePruneView,
+  ImageSummary,
+} from '../spec/engine/image.ts';
 import type { NetworkView } from '../spec/engine/network.ts';
 import type { ProgressSink } from '../spec/engine/progress.ts';
 import type { StatsView } from '../spec/engine/stats.ts';
@@ -196,6 +202,7 @@ export interface ImageApi {
     nameOrId: string,
     options: { force: boolean; noPrune: boolean; platforms: readonly string[] },
   ): Promise<ImageDeleteItem[]>;
+  prune(filters: Filters): Promise<ImagePruneView>;
   /** Resolves when everything in the archive is stored; reports `Loaded image: ...` by itself. */
   load(request: {
     body: ByteStream;

@@ -29,6 +29,8 @@ export interface TestImages {
   stored(): Promise<{ blobs: Digest[]; layers: DiffId[] }>;
   /** Events so far, as `action name`. */
   readonly events: string[];
+  /** Deletes a layer behind the service's back. */
+  loseLayer(diffId: DiffId): Promise<void>;
   readonly running: Set<string>;
   readonly remote: Map<string, Uint8Array>;
   /** Opens the service anew on the same store and records, as after a restart. */
@@ -76,6 +78,7 @@ export async function openTestImages(context: TestContext, registry?: RegistryCl
   const test: TestImages = {
     images: await open(),
     events,
+    loseLayer: (diffId) => layers.delete(diffId),
     running,
     remote,
     async stored() {

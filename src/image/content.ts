@@ -12,6 +12,7 @@ export interface ImageContent {
   readBlob(digest: Digest, limit: number): Promise<Uint8Array>;
   /** Bytes on disk of an unpacked layer; 0 when it is not there. */
   layerSize(diffId: DiffId): number;
+  hasLayer(diffId: DiffId): boolean;
   /** Begins an operation that adds content. */
   begin(): ContentOperation;
   /** Deletes everything that belongs to no image and no operation under way; failures are logged. */
@@ -52,6 +53,7 @@ export function createImageContent(store: ContentStore, live: () => LiveContent,
   const turns = new Mutex();
   return {
     readBlob: (digest, limit) => store.blobs.readVerified(digest, limit),
+    hasLayer: (diffId) => store.layers.info(diffId) !== undefined,
     layerSize: (diffId) => store.layers.info(diffId)?.storedSize ?? 0,
     begin: () => new StoreOperation(store, turns),
     async collect() {

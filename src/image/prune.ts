@@ -1,6 +1,6 @@
 import { invalid } from '../base/errors.ts';
 import { booleanFilter, type Filters, filterValues, labelsMatch } from '../spec/engine/filters.ts';
-import type { ImageDeleteItem } from '../spec/engine/image.ts';
+import type { ImageDeleteItem, ImagePruneView } from '../spec/engine/image.ts';
 import type { ImageContext } from './context.ts';
 import { untilSeconds } from './list.ts';
 import type { StoredImage } from './records.ts';
@@ -8,16 +8,10 @@ import { planDelete } from './remove.ts';
 import { chooseVariant } from './resolve.ts';
 import { imageSize, unixSeconds } from './view.ts';
 
-/** What was deleted, and the bytes that this gave back. */
-export interface ImagePruneResult {
-  readonly ImagesDeleted: ImageDeleteItem[] | null;
-  readonly SpaceReclaimed: number;
-}
-
 const knownFilters = new Set(['dangling', 'label', 'label!', 'until']);
 
 /** Deletes images that no container uses: untagged ones, or with `dangling=false` all. @throws EngineError `invalid` */
-export async function pruneImages(context: ImageContext, filters: Filters): Promise<ImagePruneResult> {
+export async function pruneImages(context: ImageContext, filters: Filters): Promise<ImagePruneView> {
   for (const key of filters.keys()) if (!knownFilters.has(key)) throw invalid(`invalid filter '${key}'`);
   const dangling = booleanFilter(filters, 'dangling') ?? true;
   if (dangling === 'bad') throw invalid("invalid filter 'dangling': expected true or false");

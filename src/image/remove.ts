@@ -1,4 +1,4 @@
-import { conflict } from '../base/errors.ts';
+import { conflict, EngineError } from '../base/errors.ts';
 import { type Digest, hexOf } from '../base/ids.ts';
 import type { EventInput } from '../spec/engine/event.ts';
 import type { ImageDeleteItem } from '../spec/engine/image.ts';
@@ -25,8 +25,11 @@ interface Removal {
 export async function removeImage(
   context: ImageContext,
   nameOrId: string,
-  options: { readonly force: boolean },
+  options: { readonly force: boolean; readonly platforms?: readonly string[] },
 ): Promise<ImageDeleteItem[]> {
+  if (options.platforms !== undefined && options.platforms.length > 0) {
+    throw new EngineError('not-implemented', 'removing single platforms of an image is not supported yet');
+  }
   const { change, items } = await context.catalog.exclusive(async (commit) => {
     const planned = await planRemoval(context, nameOrId, options.force);
     await commit(planned.change);

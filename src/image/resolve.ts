@@ -89,10 +89,11 @@ export function chooseVariant(
   );
 }
 
-/** The image as a container is made from it. */
+/** The image as a container is made from it. A layer that was damaged and set aside is unpacked anew. */
 export async function resolveImage(context: ImageContext, nameOrId: string, platform?: string): Promise<RunnableImage> {
   const { image } = findImage(context.catalog, nameOrId);
   const variant = chooseVariant(image, context.host, platform, nameOrId);
+  await restoreLayers(context, variant);
   return {
     id: image.id,
     manifest: variant.manifest,
@@ -100,4 +101,18 @@ export async function resolveImage(context: ImageContext, nameOrId: string, plat
     config: await context.configs(variant.config.digest),
     layers: variant.layers.map(({ diffId }) => diffId),
   };
+}
+
+async function restoreLayers({ content, log }: ImageContext, { layers }: ImageVariant): Promise<void> {
+  const missing = layers.filter(({ diffId }) => !content.hasLayer(diffId));
+  if (missing.length === 0) return;
+  const operation = content.begin();
+  try {
+    for (const { blob, diffId } of missing) {
+      log.warn('a layer is missing and is unpacked again', { layer: diffId, blob: blob.digest });
+      await operation.unpack(blob.digest, { expected: diffId });
+    }
+  } finally {
+    operation.end();
+  }
 }

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { describe as group, test, type TestContext } from 'node:test';
 import { gzipSync } from 'node:zlib';
-import { hexOf } from '../base/ids.ts';
+import { type DiffId, hexOf } from '../base/ids.ts';
 import type { Filters } from '../spec/engine/filters.ts';
 import {
   asStream,
@@ -247,4 +247,19 @@ group('import', () => {
       assert.deepEqual(await listed(t), []);
     });
   }
+});
+
+test('a layer that was set aside is unpacked again when the image is used', async (context) => {
+  const { t, images } = await withImages(context, 'x');
+  const [diffId] = images[0]!.layers.map(sha256);
+  await t.loseLayer(diffId as DiffId);
+  assert.equal((await t.stored()).layers.length, 1);
+  await t.images.resolve('x');
+  assert.equal((await t.stored()).layers.length, 2);
+});
+
+test('removing single platforms is refused, not ignored', async (context) => {
+  const { t } = await withImages(context, 'x');
+  await assert.rejects(t.images.remove('x', { force: false, platforms: ['linux/amd64'] }), { code: 'not-implemented' });
+  assert.deepEqual(await listed(t), ['x:latest']);
 });

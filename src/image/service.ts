@@ -7,7 +7,13 @@ import type { RegistryCredentials } from '../registry/client/token.ts';
 import type { RunnableImages } from '../spec/contract/image.ts';
 import type { StateJournal } from '../spec/contract/state.ts';
 import type { Filters } from '../spec/engine/filters.ts';
-import type { ImageDeleteItem, ImageHistoryItem, ImageInspect, ImageSummary } from '../spec/engine/image.ts';
+import type {
+  ImageDeleteItem,
+  ImageHistoryItem,
+  ImageInspect,
+  ImagePruneView,
+  ImageSummary,
+} from '../spec/engine/image.ts';
 import type { ProgressSink } from '../spec/engine/progress.ts';
 import type { Platform } from '../spec/oci/image.ts';
 import { hostPlatform } from '../spec/oci/platform.ts';
@@ -21,7 +27,7 @@ import { inspectImage } from './inspect.ts';
 import { listImages } from './list.ts';
 import { loadImages, type LoadOptions } from './load.ts';
 import type { ContentStore } from './ports.ts';
-import { type ImagePruneResult, pruneImages } from './prune.ts';
+import { pruneImages } from './prune.ts';
 import { nameToPull, pullImage } from './pull.ts';
 import { removeImage } from './remove.ts';
 import { resolveImage } from './resolve.ts';
@@ -57,7 +63,7 @@ export interface ImageService extends RunnableImages {
     nameOrId: string,
     options: { readonly force: boolean; readonly noPrune?: boolean; readonly platforms?: readonly string[] },
   ): Promise<ImageDeleteItem[]>;
-  prune(filters: Filters): Promise<ImagePruneResult>;
+  prune(filters: Filters): Promise<ImagePruneView>;
   load(request: LoadOptions & { readonly body: ByteStream }): Promise<void>;
   pull(request: PullRequest): Promise<void>;
   import(request: ImportOptions): Promise<void>;

@@ -9,6 +9,7 @@ import { imageInspectView, imageSummaryView } from '../views/image.ts';
 import type { Handlers } from './handlers.ts';
 
 const listFilters = ['before', 'dangling', 'label', 'label!', 'reference', 'since', 'until'];
+const pruneFilters = ['dangling', 'label', 'label!', 'until'];
 
 export function imageHandlers(images: ImageApi): Handlers {
   return {
@@ -47,6 +48,9 @@ export function imageHandlers(images: ImageApi): Handlers {
         platforms: exchange.minor < 50 ? [] : platformsOf(exchange, 'platforms'),
       });
       exchange.send(200, deleted);
+    },
+    async ImagePrune(exchange) {
+      exchange.send(200, await images.prune(decodeFilters(exchange.text('filters'), pruneFilters)));
     },
     ImageLoad: (exchange) =>
       streamProgress(exchange, (progress) =>

@@ -74,5 +74,11 @@ export interface ImageHistoryItem {
   Comment: string;
 }
 
+/** What `POST /images/prune` deleted, and the bytes that this gave back. */
+export interface ImagePruneView {
+  ImagesDeleted: ImageDeleteItem[] | null;
+  SpaceReclaimed: number;
+}
+
 /** What `DELETE /images/{name}` did, step by step: each entry has one of the two. */
 export type ImageDeleteItem = { Untagged: string } | { Deleted: string };
