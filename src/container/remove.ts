@@ -64,8 +64,7 @@ export async function removeLocked(
   ctx.images.release(record.imageId, entry.id);
   await releaseVolumes(ctx, entry, wishes.volumes);
   for (const sink of entry.waitingSinks) sink.end();
-  const { exitCode, error } = record.state;
-  entry.removed.set({ statusCode: exitCode, ...(error === '' ? {} : { error }) });
+  entry.removed.set({ statusCode: record.state.exitCode });
   void inBackground(ctx, 'deleting the files of a container', entry.id, () => deleteFiles(ctx, entry));
 }
 

@@ -104,7 +104,12 @@ type HeldSink = StdioSink & { release(): void };
 
 /** A sink whose end waits for `release`. */
 function holdEnd(sink: StdioSink): HeldSink {
-  return { write: (stream, bytes) => sink.write(stream, bytes), end: () => undefined, release: () => sink.end() };
+  return {
+    write: (stream, bytes) => sink.write(stream, bytes),
+    end: () => undefined,
+    release: () => sink.end(),
+    ...(sink.pace === undefined ? {} : { pace: () => sink.pace?.() }),
+  };
 }
 
 async function planExec(
