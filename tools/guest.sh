@@ -14,7 +14,7 @@ tree=$(cd "$(dirname "$0")/.." && pwd)
 cache=${GUEST_CACHE:-${XDG_CACHE_HOME:-$HOME/.cache}/gantry-guest}
 timeout=${GUEST_TIMEOUT:-600}
 command=${*:-./gantry quickstart}
-packages=crun,conmon,nftables,libnftables1,busybox-static,tini,kmod,iproute2,ca-certificates,libatomic1,npm
+packages=crun,runc,conmon,nftables,libnftables1,busybox-static,tini,kmod,iproute2,ca-certificates,libatomic1,npm
 
 fail() { echo "guest: $*" >&2; exit 125; }
 for tool in qemu-system-x86_64 mmdebstrap mke2fs cpio busybox; do
