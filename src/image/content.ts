@@ -1,6 +1,8 @@
+import { statfs } from 'node:fs/promises';
+import { dirname } from 'node:path';
 import { Mutex, throwIfAborted } from '../base/async.ts';
-import { EngineError, messageOf } from '../base/errors.ts';
-import type { Digest, DiffId } from '../base/ids.ts';
+import { codeOf, EngineError, messageOf } from '../base/errors.ts';
+import { type Digest, type DiffId, digestOfHex } from '../base/ids.ts';
 import type { Logger } from '../base/log.ts';
 import type { ByteStream } from '../base/stream.ts';
 import type { GrowingFile } from '../store/blobs/growing.ts';
@@ -93,6 +95,7 @@ class StoreOperation implements ContentOperation {
     begun?: (growing: GrowingFile) => void,
   ): Promise<StoredBlob> {
     const wanted = size === undefined ? {} : { size };
+    await this.#checkRoom(size ?? 0);
     if (digest === undefined) {
       const sink = await this.#store.blobs.writeNew(wanted);
       begun?.(sink.growing);
@@ -109,6 +112,17 @@ class StoreOperation implements ContentOperation {
     begun?.(sink.growing);
     await fill(sink, open, true);
     return sink.commit();
+  }
+
+  /** What cannot fit is refused before the disk is full. */
+  async #checkRoom(size: number): Promise<void> {
+    const { bavail, bsize } = await statfs(dirname(this.#store.blobs.path(anyDigest)));
+    if (size > bavail * bsize) {
+      throw new EngineError(
+        'no-space',
+        `no space left on device: ${size} bytes are needed, ${bavail * bsize} are free`,
+      );
+    }
   }
 
   async #existing(digest: Digest, size: number | undefined): Promise<StoredBlob> {
@@ -139,13 +153,17 @@ class StoreOperation implements ContentOperation {
   }
 }
 
+/** Only for the folder that blobs are in. */
+const anyDigest = digestOfHex('0'.repeat(64));
+
 /** Writes a stream to a sink; when it breaks, what came is kept if it can be resumed. */
 async function fill(sink: BlobSink, open: (from: number) => ByteStream, resumable: boolean): Promise<void> {
   try {
     for await (const chunk of open(sink.offset)) await sink.write(chunk);
   } catch (error) {
-    if (resumable && !(error instanceof EngineError && error.code === 'corrupt')) await sink.suspend();
-    else await sink.discard();
+    // Wrong bytes are of no use to another attempt, and on a full disk they are in the way.
+    const isUseful = resumable && codeOf(error) !== 'corrupt' && codeOf(error) !== 'no-space';
+    await (isUseful ? sink.suspend() : sink.discard());
     throw error;
   }
 }

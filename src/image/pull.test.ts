@@ -145,6 +145,16 @@ group('pull', () => {
     ['no manifest', (t) => t.remote.delete('latest'), 'not-found', /latest/],
     ['a manifest that is none', (t) => t.remote.set('latest', json([1])), 'invalid', /must be an object/],
     [
+      'a layer that cannot fit on the disk',
+      (t, i) => {
+        const config = describe(mediaTypes.ociConfig, i.config);
+        const layers = i.layers.map((layer) => ({ ...describe(mediaTypes.ociLayer, layer), size: 2 ** 52 }));
+        t.remote.set('latest', json({ schemaVersion: 2, mediaType: mediaTypes.ociManifest, config, layers }));
+      },
+      'no-space',
+      /no space left on device/,
+    ],
+    [
       'an artifact',
       (t, i) => {
         const manifest = json({
