@@ -102,7 +102,7 @@ export class ProxyProcess {
   #spawn(): void {
     const heap = ['--max-old-space-size=64', '--max-semi-space-size=1', '--disable-warning=ExperimentalWarning'];
     const argv = [process.execPath, ...heap, program, this.#socketPath];
-    spawn({ path: process.execPath, argv, env: [], cwd: '/', newSession: true });
+    spawn({ path: process.execPath, argv, env: [], cwd: '/', newSession: true }, { unref: true });
   }
 
   #lost(): void {

@@ -50,9 +50,11 @@ export const childrenArriving = (): boolean => arriving > 0;
 /**
  * Starts a program by posix_spawn(3): unlike fork its cost does not grow with the engine's memory. The child gets
  * exactly the descriptors, arguments and environment named; it is always reaped, and outlives the engine.
- * @throws SystemError, `ENOENT` when there is no such program.
+ * With `unref` the engine's event loop does not wait for its end. @throws SystemError, `ENOENT` when there is no such
+ * program.
  */
-export const spawn = (request: SpawnRequest): Child => childOf(posixSpawn(request));
+export const spawn = (request: SpawnRequest, options: { readonly unref?: boolean } = {}): Child =>
+  childOf(posixSpawn(request), options);
 
 /**
  * The same with the child in a private copy of the host's mounts in which `hidden` are unmounted. It still sees later
@@ -67,13 +69,13 @@ export async function spawnHiding(request: SpawnRequest, hidden: readonly string
   }
 }
 
-function childOf(pid: number): Child {
+function childOf(pid: number, options: { readonly unref?: boolean } = {}): Child {
   ownChildren.add(pid);
   const pidfd = openPidfd(pid);
   // An unreaped child has a pidfd even as a zombie: without one, somebody else reaped it.
   if (pidfd === undefined) throw new SystemError(ESRCH, 'pidfd_open', String(pid));
   let ended = false;
-  const exited = pollOnce(pidfd, READABLE).then(() => {
+  const exited = pollOnce(pidfd, READABLE, options).then(() => {
     ended = true;
     const exit = reap(pid) ?? { code: 255, signal: 0 };
     ownChildren.delete(pid);
