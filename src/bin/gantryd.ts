@@ -1,3 +1,4 @@
 import { main } from '../daemon/main.ts';
 
-process.exitCode = await main(process.argv.slice(2));
+// The connections to running containers are open still: they end with the process, and are no reason to stay.
+process.exit(await main(process.argv.slice(2)));

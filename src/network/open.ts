@@ -1,6 +1,6 @@
 import { readFile } from 'node:fs/promises';
 import type { Clock } from '../base/clock.ts';
-import { EngineError, messageOf } from '../base/errors.ts';
+import { codeOf, EngineError, messageOf } from '../base/errors.ts';
 import type { ContainerId } from '../base/ids.ts';
 import type { Logger } from '../base/log.ts';
 import type { Sandbox } from '../spec/contract/network.ts';
@@ -60,7 +60,12 @@ export async function openNetworks(config: NetworkConfig, dependencies: NetworkD
   const view = (record: NetworkRecord) => viewOf(record, config, sandboxes, dependencies);
   return {
     validate(request) {
-      plan(request);
+      try {
+        plan(request);
+      } catch (error) {
+        // As in Docker, a network has to exist at the start only: clients take "not found" at create for the image.
+        if (codeOf(error) !== 'not-found') throw error;
+      }
     },
     find: (nameOrId) => catalog.find(nameOrId),
     async open(request) {

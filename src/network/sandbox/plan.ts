@@ -32,7 +32,9 @@ export function planSandbox(
 ): SandboxPlan {
   const lookUp = (nameOrId: string): NetworkRecord => {
     const found = find(nameOrId === 'default' || nameOrId === '' ? 'bridge' : nameOrId);
-    if (found === undefined) throw notFound(`network ${nameOrId} not found`);
+    if (found === undefined) {
+      throw notFound(`failed to set up container networking: network ${nameOrId} not found`);
+    }
     return found;
   };
   const network = lookUp(wish.networkMode);

@@ -50,10 +50,13 @@ export interface NetworkSummaryForContainer {
 }
 
 export interface Networks {
-  /** @throws not-found for an unknown network, invalid for bad bindings. Called at create; makes nothing. */
+  /** @throws invalid for bad bindings. Called at create; makes nothing. A network may come to exist until the start. */
   validate(request: Omit<SandboxRequest, 'containerId' | 'containerName' | 'hostname'>): void;
   find(nameOrId: string): NetworkSummaryForContainer | undefined;
-  /** Makes namespace, endpoints and published ports; everything is undone when it throws (conflict: port is taken). */
+  /**
+   * Makes namespace, endpoints and published ports; everything is undone when it throws (conflict: port is taken;
+   * not-found: unknown network).
+   */
   open(request: SandboxRequest): Promise<OpenSandbox>;
   /** Gives back addresses, ports and interfaces of a container; no error when there is nothing. */
   close(containerId: ContainerId): Promise<void>;
