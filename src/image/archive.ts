@@ -56,8 +56,7 @@ export async function readImageArchive(
   const blobs = new Map<string, ArchiveBlob>();
   const links = new Map<string, string>();
   let documentBytes = 0;
-  const tar = decompress(body, { maxBytes: mostBytes, what: 'image archive', signal });
-  for await (const member of readTar(tar, { ...defaultTarLimits, entries: mostMembers })) {
+  for await (const member of membersOf(body, signal)) {
     signal.throwIfAborted();
     const path = memberPath(member.entry);
     if (path === undefined) continue;
@@ -81,6 +80,16 @@ export async function readImageArchive(
     }
   }
   return { documents, blobs, links };
+}
+
+async function* membersOf(body: ByteStream, signal: AbortSignal): AsyncGenerator<TarMember> {
+  const tar = decompress(body, { maxBytes: mostBytes, what: 'image archive', signal });
+  try {
+    yield* readTar(tar, { ...defaultTarLimits, entries: mostMembers });
+  } catch (error) {
+    if (!(error instanceof EngineError) || !error.message.startsWith('tar: ')) throw error;
+    throw new EngineError(error.code, `not a valid image archive: ${error.message}`, { cause: error });
+  }
 }
 
 /** The path of a member relative to the archive's root; undefined for directories. @throws EngineError `invalid` */
