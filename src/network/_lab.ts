@@ -54,7 +54,13 @@ export const setSysctl = (name: string, value: string): void =>
 
 type AgentCommand =
   | { readonly do: 'listen'; readonly protocol: 'tcp' | 'udp'; readonly port: number; readonly text: string }
-  | { readonly do: 'ask'; readonly protocol: 'tcp' | 'udp'; readonly host: string; readonly port: number };
+  | {
+      readonly do: 'ask';
+      readonly protocol: 'tcp' | 'udp';
+      readonly host: string;
+      readonly port: number;
+      readonly patienceMs: number;
+    };
 
 /** Runs in the agent's process: servers answer with a text and the client's address, clients give what they got. */
 function agentMain(net: typeof import('node:net'), udp: typeof import('node:dgram')): void {
@@ -73,12 +79,12 @@ function agentMain(net: typeof import('node:net'), udp: typeof import('node:dgra
     } else if (command.protocol === 'tcp') {
       let text = '';
       const socket = net.connect(command.port, command.host);
-      socket.setTimeout(300, () => socket.destroy(Object.assign(new Error(), { code: 'TIMEOUT' })));
+      socket.setTimeout(command.patienceMs, () => socket.destroy(Object.assign(new Error(), { code: 'TIMEOUT' })));
       socket.on('data', (data) => (text += data)).on('end', () => give(text));
       socket.on('error', failed);
     } else {
       const socket = udp.createSocket(net.isIPv6(command.host) ? 'udp6' : 'udp4');
-      const timer = setTimeout(() => socket.close() && give('error TIMEOUT'), 300);
+      const timer = setTimeout(() => socket.close() && give('error TIMEOUT'), command.patienceMs);
       socket.on('message', (data) => {
         clearTimeout(timer);
         socket.close();
@@ -114,8 +120,13 @@ export class Agent implements Disposable {
   }
 
   /** What a server answered, or `error ECONNREFUSED`, `error TIMEOUT`, ... */
-  ask(host: string, port: number, protocol: 'tcp' | 'udp' = 'tcp'): Promise<string> {
-    return this.#ask({ do: 'ask', protocol, host, port });
+  ask(host: string, port: number, protocol: 'tcp' | 'udp' = 'tcp', patienceMs = 5000): Promise<string> {
+    return this.#ask({ do: 'ask', protocol, host, port, patienceMs });
+  }
+
+  /** The same where no answer is the right one: it is not waited for so long. */
+  tryToReach(host: string, port: number): Promise<string> {
+    return this.ask(host, port, 'tcp', 300);
   }
 
   [Symbol.dispose](): void {

@@ -19,7 +19,7 @@ export async function proxyUdp(port: ProxiedPort): Promise<AsyncDisposable> {
     flows.delete(key);
     flow.socket.close();
   };
-  const server = createSocket({ type: 'udp6', ipv6Only: true });
+  const server = createSocket({ type: 'udp6', ipv6Only: true, reusePort: true });
   const openFlow = (key: string, client: RemoteInfo): Flow => {
     const socket = createSocket('udp4');
     const flow: Flow = { socket, lastMs: performance.now() };

@@ -83,7 +83,7 @@ export function sharePort6(protocol: 'tcp' | 'udp', address: Uint8Array, port: n
   if (fd === undefined) return undefined;
   const held = holding(fd, () => {
     switchOn(fd, IPPROTO_IPV6, IPV6_V6ONLY);
-    if (protocol === 'tcp') switchOn(fd, SOL_SOCKET, SO_REUSEPORT);
+    switchOn(fd, SOL_SOCKET, SO_REUSEPORT);
     const name = Buffer.alloc(28);
     name.writeUInt16LE(AF_INET6, 0);
     name.writeUInt16BE(port, 2);
