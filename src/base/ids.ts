@@ -7,8 +7,6 @@ export type Brand<Name extends string> = string & { readonly __brand: Name };
 export type Digest = Brand<'Digest'>;
 /** The digest of a layer's uncompressed tar stream (OCI image-spec, config, `rootfs.diff_ids`). */
 export type DiffId = Digest & { readonly __diff: true };
-/** The digest that names a stack of layers (OCI image-spec, config, "Layer ChainID"). */
-export type ChainId = Digest & { readonly __chain: true };
 /** 64 lower-case hex digits. */
 export type ContainerId = Brand<'ContainerId'>;
 export type ExecId = Brand<'ExecId'>;
@@ -58,10 +56,3 @@ export const newContainerId = (): ContainerId => randomHex64() as ContainerId;
 export const newExecId = (): ExecId => randomHex64() as ExecId;
 export const newNetworkId = (): NetworkId => randomHex64() as NetworkId;
 export const newEndpointId = (): EndpointId => randomHex64() as EndpointId;
-
-/** @throws EngineError `invalid` unless `text` is 64 lower-case hex digits. */
-export function parseContainerId(text: string): ContainerId {
-  if (!isHex64(text))
-    throw invalid(`invalid container id ${JSON.stringify(text.slice(0, 100))}: expected 64 hex digits`);
-  return text as ContainerId;
-}

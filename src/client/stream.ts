@@ -1,16 +1,3 @@
-import type { EngineClient, RequestOptions } from './client.ts';
-
-/** The objects of a stream of JSON values, one after another, whatever separates them. */
-export async function* jsonStream<T>(
-  client: EngineClient,
-  method: string,
-  path: string,
-  options: RequestOptions = {},
-): AsyncGenerator<T, void, undefined> {
-  const response = await client.request(method, path, options);
-  yield* decodeJsonStream<T>(response.body);
-}
-
 /** Splits a byte stream into the JSON values it holds and decodes each. */
 export async function* decodeJsonStream<T>(body: AsyncIterable<Uint8Array>): AsyncGenerator<T, void, undefined> {
   for await (const text of jsonTexts(body)) yield JSON.parse(text) as T;

@@ -18,9 +18,7 @@ export type ContainerState =
   | (LastRun & { readonly phase: 'running'; readonly pid: number; readonly pidStart: number })
   /** It ended and will be started again by its restart policy. */
   | (LastRun & { readonly phase: 'restarting' })
-  | (LastRun & { readonly phase: 'exited' })
-  /** Its removal failed half way; it can only be removed. */
-  | (LastRun & { readonly phase: 'dead' });
+  | (LastRun & { readonly phase: 'exited' });
 
 export type RunningState = Extract<ContainerState, { phase: 'running' }>;
 
@@ -84,10 +82,6 @@ export function settled(state: ContainerState): ContainerState {
   return state.phase === 'restarting' ? { ...lastRunOf(state), phase: 'exited' } : state;
 }
 
-export function dead(state: ContainerState): ContainerState {
-  return { ...lastRunOf(state), phase: 'dead' };
-}
-
 const timeOf = (ns: bigint): string => (ns === 0n ? zeroTime : formatTime(ns));
 
 /** Docker's `State` object. `restarting` counts as running there. */
@@ -99,7 +93,8 @@ export function viewState(state: ContainerState): ContainerStateView {
     Paused: false,
     Restarting: phase === 'restarting',
     OOMKilled: state.oomKilled,
-    Dead: phase === 'dead',
+    // A removal deletes the record first: none is ever left half removed.
+    Dead: false,
     Pid: phase === 'running' ? state.pid : 0,
     ExitCode: state.exitCode,
     Error: state.error,

@@ -30,8 +30,6 @@ export function describeState(state: ContainerState, nowNs: bigint): string {
       return `Restarting (${state.exitCode}) ${since(state.finishedNs)} ago`;
     case 'created':
       return 'Created';
-    case 'dead':
-      return 'Dead';
     case 'exited':
       return state.finishedNs === 0n ? 'Created' : `Exited (${state.exitCode}) ${since(state.finishedNs)} ago`;
   }

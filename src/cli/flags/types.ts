@@ -100,13 +100,6 @@ export const listOf = (check: (text: string) => string = (text) => text, name = 
   parse: (text, current) => [...current, check(text)],
 });
 
-/** A flag that may be repeated, and takes several values separated by commas. */
-export const sliceType: FlagType<string[]> = {
-  name: 'strings',
-  initial: [],
-  parse: (text, current) => [...current, ...(text === '' ? [] : text.split(','))],
-};
-
 /** `name=value`, repeated; `check` sees the whole text. */
 export const mapOf = (check: (text: string) => void = () => undefined): FlagType<Map<string, string>> => ({
   name: 'map',

@@ -15,7 +15,7 @@ export function startContainer(ctx: ContainerContext, entry: ContainerEntry): Pr
     if (record.state.phase === 'running') {
       throw new EngineError('not-modified', `Container ${entry.id} is already running`);
     }
-    if (entry.removing || record.state.phase === 'dead') {
+    if (entry.removing) {
       throw conflict('container is marked for removal and cannot be started');
     }
     entry.cancelRestart();

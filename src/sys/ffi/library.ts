@@ -43,12 +43,6 @@ export function openLibrary<const Signatures extends Readonly<Record<string, Nat
  */
 export const addressOf = (view: NodeJS.ArrayBufferView): bigint => ffi.getRawPointer(view);
 
-/** The bytes at an address, copied. */
-export const bytesAt = (address: bigint, length: number): Buffer => ffi.toBuffer(address, length, true);
-
-/** The NUL-terminated string at an address; null for the null address. */
-export const stringAt = (address: bigint): string | null => ffi.toString(address);
-
 /** The `uv_loop_t` of the calling thread. */
 export const eventLoopAddress = (): bigint => ffi.getCurrentEventLoop();
 

@@ -5,7 +5,7 @@ import type { OverlayRequest } from './overlay-calls.ts';
 
 import { mountOf } from './table.ts';
 
-export type { MountAttributes, MountOption, Propagation } from './calls.ts';
+export type { MountAttributes, MountOption } from './calls.ts';
 export type { OverlayRequest } from './overlay-calls.ts';
 
 /** Mounts the EROFS image in `file` read-only; `directIo` (default) keeps it from being cached twice. */
@@ -46,10 +46,6 @@ export const remount = (
 
 export const makeShared = (target: string, options: { recursive?: boolean } = {}): Promise<void> =>
   propagate(target, 'shared', options);
-export const makePrivate = (target: string, options: { recursive?: boolean } = {}): Promise<void> =>
-  propagate(target, 'private', options);
-export const makeSlave = (target: string, options: { recursive?: boolean } = {}): Promise<void> =>
-  propagate(target, 'slave', options);
 
 const propagate = (target: string, how: Propagation, options: { recursive?: boolean }): Promise<void> =>
   callBlocking('setPropagation', target, how, options.recursive ?? false);

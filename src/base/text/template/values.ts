@@ -110,8 +110,4 @@ export function goJson(value: unknown): string {
   return escapeLines(JSON.stringify(value) ?? 'null');
 }
 
-/** JSON in the order in which the object was built; Go escapes the two Unicode line ends, and nothing else here. */
-export const plainJson = (value: unknown, indent?: number | string): string =>
-  escapeLines(JSON.stringify(value, null, indent));
-
 const escapeLines = (json: string): string => json.replaceAll('\u2028', '\\u2028').replaceAll('\u2029', '\\u2029');

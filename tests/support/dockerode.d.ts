@@ -1,0 +1,31 @@
+/** What the tests use of dockerode 5: its package has no types of its own. */
+declare module 'dockerode' {
+  import type { Duplex } from 'node:stream';
+
+  export interface Container {
+    readonly id: string;
+    start(): Promise<unknown>;
+    stop(options?: { t?: number }): Promise<unknown>;
+    wait(options?: { condition?: string }): Promise<{ StatusCode: number }>;
+    remove(options?: { force?: boolean; v?: boolean }): Promise<unknown>;
+    inspect(): Promise<{ State: { Status: string; ExitCode: number }; Config: { Labels: Record<string, string> } }>;
+    logs(options: { stdout?: boolean; stderr?: boolean }): Promise<Buffer>;
+    attach(options: Record<string, boolean>): Promise<Duplex>;
+    exec(options: { Cmd: string[]; AttachStdout?: boolean; AttachStdin?: boolean }): Promise<Exec>;
+    modem: { demuxStream(stream: Duplex, stdout: NodeJS.WritableStream, stderr: NodeJS.WritableStream): void };
+  }
+  export interface Exec {
+    start(options: { hijack?: boolean; stdin?: boolean }): Promise<Duplex>;
+    inspect(): Promise<{ ExitCode: number | null; Running: boolean }>;
+  }
+  export default class Docker {
+    constructor(options: { socketPath: string });
+    ping(): Promise<Buffer>;
+    version(): Promise<{ ApiVersion: string }>;
+    createContainer(options: Record<string, unknown>): Promise<Container>;
+    listContainers(options?: { all?: boolean }): Promise<{ Id: string; State: string }[]>;
+    createVolume(options: { Name: string; Labels?: Record<string, string> }): Promise<unknown>;
+    getVolume(name: string): { inspect(): Promise<{ Mountpoint: string }>; remove(): Promise<unknown> };
+    getContainer(id: string): Container;
+  }
+}
