@@ -38,6 +38,7 @@ export class Firewall {
     this.#publications.clear();
     for (const publication of publications) this.#publications.add(publication);
     this.#write();
+    this.#nameObstacles();
   }
 
   /** @throws EngineError `unavailable` when the table cannot be written; nothing is published then. */
@@ -100,6 +101,19 @@ export class Firewall {
       if (ownership === 'plain') this.#watch = watchTable(this.#table, () => this.#restore());
     } catch (error) {
       throw new EngineError('unavailable', `cannot set up the firewall: ${messageOf(error)}`, { cause: error });
+    }
+  }
+
+  /** What another table drops stays dropped: those tables are not ours to change, but people should know. */
+  #nameObstacles(): void {
+    for (const { table, chain } of this.#connect().droppingChains('forward')) {
+      this.#log.warn(
+        'another firewall drops forwarded packets unless it is told otherwise: containers may be cut off',
+        {
+          table,
+          chain,
+        },
+      );
     }
   }
 

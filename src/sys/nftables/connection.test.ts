@@ -138,6 +138,24 @@ test('a table outlives its connection, and another connection takes it over', { 
   }
 });
 
+test('chains that drop by default are found in any IPv4 table', { skip }, () => {
+  const namespace = createNetNamespace();
+  const others = [
+    'add table inet theirs; add table ip mine; add table ip6 six; add chain ip mine plain',
+    'add chain inet theirs a { type filter hook forward priority 0; policy drop; }',
+    'add chain ip mine b { type filter hook forward priority 0; policy accept; }',
+    'add chain ip mine c { type filter hook input priority 0; policy drop; }',
+    'add chain ip6 six e { type filter hook forward priority 0; policy drop; }',
+  ].join('\n');
+  try {
+    inNetNamespace(namespace, () => execFileSync('/usr/sbin/nft', ['-f', '-'], { input: others }).length);
+    using nftables = inNetNamespace(namespace, () => new Nftables());
+    assert.deepEqual(nftables.droppingChains('forward'), [{ table: 'theirs', chain: 'a' }]);
+  } finally {
+    closeNetNamespace(namespace);
+  }
+});
+
 test('a thousand elements go in one transaction', { skip }, () => {
   const namespace = createNetNamespace();
   try {

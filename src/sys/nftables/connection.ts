@@ -2,6 +2,9 @@ import { NetlinkError, netlinkFamily, NetlinkSocket } from '../netlink/socket.ts
 import {
   addElements,
   deleteElements,
+  type DroppingChain,
+  droppingChainsIn,
+  dumpChains,
   type Existing,
   getTable,
   type Ownership,
@@ -10,7 +13,7 @@ import {
   replaceTable,
   transaction,
 } from './encode.ts';
-import type { MapElement, NatMap, Table } from './ruleset.ts';
+import type { Hook, MapElement, NatMap, Table } from './ruleset.ts';
 
 /** Room for a table with some ten thousand elements. */
 const transactionBytes = 8 << 20;
@@ -66,6 +69,11 @@ export class Nftables implements Disposable {
     }
     this.#apply(replaceTable(table, 'plain', existing), what);
     return 'plain';
+  }
+
+  /** Chains of other programs that drop packets at a hook by default. @throws NetlinkError. */
+  droppingChains(hook: Hook): DroppingChain[] {
+    return droppingChainsIn(this.#socket.query(dumpChains(), 'reading firewall chains'), hook);
   }
 
   /** Removes a table, when it exists. @throws NetlinkError, EPERM when a living program owns it. */

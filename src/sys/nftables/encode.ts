@@ -7,6 +7,7 @@ import {
   type NetlinkMessage,
   type ReceivedMessage,
   textAttribute,
+  textOf,
 } from '../netlink/message.ts';
 import { ruleExpressions } from './_expression.ts';
 import type { BaseChain, FieldType, FieldValue, Hook, MapElement, NatMap, Rule, Table } from './ruleset.ts';
@@ -19,6 +20,7 @@ const messageType = {
   getTable: (subsystem << 8) | 1,
   deleteTable: (subsystem << 8) | 2,
   newChain: (subsystem << 8) | 3,
+  getChain: (subsystem << 8) | 4,
   deleteChain: (subsystem << 8) | 5,
   newRule: (subsystem << 8) | 6,
   deleteRule: (subsystem << 8) | 8,
@@ -204,6 +206,32 @@ const newChain = (table: string, chain: BaseChain): NetlinkMessage =>
     be32Attribute(5, policyAccept),
     textAttribute(7, chain.type),
   );
+
+/** Asks for all chains of all families. */
+export const dumpChains = (): NetlinkMessage => message(messageType.getChain, flags.dump, 0);
+
+/** A base chain of any table that drops what none of its rules accepts. */
+export interface DroppingChain {
+  readonly table: string;
+  readonly chain: string;
+}
+
+const familyInet = 1;
+const policyDrop = 0;
+
+/** The chains in an answer to `dumpChains` that see IPv4 packets at `hook` and drop them unless a rule says otherwise. */
+export function droppingChainsIn(messages: readonly ReceivedMessage[], hook: Hook): DroppingChain[] {
+  const found: DroppingChain[] = [];
+  for (const { body } of messages) {
+    if (body.length < 4 || ![familyIpv4, familyInet].includes(body.readUInt8(0))) continue;
+    const attributes = attributesIn(body, 4);
+    const at = attributes.get(4);
+    if (at === undefined || attributesIn(at).get(1)?.readUInt32BE(0) !== hookNumbers[hook]) continue;
+    if (attributes.get(5)?.readUInt32BE(0) !== policyDrop) continue;
+    found.push({ table: textOf(attributes.get(1)), chain: textOf(attributes.get(3)) });
+  }
+  return found;
+}
 
 const newRule = (table: string, chain: string, rule: Rule): NetlinkMessage =>
   message(
