@@ -91,7 +91,7 @@ INIT
 chmod 755 "$work/initramfs/init"
 (cd "$work/initramfs" && find . | cpio --quiet -o -H newc) > "$work/initramfs.cpio"
 
-timeout "$timeout" qemu-system-x86_64 -accel tcg,thread=multi -smp 2 -m 3072 -nographic -no-reboot -nodefaults \
+timeout "$timeout" qemu-system-x86_64 -accel tcg,thread=multi -cpu max -smp 2 -m 3072 -nographic -no-reboot -nodefaults \
   -serial stdio -kernel "$cache/kernel/vmlinuz" -initrd "$work/initramfs.cpio" \
   -append "console=ttyS0 quiet panic=-1 loglevel=4 sysrq_always_enabled=1" \
   -drive "file=$work/disk.ext4,format=raw,if=virtio,cache=unsafe" </dev/null | tee "$work/console"
