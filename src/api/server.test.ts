@@ -3,6 +3,7 @@ import { once } from 'node:events';
 import { stat, writeFile } from 'node:fs/promises';
 import http from 'node:http';
 import test from 'node:test';
+import { invalid } from '../base/errors.ts';
 import { silentLogger } from '../base/log.ts';
 import { FakeContainer, fakeEvents, fakeServices, RawClient, serve } from './_fakes.ts';
 import { createApiServer } from './server.ts';
@@ -193,6 +194,20 @@ test('progress: an error before the first message is a status, after it the last
       { errorDetail: { message: 'no such registry' }, error: 'no such registry' },
     ],
   );
+});
+
+test('a body that is given up in the middle ends the connection, after the answer', async (t) => {
+  const load: ApiServices['images']['load'] = async ({ body }) => {
+    for await (const chunk of body) throw invalid(`${chunk.length} bytes of nonsense`);
+  };
+  const images = { load } as ApiServices['images'];
+  const { path } = await serve(t, fakeServices(new FakeContainer(), { images }));
+  const client = new RawClient(path).send(
+    'POST /images/load HTTP/1.1\r\nHost: engine\r\nTransfer-Encoding: chunked\r\n\r\n6\r\nstrang\r\n',
+  );
+  await client.expect('6 bytes of nonsense');
+  client.send(`${(200_000).toString(16)}\r\n${'x'.repeat(200_000)}\r\n`);
+  await client.ended;
 });
 
 test('logs: frames or raw, times with nine digits, tail, and no stream is an error', async (t) => {

@@ -5,6 +5,7 @@ import { codeOf, EngineError, messageOf } from '../base/errors.ts';
 import type { Logger } from '../base/log.ts';
 import { parseQuery } from '../spec/decode/query.ts';
 import { httpError } from './errors.ts';
+import { discardBody } from './http/body.ts';
 import { endStream, isTakenOver } from './hijack/takeover.ts';
 import { Exchange, type Handler, type Upgraded } from './http/exchange.ts';
 import { listenOnSocket, type SocketOptions } from './http/listen.ts';
@@ -88,6 +89,9 @@ class Dispatcher {
     });
     server.on('request', (request: http.IncomingMessage, response: http.ServerResponse) => {
       this.#latest.set(request.socket, response);
+      response.once('finish', () => {
+        if (!isTakenOver(request)) discardBody(request);
+      });
       void this.#answer(request, response, undefined);
     });
     server.on('upgrade', (request: http.IncomingMessage, stream: Duplex, head: Buffer) => {

@@ -25,14 +25,13 @@ export async function answeringMeanwhile<T>(engine: TestEngine, work: () => Prom
     }
   };
   const pinging = pings();
-  try {
-    return await work();
-  } finally {
+  const result = await work().finally(() => {
     state.isOver = true;
-    await pinging;
-    agent.destroy();
-    if (longest > longestDelay) throw new Error(`the engine took ${longest.toFixed(1)} ms to answer /_ping`);
-  }
+  });
+  await pinging;
+  agent.destroy();
+  if (longest > longestDelay) throw new Error(`the engine took ${longest.toFixed(1)} ms to answer /_ping`);
+  return result;
 }
 
 /** For each thread of the engine, and for this process, the milliseconds that it stood in the run queue. */

@@ -1,6 +1,5 @@
 /** What the tests use of dockerode 5: its package has no types of its own. */
 declare module 'dockerode' {
-  import type { Agent } from 'node:http';
   import type { Duplex } from 'node:stream';
 
   export interface Container {
@@ -20,7 +19,7 @@ declare module 'dockerode' {
     inspect(): Promise<{ ExitCode: number | null; Running: boolean }>;
   }
   export default class Docker {
-    constructor(options: { socketPath: string; agent?: Agent });
+    constructor(options: { socketPath: string });
     ping(): Promise<Buffer>;
     version(): Promise<{ ApiVersion: string }>;
     createContainer(options: Record<string, unknown>): Promise<Container>;

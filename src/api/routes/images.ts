@@ -1,6 +1,7 @@
 import { invalid } from '../../base/errors.ts';
 import { decodeFilters } from '../../spec/decode/filters.ts';
 import { decodePlatform } from '../../spec/decode/platform.ts';
+import { bodyStream } from '../http/body.ts';
 import type { Exchange } from '../http/exchange.ts';
 import { decodeRegistryAuth } from '../http/registry-auth.ts';
 import { streamProgress } from '../http/streams.ts';
@@ -55,7 +56,7 @@ export function imageHandlers(images: ImageApi): Handlers {
     ImageLoad: (exchange) =>
       streamProgress(exchange, (progress) =>
         images.load({
-          body: exchange.request,
+          body: bodyStream(exchange.request),
           quiet: exchange.flag('quiet'),
           platforms: exchange.minor < 48 ? [] : platformsOf(exchange, 'platform'),
           progress,
@@ -97,7 +98,7 @@ function pullOrImport(exchange: Exchange, images: ImageApi): Promise<void> {
   return streamProgress(exchange, (progress) =>
     images.import({
       source,
-      body: exchange.request,
+      body: bodyStream(exchange.request),
       repository: exchange.text('repo') ?? '',
       tag,
       message: exchange.text('message') ?? '',

@@ -56,7 +56,12 @@ export class LayerMounts {
       if (mounted === undefined) {
         const path = join(this.#directory, hexOf(diffId));
         await mkdir(path, { recursive: true, mode: 0o700 });
-        await mountAt(path);
+        try {
+          await mountAt(path);
+        } catch (error) {
+          await rmdir(path).catch(() => undefined);
+          throw error;
+        }
         mounted = { path, users: 0 };
       }
       mounted.users++;

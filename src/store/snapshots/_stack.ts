@@ -1,4 +1,4 @@
-import { mkdir } from 'node:fs/promises';
+import { mkdir, rmdir } from 'node:fs/promises';
 import type { DiffId } from '../../base/ids.ts';
 import { Scope } from '../../base/scope.ts';
 import { type MountOption, mountOverlay } from '../../sys/mount/mount.ts';
@@ -41,6 +41,7 @@ export class LayerStacks {
     const lower = held.length === 0 ? [this.#emptyDirectory] : held.map((layer) => layer.path);
     await putGuards(at.upper, guard, await this.#unguardedIn(layers, lower, guard));
     await mkdir(at.target, { recursive: true, mode: 0o700 });
+    scope.defer(() => rmdir(at.target).catch(() => undefined));
     await mountOverlay({ lower, upper: at.upper, work: at.work, target: at.target, options: overlayOptions });
     scope.commit();
     return held;
@@ -54,10 +55,13 @@ export class LayerStacks {
     return held;
   }
 
-  /** Mounts the layers, topmost first, down to one that hides all below it. */
+  /**
+   * Mounts the layers, topmost first, down to one that hides all below it. A layer that comes twice (the empty one does)
+   * adds nothing the second time, and overlayfs would refuse it.
+   */
   async #holdIn(scope: Scope, layers: readonly DiffId[]): Promise<MountedLayer[]> {
     const held: MountedLayer[] = [];
-    for (const diffId of layers.toReversed()) {
+    for (const diffId of new Set(layers.toReversed())) {
       held.push(await scope.acquire(this.#layers.mount(diffId), (layer) => layer.release()));
       if (this.#layers.info(diffId)?.opaqueRoot === true) break;
     }
