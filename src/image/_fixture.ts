@@ -32,7 +32,12 @@ export interface TestImages {
   /** Deletes a layer behind the service's back. */
   loseLayer(diffId: DiffId): Promise<void>;
   readonly running: Set<string>;
+  /** What the registry has, by tag and digest. */
   readonly remote: Map<string, Uint8Array>;
+  /** Blobs whose transfer breaks after so many bytes. */
+  readonly cuts: Map<string, number>;
+  /** Requests for blobs so far, with the offset they begin at. */
+  readonly asked: [digest: string, from: number][];
   /** Opens the service anew on the same store and records, as after a restart. */
   reopen(): Promise<void>;
   load(archive: ByteStream | Iterable<Uint8Array>): Promise<string[]>;
@@ -58,6 +63,8 @@ export async function openTestImages(context: TestContext, registry?: RegistryCl
   const { journal, events } = memoryJournal();
   const running = new Set<string>();
   const remote = new Map<string, Uint8Array>();
+  const cuts = new Map<string, number>();
+  const asked: [string, number][] = [];
   const store = {
     blobs,
     layers,
@@ -70,7 +77,7 @@ export async function openTestImages(context: TestContext, registry?: RegistryCl
     openImages({
       journal,
       store,
-      registry: registry ?? memoryRegistry(remote),
+      registry: registry ?? memoryRegistry({ remote, cuts, asked }),
       log: silentLogger,
       isRunning: (id) => running.has(id),
       platform: { os: 'linux', architecture: 'amd64' },
@@ -81,6 +88,8 @@ export async function openTestImages(context: TestContext, registry?: RegistryCl
     loseLayer: (diffId) => layers.delete(diffId),
     running,
     remote,
+    cuts,
+    asked,
     async stored() {
       return {
         blobs: (await blobs.list()).map(({ digest }) => digest),
@@ -139,7 +148,7 @@ function memoryJournal(): { journal: StateJournal; events: string[] } {
 }
 
 /** A registry of documents: `<tag or digest>` -> bytes, whatever the repository. */
-function memoryRegistry(remote: ReadonlyMap<string, Uint8Array>): RegistryClient {
+function memoryRegistry({ remote, cuts, asked }: Pick<TestImages, 'remote' | 'cuts' | 'asked'>): RegistryClient {
   const find = (key: string): Uint8Array => {
     const bytes = remote.get(key);
     if (bytes === undefined) throw new EngineError('not-found', `${key} is not in the registry`);
@@ -152,7 +161,11 @@ function memoryRegistry(remote: ReadonlyMap<string, Uint8Array>): RegistryClient
       return { bytes, descriptor: { ...describe(mediaType, bytes) } };
     },
     async *blob({ digest }, { from = 0 }) {
-      yield find(digest).subarray(from);
+      const bytes = find(digest);
+      const until = cuts.get(digest) ?? bytes.length;
+      asked.push([digest, from]);
+      yield bytes.subarray(from, until);
+      if (until < bytes.length) throw new EngineError('unavailable', 'unexpected EOF');
     },
   };
   return { repository: () => repository };

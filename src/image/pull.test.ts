@@ -182,6 +182,23 @@ group('pull', () => {
     });
   }
 
+  test('a download that broke goes on where it ended, also after a restart', async (context) => {
+    const t = await openTestImages(context);
+    const image = await makeImage(['a']);
+    publish(t, image, '1');
+    const layer = sha256(image.layers[0] ?? json(0));
+    t.cuts.set(layer, 1000);
+    await assert.rejects(t.pull('x:1'), { code: 'unavailable' });
+    assert.deepEqual(await t.stored(), { blobs: [], layers: [] });
+    t.cuts.clear();
+    await t.reopen();
+    await t.images.sweep();
+    t.asked.length = 0;
+    await t.pull('x:1');
+    assert.ok(t.asked.some(([digest, from]) => digest === layer && from === 1000));
+    assert.deepEqual((await t.images.resolve('x:1')).layers, [layer]);
+  });
+
   test('a single manifest for another platform is refused when one was asked for', async (context) => {
     const t = await openTestImages(context);
     publish(t, await makeImage(['a'], { architecture: 'arm64' }), 'latest');
