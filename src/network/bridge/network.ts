@@ -3,6 +3,7 @@ import type { Logger } from '../../base/log.ts';
 import { deleteLinks, openNamespace } from '../../sys/netlink/cable.ts';
 import { type Cable, linkIndex } from '../../sys/netlink/calls.ts';
 import { closeNetNamespace } from '../../sys/namespace/net.ts';
+import type { AddressedNetwork, Attachment } from '../driver.ts';
 import { AddressPool } from '../ipam.ts';
 import { bytesOf, macOf, type Prefix } from '../ipv4.ts';
 import { createBridge, enableForwarding, findBridge, linksNamed, plugInto } from './link.ts';
@@ -17,16 +18,6 @@ export const namespaceSysctls: Readonly<Record<string, string>> = {
   'net.ipv4.ping_group_range': '0 2147483647',
   'net.ipv6.conf.default.disable_ipv6': '1',
 };
-
-/** A namespace with one interface on the bridge. */
-export interface Attachment {
-  /** Descriptor of the namespace: the owner of the attachment closes it. */
-  readonly namespace: number;
-  readonly address: number;
-  readonly mac: Uint8Array;
-  /** The host's end of the cable. */
-  readonly hostName: string;
-}
 
 export interface BridgeOptions {
   readonly name: string;
@@ -43,7 +34,7 @@ export interface BridgeOptions {
 const goneChecksMs = [5, 10, 20, 50, 100, 200, 400];
 
 /** One bridge with its addresses and cables. */
-export class BridgeNetwork {
+export class BridgeNetwork implements AddressedNetwork {
   readonly options: BridgeOptions;
   readonly #addresses: AddressPool;
   readonly #stock: ReadyStock<Attachment>;
@@ -60,6 +51,14 @@ export class BridgeNetwork {
       make: () => this.#make(macOf),
       discard: (attachment) => this.discard(attachment),
     });
+  }
+
+  get subnet(): Prefix {
+    return this.options.subnet;
+  }
+
+  get gateway(): number {
+    return this.options.gateway;
   }
 
   /**

@@ -6,8 +6,9 @@ import type { OpenSandbox, Sandbox, SandboxRequest } from '../../spec/contract/n
 import type { StateJournal } from '../../spec/contract/state.ts';
 import { closeNetNamespace } from '../../sys/namespace/net.ts';
 import { openNamespace, writeNetSysctls } from '../../sys/netlink/cable.ts';
-import { type BridgeNetwork, namespaceSysctls } from '../bridge/network.ts';
+import { namespaceSysctls } from '../bridge/network.ts';
 import { ReadyStock } from '../bridge/ready.ts';
+import type { AddressedNetwork } from '../driver.ts';
 import type { Publication } from '../firewall/table.ts';
 import { formatIpv4, formatMac, parseIpv4 } from '../ipv4.ts';
 import { portMapOf, publishedIn } from '../ports/binding.ts';
@@ -21,7 +22,7 @@ interface Held {
   readonly publications: readonly Publication[];
   /** Undefined for `host` and `none`. */
   readonly cable:
-    | { readonly bridge: BridgeNetwork; readonly address: number; readonly hostName: string | undefined }
+    | { readonly network: AddressedNetwork; readonly address: number; readonly hostName: string | undefined }
     | undefined;
 }
 
@@ -66,12 +67,12 @@ export class Sandboxes {
   }
 
   /**
-   * Makes what the plan says; `bridge` is the network's. Everything is undone when it throws.
+   * Makes what the plan says; `network` is its network, when that has addresses. Everything is undone when it throws.
    * @throws EngineError `conflict` when a port is taken, `unavailable` when addresses have run out.
    */
-  async open(request: SandboxRequest, plan: SandboxPlan, bridge: BridgeNetwork | undefined): Promise<OpenSandbox> {
+  async open(request: SandboxRequest, plan: SandboxPlan, network: AddressedNetwork | undefined): Promise<OpenSandbox> {
     await this.close(request.containerId);
-    const open = plan.kind === 'host' ? this.#openHost(request, plan) : await this.#openPrivate(request, plan, bridge);
+    const open = plan.kind === 'host' ? this.#openHost(request, plan) : await this.#openPrivate(request, plan, network);
     this.#announce('connect', request.containerId, open.sandbox);
     return open;
   }
@@ -83,23 +84,23 @@ export class Sandboxes {
     this.#held.delete(containerId);
     this.#publisher.withdraw(held.publications);
     const { cable } = held;
-    cable?.bridge.retire(cable.address, cable.hostName);
+    cable?.network.retire(cable.address, cable.hostName);
     // The container's own event, `die`, comes first.
     setImmediate(() => this.#announce('disconnect', containerId, held.sandbox));
   }
 
   /** After a restart: takes over what a running container has. The firewall is written afterwards, whole. */
-  adopt(containerId: ContainerId, sandbox: Sandbox, bridge: BridgeNetwork | undefined): readonly Publication[] {
+  adopt(containerId: ContainerId, sandbox: Sandbox, network: AddressedNetwork | undefined): readonly Publication[] {
     this.#publisher.withdraw(this.#held.get(containerId)?.publications ?? []);
     const endpoint = Object.values(sandbox.endpoints).find(({ IPAddress }) => IPAddress !== '');
     const address = endpoint === undefined ? undefined : parseIpv4(endpoint.IPAddress);
-    if (bridge === undefined || address === undefined) {
+    if (network === undefined || address === undefined) {
       this.#held.set(containerId, { sandbox, containerName: '', publications: [], cable: undefined });
       return [];
     }
     const hostName = sandbox.hostInterfaces[0];
     try {
-      bridge.adopt(address, hostName);
+      network.adopt(address, hostName);
     } catch (error) {
       this.#log.error('the address of a running container cannot be taken over', {
         containerId,
@@ -109,7 +110,7 @@ export class Sandboxes {
     }
     const publications = publishedIn(sandbox.ports).map((port) => ({ ...port, target: address }));
     this.#publisher.adopt(publications, { address, interface: hostName ?? '' });
-    this.#held.set(containerId, { sandbox, containerName: '', publications, cable: { bridge, address, hostName } });
+    this.#held.set(containerId, { sandbox, containerName: '', publications, cable: { network, address, hostName } });
     return publications;
   }
 
@@ -129,12 +130,12 @@ export class Sandboxes {
   async #openPrivate(
     request: SandboxRequest,
     plan: SandboxPlan,
-    bridge: BridgeNetwork | undefined,
+    network: AddressedNetwork | undefined,
   ): Promise<OpenSandbox> {
     await using scope = new Scope();
     const made =
-      plan.kind === 'bridge' && bridge !== undefined
-        ? await this.#attach(request, plan, bridge, scope)
+      plan.kind === 'bridge' && network !== undefined
+        ? await this.#attach(request, plan, network, scope)
         : await this.#openBare(plan, scope);
     if (Object.keys(request.sysctls).length > 0) await applySysctls(made.namespace, request.sysctls);
     await this.#publisher.forgetFlows(made.held.publications);
@@ -161,11 +162,11 @@ export class Sandboxes {
   async #attach(
     request: SandboxRequest,
     plan: BridgePlan,
-    bridge: BridgeNetwork,
+    network: AddressedNetwork,
     scope: Scope,
   ): Promise<{ namespace: number; held: Omit<Held, 'containerName'> }> {
-    const { namespace, address, mac, hostName } = await scope.acquire(bridge.attach(plan.mac), (made) =>
-      bridge.discard(made),
+    const { namespace, address, mac, hostName } = await scope.acquire(network.attach(plan.mac), (made) =>
+      network.discard(made),
     );
     const endpointId = newEndpointId();
     const target = { address, interface: hostName };
@@ -174,7 +175,7 @@ export class Sandboxes {
       return `failed to set up container networking: driver failed programming external connectivity on endpoint ${endpoint}: ${message}`;
     });
     scope.defer(() => this.#publisher.withdraw(publications));
-    const { subnet, gateway } = bridge.options;
+    const { subnet, gateway } = network;
     const endpoint = {
       ...emptyEndpoint(plan.network, endpointId),
       MacAddress: formatMac(mac),
@@ -189,7 +190,7 @@ export class Sandboxes {
       ports: portMapOf(plan.ports.exposed, publications),
       hostInterfaces: [hostName],
     };
-    return { namespace, held: { sandbox, publications, cable: { bridge, address, hostName } } };
+    return { namespace, held: { sandbox, publications, cable: { network, address, hostName } } };
   }
 
   /** Errors are reworded by `explain`. */
