@@ -1,76 +1,103 @@
+/** Somebody types before a terminal: `run -it`, `attach`, `exec -it`. */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { dockerClient } from '../support/docker-client.ts';
-import { testImage } from '../support/images.ts';
 import { engineSuite } from '../support/suite.ts';
 import { Terminal } from '../support/terminal.ts';
-import { eventually } from '../support/wait.ts';
+import { dockerClient } from '../support/docker-client.ts';
+import { busybox, dockerOf } from './_docker.ts';
 
-const { name: image } = await testImage('busybox');
+const ctrlC = '\x03';
+const ctrlD = '\x04';
+const detachKeys = '\x10\x11';
 
 engineSuite('a terminal', {}, (engine) => {
-  const open = (...args: string[]): Promise<Terminal> => Terminal.open([dockerClient(), ...args], engine().clientEnv());
+  const docker = dockerOf(engine);
+  const open = (...args: string[]) => Terminal.open([dockerClient(), ...args], engine().clientEnv());
 
-  test('run -it: typing, the size and its change, Ctrl-C, exit code', async () => {
-    await using terminal = await open('run', '--rm', '-it', image, 'sh');
-    let at = await terminal.expect(/# /);
-    terminal.type('stty size\r');
-    at = await terminal.expect(/24 80/, at);
-    await terminal.resize(40, 100);
-    await eventually('the container sees the new size', async () => {
-      const from = terminal.shown.length;
-      terminal.type('stty size\r');
-      await terminal.expect(/\d+ \d+\r?\n/, from, { timeout: 1000 });
-      return terminal.shown.slice(from).includes('40 100');
-    });
-    at = terminal.shown.length;
-    terminal.type("echo g''o; sleep 1000\r");
-    at = await terminal.expect(/\ngo\r?\n/, at);
-    terminal.type('\x03');
-    await terminal.expect(/# /, at);
+  test('run -it: typed input, its size, a new size, the exit code', async () => {
+    await using terminal = await open('run', '-it', '--rm', '-e', 'PS1=ready> ', busybox, 'sh');
+    let at = await terminal.expect(/ready> /);
+    terminal.type('tty; stty size; echo $TERM\r');
+    at = await terminal.expect(/\/dev\/pts\/0\r\n24 80\r\nxterm\r\nready> /, at);
+    await terminal.resize(33, 101);
+    terminal.type('until stty size | grep "33 101"; do :; done\r');
+    at = await terminal.expect(/\n33 101\r\nready> /, at);
+    terminal.type('exit 7\r');
+    assert.equal(await terminal.exit(), 7);
+  });
+
+  test('run -it: Ctrl-C interrupts what runs in the foreground, Ctrl-D ends the shell', async () => {
+    await using terminal = await open('run', '-it', '--rm', '-e', 'PS1=ready> ', busybox, 'sh');
+    let at = await terminal.expect(/ready> /);
+    terminal.type('echo begun; sleep 1000\r');
+    at = await terminal.expect(/\nbegun\r\n/, at);
+    terminal.type(ctrlC);
+    at = await terminal.expect(/ready> /, at);
+    terminal.type('echo $?\r');
+    at = await terminal.expect(/\n130\r\nready> /, at);
+    terminal.type(ctrlD);
+    assert.equal(await terminal.exit(), 0);
+  });
+
+  test('detach keys leave it running; attach finds the same shell again', async () => {
+    await using first = await open('run', '-it', '--name=kept', '-e', 'PS1=ready> ', busybox, 'sh');
+    let at = await first.expect(/ready> /);
+    first.type('word=remembered; echo set\r');
+    at = await first.expect(/\nset\r\nready> /, at);
+    first.type(detachKeys);
+    assert.equal(await first.exit(), 0);
+    assert.equal(await docker.field('kept', '{{.State.Status}}'), 'running');
+
+    await using second = await open('attach', '--detach-keys=ctrl-x,d', 'kept');
+    second.type('echo $word\r');
+    at = await second.expect(/\nremembered\r\nready> /);
+    second.type('\x18d');
+    assert.equal(await second.exit(), 1);
+    assert.match(second.shown, /read escape sequence/);
+
+    await using third = await open('attach', 'kept');
+    third.type('exit 5\r');
+    assert.equal(await third.exit(), 5);
+    assert.equal(await docker.field('kept', '{{.State.Status}} {{.State.ExitCode}}'), 'exited 5');
+  });
+
+  test('start -ai brings a stopped shell back', async () => {
+    await docker.ok('create', '-it', '--name=again', '-e', 'PS1=ready> ', busybox, 'sh');
+    for (const code of [0, 3]) {
+      await using terminal = await open('start', '-ai', 'again');
+      await terminal.expect(/ready> /);
+      terminal.type(`exit ${code}\r`);
+      assert.equal(await terminal.exit(), code);
+    }
+  });
+
+  test('exec -it: its own terminal, sizes, Ctrl-C, detach, the exit code', async () => {
+    await docker.ok('run', '-d', '--name=host', busybox, 'sleep', '1000');
+    await using terminal = await open('exec', '-it', '-e', 'PS1=ready> ', 'host', 'sh');
+    let at = await terminal.expect(/ready> /);
+    terminal.type('stty size; tty\r');
+    at = await terminal.expect(/\n24 80\r\n\/dev\/pts\/\d\r\nready> /, at);
+    await terminal.resize(50, 132);
+    terminal.type('until stty size | grep "50 132"; do :; done\r');
+    at = await terminal.expect(/\n50 132\r\nready> /, at);
+    terminal.type('echo begun; sleep 1000\r');
+    at = await terminal.expect(/\nbegun\r\n/, at);
+    terminal.type(ctrlC);
+    await terminal.expect(/ready> /, at);
     terminal.type('exit 9\r');
     assert.equal(await terminal.exit(), 9);
+
+    await using left = await open('exec', '-it', '-e', 'PS1=ready> ', 'host', 'sh');
+    await left.expect(/ready> /);
+    left.type(detachKeys);
+    assert.equal(await left.exit(), 1);
+    assert.match(await docker.ok('top', 'host').catch(() => docker.ok('exec', 'host', 'ps')), /\bsh\b/);
   });
 
-  test('detach leaves it running; attach comes back', async () => {
-    await using first = await open('run', '-it', '--name', 'kept', image, 'sh');
-    let at = await first.expect(/# /);
-    first.type('here=yes; echo ready\r');
-    at = await first.expect(/\nready/, at);
-    first.type('\x10\x11');
-    assert.equal(await first.exit(), 0);
-    assert.equal(await engine().dockerOk(['inspect', '-f', '{{.State.Running}}', 'kept']), 'true');
-    await using second = await open('attach', 'kept');
-    second.type('\r');
-    at = await second.expect(/# /);
-    second.type('echo still $here; exit 4\r');
-    await second.expect(/still yes/, at);
-    assert.equal(await second.exit(), 4);
-  });
-
-  test('exec -it has a terminal of its own', async () => {
-    await engine().dockerOk(['run', '-d', '--name', 'host-of-exec', image, 'sleep', '1000']);
-    await using terminal = await open('exec', '-it', 'host-of-exec', 'sh');
-    let at = await terminal.expect(/# /);
-    terminal.type('tty; stty size\r');
-    at = await terminal.expect(/\/dev\/pts\/\d+/, at);
-    at = await terminal.expect(/24 80/, at);
-    terminal.type('exit 6\r');
-    assert.equal(await terminal.exit(), 6);
-  });
-
-  test('without -t, Ctrl-C reaches the container as a signal', async () => {
-    await using terminal = await open(
-      'run',
-      '--rm',
-      image,
-      'sh',
-      '-c',
-      'trap "echo caught; exit 12" INT; echo up; while :; do sleep 0.05; done',
-    );
-    await terminal.expect(/up/);
-    terminal.type('\x03');
-    await terminal.expect(/caught/);
-    assert.equal(await terminal.exit(), 12);
+  test('-t without a terminal is refused by the client, and works without stdin', async () => {
+    const refused = await docker('run', '--rm', '-it', busybox, 'true');
+    assert.match(refused.stderr, /not a TTY|not a terminal/i);
+    const output = await docker('run', '--rm', '-t', busybox, 'sh', '-c', 'test -t 1 && echo terminal');
+    assert.deepEqual(output, { code: 0, stdout: 'terminal\r\n', stderr: '' });
   });
 });
