@@ -45,6 +45,11 @@ export function pumpStdin(
     stop.removeEventListener('abort', onClose);
     resolve(how);
   };
+  // The end came, and was told, while the process was being started.
+  if (client.readableEnded) {
+    onEnd();
+    return promise;
+  }
   client.on('data', onData);
   client.once('end', onEnd);
   client.once('close', onClose);

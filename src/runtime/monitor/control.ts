@@ -8,18 +8,17 @@ const REOPEN_LOG = 2;
 
 /** Writes to the FIFO `ctl` in a monitor's directory; false when no monitor reads it. */
 function tell(directory: string, kind: number, first: number, second: number): boolean {
-  let fifo: number;
+  let fifo: number | undefined;
   try {
     fifo = openFd(`${directory}/ctl`, constants.O_WRONLY | constants.O_NONBLOCK | constants.O_NOFOLLOW);
-  } catch (error) {
-    if (systemCode(error) === 'ENXIO' || systemCode(error) === 'ENOENT') return false;
-    throw error;
-  }
-  try {
     writeSync(fifo, `${kind} ${first} ${second}\n`);
     return true;
+  } catch (error) {
+    // Not there, without a reader, or left by its reader just now.
+    if (['ENOENT', 'ENXIO', 'EPIPE'].includes(systemCode(error) ?? '')) return false;
+    throw error;
   } finally {
-    closeFd(fifo);
+    if (fifo !== undefined) closeFd(fifo);
   }
 }
 
