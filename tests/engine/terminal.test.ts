@@ -94,6 +94,15 @@ engineSuite('a terminal', {}, (engine) => {
     assert.match(await docker.ok('top', 'host').catch(() => docker.ok('exec', 'host', 'ps')), /\bsh\b/);
   });
 
+  test('without -t, Ctrl-C reaches the container as a signal', async () => {
+    const script = 'trap "echo caught; exit 12" INT; echo up; while :; do sleep 0.05; done';
+    await using terminal = await open('run', '--rm', busybox, 'sh', '-c', script);
+    await terminal.expect(/up/);
+    terminal.type(ctrlC);
+    await terminal.expect(/caught/);
+    assert.equal(await terminal.exit(), 12);
+  });
+
   test('-t without a terminal is refused by the client, and works without stdin', async () => {
     const refused = await docker('run', '--rm', '-it', busybox, 'true');
     assert.match(refused.stderr, /not a TTY|not a terminal/i);
