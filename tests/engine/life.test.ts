@@ -15,10 +15,19 @@ engineSuite("a container's life through the docker client", {}, (engine) => {
     docker('inspect', '-f', '{{.State.Status}} {{.State.ExitCode}}', name);
 
   test('create, start, stop, start again, kill, remove', async () => {
-    await docker('create', '--name', 'one', image, 'sh', '-c', 'trap "exit 7" TERM; while :; do sleep 0.05; done');
+    await docker(
+      'create',
+      '--name',
+      'one',
+      image,
+      'sh',
+      '-c',
+      'trap "exit 7" TERM; echo up; while :; do sleep 0.05; done',
+    );
     assert.equal(await state('one'), 'created 0');
     await docker('start', 'one');
     assert.equal(await state('one'), 'running 0');
+    await eventually('the trap is set', async () => (await docker('logs', 'one')).includes('up'));
     await docker('stop', 'one');
     assert.equal(await state('one'), 'exited 7');
     await docker('start', 'one');
@@ -30,7 +39,17 @@ engineSuite("a container's life through the docker client", {}, (engine) => {
   });
 
   test('what ignores the stop signal is killed after the timeout', async () => {
-    await docker('run', '-d', '--name', 'deaf', image, 'sh', '-c', 'trap "" TERM; while :; do sleep 0.1; done');
+    await docker(
+      'run',
+      '-d',
+      '--name',
+      'deaf',
+      image,
+      'sh',
+      '-c',
+      'trap "" TERM; echo up; while :; do sleep 0.1; done',
+    );
+    await eventually('the trap is set', async () => (await docker('logs', 'deaf')).includes('up'));
     await docker('stop', '-t', '1', 'deaf');
     assert.equal(await state('deaf'), 'exited 137');
   });
