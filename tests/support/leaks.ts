@@ -92,9 +92,6 @@ async function links(scope: LeakScope): Promise<readonly string[]> {
   });
 }
 
-/** `g39641340b4b32` and `g3964133e922f7` are two links of one kind: only their number counts. */
-const withoutSerial = (name: string): string => name.replace(/^(g[0-9a-f]{6})[0-9a-f]{7}$/, '$1*');
-
 /** The rules of the instance's network namespace, without counters and handles, which change by themselves. */
 async function firewall(scope: LeakScope): Promise<readonly string[]> {
   const nft = ['nsenter', `--target=${scope.holder}`, '--net', 'nft', '--stateless', 'list', 'ruleset'] as const;
