@@ -80,7 +80,7 @@ export class BridgeNetwork implements AddressedNetwork {
   /** A namespace on the bridge, ready to be joined. `mac` replaces the address derived from the IPv4 address. */
   async attach(mac: Uint8Array | undefined): Promise<Attachment> {
     if (linkIndex(this.options.name) === 0) await this.ensure();
-    const attachment = mac === undefined ? await this.#stock.take() : await this.#make(() => mac);
+    const attachment = mac === undefined ? await this.#takeIntact() : await this.#make(() => mac);
     this.#cables.add(attachment.hostName);
     return attachment;
   }
@@ -130,6 +130,15 @@ export class BridgeNetwork implements AddressedNetwork {
     await this.#stock.close();
     await Promise.all(this.#retiring);
     if (options.remove) await deleteLinks([this.options.name]);
+  }
+
+  /** A ready one may have lost its cable: anybody can remove interfaces. */
+  async #takeIntact(): Promise<Attachment> {
+    for (;;) {
+      const attachment = await this.#stock.take();
+      if (linkIndex(attachment.hostName) !== 0) return attachment;
+      this.discard(attachment);
+    }
   }
 
   async #make(macFor: (address: number) => Uint8Array): Promise<Attachment> {
