@@ -1,4 +1,5 @@
 /** EROFS mounts for the syscall worker: straight from the file, or through a loop device on kernels before 6.12. */
+import { spawnSync } from 'node:child_process';
 import { constants } from 'node:fs';
 import { closeFd, openFd } from '../ffi/descriptor.ts';
 import { check, systemCode } from '../ffi/errors.ts';
@@ -51,8 +52,21 @@ export function mountByLoop(file: string, target: string, directIo: boolean): vo
   }
 }
 
+/** The driver may be a module that nobody needed so far: then its control device is not there yet. */
+function openLoopControl(): number {
+  const path = '/dev/loop-control';
+  try {
+    return openFd(path, constants.O_RDWR);
+  } catch (error) {
+    if (systemCode(error) !== 'ENOENT' && systemCode(error) !== 'ENODEV') throw error;
+    // Whether that helped shows at the second try; its error names the device.
+    spawnSync('modprobe', ['loop'], { stdio: 'ignore', env: { PATH: '/usr/sbin:/sbin:/usr/bin:/bin' } });
+    return openFd(path, constants.O_RDWR);
+  }
+}
+
 function configureLoop(backing: number, directIo: boolean): { device: number; path: string } {
-  const control = openFd('/dev/loop-control', constants.O_RDWR);
+  const control = openLoopControl();
   try {
     // Another process may take the free device between the two calls.
     for (let attempt = 0; ; attempt++) {
