@@ -64,6 +64,8 @@ export class EngineClient {
   readonly endpoint: Endpoint;
   readonly #options: ClientOptions;
   readonly #idle: Connection[] = [];
+  /** All that are open, in use or not. */
+  readonly #open = new Set<ByteSocket>();
   #version: string | undefined;
   #ping: Promise<Ping> | undefined;
 
@@ -121,8 +123,8 @@ export class EngineClient {
   /** Takes the connection over after the head, as attach and exec do (`Connection: Upgrade`). */
   async hijack(path: string, options: RequestOptions = {}): Promise<Hijacked> {
     const target = await this.#target(path, options);
-    const connection = this.#idle.pop() ?? (await this.#open());
-    options.signal?.addEventListener('abort', () => connection.socket.destroy(), { once: true });
+    const connection = this.#idle.pop() ?? (await this.#connect());
+    options.signal?.addEventListener('abort', () => this.#drop(connection), { once: true });
     const bytes = options.body === undefined ? undefined : new TextEncoder().encode(JSON.stringify(options.body));
     const head = requestHead('POST', target, {
       ...this.#headers(options),
@@ -137,7 +139,7 @@ export class EngineClient {
     if (response.status !== 101 && response.status !== 200) {
       const body = connection.reader.body(response);
       const error = await errorOf({ status: response.status, headers: response.headers, body }, path);
-      connection.socket.destroy();
+      this.#drop(connection);
       throw error;
     }
     const { socket, reader } = connection;
@@ -146,13 +148,15 @@ export class EngineClient {
       output: reader.raw(),
       write: (chunk) => socket.write(chunk),
       end: () => socket.end(),
-      destroy: () => socket.destroy(),
+      destroy: () => this.#drop(connection),
     };
   }
 
-  /** Drops idle connections, so that the process can end. */
+  /** Drops all connections, those in use too. */
   close(): void {
-    for (const { socket } of this.#idle.splice(0)) socket.destroy();
+    this.#idle.length = 0;
+    for (const socket of this.#open) socket.destroy();
+    this.#open.clear();
   }
 
   async #target(path: string, options: RequestOptions): Promise<string> {
@@ -170,9 +174,10 @@ export class EngineClient {
     };
   }
 
-  async #open(): Promise<Connection> {
+  async #connect(): Promise<Connection> {
     try {
       const socket = await connect(this.endpoint);
+      this.#open.add(socket);
       return { socket, reader: new ResponseReader(socket) };
     } catch (error) {
       throw connectionError(formatEndpoint(this.endpoint), error);
@@ -184,13 +189,13 @@ export class EngineClient {
     options.signal?.throwIfAborted();
     let connection = this.#idle.pop();
     const isReused = connection !== undefined;
-    connection ??= await this.#open();
+    connection ??= await this.#connect();
     const head = await orAborted(this.#send(connection, method, target, options), options.signal).catch((error) => {
-      connection.socket.destroy();
+      this.#drop(connection);
       throw error;
     });
     if (head === undefined) {
-      connection.socket.destroy();
+      this.#drop(connection);
       // The engine closed an idle connection just as it was picked up: once more on a new one.
       if (isReused && !isStream(options.body)) return this.#exchange(method, target, options);
       throw new Error('unexpected EOF');
@@ -235,7 +240,7 @@ export class EngineClient {
     head: ResponseHead,
     signal: AbortSignal | undefined,
   ): AsyncGenerator<Uint8Array, void, undefined> {
-    const onAbort = () => connection.socket.destroy();
+    const onAbort = () => this.#drop(connection);
     signal?.addEventListener('abort', onAbort, { once: true });
     let isComplete = false;
     try {
@@ -244,8 +249,13 @@ export class EngineClient {
     } finally {
       signal?.removeEventListener('abort', onAbort);
       if (isComplete) this.#idle.push(connection);
-      else connection.socket.destroy();
+      else this.#drop(connection);
     }
+  }
+
+  #drop({ socket }: Connection): void {
+    this.#open.delete(socket);
+    socket.destroy();
   }
 }
 

@@ -24,10 +24,7 @@ const table: readonly [string, Answer][] = [
   ['GET /containers/*/json', named('container', (exchange, name) => json(exchange, data.container(name)))],
   ['GET /containers/*/logs', named('container', logs)],
   ['GET /containers/*/stats', named('container', (exchange, name) => json(exchange, data.stats(name)))],
-  [
-    'POST /containers/*/wait',
-    named('container', (exchange, name) => json(exchange, { StatusCode: name.includes('7') ? 7 : 0 })),
-  ],
+  ['POST /containers/*/wait', named('container', wait)],
   ['POST /containers/*/exec', named('container', (exchange) => json(exchange, { Id: 'e'.repeat(64) }, 201))],
   ['POST /containers/*/start', named('container', start)],
   ['POST /containers/*/*', named('container', empty)],
@@ -57,13 +54,12 @@ function named(what: string, answer: Answer): Answer {
   return (exchange, name) => (name.includes('missing') ? notFound(exchange, what, name) : answer(exchange, name));
 }
 
-let creations = 0;
-
 function create(exchange: Exchange): void {
-  const { Image } = exchange.seen.body as { Image: string };
+  const { Image, Tty } = exchange.seen.body as { Image: string; Tty: boolean };
+  exchange.state.isTty = Tty;
   if (Image.startsWith('missing')) return notFound(exchange, 'image', Image);
   // An image that is there only once it was pulled.
-  if (Image.startsWith('absent') && creations++ % 2 === 0) return notFound(exchange, 'image', Image);
+  if (Image.startsWith('absent') && !exchange.state.isPulled) return notFound(exchange, 'image', Image);
   const suffix = Image.includes('exit7')
     ? '7'.repeat(64)
     : Image.includes('nostart')
@@ -75,6 +71,14 @@ function create(exchange: Exchange): void {
 function start(exchange: Exchange, name: string): void {
   if (!name.startsWith('fa')) return empty(exchange);
   fail(exchange, 400, 'failed to create task for container: exec: "nope": executable file not found in $PATH: unknown');
+}
+
+/** The head of the answer comes at once, the exit code when the container's streams have ended. */
+function wait({ response, state }: Exchange, name: string): void {
+  response.writeHead(200, { 'Content-Type': 'application/json' });
+  response.flushHeaders();
+  const code = name.includes('7') ? 7 : 0;
+  void state.ended.then(() => response.end(`${JSON.stringify({ StatusCode: code })}\n`));
 }
 
 function logs({ response }: Exchange): void {
@@ -101,6 +105,7 @@ function pull(exchange: Exchange): void {
   if (fromImage?.[0]?.includes('broken') === true) {
     return lines(exchange, [{ status: 'Pulling' }, { errorDetail: { message: 'it broke' }, error: 'it broke' }]);
   }
+  exchange.state.isPulled = true;
   lines(exchange, data.pullProgress);
 }
 

@@ -93,7 +93,6 @@ export const cases: readonly Case[] = [
     pull -a busybox:1
     start a missing
     start -a web
-    start -ai web
     exec web ls
     exec -e A=1 -e HOME -w /tmp -u 1:2 --privileged web sh -c x
     exec -d web ls
@@ -145,6 +144,7 @@ export const cases: readonly Case[] = [
     run -it x
   `),
   { args: ['exec', '-i', 'web', 'cat'], input: 'typed\n' },
+  { args: ['start', '-ai', 'web'], input: '' },
   { args: ['run', '-i', 'busybox', 'cat'], input: 'typed\n' },
   { args: ['attach', 'web'], input: 'typed\n', requests: false },
   // docker asks for objects of swarms and for plugins too, and waits for a container that it does not follow.

@@ -3,6 +3,8 @@ import { spawn, spawnSync } from 'node:child_process';
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { main } from '../../src/cli/main.ts';
+import type { Output } from '../../src/cli/output.ts';
 import type { FakeEngine, SeenRequest } from './fake-engine.ts';
 
 export interface Outcome {
@@ -18,11 +20,15 @@ export interface RunOptions {
 }
 
 const source = join(import.meta.dirname, '../../src/bin/gantry.ts');
-/** The compiled command when GANTRY_BIN names it, else its source. */
-const gantry: readonly [string, ...string[]] =
+/** How the own command is run as a program: the compiled one when GANTRY_BIN names it, else its source. */
+export const gantryProgram: readonly [string, ...string[]] =
   process.env['GANTRY_BIN'] === undefined
     ? [process.execPath, '--disable-warning=ExperimentalWarning', source]
     : [process.env['GANTRY_BIN']];
+
+const environment = { PATH: process.env['PATH'], HOME: '/nonexistent', TZ: 'UTC' };
+// The own command runs inside of the test, where a start of Node each time would take longer than all else.
+process.env['TZ'] = 'UTC';
 
 /** Whether the docker client is there to compare with. */
 export const hasDocker = spawnSync('docker', ['--version']).status === 0;
@@ -40,10 +46,10 @@ export async function runProgram(
   args: readonly string[],
   { input, env = {} }: RunOptions = {},
 ): Promise<Outcome> {
-  const [path, ...first] = program === 'docker' ? (['docker'] as const) : gantry;
+  const [path, ...first] = program === 'docker' ? (['docker'] as const) : gantryProgram;
   engine.takeRequests();
   const child = spawn(path, [...first, '-H', `unix://${engine.socket}`, ...args], {
-    env: { PATH: process.env['PATH'], HOME: '/nonexistent', TZ: 'UTC', ...env },
+    env: { ...environment, ...env },
     stdio: [input === undefined ? 'ignore' : 'pipe', 'pipe', 'pipe'],
   });
   child.stdin?.end(input);
@@ -55,6 +61,19 @@ export async function runProgram(
   const ended = new Promise<number | null>((resolve) => child.on('close', resolve));
   const [stdout, stderr, code] = await Promise.all([collect(child.stdout), collect(child.stderr), ended]);
   return { stdout, stderr, code, requests: engine.takeRequests() };
+}
+
+/** Runs the own command inside of this process; input needs a process of its own. */
+async function runOwn(engine: FakeEngine, args: readonly string[], options: RunOptions): Promise<Outcome> {
+  if (options.input !== undefined) return runProgram('gantry', engine, args, options);
+  engine.takeRequests();
+  const texts = { 1: '', 2: '' };
+  const output: Output = {
+    text: (fd, text) => void (texts[fd] += text),
+    bytes: async (fd, bytes) => void (texts[fd] += Buffer.from(bytes).toString()),
+  };
+  const code = await main(['-H', `unix://${engine.socket}`, ...args], { ...environment, ...options.env }, output);
+  return { stdout: texts[1], stderr: texts[2], code, requests: engine.takeRequests() };
 }
 
 /** Docker's own name in its messages is the only difference that is allowed. */
@@ -74,12 +93,11 @@ function ordered(requests: readonly SeenRequest[]): readonly SeenRequest[] {
 
 /** Runs both clients and checks that output, exit code and (unless told otherwise) requests are the same. */
 export async function sameAsDocker(
-  engine: FakeEngine,
+  [dockers, owns]: readonly [FakeEngine, FakeEngine],
   args: readonly string[],
   options: RunOptions & { readonly requests?: boolean } = {},
 ): Promise<void> {
-  const docker = await runProgram('docker', engine, args, options);
-  const own = await runProgram('gantry', engine, args, options);
+  const [docker, own] = await Promise.all([runProgram('docker', dockers, args, options), runOwn(owns, args, options)]);
   assert.equal(own.stdout, renamed(docker.stdout), 'stdout');
   assert.equal(own.stderr, renamed(docker.stderr), 'stderr');
   assert.equal(own.code, docker.code, 'exit code');

@@ -1,5 +1,5 @@
 import { createServer } from 'node:http';
-import type { IncomingMessage, Server, ServerResponse } from 'node:http';
+import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { Duplex } from 'node:stream';
 import { readAll } from '../../src/base/stream.ts';
 import { answers } from './_answers.ts';
@@ -13,13 +13,22 @@ export interface SeenRequest {
 }
 
 /** An engine of canned answers, so that two clients can be given exactly the same. */
-export interface FakeEngine extends AsyncDisposable {
+export interface FakeEngine extends Disposable {
   readonly socket: string;
   /** Requests since the last call, pings left out. */
   takeRequests(): SeenRequest[];
 }
 
+/** What the engine remembers from one request to the next. */
+export interface State {
+  isPulled: boolean;
+  isTty: boolean;
+  /** When the last attached container has ended; at once when nobody attached. */
+  ended: Promise<void>;
+}
+
 export interface Exchange {
+  readonly state: State;
   readonly request: IncomingMessage;
   readonly response: ServerResponse;
   readonly seen: SeenRequest;
@@ -28,6 +37,8 @@ export interface Exchange {
 /** Listens on a unix socket at `path`. */
 export async function startFakeEngine(path: string): Promise<FakeEngine> {
   let seen: SeenRequest[] = [];
+  const upgraded = new Set<Duplex>();
+  const state: State = { isPulled: false, isTty: false, ended: Promise.resolve() };
   const server = createServer((request, response) => void serve(request, response));
   const read = async (request: IncomingMessage): Promise<SeenRequest> => {
     const url = new URL(request.url ?? '/', 'http://engine');
@@ -50,13 +61,15 @@ export async function startFakeEngine(path: string): Promise<FakeEngine> {
       return;
     }
     seen.push(one);
-    await answers({ request, response, seen: one });
+    await answers({ request, response, seen: one, state });
   };
   server.on('upgrade', (request: IncomingMessage, socket: Duplex) => void upgrade(request, socket));
   const upgrade = async (request: IncomingMessage, socket: Duplex): Promise<void> => {
     const one = await read(request);
     seen.push(one);
-    hijack(one, socket);
+    if (one.path.startsWith('/exec/')) state.isTty = (one.body as { Tty: boolean }).Tty;
+    upgraded.add(socket);
+    state.ended = hijack(one, socket, state.isTty);
   };
   await new Promise<void>((resolve) => server.listen(path, resolve));
   return {
@@ -66,13 +79,12 @@ export async function startFakeEngine(path: string): Promise<FakeEngine> {
       seen = [];
       return taken;
     },
-    [Symbol.asyncDispose]: () => close(server),
+    [Symbol.dispose]: () => {
+      for (const socket of upgraded) socket.destroy();
+      server.closeAllConnections();
+      server.close();
+    },
   };
-}
-
-function close(server: Server): Promise<void> {
-  server.closeAllConnections();
-  return new Promise((resolve) => void server.close(() => resolve()));
 }
 
 const frame = (stream: number, text: string): Buffer => {
@@ -83,26 +95,47 @@ const frame = (stream: number, text: string): Buffer => {
   return Buffer.concat([header, payload]);
 };
 
-/** What `attach` and `exec` say: both streams, then whatever came in, in upper case. */
-function hijack({ path }: SeenRequest, socket: Duplex): void {
+/** What `attach` and `exec` say: both streams, then whatever came in, in upper case. Ends with the connection. */
+function hijack({ path, query }: SeenRequest, socket: Duplex, isTty: boolean): Promise<void> {
+  const closed = new Promise<void>((resolve) => socket.once('close', resolve));
   socket.on('error', () => undefined);
   if (path.includes('missing')) {
     const body = JSON.stringify({ message: 'No such container: missing' });
     socket.end(
       `HTTP/1.1 404 Not Found\r\nContent-Type: application/json\r\nContent-Length: ${body.length}\r\n\r\n${body}`,
     );
-    return;
+    return closed;
   }
+  const type = isTty ? 'raw' : 'multiplexed';
   socket.write(
-    'HTTP/1.1 101 UPGRADED\r\nContent-Type: application/vnd.docker.multiplexed-stream\r\nConnection: Upgrade\r\nUpgrade: tcp\r\nApi-Version: 1.49\r\n\r\n',
+    `HTTP/1.1 101 UPGRADED\r\nContent-Type: application/vnd.docker.${type}-stream\r\nConnection: Upgrade\r\nUpgrade: tcp\r\nApi-Version: 1.49\r\n\r\n`,
   );
+  if (isTty) terminal(socket);
+  else streams(socket, query['stdin'] !== undefined || path.startsWith('/exec/'));
+  return closed;
+}
+
+function streams(socket: Duplex, takesInput: boolean): void {
   socket.write(frame(1, 'to stdout\n'));
   socket.write(frame(2, 'to stderr\n'));
   const chunks: Buffer[] = [];
   socket.on('data', (chunk: Buffer) => chunks.push(chunk));
-  socket.on('end', () => {
+  const finish = () => {
     const input = Buffer.concat(chunks).toString();
     if (input !== '') socket.write(frame(1, input.toUpperCase()));
     socket.end();
+  };
+  // Without input the other side only half-closes: that is no reason to wait for it.
+  socket.on('end', finish);
+  if (!takesInput) finish();
+}
+
+/** A program that names every byte that is typed, and ends at a `q`. */
+function terminal(socket: Duplex): void {
+  socket.write('ready\r\n');
+  socket.on('data', (chunk: Buffer) => {
+    for (const byte of chunk) socket.write(`<${byte}>`);
+    if (chunk.includes('q'.charCodeAt(0))) socket.end('bye\r\n');
   });
+  socket.on('end', () => socket.end());
 }
