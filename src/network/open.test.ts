@@ -263,7 +263,7 @@ describe('the default network, with packets', { skip: labSkip }, () => {
     } catch (error) {
       assert.equal((error as { code?: string }).code, 'EPERM');
     }
-    await new Promise((resolve) => setImmediate(resolve));
+    await until('the table is there', () => intruder.existing(config.tableName) !== 'none');
     assert.match(await neighbour.ask('192.0.2.1', 8080), /^web /);
     assert.match(await neighbour.tryToReach(web.ip, 80), /^error TIMEOUT/);
     await web.close();

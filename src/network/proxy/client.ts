@@ -6,8 +6,8 @@ import type { Logger } from '../../base/log.ts';
 import { lineReader, type ProxiedPort, type ProxyAnswer, type ProxyStatement } from '../../spec/resolver/proxy.ts';
 import { spawn } from '../../sys/process/spawn.ts';
 
-/** A new process needs some 100 ms until it listens. */
-const connectTries = 60;
+/** A new process needs some 100 ms until it listens, much more on a busy machine; nobody waits for it. */
+const connectTries = 600;
 const connectDelayMs = 50;
 /** After an unexpected end. */
 const restartDelayMs = 1000;
@@ -87,7 +87,7 @@ export class ProxyProcess {
     let socket = await tryConnect(this.#socketPath);
     if (socket === undefined && this.#wanted.length > 0) {
       this.#spawn();
-      for (let tries = 0; socket === undefined && tries < connectTries; tries++) {
+      for (let tries = 0; socket === undefined && tries < connectTries && !this.#closed; tries++) {
         await delay(connectDelayMs);
         socket = await tryConnect(this.#socketPath);
       }
