@@ -27,9 +27,6 @@ export function tarOf(members: readonly TarMember[]): Buffer {
   return Buffer.concat([...members.flatMap(memberBlocks), Buffer.alloc(2 * block)]);
 }
 
-/** A file of a root file system that runs: 0755 and root's. */
-export const program = (name: string, body: string): TarMember => ({ name, body, mode: 0o755 });
-
 function memberBlocks(member: TarMember): Buffer[] {
   const { name, link = '', xattrs = {} } = member;
   const records = Object.entries(xattrs).map(([key, value]) => paxRecord(`SCHILY.xattr.${key}`, value));
