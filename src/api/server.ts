@@ -1,4 +1,4 @@
-import http from 'node:http';
+import type * as Http from 'node:http';
 import type { Socket } from 'node:net';
 import type { Duplex } from 'node:stream';
 import { codeOf, EngineError, messageOf } from '../base/errors.ts';
@@ -14,6 +14,12 @@ import { hijackedOperations, type OperationId } from './operations.ts';
 import { allHandlers } from './routes/all.ts';
 import type { ApiServices } from './services.ts';
 import { maxApiVersion, splitVersion } from './versions.ts';
+
+/**
+ * Not an import statement: that would read all properties of the module, among them the ones that load Node's WebSocket
+ * and fetch, which costs 80 ms and 8 MB at boot.
+ */
+const http = process.getBuiltinModule('node:http');
 
 export interface ApiServerOptions {
   readonly log: Logger;
@@ -34,7 +40,7 @@ const maxHeaderBytes = 64 * 1024;
 /** The Docker Engine API over the given services. */
 export function createApiServer(services: ApiServices, options: ApiServerOptions): ApiServer {
   const dispatcher = new Dispatcher(allHandlers(services), options);
-  const servers: http.Server[] = [];
+  const servers: Http.Server[] = [];
   return {
     async listen(socketPath, socketOptions) {
       const server = dispatcher.createServer();
@@ -49,7 +55,7 @@ export function createApiServer(services: ApiServices, options: ApiServerOptions
   };
 }
 
-function closeServer(server: http.Server): Promise<void> {
+function closeServer(server: Http.Server): Promise<void> {
   const { promise, resolve } = Promise.withResolvers<void>();
   server.close(() => resolve());
   return promise;
@@ -64,7 +70,7 @@ class Dispatcher {
   readonly #connections = new Set<Socket>();
 
   /** The last answer on each connection, finished or not. */
-  readonly #latest = new WeakMap<Socket, http.ServerResponse>();
+  readonly #latest = new WeakMap<Socket, Http.ServerResponse>();
 
   constructor(handlers: ReadonlyMap<OperationId, Handler>, { log, version }: ApiServerOptions) {
     this.#handlers = handlers;
@@ -72,7 +78,7 @@ class Dispatcher {
     this.#serverHeader = `Gantry/${version} (linux)`;
   }
 
-  createServer(): http.Server {
+  createServer(): Http.Server {
     const server = http.createServer({
       insecureHTTPParser: false,
       maxHeaderSize: maxHeaderBytes,
@@ -80,21 +86,21 @@ class Dispatcher {
       requestTimeout: 0,
       headersTimeout: 30_000,
       keepAliveTimeout: 0,
-      shouldUpgradeCallback: (request: http.IncomingMessage) => this.#wantsUpgrade(request),
+      shouldUpgradeCallback: (request: Http.IncomingMessage) => this.#wantsUpgrade(request),
     });
     server.timeout = 0;
     server.on('connection', (socket: Socket) => {
       this.#connections.add(socket);
       socket.once('close', () => this.#connections.delete(socket));
     });
-    server.on('request', (request: http.IncomingMessage, response: http.ServerResponse) => {
+    server.on('request', (request: Http.IncomingMessage, response: Http.ServerResponse) => {
       this.#latest.set(request.socket, response);
       response.once('finish', () => {
         if (!isTakenOver(request)) discardBody(request);
       });
       void this.#answer(request, response, undefined);
     });
-    server.on('upgrade', (request: http.IncomingMessage, stream: Duplex, head: Buffer) => {
+    server.on('upgrade', (request: Http.IncomingMessage, stream: Duplex, head: Buffer) => {
       const response = new http.ServerResponse(request);
       attachResponse(response, stream, this.#latest.get(request.socket));
       void this.#answer(request, response, { stream, head });
@@ -108,7 +114,7 @@ class Dispatcher {
   }
 
   /** Only what can use an upgraded connection gets one; anything else is an ordinary request. */
-  #wantsUpgrade(request: http.IncomingMessage): boolean {
+  #wantsUpgrade(request: Http.IncomingMessage): boolean {
     try {
       const path = (request.url ?? '').split('?', 1)[0] ?? '';
       const match = matchRoute(request.method ?? '', splitVersion(path).path);
@@ -119,8 +125,8 @@ class Dispatcher {
   }
 
   async #answer(
-    request: http.IncomingMessage,
-    response: http.ServerResponse,
+    request: Http.IncomingMessage,
+    response: Http.ServerResponse,
     upgraded: Upgraded | undefined,
   ): Promise<void> {
     response.sendDate = false;
@@ -136,8 +142,8 @@ class Dispatcher {
   }
 
   async #dispatch(
-    request: http.IncomingMessage,
-    response: http.ServerResponse,
+    request: Http.IncomingMessage,
+    response: Http.ServerResponse,
     upgraded: Upgraded | undefined,
   ): Promise<void> {
     const url = request.url ?? '';
@@ -159,7 +165,7 @@ class Dispatcher {
     await handler(new Exchange(request, response, { minor, params: match.params, query, upgraded }, log));
   }
 
-  #fail(request: http.IncomingMessage, response: http.ServerResponse, error: unknown): void {
+  #fail(request: Http.IncomingMessage, response: Http.ServerResponse, error: unknown): void {
     const { status, message } = httpError(error);
     if (status === 500 && codeOf(error) !== 'cancelled') {
       this.#log.error('request failed', { method: request.method, path: request.url?.split('?', 1)[0], error });
@@ -185,7 +191,7 @@ class Dispatcher {
  * refused. An earlier answer may still be on its way out; one that is not even complete would wait for ever, as
  * node:http has stopped looking after it: only a client that sends an upgrade too early sees that.
  */
-function attachResponse(response: http.ServerResponse, stream: Duplex, earlier: http.ServerResponse | undefined): void {
+function attachResponse(response: Http.ServerResponse, stream: Duplex, earlier: Http.ServerResponse | undefined): void {
   const socket = stream as Socket;
   response.shouldKeepAlive = false;
   response.once('finish', () => {

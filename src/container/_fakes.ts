@@ -202,9 +202,9 @@ function fakeHost(): Pick<ContainerPorts, 'roots' | 'host' | 'clock' | 'log' | '
     host: {
       kindOf: async () => 'directory',
       makeDirectory: async () => undefined,
-      write: async () => undefined,
+      place: async () => undefined,
       read: async () => undefined,
-      removeTree: async () => undefined,
+      removeTrees: async () => undefined,
       list: async () => [],
       hostname: () => 'host',
     },

@@ -46,12 +46,14 @@ export async function commitRecord(
   entry: ContainerEntry,
   change: Partial<ContainerRecord>,
   events: readonly EventInput[] = [],
+  options: { readonly mayWait?: boolean } = {},
 ): Promise<void> {
   const record = { ...entry.record, ...change };
   entry.record = record;
   await ctx.journal.commit({
     records: [{ op: 'put', kind: containerKind, id: record.id, value: encodeRecord(record) }],
     events,
+    ...options,
   });
 }
 
@@ -62,9 +64,11 @@ export function emit(
   action: string,
   more: Readonly<Record<string, string>> = {},
 ): void {
-  ctx.journal.commit({ events: [containerEvent(entry.record, action, more)] }).catch((error: unknown) => {
-    ctx.log.error('an event could not be journalled', { container: entry.id, action, error: messageOf(error) });
-  });
+  ctx.journal
+    .commit({ events: [containerEvent(entry.record, action, more)], mayWait: true })
+    .catch((error: unknown) => {
+      ctx.log.error('an event could not be journalled', { container: entry.id, action, error: messageOf(error) });
+    });
 }
 
 /** Lets `task` go on unwatched by its caller; failures are logged, shutdown waits for it. */

@@ -33,10 +33,16 @@ export interface RootAccess {
 export interface HostFiles {
   kindOf(path: string): Promise<'directory' | 'other' | 'missing'>;
   makeDirectory(path: string, mode: number): Promise<void>;
-  write(path: string, text: string, mode: number): Promise<void>;
+  /**
+   * Makes the engine's own `directories` (0700, parents must exist or come before; they may exist), and writes `files`.
+   */
+  place(
+    directories: readonly string[],
+    files: readonly { readonly path: string; readonly text: string; readonly mode: number }[],
+  ): Promise<void>;
   read(path: string): Promise<string | undefined>;
-  /** Deletes a tree that the engine owns; nothing there is no error. */
-  removeTree(path: string): Promise<void>;
+  /** Deletes trees that the engine owns; nothing there is no error. */
+  removeTrees(paths: readonly string[]): Promise<void>;
   list(path: string): Promise<readonly string[]>;
   hostname(): string;
 }

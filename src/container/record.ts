@@ -58,11 +58,16 @@ export interface ContainerRecord {
 
 /** JSON for the state database: bigint as `{"$bigint":"123"}`, nothing else is special. */
 export function encodeRecord(record: ContainerRecord): unknown {
-  return JSON.parse(
-    JSON.stringify(record, (_key, value: unknown) =>
-      typeof value === 'bigint' ? { $bigint: value.toString() } : value,
-    ),
-  );
+  return { ...withoutBigints(record), state: withoutBigints(record.state) };
+}
+
+/** Times are the only bigints, and only the record itself and its state hold any: no need to look deeper. */
+function withoutBigints(value: object): Record<string, unknown> {
+  const encoded = Object.entries(value).map(([key, inner]: [string, unknown]) => [
+    key,
+    typeof inner === 'bigint' ? { $bigint: inner.toString() } : inner,
+  ]);
+  return Object.fromEntries(encoded) as Record<string, unknown>;
 }
 
 /**

@@ -116,10 +116,10 @@ async function sweepDirectories(ctx: ContainerContext, known: ReadonlySet<Contai
   const { dataRoot, execRoot } = ctx.settings;
   const shortIds = new Set([...known].map((id) => id.slice(0, 20)));
   for (const name of await ctx.host.list(`${dataRoot}/containers`)) {
-    if (!known.has(name as ContainerId)) await ctx.host.removeTree(`${dataRoot}/containers/${name}`);
+    if (!known.has(name as ContainerId)) await ctx.host.removeTrees([`${dataRoot}/containers/${name}`]);
   }
   for (const name of await ctx.host.list(`${execRoot}/containers`)) {
-    if (!shortIds.has(name)) await ctx.host.removeTree(`${execRoot}/containers/${name}`);
+    if (!shortIds.has(name)) await ctx.host.removeTrees([`${execRoot}/containers/${name}`]);
   }
 }
 

@@ -82,6 +82,5 @@ async function releaseVolumes(ctx: ContainerContext, entry: ContainerEntry, dele
 async function deleteFiles(ctx: ContainerContext, entry: ContainerEntry): Promise<void> {
   await entry.teardown;
   await ctx.snapshots.remove(entry.id);
-  await ctx.host.removeTree(runDirectory(ctx, entry.id));
-  await ctx.host.removeTree(dataDirectory(ctx, entry.id));
+  await ctx.host.removeTrees([runDirectory(ctx, entry.id), dataDirectory(ctx, entry.id)]);
 }

@@ -1,9 +1,9 @@
-import { constants } from 'node:fs';
-import { mkdir, readdir, readFile, rm, stat, writeFile } from 'node:fs/promises';
+import { mkdir, readdir, readFile, stat } from 'node:fs/promises';
 import { hostname } from 'node:os';
 import type { HostFiles, RootAccess } from '../container/ports.ts';
 import { invalid } from '../base/errors.ts';
 import { systemCode } from '../sys/ffi/errors.ts';
+import { place, removeTrees } from '../sys/file/place.ts';
 import {
   mkdirAllInRootAsync,
   prepareMountTargetsAsync,
@@ -49,11 +49,7 @@ export const hostFiles: HostFiles = {
   async makeDirectory(path, mode) {
     await mkdir(path, { recursive: true, mode });
   },
-  async write(path, text, mode) {
-    // Never through a link that somebody may have put there.
-    const flag = constants.O_WRONLY | constants.O_CREAT | constants.O_TRUNC | constants.O_NOFOLLOW;
-    await writeFile(path, text, { mode, flag });
-  },
+  place: (directories, files) => place({ directories: directories.map((path) => ({ path, mode: 0o700 })), files }),
   async read(path) {
     try {
       return await readFile(path, 'utf8');
@@ -61,9 +57,7 @@ export const hostFiles: HostFiles = {
       return undefined;
     }
   },
-  async removeTree(path) {
-    await rm(path, { recursive: true, force: true });
-  },
+  removeTrees,
   async list(path) {
     try {
       return await readdir(path);

@@ -30,7 +30,9 @@ export async function rotateForever(
   const onAbort = () => change.disarm();
   signal.addEventListener('abort', onAbort, { once: true });
   try {
-    await finishRotation(logPath, reopen);
+    // Many runs are over before the first look.
+    await delay(LOOK_MS, signal).catch(() => undefined);
+    if (!signal.aborted) await finishRotation(logPath, reopen);
     let known: string | undefined;
     while (!signal.aborted) {
       const changed = change.arm();

@@ -47,7 +47,7 @@ export async function createContainer(
   scope.defer(() => ctx.table.releaseName(name, id));
   ctx.images.retain(image.id, id);
   scope.defer(() => ctx.images.release(image.id, id));
-  scope.defer(() => ctx.host.removeTree(dataDirectory(ctx, id)));
+  scope.defer(() => ctx.host.removeTrees([dataDirectory(ctx, id)]));
   await scope.acquire(ctx.snapshots.prepare(id, image.layers), () => ctx.snapshots.remove(id));
   const { mounts, copyUps } = await makeMounts(ctx, id, config, hostConfig, scope);
   if (copyUps.length > 0) await fillVolumes(ctx, id, copyUps);

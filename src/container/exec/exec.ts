@@ -124,9 +124,13 @@ async function planExec(
   // What the process sees now, mounts included, rather than what the image had.
   const root = `/proc/${state.pid}/root`;
   const userText = request.User === '' ? config.User : request.User;
-  const { user, home } = await resolveUser(userText, hostConfig.GroupAdd, userFiles(ctx, root));
   const cwd = request.WorkingDir === '' ? config.WorkingDir : request.WorkingDir;
   if (cwd !== '' && !cwd.startsWith('/')) throw invalid(`exec: working directory must be absolute: ${cwd}`);
+  // At once: what asks together shares one trip into the root.
+  const [{ user, home }, resolvedCwd] = await Promise.all([
+    resolveUser(userText, hostConfig.GroupAdd, userFiles(ctx, root)),
+    ctx.roots.resolve(root, cwd === '' ? '/' : cwd),
+  ]);
   return {
     containerId: entry.id,
     execId: exec.id,
@@ -139,7 +143,7 @@ async function planExec(
         container: config.Env,
         exec: request.Env,
       }),
-      cwd: await ctx.roots.resolve(root, cwd === '' ? '/' : cwd),
+      cwd: resolvedCwd,
       user,
       tty: request.Tty,
       ...(exec.pendingSize === undefined ? {} : { consoleSize: exec.pendingSize }),

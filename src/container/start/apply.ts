@@ -2,7 +2,7 @@ import { messageOf } from '../../base/errors.ts';
 import { Scope } from '../../base/scope.ts';
 import { LaunchError, type LaunchedContainer } from '../../spec/contract/launch.ts';
 import type { OpenSandbox } from '../../spec/contract/network.ts';
-import { commitRecord, type ContainerContext, containerEvent, dataDirectory, runDirectory } from '../context.ts';
+import { commitRecord, type ContainerContext, containerEvent } from '../context.ts';
 import type { ContainerEntry } from '../entry.ts';
 import type { ContainerRecord } from '../record.ts';
 import { mountVolumes, volumeEvents } from '../volume-use.ts';
@@ -82,8 +82,6 @@ async function mountAndConnect(
           open.releasePath();
           await ctx.networks.close(entry.id);
         }),
-    ctx.host.makeDirectory(dataDirectory(ctx, entry.id), 0o700),
-    ctx.host.makeDirectory(runDirectory(ctx, entry.id), 0o700),
   ]);
   if (rootfs.status === 'rejected') throw rootfs.reason;
   if (network.status === 'rejected') throw network.reason;

@@ -1,6 +1,6 @@
 import type { OpenSandbox } from '../../spec/contract/network.ts';
 import type { LaunchMount } from '../../spec/contract/launch.ts';
-import { type ContainerContext, dataDirectory } from '../context.ts';
+import { type ContainerContext, dataDirectory, runDirectory } from '../context.ts';
 import type { ContainerEntry } from '../entry.ts';
 import { joinedContainer } from './namespaces.ts';
 import { renderHosts } from './hosts.ts';
@@ -22,7 +22,7 @@ export function hostnameOf(ctx: ContainerContext, entry: ContainerEntry): string
 }
 
 /**
- * Writes hosts, hostname and resolv.conf and returns the mounts for them (targets still as the user sees them). A
+ * Makes the container's directories, writes hosts, hostname and resolv.conf, and returns the mounts for them (targets still as the user sees them). A
  * container that joins another one's network sees that one's files.
  */
 export async function prepareFiles(
@@ -32,7 +32,11 @@ export async function prepareFiles(
 ): Promise<LaunchMount[]> {
   const joined = joinedContainer(ctx, entry.record.hostConfig.NetworkMode);
   const directory = dataDirectory(ctx, (joined ?? entry).id);
-  if (joined === undefined) await writeFiles(ctx, entry, network, directory);
+  const files = joined === undefined ? await fileTexts(ctx, entry, network) : [];
+  await ctx.host.place(
+    [dataDirectory(ctx, entry.id), runDirectory(ctx, entry.id)],
+    files.map(({ name, text }) => ({ path: `${directory}/${name}`, text, mode: 0o644 })),
+  );
   const replaced = new Set(entry.record.mounts.map((mount) => mount.destination));
   return engineFiles
     .filter(([, target]) => !replaced.has(target))
@@ -47,12 +51,11 @@ export async function prepareFiles(
     }));
 }
 
-async function writeFiles(
+async function fileTexts(
   ctx: ContainerContext,
   entry: ContainerEntry,
   network: OpenSandbox | undefined,
-  directory: string,
-): Promise<void> {
+): Promise<{ name: (typeof engineFiles)[number][0]; text: string }[]> {
   const { config, hostConfig } = entry.record;
   const hostname = hostnameOf(ctx, entry);
   const endpoints = Object.values(network?.sandbox.endpoints ?? {});
@@ -71,9 +74,9 @@ async function writeFiles(
     search: hostConfig.DnsSearch,
     options: hostConfig.DnsOptions,
   });
-  await Promise.all([
-    ctx.host.write(`${directory}/hosts`, hosts, 0o644),
-    ctx.host.write(`${directory}/hostname`, `${hostname}\n`, 0o644),
-    ctx.host.write(`${directory}/resolv.conf`, resolvConf, 0o644),
-  ]);
+  return [
+    { name: 'hosts', text: hosts },
+    { name: 'hostname', text: `${hostname}\n` },
+    { name: 'resolv.conf', text: resolvConf },
+  ];
 }

@@ -28,9 +28,12 @@ export async function planLaunch(
   const { config, hostConfig } = record;
   const args = [...(config.Entrypoint ?? []), ...(config.Cmd ?? [])];
   if (args.length === 0) throw invalid('no command specified');
-  const { user, home } = await resolveUser(config.User, hostConfig.GroupAdd, userFiles(ctx, at.rootfs));
   const cwd = config.WorkingDir === '' ? '/' : config.WorkingDir;
-  const resolvedCwd = await ctx.roots.resolve(at.rootfs, cwd);
+  // At once: what asks together shares one trip into the root.
+  const [{ user, home }, resolvedCwd] = await Promise.all([
+    resolveUser(config.User, hostConfig.GroupAdd, userFiles(ctx, at.rootfs)),
+    ctx.roots.resolve(at.rootfs, cwd),
+  ]);
   await ctx.roots.makeDirectory(at.rootfs, resolvedCwd, { uid: user.uid, gid: user.gid });
   const hostname = hostnameOf(ctx, entry);
   const mounts = [...at.files, ...(await userMounts(ctx, entry))];

@@ -54,10 +54,17 @@ async function runEnded(
   const events = [...oom, die, ...volumeEvents(record, 'unmount')];
   const removes = hostConfig.AutoRemove && !again;
   entry.teardown = inBackground(ctx, 'cleaning up after a container', entry.id, () => tearDown(ctx, entry));
-  await commitRecord(ctx, entry, { state: ended(record.state, exit, again) }, events);
+  const state = ended(record.state, exit, again);
+  // What is removed at once needs no transaction of its own for its end; until then the exit file tells it.
+  const recorded = commitRecord(ctx, entry, { state }, events, { mayWait: removes });
+  if (removes) recorded.catch(() => undefined);
+  else await recorded;
   entry.announceExit(exit);
   if (again) scheduleRestart(ctx, entry, exit);
-  else if (removes) await removeLocked(ctx, entry, { volumes: true });
+  if (!removes) return;
+  // The network's event comes between `die` and `destroy`.
+  await new Promise((resolve) => setImmediate(resolve));
+  await Promise.all([removeLocked(ctx, entry, { volumes: true }), recorded]);
 }
 
 /** Gives back what a run used. The writable layer stays. */

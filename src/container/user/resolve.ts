@@ -32,10 +32,13 @@ export async function resolveUser(
   readInRoot: ReadInRoot,
 ): Promise<ResolvedUser> {
   const [userPart = '', groupPart = ''] = spec.split(':', 2);
+  // Asked for at once, as a trip into the container's root takes longer than the reading; it may not be needed.
+  const groupRead = readInRoot('/etc/group', maxFileBytes);
+  groupRead.catch(() => undefined);
   const passwd = await readInRoot('/etc/passwd', maxFileBytes);
   const account = findAccount(userPart, passwd === undefined ? [] : parsePasswd(passwd));
   const needsGroups = account.name !== undefined || groupPart !== '' || (groupAdd?.length ?? 0) > 0;
-  const groupFile = needsGroups ? await readInRoot('/etc/group', maxFileBytes) : undefined;
+  const groupFile = needsGroups ? await groupRead : undefined;
   const groups = groupFile === undefined ? [] : parseGroups(groupFile);
   const gid = groupPart === '' ? account.gid : findGroup(groupPart, groups);
   const own = groupPart === '' && account.name !== undefined ? groupsOf(account.name, groups) : [];

@@ -212,7 +212,7 @@ export class Sandboxes {
       attributes: { container: containerId, name, type: this.#driverOf(NetworkID) },
     }));
     if (events.length === 0) return;
-    this.#journal.commit({ events }).catch((error: unknown) => {
+    this.#journal.commit({ events, mayWait: true }).catch((error: unknown) => {
       this.#log.warn('a network event could not be recorded', { action, containerId, reason: messageOf(error) });
     });
   }

@@ -1,12 +1,5 @@
 import { lookup as dnsLookup } from 'node:dns';
-import {
-  Agent as HttpAgent,
-  type ClientRequest,
-  type IncomingHttpHeaders,
-  type IncomingMessage,
-  request as httpRequest,
-} from 'node:http';
-import { Agent as HttpsAgent, request as httpsRequest } from 'node:https';
+import type { Agent as HttpAgent, IncomingHttpHeaders, IncomingMessage } from 'node:http';
 import { isIP, type LookupFunction } from 'node:net';
 import { cancelledBy } from '../../base/async.ts';
 import { EngineError } from '../../base/errors.ts';
@@ -65,6 +58,9 @@ export class TransportError extends EngineError {
 /** Queries of redirect targets carry signatures: they stay out of messages. */
 const withoutQuery = (url: URL): string => `${url.origin}${url.pathname}`;
 
+/** Loaded with the first request: an engine that pulls nothing needs neither. Why not by import: see api/server.ts. */
+const moduleFor = (url: URL) => process.getBuiltinModule(url.protocol === 'https:' ? 'node:https' : 'node:http');
+
 /** Connections are kept and shared by all requests of one transport; idle ones do not keep the process alive. */
 export function createTransport(timeouts: TransportTimeouts): Transport {
   const agents = new Map<string, HttpAgent>();
@@ -75,8 +71,8 @@ export function createTransport(timeouts: TransportTimeouts): Transport {
       const options = { keepAlive: true, maxFreeSockets: 4, lookup: guardedLookup(trust) };
       agent =
         url.protocol === 'https:'
-          ? new HttpsAgent({ ...options, rejectUnauthorized: !trust.insecure })
-          : new HttpAgent(options);
+          ? new (process.getBuiltinModule('node:https').Agent)({ ...options, rejectUnauthorized: !trust.insecure })
+          : new (moduleFor(url).Agent)(options);
       agents.set(key, agent);
     }
     return agent;
@@ -117,8 +113,7 @@ class ForbiddenAddress extends Error {}
 function send({ url, headers, signal }: TransportRequest, agent: HttpAgent, headMs: number): Promise<IncomingMessage> {
   return new Promise((resolve, reject) => {
     if (signal?.aborted === true) return reject(cancelledBy(signal));
-    const make: (url: URL, options: object) => ClientRequest = url.protocol === 'https:' ? httpsRequest : httpRequest;
-    const request = make(url, { agent, headers, ...(signal === undefined ? {} : { signal }) });
+    const request = moduleFor(url).request(url, { agent, headers, ...(signal === undefined ? {} : { signal }) });
     const timer = setTimeout(() => {
       const reason =
         'net/http: request canceled while waiting for connection (timeout exceeded while awaiting headers)';

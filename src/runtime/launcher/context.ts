@@ -1,4 +1,4 @@
-import { unlink } from 'node:fs/promises';
+import { readdirSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import type { ContainerId } from '../../base/ids.ts';
 import type { Logger } from '../../base/log.ts';
@@ -18,6 +18,8 @@ export interface LiveContainer {
   readonly runtime: Runtime;
   readonly stdio: MonitorStdio | undefined;
   readonly monitor: MonitorHandle;
+  /** Its cgroup, which ends in the container's own id; undefined when that is not known. */
+  readonly cgroup: string | undefined;
   exited: Promise<ExitStatus>;
 }
 
@@ -71,14 +73,19 @@ export const monitorRequest = (
 });
 
 /** Files that a monitor leaves in its directory; a new monitor would stumble over the FIFOs. */
-const monitorFiles = ['attach', 'ctl', 'winsz', 'pidfile', 'monitor', 'monitor.log', 'oom'];
+const monitorFiles = new Set(['attach', 'ctl', 'winsz', 'pidfile', 'monitor', 'monitor.log', 'oom']);
 
-export async function removeMonitorFiles(directory: string): Promise<void> {
-  await Promise.all(monitorFiles.map((name) => removeFile(join(directory, name))));
+/** The exec root is the engine's own and in memory (/run): its few small files are handled without a trip to a thread. */
+export function removeMonitorFiles(directory: string): void {
+  let names: string[];
+  try {
+    names = readdirSync(directory);
+  } catch (error) {
+    if (systemCode(error) === 'ENOENT') return;
+    throw error;
+  }
+  for (const name of names) if (monitorFiles.has(name)) removeFile(join(directory, name));
 }
 
-export async function removeFile(path: string): Promise<void> {
-  await unlink(path).catch((error: unknown) => {
-    if (systemCode(error) !== 'ENOENT') throw error;
-  });
-}
+/** Deletes a file of the exec root; no error when there is none. */
+export const removeFile = (path: string): void => rmSync(path, { force: true });

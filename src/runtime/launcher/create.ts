@@ -1,4 +1,4 @@
-import { access, writeFile } from 'node:fs/promises';
+import { existsSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { delay } from '../../base/async.ts';
 import { EngineError, internal } from '../../base/errors.ts';
@@ -19,7 +19,7 @@ import {
   runtimeRoot,
 } from './context.ts';
 import { deleteContainer } from './delete.ts';
-import { awaitExit, recordMonitor } from './exit.ts';
+import { awaitExit, ownCgroup, recordMonitor } from './exit.ts';
 import { createFailure } from './failure.ts';
 import type { Runtime } from './runtimes.ts';
 
@@ -33,17 +33,19 @@ export async function createContainer(context: LauncherContext, request: LaunchR
   const { spec, warnings } = await buildContainerSpec(request, context.host);
   for (const warning of warnings) context.log.warn(warning, { container: request.id });
   await removeRemains(context, request, runtime);
-  await Promise.all([
-    removeMonitorFiles(request.directory),
-    removeExitFile(exitsDirectory(context), request.id),
-    writeFile(join(request.directory, 'config.json'), serializeSpec(spec), { mode: 0o600 }),
-  ]);
+  removeMonitorFiles(request.directory);
+  removeExitFile(exitsDirectory(context), request.id);
+  writeFileSync(join(request.directory, 'config.json'), serializeSpec(spec), { mode: 0o600 });
   const monitor = await startMonitor(context, request, runtime);
   try {
-    const recorded = recordMonitor(request.directory, monitor.process.pid);
+    recordMonitor(request.directory, monitor.process.pid);
     const pid = await createdPid(monitor, request, runtime);
-    await recorded;
-    return register(context, request, runtime, monitor, pid);
+    return register(context, request, {
+      runtime,
+      monitor,
+      pid,
+      cgroup: ownCgroup(spec.linux?.cgroupsPath, request.id),
+    });
   } catch (error) {
     monitor.process.signal(SIGKILL);
     await deleteContainer(context, request.id, request.directory, request.runtime).catch((failure: unknown) =>
@@ -57,11 +59,7 @@ export async function createContainer(context: LauncherContext, request: LaunchR
 
 /** An engine that was killed before it could record what it created left a container behind, perhaps a running one. */
 async function removeRemains(context: LauncherContext, request: LaunchRequest, runtime: Runtime): Promise<void> {
-  try {
-    await access(join(runtimeRoot(context, runtime), request.id));
-  } catch {
-    return;
-  }
+  if (!existsSync(join(runtimeRoot(context, runtime), request.id))) return;
   await deleteContainer(context, request.id, request.directory, request.runtime);
 }
 
@@ -104,10 +102,9 @@ export async function inTime(
 function register(
   context: LauncherContext,
   request: LaunchRequest,
-  runtime: Runtime,
-  monitor: Monitor,
-  pid: number,
+  made: { runtime: Runtime; monitor: Monitor; pid: number; cgroup: string | undefined },
 ): LaunchedContainer {
+  const { runtime, monitor, pid, cgroup } = made;
   const start = processStartTime(pid);
   if (start === undefined) throw internal(`container ${request.id} ended before it was started`);
   const { tty, stdinOnce } = request.process;
@@ -118,6 +115,7 @@ function register(
     runtime,
     stdio,
     monitor: { ended: monitor.process.exited, kill: () => void monitor.process.signal(SIGKILL) },
+    cgroup,
   };
   return follow(context, request.id, live, stdio);
 }

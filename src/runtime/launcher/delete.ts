@@ -1,4 +1,4 @@
-import { rm } from 'node:fs/promises';
+import { rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { delay } from '../../base/async.ts';
 import { isHex64, type ContainerId } from '../../base/ids.ts';
@@ -25,7 +25,7 @@ export async function deleteContainer(
   runtimeName: string,
 ): Promise<void> {
   const live = context.live.get(id);
-  const cgroup = await cgroupOf(directory, id);
+  const cgroup = live === undefined ? await cgroupOf(directory, id) : live.cgroup;
   // What cannot be removed at once has processes in it.
   const emptied = cgroup === undefined || (await removeCgroup(context.layout, cgroup, 0));
   if (!emptied) await killCgroup(context.layout, cgroup);
@@ -36,7 +36,8 @@ export async function deleteContainer(
   if (!emptied && !(await removeCgroup(context.layout, cgroup))) {
     context.log.warn('a cgroup is still busy', { container: id, cgroup });
   }
-  await Promise.all([removeMonitorFiles(directory), removeExitFile(exitsDirectory(context), id)]);
+  removeMonitorFiles(directory);
+  removeExitFile(exitsDirectory(context), id);
   context.live.delete(id);
 }
 
@@ -64,5 +65,5 @@ async function deleteState(context: LauncherContext, runtime: Runtime, id: Conta
     if (result.code !== 0)
       context.log.debug('runtime delete failed', { container: id, reason: result.stderr.toString() });
   }
-  await rm(state, { recursive: true, force: true });
+  rmSync(state, { recursive: true, force: true });
 }

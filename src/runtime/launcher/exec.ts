@@ -1,4 +1,4 @@
-import { mkdir, rm, writeFile } from 'node:fs/promises';
+import { mkdirSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { systemClock } from '../../base/clock.ts';
 import { type ExecRequest, type ExitStatus, type LaunchedExec, LaunchError } from '../../spec/contract/launch.ts';
@@ -19,13 +19,13 @@ export async function execInContainer(context: LauncherContext, request: ExecReq
   const { process, warnings } = buildExecProcess(request, context.host);
   for (const warning of warnings) context.log.warn(warning, { container: request.containerId, exec: request.execId });
   const directory = join(request.directory, `exec-${request.execId.slice(0, 16)}`);
-  await mkdir(directory, { mode: 0o700 });
+  mkdirSync(directory, { mode: 0o700 });
   try {
-    await writeFile(join(directory, 'process.json'), serializeSpec(process), { mode: 0o600 });
+    writeFileSync(join(directory, 'process.json'), serializeSpec(process), { mode: 0o600 });
     const monitor = await startMonitor(context, request, runtime, directory);
     return await runExec(request, monitor, directory);
   } catch (error) {
-    await rm(directory, { recursive: true, force: true });
+    rmSync(directory, { recursive: true, force: true });
     throw error;
   }
 }
@@ -81,7 +81,7 @@ async function execEnd(monitor: ExecMonitor, stdio: MonitorStdio, directory: str
   await monitor.process.exited;
   await stdio.drained;
   monitor.sync.close();
-  await rm(directory, { recursive: true, force: true });
+  rmSync(directory, { recursive: true, force: true });
   stdio.finish();
   return { code: report === undefined ? 128 + SIGKILL : report.data & 0xff, oomKilled: false, finishedNs };
 }

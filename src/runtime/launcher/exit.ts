@@ -1,4 +1,5 @@
-import { readFile, writeFile } from 'node:fs/promises';
+import { writeFileSync } from 'node:fs';
+import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { delay } from '../../base/async.ts';
 import { systemClock } from '../../base/clock.ts';
@@ -23,8 +24,8 @@ const MONITOR_GRACE_MS = 10_000;
 const UNSEEN = 255;
 
 /** Writes down who the monitor is, for the next engine. */
-export async function recordMonitor(directory: string, pid: number): Promise<void> {
-  await writeFile(join(directory, 'monitor'), JSON.stringify({ pid, start: processStartTime(pid) ?? 0 }), {
+export function recordMonitor(directory: string, pid: number): void {
+  writeFileSync(join(directory, 'monitor'), JSON.stringify({ pid, start: processStartTime(pid) ?? 0 }), {
     mode: 0o600,
   });
 }
@@ -46,17 +47,17 @@ async function readIdentity(path: string): Promise<ProcessIdentity | undefined> 
   }
 }
 
-/**
- * The cgroup that the container was given, out of its spec; undefined when there is none. Only a path that ends in the
- * container's own id is ever answered: everything in it may be killed.
- */
+/** `path` when it ends in the container's own id: everything in it may be killed. */
+export const ownCgroup = (path: unknown, id: ContainerId): string | undefined =>
+  typeof path === 'string' && isHex64(id) && path.endsWith(`/${id}`) ? path : undefined;
+
+/** The cgroup that an earlier engine gave the container, out of its spec; undefined when there is none. */
 export async function cgroupOf(directory: string, id: ContainerId): Promise<string | undefined> {
   try {
     const spec = JSON.parse(await readFile(join(directory, 'config.json'), 'utf8')) as {
       linux?: { cgroupsPath?: unknown };
     };
-    const path = spec.linux?.cgroupsPath;
-    return typeof path === 'string' && isHex64(id) && path.endsWith(`/${id}`) ? path : undefined;
+    return ownCgroup(spec.linux?.cgroupsPath, id);
   } catch (error) {
     if (systemCode(error) === 'ENOENT' || error instanceof SyntaxError) return undefined;
     throw error;
@@ -72,7 +73,7 @@ export async function awaitExit(
   id: ContainerId,
   live: Omit<LiveContainer, 'exited'>,
 ): Promise<ExitStatus> {
-  const cgroup = await cgroupOf(live.directory, id);
+  const { cgroup } = live;
   const ranWithMe = isAlive(live.process);
   const overdue = new AbortController();
   const stuck = processEnded(live.process)
@@ -89,8 +90,8 @@ export async function awaitExit(
     await live.monitor.ended;
   }
   await live.stdio?.drained;
-  const recorded = await readExitFile(exitsDirectory(context), id);
-  const oomKilled = cgroup !== undefined && (await oomKills(context.layout, cgroup)) > 0;
+  const recorded = readExitFile(exitsDirectory(context), id);
+  const oomKilled = cgroup !== undefined && oomKills(context.layout, cgroup) > 0;
   if (recorded !== undefined) return { ...recorded, oomKilled };
   return {
     code: await endWithoutMonitor(context, id, live, cgroup, ranWithMe),

@@ -13,7 +13,7 @@ import { exitsDirectory, type LauncherContext } from './context.ts';
 import { createContainer, follow, liveContainer } from './create.ts';
 import { deleteContainer } from './delete.ts';
 import { execInContainer } from './exec.ts';
-import { recordedMonitor } from './exit.ts';
+import { cgroupOf, recordedMonitor } from './exit.ts';
 import { type RuntimeSetting, Runtimes } from './runtimes.ts';
 import { startContainer } from './start.ts';
 import { sweepUnknown } from './sweep.ts';
@@ -93,7 +93,7 @@ async function adoptContainer(
   request: Parameters<Launcher['adopt']>[0],
 ): Promise<LaunchedContainer> {
   const { id, directory, pid, pidStart, tty, stdinOnce } = request;
-  const ended = (await readExitFile(exitsDirectory(context), id)) !== undefined;
+  const ended = readExitFile(exitsDirectory(context), id) !== undefined;
   let stdio: MonitorStdio | undefined;
   try {
     if (!ended) stdio = new MonitorStdio(directory, { passEnd: stdinOnce && !tty, started: true });
@@ -107,6 +107,7 @@ async function adoptContainer(
     runtime: await context.runtimes.find(request.runtime),
     stdio,
     monitor: await recordedMonitor(directory),
+    cgroup: await cgroupOf(directory, id),
   };
   return follow(context, id, live, stdio ?? endedStdio);
 }

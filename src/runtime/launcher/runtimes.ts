@@ -1,4 +1,4 @@
-import { access, constants, stat } from 'node:fs/promises';
+import { accessSync, constants, statSync } from 'node:fs';
 import { EngineError, invalid } from '../../base/errors.ts';
 import { run } from '../../sys/process/run.ts';
 
@@ -35,7 +35,10 @@ export interface RuntimeSetting {
   readonly args?: readonly string[];
 }
 
-/** Finds runtimes by name and remembers what they are, until their file changes. */
+/**
+ * Finds runtimes by name and remembers what they are, until their file changes. Programs lie on local disks and are
+ * looked at before each start: synchronously, which takes 2 us a look and no trip to a thread.
+ */
 export class Runtimes {
   readonly #settings: ReadonlyMap<string, RuntimeSetting>;
   readonly #known = new Map<string, { readonly stamp: string; readonly runtime: Runtime }>();
@@ -48,27 +51,26 @@ export class Runtimes {
   async find(name: string): Promise<Runtime> {
     if (name === '') {
       for (const candidate of preferred) {
-        const path = await this.#pathOf(candidate);
+        const path = this.#pathOf(candidate);
         if (path !== undefined) return this.#describe(candidate, path, []);
       }
       throw new EngineError('unavailable', 'no OCI runtime is installed: crun or runc is needed');
     }
     const setting = this.#settings.get(name);
     const plain = aliases.get(name) ?? name;
-    const path = setting === undefined ? await this.#pathOf(plain) : await this.#pathOf(setting.path);
+    const path = this.#pathOf(setting?.path ?? plain);
     if (path === undefined) throw invalid(`unknown or invalid runtime name: ${name.slice(0, 200)}`);
     return this.#describe(plain, path, setting?.args ?? []);
   }
 
-  async #pathOf(name: string): Promise<string | undefined> {
-    if (name.startsWith('/')) return (await isExecutable(name)) ? name : undefined;
+  #pathOf(name: string): string | undefined {
+    if (name.startsWith('/')) return isExecutable(name) ? name : undefined;
     if (name.includes('/')) return undefined;
-    for (const directory of searched) if (await isExecutable(`${directory}/${name}`)) return `${directory}/${name}`;
-    return undefined;
+    return searched.map((directory) => `${directory}/${name}`).find(isExecutable);
   }
 
   async #describe(name: string, path: string, args: readonly string[]): Promise<Runtime> {
-    const { mtimeMs, size, ino } = await stat(path);
+    const { mtimeMs, size, ino } = statSync(path);
     const stamp = `${mtimeMs} ${size} ${ino} ${args.join(' ')}`;
     const key = `${name} ${path}`;
     const known = this.#known.get(key);
@@ -82,10 +84,11 @@ export class Runtimes {
   }
 }
 
-async function isExecutable(path: string): Promise<boolean> {
+function isExecutable(path: string): boolean {
+  if (statSync(path, { throwIfNoEntry: false })?.isFile() !== true) return false;
   try {
-    await access(path, constants.X_OK);
-    return (await stat(path)).isFile();
+    accessSync(path, constants.X_OK);
+    return true;
   } catch {
     return false;
   }

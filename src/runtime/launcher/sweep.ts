@@ -24,7 +24,7 @@ export async function sweepUnknown(context: LauncherContext, known: ReadonlySet<
     await removeCgroup(context.layout, `${parent}/${id}`);
   }
   for (const name of await entries(exitsDirectory(context))) {
-    if (unknown(name)) await removeExitFile(exitsDirectory(context), name);
+    if (unknown(name)) removeExitFile(exitsDirectory(context), name);
   }
   for (const root of await entries(context.stateDirectory)) {
     if (!root.startsWith('runtime-')) continue;

@@ -1,4 +1,4 @@
-import { readFile, stat, unlink } from 'node:fs/promises';
+import { readFileSync, rmSync, statSync } from 'node:fs';
 import { systemCode } from '../../sys/ffi/errors.ts';
 
 export interface RecordedExit {
@@ -8,10 +8,11 @@ export interface RecordedExit {
 }
 
 /** What a monitor wrote when its container ended: the code in decimal; undefined when there is nothing (yet). */
-export async function readExitFile(exits: string, id: string): Promise<RecordedExit | undefined> {
+export function readExitFile(exits: string, id: string): RecordedExit | undefined {
   const path = `${exits}/${id}`;
   try {
-    const [text, { mtimeNs }] = await Promise.all([readFile(path, 'latin1'), stat(path, { bigint: true })]);
+    const text = readFileSync(path, 'latin1');
+    const { mtimeNs } = statSync(path, { bigint: true });
     const code = Number.parseInt(text, 10);
     return Number.isInteger(code) ? { code: code & 0xff, finishedNs: mtimeNs } : undefined;
   } catch (error) {
@@ -21,8 +22,4 @@ export async function readExitFile(exits: string, id: string): Promise<RecordedE
 }
 
 /** Forgets it; no error when there is none. */
-export async function removeExitFile(exits: string, id: string): Promise<void> {
-  await unlink(`${exits}/${id}`).catch((error: unknown) => {
-    if (systemCode(error) !== 'ENOENT') throw error;
-  });
-}
+export const removeExitFile = (exits: string, id: string): void => rmSync(`${exits}/${id}`, { force: true });

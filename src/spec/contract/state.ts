@@ -9,6 +9,8 @@ export type RecordChange =
 export interface StateChange {
   readonly records?: readonly RecordChange[];
   readonly events?: readonly EventInput[];
+  /** Nobody waits for it: it may go to disk together with the next change, 50 ms later at the latest. */
+  readonly mayWait?: boolean;
 }
 
 /**

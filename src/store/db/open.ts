@@ -59,7 +59,7 @@ function createStateDb(queue: RequestQueue, clock: Clock): StateDb {
       return answer.records.map(({ id, json }) => ({ id, value: JSON.parse(json) as unknown }));
     },
     // Encoded before the first await: the caller may go on changing its objects.
-    commit: (change) => queue.commit(encode(change, clock)),
+    commit: (change) => queue.commit(encode(change, clock), change.mayWait !== true),
     async readEvents(query) {
       const answer = await queue.request({ op: 'events', query });
       if (answer.result !== 'events') throw unexpected(answer);
@@ -93,10 +93,15 @@ type Waiting =
   | {
       kind: 'commit';
       change: EncodedChange;
+      /** Somebody waits for it. */
+      urgent: boolean;
       resolve(events: readonly JournalEvent[]): void;
       reject(error: Error): void;
     }
   | { kind: 'other'; request: DbRequest; resolve(answer: DbAnswer): void; reject(error: Error): void };
+
+/** So long a change that nobody waits for may look for company: every transaction costs an fsync. */
+const companyMs = 50;
 
 /** Sends requests to the worker, one at a time; commits that waited together are sent together. */
 class RequestQueue {
@@ -106,6 +111,8 @@ class RequestQueue {
   #waiting: Waiting[] = [];
   #inFlight: Waiting[] = [];
   #ready = false;
+  /** Runs while only changes wait that may. */
+  #patience: NodeJS.Timeout | undefined;
   #dead: EngineError | undefined;
 
   constructor(worker: Worker, log: Logger) {
@@ -125,9 +132,9 @@ class RequestQueue {
     worker.on('exit', () => this.#fail(new Error('the state database is closed'), reject));
   }
 
-  commit(change: EncodedChange): Promise<readonly JournalEvent[]> {
+  commit(change: EncodedChange, urgent: boolean): Promise<readonly JournalEvent[]> {
     const { promise, resolve, reject } = Promise.withResolvers<readonly JournalEvent[]>();
-    this.#enqueue({ kind: 'commit', change, resolve, reject });
+    this.#enqueue({ kind: 'commit', change, urgent, resolve, reject });
     return promise;
   }
 
@@ -150,9 +157,16 @@ class RequestQueue {
     this.#pump();
   }
 
-  #pump(): void {
+  /** `late`: what may wait has waited. */
+  #pump(late = false): void {
     const first = this.#waiting[0];
     if (!this.#ready || this.#inFlight.length > 0 || first === undefined) return;
+    if (!late && this.#waiting.every((waiting) => waiting.kind === 'commit' && !waiting.urgent)) {
+      this.#patience ??= setTimeout(() => this.#pump(true), companyMs);
+      return;
+    }
+    clearTimeout(this.#patience);
+    this.#patience = undefined;
     if (first.kind === 'other') {
       this.#inFlight = this.#waiting.splice(0, 1);
       this.#worker.postMessage(first.request);

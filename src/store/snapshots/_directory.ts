@@ -1,8 +1,9 @@
-import { mkdir, open, readFile } from 'node:fs/promises';
+import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { conflict, EngineError, notFound } from '../../base/errors.ts';
 import { type ContainerId, type DiffId, tryDigest } from '../../base/ids.ts';
-import { ensureDirectory, removeTree } from '../../sys/file/durable.ts';
+import { removeTree } from '../../sys/file/durable.ts';
+import { place } from '../../sys/file/place.ts';
 
 /** The directories of one container's writable layer. */
 export interface SnapshotPaths {
@@ -27,22 +28,18 @@ export function snapshotPaths(directory: string, id: ContainerId): SnapshotPaths
  * the directories that a new file is in to the disk with it. @throws conflict when it exists.
  */
 export async function createSnapshot(paths: SnapshotPaths, layers: readonly DiffId[]): Promise<void> {
-  await mkdir(paths.root, { mode: 0o700 }).catch((error: unknown) => {
-    if ((error as { code?: string }).code === 'EEXIST') throw conflict('the container has a writable layer already');
-    throw error;
-  });
   try {
-    // The root of what the container sees has the mode of this directory.
-    await ensureDirectory(paths.upper, 0o755);
-    await mkdir(paths.work, { mode: 0o700 });
-    const file = await open(paths.layers, 'wx', 0o600);
-    try {
-      await file.writeFile([...layers, endLine, ''].join('\n'));
-      await file.sync();
-    } finally {
-      await file.close();
-    }
+    await place({
+      directories: [
+        { path: paths.root, mode: 0o700, mustBeNew: true },
+        // The root of what the container sees has the mode of this directory.
+        { path: paths.upper, mode: 0o755 },
+        { path: paths.work, mode: 0o700 },
+      ],
+      files: [{ path: paths.layers, text: [...layers, endLine, ''].join('\n'), mode: 0o600, durable: true }],
+    });
   } catch (error) {
+    if ((error as { code?: string }).code === 'EEXIST') throw conflict('the container has a writable layer already');
     await removeTree(paths.root);
     throw error;
   }

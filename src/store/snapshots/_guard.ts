@@ -1,4 +1,4 @@
-import { lstat, mkdir, rm } from 'node:fs/promises';
+import { lstat } from 'node:fs/promises';
 import { join } from 'node:path';
 
 /** What is at a name: a directory, something else, or nothing (a whiteout is nothing, and ends the search below). */
@@ -30,23 +30,4 @@ export async function findUnguarded(lower: readonly string[], names: readonly st
     if (kind !== 'directory') unguarded.add(name);
   }
   return unguarded;
-}
-
-/**
- * Makes `names` real directories in an overlay that is not mounted, by way of its upper directory, given those that
- * are none in the layers below. Without it runtimes as packaged follow a link that an image has at /dev, /proc or
- * /sys, and write into the host.
- */
-export async function putGuards(
-  upper: string,
-  names: readonly string[],
-  unguardedBelow: ReadonlySet<string>,
-): Promise<void> {
-  for (const name of names) {
-    const path = join(upper, name);
-    const kind = await kindOf(path);
-    if (kind === 'directory' || (kind === 'absent' && !unguardedBelow.has(name))) continue;
-    if (kind !== 'absent') await rm(path);
-    await mkdir(path, { mode: 0o755 });
-  }
 }

@@ -1,9 +1,9 @@
-import { mkdir, rmdir } from 'node:fs/promises';
+import { rmdir } from 'node:fs/promises';
 import type { DiffId } from '../../base/ids.ts';
 import { Scope } from '../../base/scope.ts';
 import { type MountOption, mountOverlay } from '../../sys/mount/mount.ts';
 import type { LayerBackend, MountedLayer } from '../layers/backend.ts';
-import { findUnguarded, putGuards } from './_guard.ts';
+import { findUnguarded } from './_guard.ts';
 
 /**
  * `redirect_dir=nofollow` and `metacopy=off`: nothing in a writable layer can point at other files of the layers.
@@ -39,10 +39,18 @@ export class LayerStacks {
     await using scope = new Scope();
     const held = await this.#holdIn(scope, layers);
     const lower = held.length === 0 ? [this.#emptyDirectory] : held.map((layer) => layer.path);
-    await putGuards(at.upper, guard, await this.#unguardedIn(layers, lower, guard));
-    await mkdir(at.target, { recursive: true, mode: 0o700 });
     scope.defer(() => rmdir(at.target).catch(() => undefined));
-    await mountOverlay({ lower, upper: at.upper, work: at.work, target: at.target, options: overlayOptions });
+    const unguarded = await this.#unguardedIn(layers, lower, guard);
+    await mountOverlay({
+      lower,
+      upper: at.upper,
+      work: at.work,
+      target: at.target,
+      makeTarget: true,
+      // Without it runtimes as packaged follow a link that an image has at /dev, /proc or /sys, and write into the host.
+      realDirectories: guard.map((name) => ({ name, make: unguarded.has(name) })),
+      options: overlayOptions,
+    });
     scope.commit();
     return held;
   }

@@ -1,12 +1,13 @@
-import { mkdir, readdir, rmdir } from 'node:fs/promises';
+import { mkdir, readdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { KeyedMutex } from '../../base/async.ts';
 import { EngineError, messageOf, notFound } from '../../base/errors.ts';
 import type { ContainerId, DiffId } from '../../base/ids.ts';
 import type { Logger } from '../../base/log.ts';
 import type { Snapshots } from '../../spec/contract/storage.ts';
-import { unmount } from '../../sys/mount/mount.ts';
+import { unmountAndRemove } from '../../sys/mount/mount.ts';
 import { ensureDirectory, removeTree } from '../../sys/file/durable.ts';
+import { removeTrees } from '../../sys/file/place.ts';
 import type { LayerBackend, MountedLayer } from '../layers/backend.ts';
 import { createSnapshot, readSnapshotLayers, type SnapshotPaths, snapshotPaths } from './_directory.ts';
 import { LayerStacks } from './_stack.ts';
@@ -99,7 +100,7 @@ class OverlaySnapshots implements OwnedSnapshots {
     return this.#order.run(id, async () => {
       const snapshot = this.#snapshots.get(id);
       if (snapshot !== undefined) await this.#unmount(snapshot, this.#targetOf(id));
-      await removeTree(snapshotPaths(this.#options.directory, id).root);
+      await removeTrees([snapshotPaths(this.#options.directory, id).root]);
       this.#snapshots.delete(id);
       if (snapshot !== undefined) this.#options.onRemoved?.(snapshot.layers);
     });
@@ -137,10 +138,9 @@ class OverlaySnapshots implements OwnedSnapshots {
 
   async #unmount(snapshot: Snapshot, target: string): Promise<void> {
     if (snapshot.held === undefined) return;
-    await unmount(target, { lazy: true });
+    await unmountAndRemove(target);
     for (const layer of snapshot.held) layer.release();
     snapshot.held = undefined;
-    await rmdir(target).catch(() => undefined);
   }
 
   async #restoreOne(id: ContainerId, paths: SnapshotPaths, isMounted: boolean): Promise<void> {

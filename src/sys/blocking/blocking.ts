@@ -30,13 +30,18 @@ const MOST_THREADS = 8;
 /** They hold no data, so the smallest heap does. */
 const resourceLimits = { maxOldGenerationSizeMb: 64, maxYoungGenerationSizeMb: 4 };
 
-const queue: Job[] = [];
+/** Jobs that were asked for in the same tick travel together: what costs is the trip. */
+type Trip = Job[];
+
+const queue: Trip[] = [];
+let boarding: Trip | undefined;
 const idle: Worker[] = [];
 let threads = 0;
 let hanging: NodeJS.Timeout | undefined;
 
 /**
- * Runs one of the calls that may sleep in the syscall worker, in the order of the calls. One thread is enough as long
+ * Runs one of the calls that may sleep in the syscall worker, in the order of the calls. Calls of the same tick share
+ * one trip, and all are answered when the last one is done: ask for what is needed together at once. One thread is enough as long
  * as nothing hangs; it starts with the first call and never keeps the process alive by itself. Threads that were
  * started because one hung end when another one is idle.
  */
@@ -45,17 +50,28 @@ export function callBlocking<Name extends keyof BlockingCalls>(
   ...args: Parameters<BlockingCalls[Name]>
 ): Promise<ReturnType<BlockingCalls[Name]>> {
   return new Promise((resolve, reject) => {
-    queue.push({ name, args, resolve: resolve as (value: never) => void, reject });
-    dispatch();
+    const job = { name, args, resolve: resolve as (value: never) => void, reject };
+    if (boarding !== undefined) {
+      boarding.push(job);
+      return;
+    }
+    boarding = [job];
+    queueMicrotask(depart);
   });
+}
+
+function depart(): void {
+  if (boarding !== undefined) queue.push(boarding);
+  boarding = undefined;
+  dispatch();
 }
 
 function dispatch(): void {
   if (queue.length === 0) return;
   const worker = idle.pop() ?? (threads === 0 ? startThread() : undefined);
   if (worker !== undefined) {
-    const job = queue.shift();
-    if (job !== undefined) runJob(worker, job);
+    const trip = queue.shift();
+    if (trip !== undefined) runTrip(worker, trip);
     return;
   }
   if (threads >= MOST_THREADS) return;
@@ -74,17 +90,16 @@ function startThread(): Worker {
   return worker;
 }
 
-function runJob(worker: Worker, job: Job): void {
+function runTrip(worker: Worker, trip: Trip): void {
   worker.ref();
   const settle = () => {
     worker.off('message', onReply);
     worker.off('error', onError);
     worker.unref();
   };
-  const onReply = (reply: BlockingReply) => {
+  const onReply = (replies: readonly BlockingReply[]) => {
     settle();
-    if (reply.failure === undefined) job.resolve(reply.value as never);
-    else job.reject(errorOf(reply.failure));
+    for (const [at, job] of trip.entries()) answer(job, replies[at]);
     if (queue.length === 0 && idle.length > 0) {
       threads--;
       void worker.terminate();
@@ -96,12 +111,18 @@ function runJob(worker: Worker, job: Job): void {
   const onError = (error: unknown) => {
     settle();
     threads--;
-    job.reject(error);
+    for (const job of trip) job.reject(error);
     dispatch();
   };
   worker.on('message', onReply);
   worker.on('error', onError);
-  worker.postMessage({ name: job.name, args: job.args } satisfies BlockingRequest);
+  worker.postMessage(trip.map(({ name, args }): BlockingRequest => ({ name, args })));
+}
+
+function answer(job: Job, reply: BlockingReply | undefined): void {
+  if (reply === undefined) job.reject(new Error('the syscall worker left a call unanswered'));
+  else if (reply.failure === undefined) job.resolve(reply.value as never);
+  else job.reject(errorOf(reply.failure));
 }
 
 function errorOf(failure: NonNullable<BlockingReply['failure']>): Error {

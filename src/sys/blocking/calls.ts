@@ -1,4 +1,5 @@
 /** What the syscall worker can do: arguments and results are plain data. */
+import { place, removeDirectories, removeSmallTrees } from '../file/place-calls.ts';
 import { bind, changeAttributes, mountNew, setPropagation, unmountPath } from '../mount/calls.ts';
 import { mountErofsSync } from '../mount/erofs-calls.ts';
 import { mountOverlaySync } from '../mount/overlay-calls.ts';
@@ -28,6 +29,9 @@ export const blockingCalls = {
   writeNetSysctls,
   deleteLinks,
   forgetUdpFlows,
+  place,
+  removeSmallTrees,
+  removeDirectories,
 };
 
 export type BlockingCalls = typeof blockingCalls;

@@ -16,4 +16,4 @@ function answer(request: BlockingRequest): BlockingReply {
   }
 }
 
-parentPort?.on('message', (request: BlockingRequest) => parentPort?.postMessage(answer(request)));
+parentPort?.on('message', (requests: readonly BlockingRequest[]) => parentPort?.postMessage(requests.map(answer)));

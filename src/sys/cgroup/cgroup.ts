@@ -1,6 +1,8 @@
 /** Life of a cgroup that the engine made, in any layout. Paths are absolute below the trees: `/gantry/<id>`. */
+import { readFileSync } from 'node:fs';
 import { mkdir, readdir, readFile, rmdir, writeFile } from 'node:fs/promises';
 import { delay } from '../../base/async.ts';
+import { callBlocking } from '../blocking/blocking.ts';
 import { closeFd } from '../ffi/descriptor.ts';
 import { systemCode } from '../ffi/errors.ts';
 import { openPidfd, signalPidfd } from '../process/pidfd.ts';
@@ -112,13 +114,13 @@ async function killMember(pid: number, path: string): Promise<void> {
  */
 export async function removeCgroup(layout: CgroupLayout, path: string, timeoutMs = 2000): Promise<boolean> {
   const end = performance.now() + timeoutMs;
-  const removed = await Promise.all(cgroupDirectories(layout, path).map((top) => removeTree(top, end)));
+  // Mostly there is nothing inside: then one call for all trees does, without a listing.
+  const left = await callBlocking('removeDirectories', cgroupDirectories(layout, path));
+  const removed = await Promise.all(left.map((top) => removeTree(top, end)));
   return removed.every(Boolean);
 }
 
 async function removeTree(top: string, end: number): Promise<boolean> {
-  // Mostly there is nothing inside: then one call does, without a listing.
-  if (await removeDirectory(top, 0)) return true;
   let clean = true;
   for (const directory of await withDescendants(top)) if (!(await removeDirectory(directory, end))) clean = false;
   return clean;
@@ -139,10 +141,16 @@ async function removeDirectory(directory: string, end: number): Promise<boolean>
 }
 
 /** How often the kernel killed a process of the cgroup for want of memory; 0 when that is not known. */
-export async function oomKills(layout: CgroupLayout, path: string): Promise<number> {
+export function oomKills(layout: CgroupLayout, path: string): number {
   const directory = controllerDirectory(layout, 'memory', path);
   if (directory === undefined) return 0;
-  const text = await readOrEmpty(`${directory}/${layout.kind === 'v2' ? 'memory.events' : 'memory.oom_control'}`);
+  let text: string;
+  try {
+    text = readFileSync(`${directory}/${layout.kind === 'v2' ? 'memory.events' : 'memory.oom_control'}`, 'latin1');
+  } catch (error) {
+    if (isGone(error)) return 0;
+    throw error;
+  }
   for (const line of text.split('\n')) if (line.startsWith('oom_kill ')) return Number(line.slice(9));
   return 0;
 }

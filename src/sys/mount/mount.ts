@@ -54,6 +54,11 @@ const propagate = (target: string, how: Propagation, options: { recursive?: bool
 export const unmount = (target: string, options: { lazy?: boolean } = {}): Promise<boolean> =>
   callBlocking('unmount', target, options.lazy ?? false);
 
+/** The same, lazily, and the empty directory that it was mounted at goes too, unless something else is there. */
+export async function unmountAndRemove(target: string): Promise<void> {
+  await Promise.all([unmount(target, { lazy: true }), callBlocking('removeDirectories', [target])]);
+}
+
 /**
  * Makes sure that mounts made below `path` later reach copies of the mounts, and above all that their unmounts do: a
  * process that lives in a copy (systemd's services, a monitor) would keep them busy for ever. Binds the directory over

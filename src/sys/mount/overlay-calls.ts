@@ -1,8 +1,9 @@
 /** Overlay mounts for the syscall worker: layers one by one where the kernel can, short relative links elsewhere. */
-import { mkdtempSync, rmSync, symlinkSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, rmSync, symlinkSync } from 'node:fs';
 import { check, systemCode } from '../ffi/errors.ts';
 import { openLibrary } from '../ffi/library.ts';
 import { type MountOption, mountClassic, mountNew } from './calls.ts';
+import { makeRealDirectories, type WantedDirectory } from './real-directories.ts';
 
 const libc = openLibrary(null, {
   chdir: { arguments: ['pointer'], return: 'i32' },
@@ -17,6 +18,10 @@ export interface OverlayRequest {
   readonly upper?: string;
   readonly work?: string;
   readonly target: string;
+  /** Make the target when it is not there. */
+  readonly makeTarget?: boolean;
+  /** Names at the top of `upper` that must be real directories in the overlay. */
+  readonly realDirectories?: readonly WantedDirectory[];
   /** More parameters: `volatile`, `userxattr`, `['index', 'off']`. */
   readonly options?: readonly MountOption[];
 }
@@ -25,6 +30,8 @@ let appendsLayers: boolean | undefined;
 
 /** Mounts an overlay. Any number of layers up to the kernel's 500. */
 export function mountOverlaySync(request: OverlayRequest): void {
+  if (request.upper !== undefined) makeRealDirectories(request.upper, request.realDirectories ?? []);
+  if (request.makeTarget === true) mkdirSync(request.target, { recursive: true, mode: 0o700 });
   if (appendsLayers !== false) {
     try {
       mountAppending(request);

@@ -1,22 +1,29 @@
-import { readdirSync, readFileSync } from 'node:fs';
 import { check } from '../ffi/errors.ts';
 import { openLibrary } from '../ffi/library.ts';
-import { processStat } from './pidfd.ts';
 import { childrenArriving, isOwnChild, reap } from './spawn.ts';
 
-const libc = openLibrary(null, { prctl: { arguments: ['i32', 'u64', 'u64', 'u64', 'u64'], return: 'i32' } });
+const libc = openLibrary(null, {
+  prctl: { arguments: ['i32', 'u64', 'u64', 'u64', 'u64'], return: 'i32' },
+  waitid: { arguments: ['i32', 'i32', 'pointer', 'i32'], return: 'i32' },
+});
 const PR_SET_CHILD_SUBREAPER = 36;
+const P_ALL = 0;
+const WNOHANG = 0x1;
+const WEXITED = 0x4;
+const WNOWAIT = 0x1000000;
+/** siginfo_t has 128 bytes; `si_pid` is the first field behind the common ones. */
+const SIGINFO_BYTES = 128;
+const SI_PID_OFFSET = 16;
 
 /** Long enough for libuv to reap a child of its own (child_process) before we would take it. */
 const GRACE_MS = 200;
 
-function zombieOrphans(): number[] {
-  const children: number[] = [];
-  for (const thread of readdirSync('/proc/self/task')) {
-    const text = readFileSync(`/proc/self/task/${thread}/children`, 'latin1');
-    for (const pid of text.split(' ')) if (pid !== '') children.push(Number(pid));
-  }
-  return children.filter((pid) => !isOwnChild(pid) && processStat(pid)?.state === 'Z');
+/** Some child that has ended and is not reaped yet, left as it is; undefined when there is none. */
+function someZombie(): number | undefined {
+  const info = Buffer.alloc(SIGINFO_BYTES);
+  if (libc.waitid(P_ALL, 0, info, WNOHANG | WEXITED | WNOWAIT) < 0) return undefined;
+  const pid = info.readInt32LE(SI_PID_OFFSET);
+  return pid === 0 ? undefined : pid;
 }
 
 /**
@@ -30,7 +37,11 @@ export function reapOrphans(): () => void {
   const round = () => {
     timer = undefined;
     if (childrenArriving()) return onChild();
-    for (const pid of zombieOrphans()) reap(pid);
+    for (let pid = someZombie(); pid !== undefined; pid = someZombie()) {
+      // Whoever started it reaps it, any moment now; it may hide others until then.
+      if (isOwnChild(pid)) return onChild();
+      if (reap(pid) === undefined) return;
+    }
   };
   const onChild = () => {
     timer ??= setTimeout(round, GRACE_MS).unref();
