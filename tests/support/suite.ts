@@ -3,6 +3,7 @@ import { readdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { after, afterEach, before, describe } from 'node:test';
 import { type EngineOptions, isOracle, startEngine, type TestEngine } from './engine.ts';
+import { exists } from './image-archive.ts';
 import { type ImageName, testImage } from './images.ts';
 import { compareStock, type LeakSnapshot, takeStock } from './leaks.ts';
 import { needsRoot } from './skip.ts';
@@ -45,10 +46,16 @@ export function engineSuite(name: string, options: SuiteOptions, define: (engine
   });
 }
 
+/** Of the process behind published ports, which ends a while after the last one. */
+const proxySocket = 'resolver.sock';
+
 /** Uses once what an engine makes at its first use and keeps: pools of namespaces, the process behind published ports. */
 async function warmUp(engine: TestEngine, image: string): Promise<void> {
-  const first = [['--publish=80'], ['--network=none'], ['--volume=/var/warm']];
+  const published = await engine.dockerOk(['run', '-d', '--publish=80', image, 'sleep', '1000']);
+  const first = [['--network=none'], ['--volume=/var/warm']];
   await Promise.all(first.map((options) => engine.dockerOk(['run', '--rm', ...options, image, 'true'])));
+  if (!isOracle()) await eventually('the proxy process serves', () => exists(join(engine.paths.execRoot, proxySocket)));
+  await engine.dockerOk(['rm', '-f', published]);
   const containers = join(engine.paths.dataRoot, 'containers');
   await eventually('the first containers are gone', async () => (await readdir(containers)).length === 0);
 }
@@ -85,8 +92,11 @@ async function settledStock(engine: TestEngine): Promise<LeakSnapshot> {
   );
 }
 
-/** Threads that end for want of work take their descriptors along; a cable goes a moment after its container. */
-const goesByItself = /^gone: (descriptor |link g[0-9a-f]{6}\*$)/;
+/**
+ * Threads that end for want of work take their descriptors along; a cable goes a moment after its container, the proxy
+ * process some seconds after the last published port.
+ */
+const goesByItself = /^gone: (descriptor |link g[0-9a-f]{6}\*$|.*resolver|network namespace of the instance$)/;
 
 /** @throws AssertionError with everything that is left behind, when it does not go within five seconds. */
 export async function checkLeaks(engine: TestEngine, stock: LeakSnapshot): Promise<void> {
