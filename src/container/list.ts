@@ -1,7 +1,7 @@
 import { invalid } from '../base/errors.ts';
 import { isHex64 } from '../base/ids.ts';
 import type { ContainerSummary, PortMap, PortSummary } from '../spec/engine/container.ts';
-import { type Filters, filterValues, labelsMatch } from '../spec/engine/filters.ts';
+import { type Filters, filterValues, labelsMatch, patternFilter } from '../spec/engine/filters.ts';
 import type { ContainerContext } from './context.ts';
 import type { ContainerEntry } from './entry.ts';
 import { viewMounts } from './inspect.ts';
@@ -73,7 +73,8 @@ function matcher(ctx: ContainerContext, filters: Filters): Test {
     if (values !== undefined) tests.push((entry) => values.some((value) => test(value, entry)));
   };
   any('id', (value, { id }) => id.startsWith(value));
-  any('name', (value, { record }) => nameMatches(value, record.name));
+  const hasName = patternFilter(filters, 'name');
+  tests.push(({ record }) => hasName([record.name, `/${record.name}`]));
   any('status', (value, { record }) => record.state.phase === value);
   any('exited', (value, { record }) => record.state.phase === 'exited' && record.state.exitCode === Number(value));
   any('ancestor', (value, entry) => isAncestor(value, entry));
@@ -93,21 +94,6 @@ function matcher(ctx: ContainerContext, filters: Filters): Test {
 }
 
 const withProtocol = (port: string): string => (port.includes('/') ? port : `${port}/tcp`);
-
-/**
- * Docker takes a regular expression here. What users write is a part of the name, perhaps with `^`, `/` and `$`;
- * only that is understood, so that no client can hold up the engine with a costly expression.
- */
-function nameMatches(wanted: string, name: string): boolean {
-  const fromStart = wanted.startsWith('^');
-  const toEnd = wanted.endsWith('$');
-  let part = wanted.slice(fromStart ? 1 : 0, toEnd ? -1 : undefined);
-  const subject = part.startsWith('/') ? `/${name}` : name;
-  part = part.replaceAll('\\', '');
-  if (fromStart && toEnd) return subject === part;
-  if (fromStart) return subject.startsWith(part);
-  return toEnd ? subject.endsWith(part) : subject.includes(part);
-}
 
 function isAncestor(wanted: string, { record }: ContainerEntry): boolean {
   const hex = wanted.startsWith('sha256:') ? wanted.slice(7) : wanted;
