@@ -10,6 +10,7 @@ import { withHostDefaults } from './defaults.ts';
 import { mergeImageConfig } from './merge.ts';
 import { chooseName } from './names.ts';
 import { makeMounts } from './storage.ts';
+import { networkSysctls } from './sysctls.ts';
 import { validateCreate } from './validate.ts';
 
 /**
@@ -37,7 +38,7 @@ export async function createContainer(
       exposedPorts: Object.keys(config.ExposedPorts ?? {}),
       portBindings: hostConfig.PortBindings,
       publishAll: hostConfig.PublishAllPorts,
-      sysctls: hostConfig.Sysctls ?? {},
+      sysctls: networkSysctls(hostConfig),
     });
   }
 

@@ -1,0 +1,145 @@
+/** `docker logs`: selection, following, rotation, over engine restarts. */
+import assert from 'node:assert/strict';
+import { type ChildProcess, spawn } from 'node:child_process';
+import { readdir } from 'node:fs/promises';
+import { join } from 'node:path';
+import { test } from 'node:test';
+import { dockerClient } from '../support/docker-client.ts';
+import { ended } from '../support/run.ts';
+import { engineSuite } from '../support/suite.ts';
+import { eventually } from '../support/wait.ts';
+import { busybox, dockerOf } from './_docker.ts';
+
+const numbers = (from: number, to: number) =>
+  Array.from({ length: to - from + 1 }, (_, at) => `${from + at}\n`).join('');
+
+engineSuite('logs', {}, (engine) => {
+  const docker = dockerOf(engine);
+  const sh = (name: string, script: string, ...flags: string[]) =>
+    docker.ok('run', '-d', `--name=${name}`, ...flags, busybox, 'sh', '-c', script);
+  const logs = async (...args: string[]) => (await docker('logs', ...args)).stdout;
+  const follow = (...args: string[]): { client: ChildProcess; text: () => string } => {
+    const client = spawn(dockerClient(), ['logs', '-f', ...args], {
+      stdio: ['ignore', 'pipe', 'inherit'],
+      env: { ...process.env, ...engine().clientEnv() },
+    });
+    let text = '';
+    client.stdout?.on('data', (chunk: Buffer) => (text += chunk.toString()));
+    return { client, text: () => text };
+  };
+
+  test('both streams, partial and empty lines, odd bytes', async () => {
+    await docker.ok(
+      'run',
+      '--name=odd',
+      busybox,
+      'sh',
+      '-c',
+      'printf "one\\n\\nthree\\tx"; sleep 0.1; echo err >&2; printf "\\303\\251 \\033[1m"',
+    );
+    const result = await docker('logs', 'odd');
+    assert.equal(result.stdout, 'one\n\nthree\txé \u001b[1m');
+    assert.equal(result.stderr, 'err\n');
+    const long = 'x'.repeat(100_000);
+    await docker.ok('run', '--name=long', busybox, 'sh', '-c', `head -c 100000 /dev/zero | tr '\\0' x; echo; echo end`);
+    assert.equal(await logs('long'), `${long}\nend\n`);
+    assert.equal(await logs('--tail=1', 'long'), 'end\n');
+    assert.equal(await logs('--tail=2', 'long'), `${long}\nend\n`);
+  });
+
+  test('--tail, --since, --until, -t', async () => {
+    await docker.ok('run', '--name=timed', busybox, 'sh', '-c', 'seq 1 5; sleep 1.2; seq 6 10');
+    assert.equal(await logs('--tail=3', 'timed'), numbers(8, 10));
+    assert.equal(await logs('--tail=0', 'timed'), '');
+    assert.equal(await logs('--tail=all', 'timed'), numbers(1, 10));
+    const stamped = (await logs('-t', 'timed')).trim().split('\n');
+    const times = stamped.map((line) => line.split(' ')[0] ?? '');
+    for (const time of times) assert.match(time, /^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{9}Z$/);
+    assert.deepEqual(times, [...times].sort());
+    const between = new Date(new Date(times[5] ?? '').getTime() - 500).toISOString();
+    assert.equal(await logs('--since', between, 'timed'), numbers(6, 10));
+    assert.equal(await logs('--until', between, 'timed'), numbers(1, 5));
+    assert.equal(await logs('--since', between, '--tail=2', 'timed'), numbers(9, 10));
+    assert.equal(await logs('--since=1h', 'timed'), numbers(1, 10));
+    assert.equal(await logs('--since', String(Date.now() / 1000 + 60), 'timed'), '');
+  });
+
+  test('-f shows what was and what comes, and ends with the container', async () => {
+    await sh('slow', 'for i in 1 2 3 4 5; do echo $i; sleep 0.1; done');
+    assert.equal(await logs('-f', 'slow'), numbers(1, 5));
+    assert.equal(await logs('-f', '--tail=2', 'slow'), numbers(4, 5));
+    await sh('removed', 'echo here; sleep 1000', '--rm');
+    const { client, text } = follow('removed');
+    await eventually('the line is there', () => text() === 'here\n');
+    await docker.ok('kill', 'removed');
+    assert.equal((await ended(client)).code, 0);
+  });
+
+  test('-f goes on over a restart of the container', async () => {
+    await sh('again', 'echo run; exec sleep 1000');
+    await docker.ok('restart', '-t=0', 'again');
+    await eventually('it has run twice', async () => (await logs('again')) === 'run\nrun\n');
+    const { client, text } = follow('again');
+    await eventually('both runs are shown', () => text() === 'run\nrun\n');
+    await docker.ok('kill', 'again');
+    assert.equal((await ended(client)).code, 0);
+  });
+
+  test('the engine is killed and comes back: no line is lost', async () => {
+    await sh('writer', 'i=0; while [ $i -lt 400 ]; do i=$((i+1)); echo $i; usleep 5000; done');
+    const { client, text } = follow('writer');
+    await eventually('the first lines are shown', () => text().includes('\n20\n'));
+    await engine().stop('SIGKILL');
+    await ended(client);
+    assert.ok(numbers(1, 400).startsWith(text()), 'what was shown is the beginning');
+    await engine().start();
+    const shown = text().trimEnd().split('\n').length;
+    assert.equal(await logs('-f', 'writer'), numbers(1, 400));
+    assert.ok(shown >= 20);
+  });
+
+  test('rotation keeps max-file files of about max-size, and loses no line before that', async () => {
+    const options = ['--log-opt=max-size=200k', '--log-opt=max-file=20'];
+    await sh(
+      'rotated',
+      'i=0; while [ $i -lt 30 ]; do seq $((i*1000+1)) $((i*1000+1000)); i=$((i+1)); usleep 20000; done',
+      ...options,
+    );
+    assert.equal(await docker.ok('wait', 'rotated'), '0');
+    assert.equal(await logs('rotated'), numbers(1, 30_000));
+    const id = await docker.field('rotated', '{{.Id}}');
+    const files = await readdir(join(engine().paths.dataRoot, 'containers', id));
+    const rotations = files.filter((name) => /log\.\d+/.test(name)).length;
+    assert.ok(rotations >= 2, files.join(' '));
+    assert.equal(await logs('--tail=5000', 'rotated'), numbers(25_001, 30_000));
+  });
+
+  test('rotation drops the oldest, a follower sees every line', async () => {
+    const options = ['--log-opt=max-size=100k', '--log-opt=max-file=2'];
+    await sh(
+      'small',
+      'sleep 0.5; i=0; while [ $i -lt 40 ]; do seq $((i*500+1)) $((i*500+500)); i=$((i+1)); usleep 30000; done',
+      ...options,
+    );
+    const { client, text } = follow('small');
+    assert.equal((await ended(client)).code, 0);
+    assert.equal(text(), numbers(1, 20_000));
+    const kept = await logs('small');
+    assert.ok(kept.endsWith(numbers(19_000, 20_000)));
+    assert.ok(kept.length < 900_000, `${kept.length} bytes are kept`);
+  });
+
+  test('attach to tty output, and what cannot be read', async () => {
+    await docker.ok('run', '-t', '--name=terminal', busybox, 'sh', '-c', 'echo one; echo two >&2');
+    assert.equal(await logs('terminal'), 'one\r\ntwo\r\n');
+    await docker.ok('run', '--name=none', '--log-driver=none', busybox, 'echo', 'unheard');
+    const none = await docker('logs', 'none');
+    assert.equal(none.code, 1);
+    assert.match(none.stderr, /configured logging driver does not support reading/);
+    const nobody = await docker('logs', 'nobody');
+    assert.match(nobody.stderr, /No such container: nobody/);
+    const nothing = await engine().api('GET', '/containers/terminal/logs');
+    assert.equal(nothing.status, 400);
+    assert.match(nothing.text, /you must choose at least one stream/i);
+  });
+});
