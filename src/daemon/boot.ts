@@ -29,13 +29,13 @@ export async function boot(config: EngineConfig, log: Logger): Promise<Engine> {
     scope.defer(reapOrphans());
     const engine = { id: await engineId(config.dataRoot), clock: systemClock, log };
     const wired = await wire(config, engine, scope);
-    const startByPolicy = await wired.recover();
+    const begin = await wired.recover();
     const server = await scope.acquire(createApiServer(wired.services, { log, version: engineVersion }), (api) =>
       api.close(),
     );
     for (const socket of config.sockets) await server.listen(socket, { group: config.group });
     log.info('serving', { sockets: config.sockets, ms: Math.round(performance.now() - began) });
-    startByPolicy();
+    begin();
     return { close: () => scope[Symbol.asyncDispose]() };
   } catch (error) {
     await scope[Symbol.asyncDispose]();

@@ -28,7 +28,6 @@ const imageArchitecture = { x86_64: 'amd64', aarch64: 'arm64' } as const;
 export function createSystem(sources: SystemSources) {
   // How long the event loop was away: the resolution is the least wait that is seen, in milliseconds.
   const loopDelay = monitorEventLoopDelay({ resolution: 20 });
-  loopDelay.enable();
   const seen = () => ({
     MaxDelayMs: millisOf(Math.max(0, loopDelay.max - 20e6)),
     P99DelayMs: millisOf(Math.max(0, loopDelay.percentile(99) - 20e6)),
@@ -36,6 +35,8 @@ export function createSystem(sources: SystemSources) {
   return {
     version: (): VersionView => versionOf(sources),
     info: (): Promise<InfoView> => infoOf(sources, seen),
+    /** From here on the event loop is watched: the engine serves. */
+    serving: () => loopDelay.enable(),
     close: () => loopDelay.disable(),
   };
 }

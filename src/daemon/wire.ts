@@ -33,7 +33,10 @@ import { engineVersion } from './version.ts';
 /** Everything behind the API of one engine, joined. */
 export interface WiredEngine {
   readonly services: ApiServices;
-  /** Finds containers as they are, and restores what they stand on; once, before anything else. */
+  /**
+   * Finds containers as they are, and restores what they stand on; once, before anything else. What it gives back is
+   * called once the engine serves: restart policies are carried out then.
+   */
   recover(): Promise<() => void>;
 }
 
@@ -118,7 +121,7 @@ export async function wire(
     volumes: createVolumeService(volumes, journal, log),
     networks,
   };
-  return { services, recover: () => recoverAll(containers, images) };
+  return { services, recover: () => recoverAll(containers, images, system) };
 }
 
 const networkConfig = ({ names, execRoot }: EngineConfig): NetworkConfig => ({
@@ -131,10 +134,14 @@ const networkConfig = ({ names, execRoot }: EngineConfig): NetworkConfig => ({
 async function recoverAll(
   containers: ReturnType<typeof createContainerService>,
   images: ImageService,
+  system: ReturnType<typeof createSystem>,
 ): Promise<() => void> {
   const { toStart } = await containers.recover();
   await images.sweep();
-  return () => containers.startRecovered(toStart);
+  return () => {
+    system.serving();
+    containers.startRecovered(toStart);
+  };
 }
 
 /** The cgroup that holds the containers goes with the last of them; one that the operator named stays. */
