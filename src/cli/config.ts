@@ -1,8 +1,10 @@
-import { existsSync, readFileSync } from 'node:fs';
 import { defaultEndpoint, parseEndpoint } from '../client/endpoint.ts';
 import type { Endpoint, TlsFiles } from '../client/endpoint.ts';
 import { messageOf } from '../base/errors.ts';
 import { CliError } from './errors.ts';
+
+/** Few commands need more than one file. */
+const fs = () => process.getBuiltinModule('node:fs');
 
 /** The parts of docker's `config.json` that are used here. */
 export interface ConfigFile {
@@ -34,13 +36,24 @@ export type Environment = Readonly<Record<string, string | undefined>>;
 export const configFolder = (flags: GlobalFlags, env: Environment): string =>
   flags.config !== '' ? flags.config : (env['DOCKER_CONFIG'] ?? `${env['HOME'] ?? ''}/.docker`);
 
-/** Reads `config.json`; a missing one is an empty one. @throws CliError when it is no JSON. */
-export function readConfig(folder: string): ConfigFile {
+/** The part of Bun that reads a file without loading node:fs, which takes 2 ms (measured). */
+interface BunFiles {
+  file(path: string): { text(): Promise<string> };
+}
+
+async function readText(path: string): Promise<string> {
+  const { Bun } = globalThis as { Bun?: BunFiles };
+  return Bun === undefined ? fs().readFileSync(path, 'utf8') : Bun.file(path).text();
+}
+
+/** Reads `config.json`; a missing one is an empty one. @throws CliError when it cannot be read or is no JSON. */
+export async function readConfig(folder: string): Promise<ConfigFile> {
   const path = `${folder}/config.json`;
-  if (!existsSync(path)) return {};
   try {
-    return JSON.parse(readFileSync(path, 'utf8')) as ConfigFile;
+    return JSON.parse(await readText(path)) as ConfigFile;
   } catch (error) {
+    const { code } = error as { code?: unknown };
+    if (code === 'ENOENT' || code === 'ENOTDIR') return {};
     throw new CliError(`Error loading config file: ${path}: ${messageOf(error)}`);
   }
 }
@@ -51,7 +64,7 @@ const tlsOf = (flags: GlobalFlags, env: Environment, folder: string): TlsFiles |
   const certificates = env['DOCKER_CERT_PATH'] ?? folder;
   const file = (given: string, name: string): Partial<Record<string, string>> => {
     const path = given === '' ? `${certificates}/${name}.pem` : given;
-    return given !== '' || existsSync(path) ? { [name]: path } : {};
+    return given !== '' || fs().existsSync(path) ? { [name]: path } : {};
   };
   return { verify, ...file(flags.tlscacert, 'ca'), ...file(flags.tlscert, 'cert'), ...file(flags.tlskey, 'key') };
 };
@@ -62,7 +75,7 @@ export interface Target {
 }
 
 /** Which engine to talk to: `--host`, GANTRY_HOST, DOCKER_HOST, `--context`, DOCKER_CONTEXT, the current context, or the default. */
-export function resolveTarget(flags: GlobalFlags, env: Environment, config: () => ConfigFile): Target {
+export function resolveTarget(flags: GlobalFlags, env: Environment, config: ConfigFile): Target {
   if (flags.context !== '' && flags.hosts.length > 0) {
     throw new CliError('conflicting options: cannot specify both --host and --context');
   }
@@ -70,8 +83,7 @@ export function resolveTarget(flags: GlobalFlags, env: Environment, config: () =
   const folder = configFolder(flags, env);
   const fromEnvironment = env['GANTRY_HOST'] || env['DOCKER_HOST'] || undefined;
   const host = flags.hosts[0] ?? (flags.context === '' ? fromEnvironment : undefined);
-  const name =
-    flags.context || (host === undefined ? env['DOCKER_CONTEXT'] || config().currentContext : '') || 'default';
+  const name = flags.context || (host === undefined ? env['DOCKER_CONTEXT'] || config.currentContext : '') || 'default';
   try {
     if (host !== undefined || name === 'default') {
       const endpoint = parseEndpoint(host ?? fromEnvironment ?? defaultEndpoint, tlsOf(flags, env, folder));
@@ -92,13 +104,13 @@ function contextEndpoint(folder: string, name: string): Endpoint {
   // Loaded only here: few commands need a hash.
   const id = process.getBuiltinModule('node:crypto').createHash('sha256').update(name).digest('hex');
   const path = `${folder}/contexts/meta/${id}/meta.json`;
-  if (!existsSync(path)) {
+  if (!fs().existsSync(path)) {
     throw new CliError(`context "${name}": context not found: open ${path}: no such file or directory`);
   }
-  const docker = (JSON.parse(readFileSync(path, 'utf8')) as ContextFile).Endpoints?.docker;
+  const docker = (JSON.parse(fs().readFileSync(path, 'utf8')) as ContextFile).Endpoints?.docker;
   if (docker?.Host === undefined || docker.Host === '') throw new CliError(`context "${name}" has no docker endpoint`);
   const certificates = `${folder}/contexts/tls/${id}/docker`;
-  const files = ['ca', 'cert', 'key'].filter((file) => existsSync(`${certificates}/${file}.pem`));
+  const files = ['ca', 'cert', 'key'].filter((file) => fs().existsSync(`${certificates}/${file}.pem`));
   if (files.length === 0 && docker.SkipTLSVerify !== true) return parseEndpoint(docker.Host);
   const paths = Object.fromEntries(files.map((file) => [file, `${certificates}/${file}.pem`]));
   return parseEndpoint(docker.Host, { verify: docker.SkipTLSVerify !== true, ...paths });

@@ -2,6 +2,7 @@ import { messageOf } from '../base/errors.ts';
 import type { ArgumentCount, Command } from './command.ts';
 import { commands, findEntry } from './commands.ts';
 import type { Entry } from './commands.ts';
+import { configFolder, readConfig } from './config.ts';
 import type { Environment } from './config.ts';
 import { CliError } from './errors.ts';
 import { FlagError, HelpWanted, parseFlags } from './flags/parse.ts';
@@ -26,7 +27,11 @@ export async function main(args: readonly string[], env: Environment, output: Ou
     output.text(1, `Gantry version ${gantryVersion}\n`);
     return 0;
   }
-  const session = new Session(env, output, line.globals);
+  const config = await readConfig(configFolder(line.globals, env)).catch((error: unknown) => {
+    output.text(2, `WARNING: ${messageOf(error)}\n`);
+    return {};
+  });
+  const session = new Session(env, output, line.globals, config);
   try {
     return await dispatch(session, line.rest);
   } catch (error) {

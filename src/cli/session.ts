@@ -1,5 +1,5 @@
 import { EngineClient } from '../client/client.ts';
-import { configFolder, readConfig, resolveTarget } from './config.ts';
+import { resolveTarget } from './config.ts';
 import type { ConfigFile, Environment, GlobalFlags, Target } from './config.ts';
 import type { Output } from './output.ts';
 
@@ -8,14 +8,15 @@ export class Session {
   readonly env: Environment;
   readonly output: Output;
   readonly globals: GlobalFlags;
+  readonly config: ConfigFile;
   #client: EngineClient | undefined;
-  #config: ConfigFile | undefined;
   #target: Target | undefined;
 
-  constructor(env: Environment, output: Output, globals: GlobalFlags) {
+  constructor(env: Environment, output: Output, globals: GlobalFlags, config: ConfigFile) {
     this.env = env;
     this.output = output;
     this.globals = globals;
+    this.config = config;
   }
 
   /** Text for standard output. */
@@ -28,17 +29,8 @@ export class Session {
     this.output.text(2, text);
   }
 
-  get configFolder(): string {
-    return configFolder(this.globals, this.env);
-  }
-
-  get config(): ConfigFile {
-    this.#config ??= readConfig(this.configFolder);
-    return this.#config;
-  }
-
   get target(): Target {
-    this.#target ??= resolveTarget(this.globals, this.env, () => this.config);
+    this.#target ??= resolveTarget(this.globals, this.env, this.config);
     return this.#target;
   }
 

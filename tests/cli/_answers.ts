@@ -57,6 +57,7 @@ function named(what: string, answer: Answer): Answer {
 function create(exchange: Exchange): void {
   const { Image, Tty } = exchange.seen.body as { Image: string; Tty: boolean };
   exchange.state.isTty = Tty;
+  exchange.state.isPatient = Image === 'patient';
   if (Image.startsWith('missing')) return notFound(exchange, 'image', Image);
   // An image that is there only once it was pulled.
   if (Image.startsWith('absent') && !exchange.state.isPulled) return notFound(exchange, 'image', Image);

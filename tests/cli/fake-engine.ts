@@ -1,3 +1,4 @@
+import { EventEmitter } from 'node:events';
 import { createServer } from 'node:http';
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { Duplex } from 'node:stream';
@@ -17,12 +18,16 @@ export interface FakeEngine extends Disposable {
   readonly socket: string;
   /** Requests since the last call, pings left out. */
   takeRequests(): SeenRequest[];
+  /** The next request, after those that were waited for, whose path ends with `operation`. */
+  sees(operation: string): Promise<SeenRequest>;
 }
 
 /** What the engine remembers from one request to the next. */
 export interface State {
   isPulled: boolean;
   isTty: boolean;
+  /** The container says something, and stays. */
+  isPatient: boolean;
   /** When the last attached container has ended; at once when nobody attached. */
   ended: Promise<void>;
 }
@@ -38,7 +43,8 @@ export interface Exchange {
 export async function startFakeEngine(path: string): Promise<FakeEngine> {
   let seen: SeenRequest[] = [];
   const upgraded = new Set<Duplex>();
-  const state: State = { isPulled: false, isTty: false, ended: Promise.resolve() };
+  const arrivals = new EventEmitter();
+  const state: State = { isPulled: false, isTty: false, isPatient: false, ended: Promise.resolve() };
   const server = createServer((request, response) => void serve(request, response));
   const read = async (request: IncomingMessage): Promise<SeenRequest> => {
     const url = new URL(request.url ?? '/', 'http://engine');
@@ -61,6 +67,7 @@ export async function startFakeEngine(path: string): Promise<FakeEngine> {
       return;
     }
     seen.push(one);
+    arrivals.emit('request');
     await answers({ request, response, seen: one, state });
   };
   server.on('upgrade', (request: IncomingMessage, socket: Duplex) => void upgrade(request, socket));
@@ -69,11 +76,22 @@ export async function startFakeEngine(path: string): Promise<FakeEngine> {
     seen.push(one);
     if (one.path.startsWith('/exec/')) state.isTty = (one.body as { Tty: boolean }).Tty;
     upgraded.add(socket);
-    state.ended = hijack(one, socket, state.isTty);
+    state.ended = hijack(one, socket, state);
   };
   await new Promise<void>((resolve) => server.listen(path, resolve));
   return {
     socket: path,
+    sees: async (operation) => {
+      for (;;) {
+        const at = seen.findIndex(({ path }) => path.endsWith(`/${operation}`));
+        const found = seen[at];
+        if (found !== undefined) {
+          seen.splice(0, at + 1);
+          return found;
+        }
+        await new Promise<void>((resolve) => arrivals.once('request', resolve));
+      }
+    },
     takeRequests: () => {
       const taken = seen;
       seen = [];
@@ -96,7 +114,7 @@ const frame = (stream: number, text: string): Buffer => {
 };
 
 /** What `attach` and `exec` say: both streams, then whatever came in, in upper case. Ends with the connection. */
-function hijack({ path, query }: SeenRequest, socket: Duplex, isTty: boolean): Promise<void> {
+function hijack({ path, query }: SeenRequest, socket: Duplex, { isTty, isPatient }: State): Promise<void> {
   const closed = new Promise<void>((resolve) => socket.once('close', resolve));
   socket.on('error', () => undefined);
   if (path.includes('missing')) {
@@ -111,6 +129,7 @@ function hijack({ path, query }: SeenRequest, socket: Duplex, isTty: boolean): P
     `HTTP/1.1 101 UPGRADED\r\nContent-Type: application/vnd.docker.${type}-stream\r\nConnection: Upgrade\r\nUpgrade: tcp\r\nApi-Version: 1.49\r\n\r\n`,
   );
   if (isTty) terminal(socket);
+  else if (isPatient) socket.write(frame(1, 'here\n'));
   else streams(socket, query['stdin'] !== undefined || path.startsWith('/exec/'));
   return closed;
 }

@@ -10,8 +10,8 @@ import { parseEndpoint } from '../../client/endpoint.ts';
 import { ConnectionError } from '../../client/errors.ts';
 import { findEngine } from './_program.ts';
 
-const startMs = 30_000;
-const stopMs = 15_000;
+const startMs = 120_000;
+const stopMs = 60_000;
 
 /** Whether an engine answers at the client's endpoint. @throws when one is there but refuses */
 export async function answers(client: EngineClient): Promise<boolean> {

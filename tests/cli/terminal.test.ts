@@ -1,0 +1,103 @@
+import assert from 'node:assert/strict';
+import { spawn } from 'node:child_process';
+import { join } from 'node:path';
+import test from 'node:test';
+import { gantryProgram, hasDocker, temporaryFolder } from './_compare.ts';
+import { hasScript, Terminal } from './_terminal.ts';
+import { startFakeEngine } from './fake-engine.ts';
+import type { FakeEngine } from './fake-engine.ts';
+
+const folder = temporaryFolder();
+const env = { PATH: process.env['PATH'], HOME: '/nonexistent', TERM: 'xterm' };
+const skip = !hasScript && 'util-linux script is not here';
+
+let engines = 0;
+const start = (): Promise<FakeEngine> => startFakeEngine(join(folder, `engine-${engines++}.sock`));
+const open = (engine: FakeEngine, ...args: string[]): Terminal =>
+  new Terminal([...gantryProgram, '-H', `unix://${engine.socket}`, ...args], env);
+
+test('run -it passes every key on, tells the size, and restores the terminal', { skip }, async () => {
+  using engine = await start();
+  using terminal = open(engine, 'run', '-it', 'busybox');
+  await terminal.shows('ready\r\n');
+  terminal.type('a');
+  await terminal.shows('<97>');
+  terminal.type('\x03');
+  await terminal.shows('<3>');
+  terminal.type('\r');
+  await terminal.shows('<13>');
+  terminal.type('q');
+  await terminal.shows('bye\r\n');
+  const { code, isRestored } = await terminal.ends();
+  assert.equal(code, 0);
+  assert.ok(isRestored, 'the terminal is as it was');
+  const requests = engine.takeRequests();
+  const order = requests.map(({ path }) => path.split('/').at(-1));
+  assert.deepEqual(order, ['create', 'attach', 'wait', 'start', 'resize']);
+  assert.deepEqual(requests.at(-1)?.query, { h: ['33'], w: ['111'] });
+  assert.deepEqual((requests[0]?.body as { HostConfig: { ConsoleSize: unknown } }).HostConfig.ConsoleSize, [33, 111]);
+});
+
+test('the detach keys leave the container alone', { skip }, async () => {
+  using engine = await start();
+  using terminal = open(engine, 'run', '-it', 'busybox');
+  await terminal.shows('ready\r\n');
+  // The first key alone is held back, then passed on with what follows.
+  terminal.type('\x10x');
+  await terminal.shows('<16><120>');
+  terminal.type('\x10\x11');
+  const { code, isRestored } = await terminal.ends();
+  assert.equal(code, 0);
+  assert.ok(isRestored, 'the terminal is as it was');
+});
+
+test('other detach keys can be chosen', { skip }, async () => {
+  using engine = await start();
+  using terminal = open(engine, 'exec', '-it', '--detach-keys', 'ctrl-a,d', 'web', 'sh');
+  await terminal.shows('ready\r\n');
+  terminal.type('\x10\x11');
+  await terminal.shows('<16><17>');
+  terminal.type('\x01d');
+  await terminal.shows('read escape sequence');
+  const { code, isRestored } = await terminal.ends();
+  assert.equal(code, 1);
+  assert.ok(isRestored, 'the terminal is as it was');
+});
+
+test('exec -it ends with the exit code of the command', { skip }, async () => {
+  using engine = await start();
+  using terminal = open(engine, 'exec', '-it', 'web', 'sh');
+  await terminal.shows('ready\r\n');
+  terminal.type('q');
+  const { code, isRestored } = await terminal.ends();
+  assert.equal(code, 3);
+  assert.ok(isRestored, 'the terminal is as it was');
+});
+
+test('pull draws its progress as docker does', { skip: skip || (!hasDocker && 'no docker client here') }, async () => {
+  using engine = await start();
+  using own = open(engine, 'pull', 'busybox');
+  using docker = new Terminal(['docker', '-H', `unix://${engine.socket}`, 'pull', 'busybox'], env);
+  assert.equal((await own.ends()).output, (await docker.ends()).output);
+});
+
+test('signals are passed on to the container, until the user insists', async () => {
+  using engine = await start();
+  const [path, ...args] = gantryProgram;
+  const child = spawn(path, [...args, '-H', `unix://${engine.socket}`, 'run', 'patient'], {
+    env,
+    stdio: ['ignore', 'pipe', 'pipe'],
+  });
+  const ended = new Promise<number | null>((resolve) => child.on('close', resolve));
+  await new Promise((resolve) => child.stdout.once('data', resolve));
+  child.kill('SIGHUP');
+  const kill = await engine.sees('kill');
+  assert.deepEqual(kill.query, { signal: ['HUP'] });
+  child.kill('SIGTERM');
+  assert.deepEqual((await engine.sees('kill')).query, { signal: ['TERM'] });
+  for (let insist = 0; insist < 3; insist++) {
+    child.kill('SIGINT');
+    if (insist < 2) await engine.sees('kill');
+  }
+  assert.equal(await ended, 1);
+});
