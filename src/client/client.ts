@@ -9,11 +9,8 @@ import { ApiError, ConnectionError } from './errors.ts';
 import { connect } from './socket.ts';
 import type { ByteSocket } from './socket.ts';
 
-/**
- * The newest version of the Engine API that this client asks for, and the oldest. From 1.52 on engines leave out fields
- * that templates of users name, such as `.NetworkSettings.IPAddress`; nothing that this client shows needs more.
- */
-export const newestApiVersion = '1.51';
+/** The newest version of the Engine API that this client speaks, and the oldest. */
+export const newestApiVersion = '1.55';
 export const oldestApiVersion = '1.24';
 
 export type QueryValue = string | number | boolean | undefined | readonly string[];

@@ -96,9 +96,6 @@ async function versionsOf(peers: readonly Peer[]): Promise<Record<string, string
   return versions;
 }
 
-/** Keeps every single value, after each case: a run that is broken off is not lost. */
-const save = (result: BenchResult): Promise<void> => writeFile(values.json, `${JSON.stringify(result, null, 2)}\n`);
-
 /** Puts the tables between the two marks of docs/benchmarks.md. */
 async function writeReport(report: string): Promise<void> {
   const file = join(repository, 'docs/benchmarks.md');
@@ -112,9 +109,6 @@ async function writeReport(report: string): Promise<void> {
 
 async function main(): Promise<void> {
   await using stack = new AsyncDisposableStack();
-  for (const signal of ['SIGINT', 'SIGTERM'] as const) {
-    process.once(signal, () => void stack.disposeAsync().finally(() => process.exit(130)));
-  }
   const names = ['gantry', ...values.peers.split(',').filter((name) => name !== '')] as PeerName[];
   const peers: Peer[] = [];
   for (const name of names) peers.push(stack.use(await startPeer(name)));
@@ -143,7 +137,6 @@ async function main(): Promise<void> {
   for (const one of cases.filter(({ name }) => wanted(name))) {
     note(one.name);
     await measureCase(one, peers, images, result);
-    await save(result);
   }
   if (wanted('clients')) {
     note('clients');
@@ -152,7 +145,7 @@ async function main(): Promise<void> {
   const loop = await readEventLoop(gantry).catch(() => undefined);
   if (loop !== undefined) result.eventLoopMs = loop;
   result.load[1] = currentLoad();
-  await save(result);
+  await writeFile(values.json, `${JSON.stringify(result, null, 2)}\n`);
   const report = renderReport(result);
   console.log(report);
   if (values.write) await writeReport(report);

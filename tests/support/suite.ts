@@ -12,6 +12,8 @@ import { eventually } from './wait.ts';
 export interface SuiteOptions extends EngineOptions {
   /** Images that are loaded before the first test; the first one is also run, so that everything lazy is there. */
   readonly images?: readonly [ImageName, ...ImageName[]];
+  /** Runtimes that tests use besides the default one: each has a folder from its first container on. */
+  readonly runtimes?: readonly string[];
   readonly skip?: string | false;
 }
 
@@ -32,7 +34,7 @@ export function engineSuite(name: string, options: SuiteOptions, define: (engine
       engine = await startEngine(options);
       const images = options.images ?? ['busybox'];
       await engine.load(...images);
-      await warmUp(engine, (await testImage(images[0])).name);
+      await warmUp(engine, (await testImage(images[0])).name, options.runtimes ?? []);
       keep = await imageIds(engine);
       stock = await settledStock(engine);
     });
@@ -50,9 +52,9 @@ export function engineSuite(name: string, options: SuiteOptions, define: (engine
 const proxySocket = 'resolver.sock';
 
 /** Uses once what an engine makes at its first use and keeps: pools of namespaces, the process behind published ports. */
-async function warmUp(engine: TestEngine, image: string): Promise<void> {
+async function warmUp(engine: TestEngine, image: string, runtimes: readonly string[]): Promise<void> {
   const published = await engine.dockerOk(['run', '-d', '--publish=80', image, 'sleep', '1000']);
-  const first = [['--network=none'], ['--volume=/var/warm']];
+  const first = [['--network=none'], ['--volume=/var/warm'], ...runtimes.map((name) => [`--runtime=${name}`])];
   await Promise.all(first.map((options) => engine.dockerOk(['run', '--rm', ...options, image, 'true'])));
   if (!isOracle()) await eventually('the proxy process serves', () => exists(join(engine.paths.execRoot, proxySocket)));
   await engine.dockerOk(['rm', '-f', published]);

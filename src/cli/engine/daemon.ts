@@ -15,7 +15,9 @@ export const daemon = defineCommand({
 /** Replaces this process by the engine, where the runtime can; else stays in front of it, passing signals and exit on. */
 async function becomeEngine({ path, args }: EngineProgram, flags: readonly string[]): Promise<number> {
   const all = [...args, ...flags];
-  process.execve?.(path, [path, ...all], process.env as Record<string, string>);
+  if (typeof process.execve === 'function' && process.versions['bun'] === undefined) {
+    process.execve(path, [path, ...all], process.env as Record<string, string>);
+  }
   const { spawn } = await import('node:child_process');
   const child = spawn(path, all, { stdio: 'inherit' });
   for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP', 'SIGQUIT', 'SIGUSR1', 'SIGUSR2'] as const) {
