@@ -1,6 +1,7 @@
 import { formatTime } from '../base/clock.ts';
-import type { ContainerInspect, EndpointSettings, MountPoint, NetworkSettingsView } from '../spec/engine/container.ts';
+import type { ContainerInspect, MountPoint, NetworkSettingsView } from '../spec/engine/container.ts';
 import { type ContainerContext, dataDirectory, logPath } from './context.ts';
+import { noEndpoint, viewEndpoints } from './endpoints.ts';
 import type { ContainerEntry } from './entry.ts';
 import { joinedContainer } from './start/namespaces.ts';
 import { viewState } from './state.ts';
@@ -16,7 +17,7 @@ export async function inspectContainer(
   const [path = '', ...args] = [...(config.Entrypoint ?? []), ...(config.Cmd ?? [])];
   const usage = options.size ? await ctx.snapshots.usage(entry.id) : undefined;
   const files = dataDirectory(ctx, fileOwner(ctx, entry).id);
-  const execs = [...entry.execs.values()].filter((exec) => exec.phase === 'running').map((exec) => exec.id);
+  const execs = [...entry.execs.values()].filter((exec) => exec.phase !== 'ended').map((exec) => exec.id);
   return {
     Id: entry.id,
     Created: formatTime(record.createdNs),
@@ -70,36 +71,11 @@ export function viewMounts(ctx: ContainerContext, entry: ContainerEntry): MountP
   }));
 }
 
-const noEndpoint: Pick<
-  EndpointSettings,
-  | 'EndpointID'
-  | 'Gateway'
-  | 'GlobalIPv6Address'
-  | 'GlobalIPv6PrefixLen'
-  | 'IPAddress'
-  | 'IPPrefixLen'
-  | 'IPv6Gateway'
-  | 'MacAddress'
-> = {
-  EndpointID: '',
-  Gateway: '',
-  GlobalIPv6Address: '',
-  GlobalIPv6PrefixLen: 0,
-  IPAddress: '',
-  IPPrefixLen: 0,
-  IPv6Gateway: '',
-  MacAddress: '',
-};
-
-/** Addresses are shown only while it runs; afterwards the networks stay with empty addresses, as in Docker. */
 function viewNetwork(entry: ContainerEntry): NetworkSettingsView {
   const { record } = entry;
   const { sandbox } = record;
   const isUp = record.state.phase === 'running';
-  const endpoints = sandbox?.endpoints ?? record.endpoints;
-  const networks = Object.fromEntries(
-    Object.entries(endpoints).map(([name, endpoint]) => [name, isUp ? endpoint : { ...endpoint, ...noEndpoint }]),
-  );
+  const networks = viewEndpoints(entry);
   const {
     EndpointID,
     Gateway,

@@ -3,6 +3,7 @@ import { isHex64 } from '../base/ids.ts';
 import type { ContainerSummary, PortMap, PortSummary } from '../spec/engine/container.ts';
 import { type Filters, filterValues, labelsMatch, patternFilter } from '../spec/engine/filters.ts';
 import type { ContainerContext } from './context.ts';
+import { viewEndpoints } from './endpoints.ts';
 import type { ContainerEntry } from './entry.ts';
 import { viewMounts } from './inspect.ts';
 import { describeState } from './status.ts';
@@ -79,8 +80,8 @@ function matcher(ctx: ContainerContext, filters: Filters): Test {
   any('exited', (value, { record }) => record.state.phase === 'exited' && record.state.exitCode === Number(value));
   any('ancestor', (value, entry) => isAncestor(value, entry));
   any('volume', (value, { record }) => record.mounts.some((m) => m.name === value || m.destination === value));
-  any('network', (value, { record }) =>
-    Object.entries(record.sandbox?.endpoints ?? {}).some(([name, end]) => name === value || end.NetworkID === value),
+  any('network', (value, entry) =>
+    Object.entries(viewEndpoints(entry)).some(([name, end]) => name === value || end.NetworkID === value),
   );
   any('health', (value) => value === 'none');
   any('is-task', (value) => value === 'false' || value === '0');
@@ -122,7 +123,7 @@ async function summarize(ctx: ContainerContext, entry: ContainerEntry, size: boo
       NetworkMode: hostConfig.NetworkMode,
       ...(hostConfig.Annotations === undefined ? {} : { Annotations: hostConfig.Annotations }),
     },
-    NetworkSettings: { Networks: record.sandbox?.endpoints ?? {} },
+    NetworkSettings: { Networks: viewEndpoints(entry) },
     Mounts: viewMounts(ctx, entry),
   };
 }
