@@ -9,12 +9,13 @@ export interface EngineProgram {
 }
 
 /**
- * Finds the engine: `gantryd` beside the compiled command (installed, or build/bin of a checkout), else its source, run
- * by the Node that runs this command. @throws CliError that says where it was looked for.
+ * Finds the engine: `gantryd` beside the compiled command (installed, or build/bin of a checkout), in build/bin when this
+ * is the bundle for Node, else its source, run by the Node that runs this command. @throws CliError that says where it was looked for.
  */
 export function findEngine(): EngineProgram {
   const beside = join(dirname(realpathSync(process.execPath)), 'gantryd');
-  if (existsSync(beside)) return { path: beside, args: [] };
+  const bundled = join(import.meta.dirname, '../bin/gantryd');
+  for (const path of [beside, bundled]) if (existsSync(path)) return { path, args: [] };
   const source = join(import.meta.dirname, '../../bin/gantryd.ts');
   const isNode = process.versions['bun'] === undefined;
   if (isNode && existsSync(source)) {

@@ -1,7 +1,10 @@
+import { delay } from '../../base/async.ts';
 import type { Scope } from '../../base/scope.ts';
 import { main } from '../main.ts';
 import type { Output } from '../output.ts';
 import type { Session } from '../session.ts';
+
+const patienceMs = 5_000;
 
 interface Step {
   /** The words of a gantry command. */
@@ -51,7 +54,12 @@ export class Tour {
   async step(what: string, { args, shown, undo }: Step): Promise<string> {
     this.announce(what, shown ?? `docker ${args.join(' ')}`);
     undo?.scope.defer(async () => void (await this.#run(undo.args)));
-    const { code, out, err } = await this.unlessInterrupted(this.#run(args));
+    const running = this.#run(args);
+    const { code, out, err } = await this.unlessInterrupted(running).catch(async (error: unknown) => {
+      // What is under way is let end, within limits: then it can be taken back.
+      await Promise.race([running.catch(() => undefined), delay(patienceMs)]);
+      throw error;
+    });
     this.show(out);
     if (code === 0) {
       this.show(err);

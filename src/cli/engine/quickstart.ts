@@ -1,4 +1,5 @@
 import { messageOf } from '../../base/errors.ts';
+import { randomHex64 } from '../../base/ids.ts';
 import { Scope } from '../../base/scope.ts';
 import { defineCommand, noArguments } from '../command.ts';
 import { CliError } from '../errors.ts';
@@ -7,8 +8,10 @@ import { answers, startPrivateEngine } from './_private-engine.ts';
 import { Tour } from './_tour.ts';
 import type { Session } from '../session.ts';
 
-const image = 'gantry-quickstart:latest';
-const name = 'gantry-quickstart';
+/** Names that nobody else has: what the tour removes at its end is its own. */
+const mark = randomHex64().slice(0, 6);
+const image = `gantry-quickstart:${mark}`;
+const name = `gantry-quickstart-${mark}`;
 
 export const quickstart = defineCommand({
   usage: '',
