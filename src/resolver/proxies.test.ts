@@ -98,7 +98,7 @@ test('answers to datagrams go back to who asked, by way of the next target too',
   const hostPort = await freePort();
   const targets = ['first', 'second'].map((name) => {
     const socket = createSocket('udp4');
-    socket.on('message', (bytes, from) => socket.send(`${name} ${bytes}`, from.port, from.address));
+    socket.on('message', (bytes, from) => socket.send(`${name} ${bytes.toString()}`, from.port, from.address));
     return socket.bind(0, '127.0.0.1');
   });
   const clients = [createSocket('udp6'), createSocket('udp6')];
