@@ -75,7 +75,9 @@ async function mountAndConnect(
   const { record } = entry;
   const joins = joinedContainer(ctx, record.hostConfig.NetworkMode) !== undefined;
   const [rootfs, network] = await Promise.allSettled([
-    scope.acquire(ctx.snapshots.mount(entry.id, engineTargets), () => ctx.snapshots.unmount(entry.id)),
+    scope.acquire(ctx.snapshots.mount(entry.id, engineTargets, { passing: record.hostConfig.AutoRemove }), () =>
+      ctx.snapshots.unmount(entry.id),
+    ),
     joins
       ? undefined
       : scope.acquire(ctx.networks.open(sandboxRequest(entry)), async (open) => {

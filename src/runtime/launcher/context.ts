@@ -1,10 +1,8 @@
-import { readdirSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import type { ContainerId } from '../../base/ids.ts';
 import type { Logger } from '../../base/log.ts';
 import type { ExitStatus } from '../../spec/contract/launch.ts';
 import type { CgroupLayout } from '../../sys/cgroup/layout.ts';
-import { systemCode } from '../../sys/ffi/errors.ts';
 import type { ProcessIdentity } from '../../sys/process/pidfd.ts';
 import type { MonitorRequest } from '../monitor/conmon.ts';
 import type { MonitorStdio } from '../monitor/stdio.ts';
@@ -73,19 +71,6 @@ export const monitorRequest = (
 });
 
 /** Files that a monitor leaves in its directory; a new monitor would stumble over the FIFOs. */
-const monitorFiles = new Set(['attach', 'ctl', 'winsz', 'pidfile', 'monitor', 'monitor.log', 'oom']);
+const monitorFileNames = ['attach', 'ctl', 'winsz', 'pidfile', 'monitor', 'monitor.log', 'oom'];
 
-/** The exec root is the engine's own and in memory (/run): its few small files are handled without a trip to a thread. */
-export function removeMonitorFiles(directory: string): void {
-  let names: string[];
-  try {
-    names = readdirSync(directory);
-  } catch (error) {
-    if (systemCode(error) === 'ENOENT') return;
-    throw error;
-  }
-  for (const name of names) if (monitorFiles.has(name)) removeFile(join(directory, name));
-}
-
-/** Deletes a file of the exec root; no error when there is none. */
-export const removeFile = (path: string): void => rmSync(path, { force: true });
+export const monitorFiles = (directory: string): string[] => monitorFileNames.map((name) => join(directory, name));

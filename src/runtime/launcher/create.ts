@@ -1,11 +1,11 @@
-import { existsSync, writeFileSync } from 'node:fs';
+import { existsSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { delay } from '../../base/async.ts';
 import { EngineError, internal } from '../../base/errors.ts';
 import { type LaunchedContainer, LaunchError, type LaunchRequest } from '../../spec/contract/launch.ts';
 import { processStartTime } from '../../sys/process/pidfd.ts';
 import { type Monitor, startContainerMonitor } from '../monitor/conmon.ts';
-import { removeExitFile } from '../monitor/exit-file.ts';
+import { exitFile } from '../monitor/exit-file.ts';
 import type { MonitorReport } from '../monitor/reports.ts';
 import { MonitorStdio } from '../monitor/stdio.ts';
 import { serializeSpec } from '../oci/serialize.ts';
@@ -14,8 +14,8 @@ import {
   exitsDirectory,
   type LauncherContext,
   type LiveContainer,
+  monitorFiles,
   monitorRequest,
-  removeMonitorFiles,
   runtimeRoot,
 } from './context.ts';
 import { deleteContainer } from './delete.ts';
@@ -33,8 +33,10 @@ export async function createContainer(context: LauncherContext, request: LaunchR
   const { spec, warnings } = await buildContainerSpec(request, context.host);
   for (const warning of warnings) context.log.warn(warning, { container: request.id });
   await removeRemains(context, request, runtime);
-  removeMonitorFiles(request.directory);
-  removeExitFile(exitsDirectory(context), request.id);
+  // The exec root is in memory (/run): a few small files are handled without a trip to a thread.
+  for (const path of [...monitorFiles(request.directory), exitFile(exitsDirectory(context), request.id)]) {
+    rmSync(path, { force: true });
+  }
   writeFileSync(join(request.directory, 'config.json'), serializeSpec(spec), { mode: 0o600 });
   const monitor = await startMonitor(context, request, runtime);
   try {

@@ -1,16 +1,10 @@
-import { rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { delay } from '../../base/async.ts';
 import { isHex64, type ContainerId } from '../../base/ids.ts';
 import { killCgroup, removeCgroup } from '../../sys/cgroup/cgroup.ts';
-import { removeExitFile } from '../monitor/exit-file.ts';
-import {
-  exitsDirectory,
-  type LauncherContext,
-  type MonitorHandle,
-  removeMonitorFiles,
-  runtimeRoot,
-} from './context.ts';
+import { removeTrees } from '../../sys/file/place.ts';
+import { exitFile } from '../monitor/exit-file.ts';
+import { exitsDirectory, type LauncherContext, type MonitorHandle, monitorFiles, runtimeRoot } from './context.ts';
 import { cgroupOf, recordedMonitor } from './exit.ts';
 import type { Runtime } from './runtimes.ts';
 import { runRuntime } from './start.ts';
@@ -32,12 +26,11 @@ export async function deleteContainer(
   await endMonitor(live?.monitor ?? (await recordedMonitor(directory)));
   live?.stdio?.finish();
   const runtime = live?.runtime ?? (await context.runtimes.find(runtimeName).catch(() => undefined));
-  if (runtime !== undefined) await deleteState(context, runtime, id);
+  const state = runtime === undefined ? [] : await deletedState(context, runtime, id);
+  await removeTrees([...state, ...monitorFiles(directory), exitFile(exitsDirectory(context), id)]);
   if (!emptied && !(await removeCgroup(context.layout, cgroup))) {
     context.log.warn('a cgroup is still busy', { container: id, cgroup });
   }
-  removeMonitorFiles(directory);
-  removeExitFile(exitsDirectory(context), id);
   context.live.delete(id);
 }
 
@@ -56,14 +49,15 @@ async function endMonitor(monitor: MonitorHandle): Promise<void> {
 /**
  * `runtime delete` removes the cgroup and the state directory. For known versions that is done here: 0.5 ms instead of
  * 4 to 6. Where the runtime itself cannot, its directory goes all the same, or the id could never be used again.
+ * Gives what is left to be deleted.
  */
-async function deleteState(context: LauncherContext, runtime: Runtime, id: ContainerId): Promise<void> {
-  if (!isHex64(id)) return;
+async function deletedState(context: LauncherContext, runtime: Runtime, id: ContainerId): Promise<string[]> {
+  if (!isHex64(id)) return [];
   const state = join(runtimeRoot(context, runtime), id);
   if (runtime.exact === undefined) {
     const result = await runRuntime(context, runtime, ['delete', '--force', id]);
     if (result.code !== 0)
       context.log.debug('runtime delete failed', { container: id, reason: result.stderr.toString() });
   }
-  rmSync(state, { recursive: true, force: true });
+  return [state];
 }

@@ -2,6 +2,7 @@ import { mkdirSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { systemClock } from '../../base/clock.ts';
 import { type ExecRequest, type ExitStatus, type LaunchedExec, LaunchError } from '../../spec/contract/launch.ts';
+import { removeTrees } from '../../sys/file/place.ts';
 import { type ExecMonitor, startExecMonitor } from '../monitor/conmon.ts';
 import { MonitorStdio } from '../monitor/stdio.ts';
 import { serializeSpec } from '../oci/serialize.ts';
@@ -23,7 +24,7 @@ export async function execInContainer(context: LauncherContext, request: ExecReq
   try {
     writeFileSync(join(directory, 'process.json'), serializeSpec(process), { mode: 0o600 });
     const monitor = await startMonitor(context, request, runtime, directory);
-    return await runExec(request, monitor, directory);
+    return await runExec(context, request, monitor, directory);
   } catch (error) {
     rmSync(directory, { recursive: true, force: true });
     throw error;
@@ -48,7 +49,12 @@ const startMonitor = (
     openStdin: request.process.openStdin,
   });
 
-async function runExec(request: ExecRequest, monitor: ExecMonitor, directory: string): Promise<LaunchedExec> {
+async function runExec(
+  context: LauncherContext,
+  request: ExecRequest,
+  monitor: ExecMonitor,
+  directory: string,
+): Promise<LaunchedExec> {
   let stdio: MonitorStdio | undefined;
   try {
     if (!(await monitor.attachable)) throw new LaunchError(128, 'OCI runtime exec failed: the monitor did not start');
@@ -59,7 +65,7 @@ async function runExec(request: ExecRequest, monitor: ExecMonitor, directory: st
     if (report === undefined || report.data <= 0)
       throw execFailure(report?.message ?? '', request.process.args[0] ?? '');
     stdio.markStarted();
-    const exited = execEnd(monitor, stdio, directory);
+    const exited = execEnd(context, monitor, stdio, directory);
     return { pid: report.data, stdio, exited };
   } catch (error) {
     // The sinks stay the caller's: it has something to say to them.
@@ -75,13 +81,21 @@ async function runExec(request: ExecRequest, monitor: ExecMonitor, directory: st
 }
 
 /** The exit code is known before the clients hear of the end: docker asks for it at once. */
-async function execEnd(monitor: ExecMonitor, stdio: MonitorStdio, directory: string): Promise<ExitStatus> {
+async function execEnd(
+  context: LauncherContext,
+  monitor: ExecMonitor,
+  stdio: MonitorStdio,
+  directory: string,
+): Promise<ExitStatus> {
   const report = await monitor.sync.next();
   const finishedNs = systemClock.nowNs();
   await monitor.process.exited;
   await stdio.drained;
   monitor.sync.close();
-  rmSync(directory, { recursive: true, force: true });
+  // The clients need not wait for that; what an engine's end leaves goes with the container.
+  removeTrees([directory]).catch((failure: unknown) =>
+    context.log.warn('the files of an exec could not be deleted', { directory, failure }),
+  );
   stdio.finish();
   return { code: report === undefined ? 128 + SIGKILL : report.data & 0xff, oomKilled: false, finishedNs };
 }

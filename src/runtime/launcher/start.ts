@@ -1,4 +1,4 @@
-import { closeSync, constants, openSync, readSync, writeSync } from 'node:fs';
+import { closeSync, constants, openSync, readSync, rmSync, writeSync } from 'node:fs';
 import { join } from 'node:path';
 import type { ContainerId } from '../../base/ids.ts';
 import { closeFd, openFd } from '../../sys/ffi/descriptor.ts';
@@ -6,7 +6,7 @@ import { systemCode } from '../../sys/ffi/errors.ts';
 import { pollOnce, READABLE } from '../../sys/poll/poll.ts';
 import { processEnded } from '../../sys/process/pidfd.ts';
 import { run, type RunResult } from '../../sys/process/run.ts';
-import { hiddenMounts, type LauncherContext, type LiveContainer, removeFile, runtimeRoot } from './context.ts';
+import { hiddenMounts, type LauncherContext, type LiveContainer, runtimeRoot } from './context.ts';
 import { createFailure } from './failure.ts';
 import type { Runtime } from './runtimes.ts';
 
@@ -18,8 +18,8 @@ import type { Runtime } from './runtimes.ts';
 export async function startContainer(context: LauncherContext, id: ContainerId, live: LiveContainer): Promise<void> {
   const { runtime } = live;
   const fifo = join(runtimeRoot(context, runtime), id, 'exec.fifo');
-  if (runtime.exact === 'crun' && startByWriting(fifo)) return removeFile(fifo);
-  if (runtime.exact === 'runc' && (await startByReading(fifo, live))) return removeFile(fifo);
+  if (runtime.exact === 'crun' && startByWriting(fifo)) return rmSync(fifo, { force: true });
+  if (runtime.exact === 'runc' && (await startByReading(fifo, live))) return rmSync(fifo, { force: true });
   const result = await runRuntime(context, runtime, ['start', id]);
   if (result.code !== 0) throw createFailure(runtime.name, result.stderr.toString(), '');
 }

@@ -4,7 +4,7 @@ import { type ContainerId, isHex64 } from '../../base/ids.ts';
 import { childCgroups, killCgroup, removeCgroup } from '../../sys/cgroup/cgroup.ts';
 import { systemCode } from '../../sys/ffi/errors.ts';
 import { processEnded, processStartTime, signalProcess } from '../../sys/process/pidfd.ts';
-import { removeExitFile } from '../monitor/exit-file.ts';
+import { exitFile } from '../monitor/exit-file.ts';
 import { exitsDirectory, type LauncherContext } from './context.ts';
 
 const SIGKILL = 9;
@@ -24,7 +24,7 @@ export async function sweepUnknown(context: LauncherContext, known: ReadonlySet<
     await removeCgroup(context.layout, `${parent}/${id}`);
   }
   for (const name of await entries(exitsDirectory(context))) {
-    if (unknown(name)) removeExitFile(exitsDirectory(context), name);
+    if (unknown(name)) await rm(exitFile(exitsDirectory(context), name), { force: true });
   }
   for (const root of await entries(context.stateDirectory)) {
     if (!root.startsWith('runtime-')) continue;

@@ -1,4 +1,4 @@
-import { readFileSync, rmSync, statSync } from 'node:fs';
+import { readFileSync, statSync } from 'node:fs';
 import { systemCode } from '../../sys/ffi/errors.ts';
 
 export interface RecordedExit {
@@ -7,9 +7,12 @@ export interface RecordedExit {
   readonly finishedNs: bigint;
 }
 
+/** Where a monitor writes the exit code of the container `id`. */
+export const exitFile = (exits: string, id: string): string => `${exits}/${id}`;
+
 /** What a monitor wrote when its container ended: the code in decimal; undefined when there is nothing (yet). */
 export function readExitFile(exits: string, id: string): RecordedExit | undefined {
-  const path = `${exits}/${id}`;
+  const path = exitFile(exits, id);
   try {
     const text = readFileSync(path, 'latin1');
     const { mtimeNs } = statSync(path, { bigint: true });
@@ -20,6 +23,3 @@ export function readExitFile(exits: string, id: string): RecordedExit | undefine
     throw error;
   }
 }
-
-/** Forgets it; no error when there is none. */
-export const removeExitFile = (exits: string, id: string): void => rmSync(`${exits}/${id}`, { force: true });

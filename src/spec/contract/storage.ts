@@ -11,8 +11,10 @@ export interface Snapshots {
    * Mounts it and returns the absolute path of the root. Mounting twice gives the same path.
    * `guard` names directories (`dev`, `proc`, `sys`) that must be real directories in the mounted root: where the
    * image has a link or a file there, an empty directory is put into the writable layer first.
+   * `passing`: nobody wants what is written after a power failure (a container with `--rm`); it is never synced then,
+   * neither for a process that asks nor at the unmount.
    */
-  mount(id: ContainerId, guard: readonly string[]): Promise<string>;
+  mount(id: ContainerId, guard: readonly string[], options?: { readonly passing?: boolean }): Promise<string>;
   /** Unmounts it, when it is mounted; the writable layer stays. */
   unmount(id: ContainerId): Promise<void>;
   /** Deletes the writable layer, unmounting it first; deleting what does not exist is no error. */

@@ -33,7 +33,7 @@ export class LayerStacks {
   /** Mounts `layers` (lowest first) below `at.upper` at `at.target`; gives the layers that the mount holds. */
   async mount(
     layers: readonly DiffId[],
-    at: { readonly upper: string; readonly work: string; readonly target: string },
+    at: { readonly upper: string; readonly work: string; readonly target: string; readonly volatile: boolean },
     guard: readonly string[],
   ): Promise<readonly MountedLayer[]> {
     await using scope = new Scope();
@@ -49,7 +49,7 @@ export class LayerStacks {
       makeTarget: true,
       // Without it runtimes as packaged follow a link that an image has at /dev, /proc or /sys, and write into the host.
       realDirectories: guard.map((name) => ({ name, make: unguarded.has(name) })),
-      options: overlayOptions,
+      options: at.volatile ? [...overlayOptions, 'volatile'] : overlayOptions,
     });
     scope.commit();
     return held;

@@ -80,11 +80,12 @@ class OverlaySnapshots implements OwnedSnapshots {
     });
   }
 
-  mount(id: ContainerId, guard: readonly string[]): Promise<string> {
+  mount(id: ContainerId, guard: readonly string[], options: { readonly passing?: boolean } = {}): Promise<string> {
     return this.#order.run(id, async () => {
       const snapshot = this.#get(id);
       const target = this.#targetOf(id);
-      snapshot.held ??= await this.#stacks.mount(snapshot.layers, { ...snapshot.paths, target }, guard);
+      const at = { ...snapshot.paths, target, volatile: options.passing ?? false };
+      snapshot.held ??= await this.#stacks.mount(snapshot.layers, at, guard);
       return target;
     });
   }

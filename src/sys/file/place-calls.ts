@@ -3,6 +3,7 @@ import {
   chmodSync,
   closeSync,
   constants,
+  existsSync,
   mkdirSync,
   openSync,
   readdirSync,
@@ -79,7 +80,7 @@ function placeFile({ path, text, mode }: PlacedFile): number {
 const mostEntries = 512;
 
 /**
- * Deletes trees of the engine's own (nobody else changes them meanwhile); links are deleted, never followed, and what
+ * Deletes files and trees of the engine's own (nobody else changes them meanwhile); links are deleted, never followed, and what
  * does not exist is no error. Gives those that were not deleted, whole or in part: too large, or not to be deleted.
  */
 export function removeSmallTrees(paths: readonly string[]): string[] {
@@ -88,9 +89,20 @@ export function removeSmallTrees(paths: readonly string[]): string[] {
     try {
       return !removeDirectory(Buffer.from(path), budget);
     } catch (error) {
-      return systemCode(error) !== 'ENOENT';
+      if (systemCode(error) === 'ENOTDIR') return !removeFile(path);
+      // A name inside may have vanished just now.
+      return systemCode(error) !== 'ENOENT' || existsSync(path);
     }
   });
+}
+
+function removeFile(path: string): boolean {
+  try {
+    unlinkSync(path);
+    return true;
+  } catch (error) {
+    return systemCode(error) === 'ENOENT';
+  }
 }
 
 const slash = Buffer.from('/');

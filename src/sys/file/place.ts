@@ -26,7 +26,7 @@ export async function place(placement: Placement): Promise<void> {
   }
 }
 
-/** Deletes directories with everything in them; what does not exist is no error. Links are deleted, never followed. */
+/** Deletes files, and directories with everything in them; what does not exist is no error. Links are deleted, never followed. */
 export async function removeTrees(paths: readonly string[]): Promise<void> {
   const left = await callBlocking('removeSmallTrees', paths);
   await Promise.all(left.map((path) => rm(path, { recursive: true, force: true })));

@@ -31,6 +31,10 @@ let appendsLayers: boolean | undefined;
 /** Mounts an overlay. Any number of layers up to the kernel's 500. */
 export function mountOverlaySync(request: OverlayRequest): void {
   if (request.upper !== undefined) makeRealDirectories(request.upper, request.realDirectories ?? []);
+  if (request.work !== undefined && request.options?.includes('volatile') === true) {
+    // The mark of an earlier volatile mount: the kernel takes it for one that a power failure ended.
+    rmSync(`${request.work}/work/incompat`, { recursive: true, force: true });
+  }
   if (request.makeTarget === true) mkdirSync(request.target, { recursive: true, mode: 0o700 });
   if (appendsLayers !== false) {
     try {
