@@ -6,7 +6,8 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import test from 'node:test';
 import type { TestContext } from 'node:test';
-import { compareVersions, EngineClient, pathPart, queryText, readText } from './client.ts';
+import { EngineClient, readText } from './client.ts';
+import { compareVersions, pathPart, queryText } from './target.ts';
 import { ApiError, ConnectionError } from './errors.ts';
 
 async function serve(t: TestContext, listener: RequestListener): Promise<{ client: EngineClient; server: Server }> {
@@ -68,6 +69,13 @@ test('a body is streamed, and an answer that comes before its end is taken', asy
   }
   assert.equal(await client.text('POST', '/load', { body: body() }), String(50 * 65_536));
   await assert.rejects(client.text('POST', '/early', { body: body() }), /no$/);
+});
+
+test('a connection that the engine closed while it was idle is replaced', async (t) => {
+  const { client, server } = await serve(t, (_, response) => void response.end('ok'));
+  assert.equal(await client.text('GET', '/x'), 'ok');
+  server.closeIdleConnections();
+  assert.equal(await client.text('POST', '/x', { body: { a: 1 } }), 'ok');
 });
 
 test('aborting ends a stream that goes on', async (t) => {

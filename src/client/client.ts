@@ -1,13 +1,15 @@
 import { orAborted } from '../base/async.ts';
 import { concatBytes } from '../base/stream.ts';
 import type { ByteStream } from '../base/stream.ts';
-import { requestHead, ResponseReader } from './_http1.ts';
+import { Connections } from './_connections.ts';
+import type { Connection } from './_connections.ts';
+import { requestHead } from './_http1.ts';
 import type { ResponseHead } from './_http1.ts';
 import { formatEndpoint } from './endpoint.ts';
 import type { Endpoint } from './endpoint.ts';
-import { ApiError, ConnectionError } from './errors.ts';
-import { connect } from './socket.ts';
+import { ApiError } from './errors.ts';
 import type { ByteSocket } from './socket.ts';
+import { compareVersions, queryText } from './target.ts';
 
 /** The newest version of the Engine API that this client speaks, and the oldest. */
 export const newestApiVersion = '1.55';
@@ -54,23 +56,17 @@ export interface Ping {
   readonly headers: ReadonlyMap<string, string>;
 }
 
-interface Connection {
-  readonly socket: ByteSocket;
-  readonly reader: ResponseReader;
-}
-
 /** Speaks HTTP/1.1 to one engine. Idle connections are kept and used again; `close` drops them. */
 export class EngineClient {
   readonly endpoint: Endpoint;
   readonly #options: ClientOptions;
-  readonly #idle: Connection[] = [];
-  /** All that are open, in use or not. */
-  readonly #open = new Set<ByteSocket>();
+  readonly #connections: Connections;
   #version: string | undefined;
   #ping: Promise<Ping> | undefined;
 
   constructor(options: ClientOptions) {
     this.endpoint = options.endpoint;
+    this.#connections = new Connections(options.endpoint);
     this.#options = options;
     this.#version = options.version;
   }
@@ -123,11 +119,11 @@ export class EngineClient {
   /** Takes the connection over after the head, as attach and exec do (`Connection: Upgrade`). */
   async hijack(path: string, options: RequestOptions = {}): Promise<Hijacked> {
     const target = await this.#target(path, options);
-    const connection = this.#idle.pop() ?? (await this.#connect());
-    options.signal?.addEventListener('abort', () => this.#drop(connection), { once: true });
+    const connection = await this.#connections.take();
+    options.signal?.addEventListener('abort', () => this.#connections.drop(connection), { once: true });
     const bytes = options.body === undefined ? undefined : new TextEncoder().encode(JSON.stringify(options.body));
     const head = requestHead('POST', target, {
-      ...this.#headers(options),
+      ...requestHeaders(this.#options, options),
       ...(bytes === undefined ? {} : { 'Content-Type': 'application/json' }),
       'Content-Length': String(bytes?.length ?? 0),
       Connection: 'Upgrade',
@@ -139,7 +135,7 @@ export class EngineClient {
     if (response.status !== 101 && response.status !== 200) {
       const body = connection.reader.body(response);
       const error = await errorOf({ status: response.status, headers: response.headers, body }, path);
-      this.#drop(connection);
+      this.#connections.drop(connection);
       throw error;
     }
     const { socket, reader } = connection;
@@ -148,15 +144,13 @@ export class EngineClient {
       output: reader.raw(),
       write: (chunk) => socket.write(chunk),
       end: () => socket.end(),
-      destroy: () => this.#drop(connection),
+      destroy: () => this.#connections.drop(connection),
     };
   }
 
   /** Drops all connections, those in use too. */
   close(): void {
-    this.#idle.length = 0;
-    for (const socket of this.#open) socket.destroy();
-    this.#open.clear();
+    this.#connections.close();
   }
 
   async #target(path: string, options: RequestOptions): Promise<string> {
@@ -164,74 +158,22 @@ export class EngineClient {
     return prefix + path + queryText(options.query);
   }
 
-  #headers(options: RequestOptions): Record<string, string> {
-    const { endpoint } = this;
-    return {
-      Host: endpoint.kind === 'unix' ? 'api.moby.localhost' : `${endpoint.host}:${endpoint.port}`,
-      'User-Agent': this.#options.userAgent ?? 'Gantry-Client (linux)',
-      ...this.#options.headers,
-      ...options.headers,
-    };
-  }
-
-  async #connect(): Promise<Connection> {
-    try {
-      const socket = await connect(this.endpoint);
-      this.#open.add(socket);
-      return { socket, reader: new ResponseReader(socket) };
-    } catch (error) {
-      throw connectionError(formatEndpoint(this.endpoint), error);
-    }
-  }
-
   /** One request and the head of its answer, on an idle connection when there is one. */
   async #exchange(method: string, target: string, options: RequestOptions): Promise<Response> {
     options.signal?.throwIfAborted();
-    let connection = this.#idle.pop();
-    const isReused = connection !== undefined;
-    connection ??= await this.#connect();
-    const head = await orAborted(this.#send(connection, method, target, options), options.signal).catch((error) => {
-      this.#drop(connection);
-      throw error;
-    });
-    if (head === undefined) {
-      this.#drop(connection);
+    const connection = await this.#connections.take();
+    const headers = requestHeaders(this.#options, options);
+    const sent = send(connection, method, target, headers, options.body, options.bodyType);
+    const outcome = await orAborted(sent, options.signal).catch((error: unknown) => ({ error }));
+    if (outcome === undefined || 'error' in outcome) {
+      this.#connections.drop(connection);
       // The engine closed an idle connection just as it was picked up: once more on a new one.
-      if (isReused && !isStream(options.body)) return this.#exchange(method, target, options);
-      throw new Error('unexpected EOF');
+      const mayRetry = connection.isReused && !isStream(options.body) && options.signal?.aborted !== true;
+      if (mayRetry) return this.#exchange(method, target, options);
+      throw outcome === undefined ? new Error('unexpected EOF') : outcome.error;
     }
+    const head = outcome;
     return { status: head.status, headers: head.headers, body: this.#body(connection, method, head, options.signal) };
-  }
-
-  async #send(
-    connection: Connection,
-    method: string,
-    target: string,
-    options: RequestOptions,
-  ): Promise<ResponseHead | undefined> {
-    const { socket, reader } = connection;
-    const headers = this.#headers(options);
-    if (isStream(options.body)) {
-      headers['Content-Type'] = options.bodyType ?? 'application/x-tar';
-      headers['Transfer-Encoding'] = 'chunked';
-      await socket.write(requestHead(method, target, headers));
-      // The engine may answer before it has read everything; a failing upload then is of no interest.
-      const upload = sendChunked(socket, options.body);
-      const answer = reader.head();
-      upload.catch(() => undefined);
-      await Promise.race([answer, upload.then(() => answer)]).catch(() => undefined);
-      return answer;
-    }
-    if (options.body === undefined) {
-      if (method === 'POST') headers['Content-Length'] = '0';
-      await socket.write(requestHead(method, target, headers));
-    } else {
-      const bytes = new TextEncoder().encode(JSON.stringify(options.body));
-      headers['Content-Type'] = options.bodyType ?? 'application/json';
-      headers['Content-Length'] = String(bytes.length);
-      await socket.write(concatBytes([requestHead(method, target, headers), bytes]));
-    }
-    return reader.head();
   }
 
   async *#body(
@@ -240,7 +182,7 @@ export class EngineClient {
     head: ResponseHead,
     signal: AbortSignal | undefined,
   ): AsyncGenerator<Uint8Array, void, undefined> {
-    const onAbort = () => this.#drop(connection);
+    const onAbort = () => this.#connections.drop(connection);
     signal?.addEventListener('abort', onAbort, { once: true });
     let isComplete = false;
     try {
@@ -248,15 +190,52 @@ export class EngineClient {
       isComplete = head.headers.get('connection')?.toLowerCase() !== 'close';
     } finally {
       signal?.removeEventListener('abort', onAbort);
-      if (isComplete) this.#idle.push(connection);
-      else this.#drop(connection);
+      if (isComplete) this.#connections.give(connection);
+      else this.#connections.drop(connection);
     }
   }
+}
 
-  #drop({ socket }: Connection): void {
-    this.#open.delete(socket);
-    socket.destroy();
+function requestHeaders(client: ClientOptions, request: RequestOptions): Record<string, string> {
+  const { endpoint } = client;
+  return {
+    Host: endpoint.kind === 'unix' ? 'api.moby.localhost' : `${endpoint.host}:${endpoint.port}`,
+    'User-Agent': client.userAgent ?? 'Gantry-Client (linux)',
+    ...client.headers,
+    ...request.headers,
+  };
+}
+
+/** Sends one request and waits for the head of its answer; undefined when the connection ended instead. */
+async function send(
+  { socket, reader }: Connection,
+  method: string,
+  target: string,
+  headers: Record<string, string>,
+  body: unknown,
+  bodyType: string | undefined,
+): Promise<ResponseHead | undefined> {
+  if (isStream(body)) {
+    headers['Content-Type'] = bodyType ?? 'application/x-tar';
+    headers['Transfer-Encoding'] = 'chunked';
+    await socket.write(requestHead(method, target, headers));
+    // The engine may answer before it has read everything; a failing upload then is of no interest.
+    const upload = sendChunked(socket, body);
+    const answer = reader.head();
+    upload.catch(() => undefined);
+    await Promise.race([answer, upload.then(() => answer)]).catch(() => undefined);
+    return answer;
   }
+  if (body === undefined) {
+    if (method === 'POST') headers['Content-Length'] = '0';
+    await socket.write(requestHead(method, target, headers));
+    return reader.head();
+  }
+  const bytes = new TextEncoder().encode(JSON.stringify(body));
+  headers['Content-Type'] = bodyType ?? 'application/json';
+  headers['Content-Length'] = String(bytes.length);
+  await socket.write(concatBytes([requestHead(method, target, headers), bytes]));
+  return reader.head();
 }
 
 const isStream = (body: unknown): body is ByteStream =>
@@ -305,43 +284,3 @@ async function errorOf(response: Response, where: string): Promise<ApiError> {
   }
   return new ApiError(response.status, `Error response from daemon: ${message.trim()}`);
 }
-
-function connectionError(endpoint: string, cause: unknown): ConnectionError {
-  const code = (cause as { code?: unknown }).code;
-  if (code === 'EACCES' || code === 'EPERM') {
-    return new ConnectionError(
-      endpoint,
-      `permission denied while trying to connect to the Gantry daemon socket at ${endpoint}`,
-      { cause },
-    );
-  }
-  return new ConnectionError(
-    endpoint,
-    `Cannot connect to the Gantry daemon at ${endpoint}. Is the gantry daemon running?`,
-    { cause },
-  );
-}
-
-/** The query with its question mark; values that are undefined or false are left out, true is `1`. */
-export function queryText(query: Readonly<Record<string, QueryValue>> = {}): string {
-  const parts: string[] = [];
-  const add = (name: string, value: string) => parts.push(`${name}=${encodeURIComponent(value)}`);
-  for (const name of Object.keys(query).sort()) {
-    const value = query[name];
-    if (value === undefined || value === false) continue;
-    if (typeof value === 'object') for (const item of value) add(name, item);
-    else add(name, value === true ? '1' : String(value));
-  }
-  return parts.length === 0 ? '' : `?${parts.join('&')}`;
-}
-
-/** Negative when API version `a` is older than `b`. */
-export function compareVersions(a: string, b: string): number {
-  const [majorA = 0, minorA = 0] = a.split('.').map(Number);
-  const [majorB = 0, minorB = 0] = b.split('.').map(Number);
-  return majorA - majorB || minorA - minorB;
-}
-
-/** A name as a part of a path: slashes, colons and at-signs stay, as Docker's client sends them. */
-export const pathPart = (name: string): string =>
-  encodeURIComponent(name).replaceAll('%2F', '/').replaceAll('%3A', ':').replaceAll('%40', '@');

@@ -16,6 +16,9 @@ const start = (): Promise<FakeEngine> => startFakeEngine(join(folder, `engine-${
 const open = (engine: FakeEngine, ...args: string[]): Terminal =>
   new Terminal([...gantryProgram, '-H', `unix://${engine.socket}`, ...args], env);
 
+const consoleSize = (body: unknown): unknown =>
+  (body as { HostConfig?: { ConsoleSize?: unknown } } | undefined)?.HostConfig?.ConsoleSize;
+
 test('run -it passes every key on, tells the size, and restores the terminal', { skip }, async () => {
   using engine = await start();
   using terminal = open(engine, 'run', '-it', 'busybox');
@@ -35,7 +38,7 @@ test('run -it passes every key on, tells the size, and restores the terminal', {
   const order = requests.map(({ path }) => path.split('/').at(-1));
   assert.deepEqual(order, ['create', 'attach', 'wait', 'start', 'resize']);
   assert.deepEqual(requests.at(-1)?.query, { h: ['33'], w: ['111'] });
-  assert.deepEqual((requests[0]?.body as { HostConfig: { ConsoleSize: unknown } }).HostConfig.ConsoleSize, [33, 111]);
+  assert.deepEqual(consoleSize(requests[0]?.body), [33, 111]);
 });
 
 test('the detach keys leave the container alone', { skip }, async () => {

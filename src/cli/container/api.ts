@@ -1,4 +1,5 @@
-import { pathPart, readText } from '../../client/client.ts';
+import { readText } from '../../client/client.ts';
+import { pathPart } from '../../client/target.ts';
 import type { EngineClient, QueryValue } from '../../client/client.ts';
 import type { ContainerInspect } from '../../spec/engine/container.ts';
 

@@ -1,4 +1,4 @@
-import { pathPart } from '../../client/client.ts';
+import { pathPart } from '../../client/target.ts';
 import type { ContainerInspect } from '../../spec/engine/container.ts';
 import { defineCommand, exactly } from '../command.ts';
 import { CliError } from '../errors.ts';

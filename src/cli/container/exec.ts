@@ -1,4 +1,4 @@
-import { pathPart } from '../../client/client.ts';
+import { pathPart } from '../../client/target.ts';
 import type { ExecInspect } from '../../spec/engine/exec.ts';
 import { atLeast, defineCommand } from '../command.ts';
 import { CliError } from '../errors.ts';

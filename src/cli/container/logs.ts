@@ -1,4 +1,4 @@
-import { pathPart } from '../../client/client.ts';
+import { pathPart } from '../../client/target.ts';
 import { defineCommand, exactly } from '../command.ts';
 import { flag, types } from '../flags/types.ts';
 import { copyOutput } from '../terminal/copy.ts';

@@ -1,4 +1,4 @@
-import { pathPart } from '../../client/client.ts';
+import { pathPart } from '../../client/target.ts';
 import { isNotFound } from '../../client/errors.ts';
 import { atLeast, defineCommand } from '../command.ts';
 import { CliError } from '../errors.ts';

@@ -1,5 +1,5 @@
 import { messageOf } from '../../base/errors.ts';
-import { pathPart } from '../../client/client.ts';
+import { pathPart } from '../../client/target.ts';
 import { atLeast, defineCommand } from '../command.ts';
 import { CliError, withHelp } from '../errors.ts';
 import { flag, types } from '../flags/types.ts';

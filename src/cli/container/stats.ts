@@ -1,6 +1,6 @@
 import { delay } from '../../base/async.ts';
 import { messageOf } from '../../base/errors.ts';
-import { pathPart } from '../../client/client.ts';
+import { pathPart } from '../../client/target.ts';
 import { isNotFound } from '../../client/errors.ts';
 import { decodeJsonStream } from '../../client/stream.ts';
 import type { ContainerSummary } from '../../spec/engine/container.ts';

@@ -1,5 +1,5 @@
 import { messageOf } from '../../base/errors.ts';
-import { pathPart } from '../../client/client.ts';
+import { pathPart } from '../../client/target.ts';
 import { formatReference, parseReference, repositoryOf, withDefaultTag } from '../../spec/reference/reference.ts';
 import { defineCommand, exactly } from '../command.ts';
 import { CliError } from '../errors.ts';

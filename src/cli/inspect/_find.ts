@@ -1,4 +1,4 @@
-import { pathPart } from '../../client/client.ts';
+import { pathPart } from '../../client/target.ts';
 import type { Session } from '../session.ts';
 import type { Found } from './_inspect.ts';
 import { containerShape, imageShape, networkShape, volumeShape } from './_shapes.ts';

@@ -1,5 +1,5 @@
 import { delay } from '../../base/async.ts';
-import { pathPart } from '../../client/client.ts';
+import { pathPart } from '../../client/target.ts';
 import type { Session } from '../session.ts';
 import { terminalSize } from './tty.ts';
 import type { TerminalSize } from './tty.ts';

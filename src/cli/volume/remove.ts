@@ -1,4 +1,4 @@
-import { pathPart } from '../../client/client.ts';
+import { pathPart } from '../../client/target.ts';
 import { atLeast, defineCommand } from '../command.ts';
 import { flag, types } from '../flags/types.ts';
 import { forEachName } from '../parallel.ts';

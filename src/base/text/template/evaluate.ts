@@ -85,7 +85,8 @@ class Run {
   #range(node: Extract<Node, { body: unknown }>, dot: unknown): void {
     const scope = this.#variables.length;
     const value = this.#pipe(node.pipe, dot);
-    const entries = this.#entries(node.pipe, value);
+    const entries = entriesOf(value);
+    if (entries === undefined) throw this.#fail(node.pipe, `range can't iterate over ${printValue(value)}`);
     if (entries.length === 0) this.nodes(node.otherwise, dot);
     const [first, second] = node.pipe.variables;
     try {
@@ -104,14 +105,6 @@ class Run {
       if (!(error instanceof Stop)) throw error;
     }
     this.#variables.length = scope;
-  }
-
-  #entries(pipe: Pipe, value: unknown): [unknown, unknown][] {
-    if (value === null || value === undefined || value instanceof TypedNil) return [];
-    if (Array.isArray(value)) return value.map((item, index) => [index, item]);
-    if (typeof value === 'number') return Array.from({ length: Math.max(value, 0) }, (_, index) => [index, index]);
-    if (value instanceof Map || isPlainObject(value)) return sortedEntries(value);
-    throw this.#fail(pipe, `range can't iterate over ${printValue(value)}`);
   }
 
   #call(node: Extract<Node, { kind: 'template' }>, dot: unknown): void {
@@ -204,34 +197,13 @@ class Run {
     else value = this.#variables.findLast(([name]) => name === operand.name)?.[1];
     operand.path.forEach((name, index) => {
       const last = index === operand.path.length - 1;
-      value = this.#field(operand, value, name, last ? args : undefined);
+      try {
+        value = fieldOf(value, name, last ? args : undefined, this.#options.strictKeys === true);
+      } catch (error) {
+        throw error instanceof FunctionError ? this.#fail(operand, error.message) : error;
+      }
     });
     return value;
-  }
-
-  #field(operand: Operand, value: unknown, name: string, args: readonly unknown[] | undefined): unknown {
-    if (value instanceof Struct) {
-      if (!value.fields.has(name)) throw this.#fail(operand, `can't evaluate field ${name} in type ${value.typeName}`);
-      const field = value.fields.get(name);
-      if (typeof field === 'function') return (field as (...values: unknown[]) => unknown)(...(args ?? []));
-      if (args !== undefined) throw this.#fail(operand, `${name} has arguments but cannot be invoked as function`);
-      return field;
-    }
-    if (args !== undefined) throw this.#fail(operand, `${name} is not a method but has arguments`);
-    if (value instanceof Map) return value.get(name);
-    if (value === nilMap) return undefined;
-    if (isPlainObject(value)) {
-      if (Object.hasOwn(value, name)) return value[name];
-      if (this.#options.strictKeys === true) {
-        throw this.#fail(operand, `map has no entry for key ${JSON.stringify(name)}`);
-      }
-      return undefined;
-    }
-    if (value === undefined || value === null) {
-      if (this.#options.strictKeys !== true && value === undefined) return undefined;
-      throw this.#fail(operand, `nil pointer evaluating interface {}.${name}`);
-    }
-    throw this.#fail(operand, `can't evaluate field ${name} in type ${typeNameOf(value)}`);
   }
 
   #fail(node: { at: number; text: string }, what: string): TemplateError {
@@ -245,3 +217,33 @@ class Run {
 
 /** Go prints a nil interface at the top of an action as `<no value>`. */
 const topLevel = (value: unknown): string => (value === null ? '<no value>' : printValue(value));
+
+/** What `range` goes over: index and element, or key and element; undefined for what cannot be gone over. */
+function entriesOf(value: unknown): [unknown, unknown][] | undefined {
+  if (value === null || value === undefined || value instanceof TypedNil) return [];
+  if (Array.isArray(value)) return value.map((item, index) => [index, item]);
+  if (typeof value === 'number') return Array.from({ length: Math.max(value, 0) }, (_, index) => [index, index]);
+  return value instanceof Map || isPlainObject(value) ? sortedEntries(value) : undefined;
+}
+
+/** The field, key or method `name` of a value; `args` are those of a method. @throws FunctionError */
+function fieldOf(value: unknown, name: string, args: readonly unknown[] | undefined, strictKeys: boolean): unknown {
+  if (value instanceof Struct) {
+    if (!value.fields.has(name)) throw new FunctionError(`can't evaluate field ${name} in type ${value.typeName}`);
+    const field = value.fields.get(name);
+    if (typeof field === 'function') return (field as (...values: unknown[]) => unknown)(...(args ?? []));
+    if (args !== undefined) throw new FunctionError(`${name} has arguments but cannot be invoked as function`);
+    return field;
+  }
+  if (args !== undefined) throw new FunctionError(`${name} is not a method but has arguments`);
+  if (value instanceof Map) return value.get(name);
+  if (value === nilMap) return undefined;
+  if (isPlainObject(value)) {
+    if (Object.hasOwn(value, name)) return value[name];
+    if (strictKeys) throw new FunctionError(`map has no entry for key ${JSON.stringify(name)}`);
+    return undefined;
+  }
+  if (value === undefined && !strictKeys) return undefined;
+  if (value === undefined || value === null) throw new FunctionError(`nil pointer evaluating interface {}.${name}`);
+  throw new FunctionError(`can't evaluate field ${name} in type ${typeNameOf(value)}`);
+}
