@@ -23,7 +23,7 @@ export interface VolumesOptions {
 export async function openVolumes(options: VolumesOptions): Promise<OwnedVolumes> {
   const { directory, journal, log, clock = systemClock } = options;
   await mkdir(directory, { recursive: true });
-  await ensureMode(directory, 0o701);
+  await ensureMode(directory, 0o700);
   const volumes = new Map<string, Volume>();
   for (const { id, value } of await journal.load(volumeKind)) {
     const volume = fromRecord(id, join(directory, id, '_data'), value);

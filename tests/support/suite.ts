@@ -34,7 +34,9 @@ export function engineSuite(name: string, options: SuiteOptions, define: (engine
       engine = await startEngine(options);
       const images = options.images ?? ['busybox'];
       await engine.load(...images);
-      await warmUp(engine, (await testImage(images[0])).name, options.runtimes ?? []);
+      for (const { name } of await Promise.all(images.map(testImage))) {
+        await warmUp(engine, name, options.runtimes ?? []);
+      }
       keep = await imageIds(engine);
       stock = await settledStock(engine);
     });
