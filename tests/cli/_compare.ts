@@ -3,6 +3,7 @@ import { spawn, spawnSync } from 'node:child_process';
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { gantryProgram } from '../support/gantry-command.ts';
 import { main } from '../../src/cli/main.ts';
 import type { Output } from '../../src/cli/output.ts';
 import type { FakeEngine, SeenRequest } from './fake-engine.ts';
@@ -18,13 +19,6 @@ export interface RunOptions {
   readonly input?: string;
   readonly env?: Readonly<Record<string, string>>;
 }
-
-const source = join(import.meta.dirname, '../../src/bin/gantry.ts');
-/** How the own command is run as a program: the compiled one when GANTRY_BIN names it, else its source. */
-export const gantryProgram: readonly [string, ...string[]] =
-  process.env['GANTRY_BIN'] === undefined
-    ? [process.execPath, '--disable-warning=ExperimentalWarning', source]
-    : [process.env['GANTRY_BIN']];
 
 const environment = { PATH: process.env['PATH'], HOME: '/nonexistent', TZ: 'UTC' };
 // The own command runs inside of the test, where a start of Node each time would take longer than all else.
