@@ -17,6 +17,8 @@ export interface EngineOptions {
   /** Program that runs instead of the built engine, with the same flags: tests of the fixture itself. */
   readonly program?: readonly string[];
   readonly env?: Readonly<Record<string, string>>;
+  /** Makes the data root a file system of its own, of so many MiB: ext4 on a loop device, seen by the engine only. */
+  readonly dataRootMiB?: number;
 }
 
 /**
@@ -38,6 +40,11 @@ export class TestEngine implements AsyncDisposable {
 
   get paths(): EnginePaths {
     return enginePaths(this.folder);
+  }
+
+  /** The path by which this process reaches what the engine has at `path`, in its own mounts. */
+  seen(path: string): string {
+    return `/proc/${this.namespaces.pid}/root${path}`;
   }
 
   /** Process id of the running engine. */
@@ -159,12 +166,22 @@ export async function startEngine(options: EngineOptions = {}): Promise<TestEngi
   try {
     for (const path of [engine.paths.dataRoot, engine.paths.execRoot, engine.paths.clientConfig]) await mkdir(path);
     await writeFile(join(engine.paths.clientConfig, 'config.json'), '{}');
+    if (options.dataRootMiB !== undefined) await mountDisk(engine, options.dataRootMiB);
     await engine.start();
     return engine;
   } catch (error) {
     await engine[Symbol.asyncDispose]();
     throw error;
   }
+}
+
+async function mountDisk(engine: TestEngine, size: number): Promise<void> {
+  const disk = join(engine.folder, 'disk');
+  await must('truncate', ['-s', `${size}M`, disk]);
+  await must('mkfs.ext4', ['-q', '-m', '0', disk]);
+  // The device goes with the mount, and that with the namespace.
+  const { code, stderr } = await engine.inside(['mount', '-o', 'loop', disk, engine.paths.dataRoot]);
+  if (code !== 0) throw new Error(`mount of ${disk}: ${stderr}`);
 }
 
 /**

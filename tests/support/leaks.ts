@@ -175,14 +175,16 @@ async function descriptors(scope: LeakScope): Promise<readonly string[]> {
 
 async function files(scope: LeakScope): Promise<readonly string[]> {
   const found: string[] = [];
+  // In the mounts of the instance, where its folders may be file systems of their own.
+  const seen = `/proc/${scope.holder}/root`;
   const search = async (root: string, below: string): Promise<void> => {
-    for (const entry of await readdir(join(root, below), { withFileTypes: true }).catch(() => [])) {
+    for (const entry of await readdir(join(seen, root, below), { withFileTypes: true }).catch(() => [])) {
       const path = join(below, entry.name);
       if (scope.ignoredFiles?.(path) === true) continue;
       const full = join(root, path);
       found.push(`file ${full}`);
       // Another file system (a container's root) is not the instance's own files.
-      if (entry.isDirectory() && !(await isMountPoint(root, full))) await search(root, path);
+      if (entry.isDirectory() && !(await isMountPoint(join(seen, root), join(seen, full)))) await search(root, path);
     }
   };
   for (const folder of scope.folders) await search(folder, '');
