@@ -42,11 +42,6 @@ export class TestEngine implements AsyncDisposable {
     return enginePaths(this.folder);
   }
 
-  /** The path by which this process reaches what the engine has at `path`, in its own mounts. */
-  seen(path: string): string {
-    return `/proc/${this.namespaces.pid}/root${path}`;
-  }
-
   /** Process id of the running engine. */
   get pid(): number {
     const pid = this.#process?.child.pid;
@@ -157,6 +152,9 @@ export class TestEngine implements AsyncDisposable {
     }
   }
 }
+
+/** The path by which this process reaches what the engine has at `path`, in the engine's own mounts. */
+export const seenBy = (engine: TestEngine, path: string): string => `/proc/${engine.namespaces.pid}/root${path}`;
 
 /** Makes folders and namespaces and starts an engine in them. */
 export async function startEngine(options: EngineOptions = {}): Promise<TestEngine> {

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { readdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { after, afterEach, before, describe } from 'node:test';
-import { type EngineOptions, isOracle, startEngine, type TestEngine } from './engine.ts';
+import { type EngineOptions, isOracle, seenBy, startEngine, type TestEngine } from './engine.ts';
 import { exists } from './image-archive.ts';
 import { type ImageName, testImage } from './images.ts';
 import { compareStock, type LeakSnapshot, takeStock } from './leaks.ts';
@@ -60,7 +60,7 @@ async function warmUp(engine: TestEngine, image: string, runtimes: readonly stri
   await Promise.all(first.map((options) => engine.dockerOk(['run', '--rm', ...options, image, 'true'])));
   if (!isOracle()) await eventually('the proxy process serves', () => exists(join(engine.paths.execRoot, proxySocket)));
   await engine.dockerOk(['rm', '-f', published]);
-  const containers = engine.seen(join(engine.paths.dataRoot, 'containers'));
+  const containers = seenBy(engine, join(engine.paths.dataRoot, 'containers'));
   await eventually('the first containers are gone', async () => (await readdir(containers)).length === 0);
 }
 
