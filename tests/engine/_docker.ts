@@ -1,8 +1,22 @@
+import { type ChildProcess, spawn } from 'node:child_process';
+import { dockerClient } from '../support/docker-client.ts';
 import type { TestEngine } from '../support/engine.ts';
-import type { RunOptions, RunResult } from '../support/run.ts';
+import { ended, type RunOptions, type RunResult, shellCode } from '../support/run.ts';
 import { eventually } from '../support/wait.ts';
 
 export const busybox = 'gantry-test/busybox:1';
+
+/** A docker client that goes on while the test does something else. */
+export interface Client {
+  readonly child: ChildProcess;
+  /** What it has printed so far. */
+  stdout(): string;
+  stderr(): string;
+  /** Sends bytes to its stdin. */
+  type(text: string): void;
+  /** Its exit code, once it and its output have ended. */
+  readonly end: Promise<number>;
+}
 
 /** Short ways to say `docker ...` to the engine of a suite. */
 export interface Docker {
@@ -12,6 +26,8 @@ export interface Docker {
   ok(...args: readonly string[]): Promise<string>;
   /** Runs it with bytes on stdin. */
   fed(input: string | Uint8Array, ...args: readonly string[]): Promise<RunResult>;
+  /** Starts it, with stdin open. */
+  background(...args: readonly string[]): Client;
   /** One field of `docker inspect`, by a Go template. */
   field(name: string, template: string): Promise<string>;
   /** Waits until `docker inspect --format template` shows `value`. */
@@ -25,6 +41,7 @@ export function dockerOf(engine: () => TestEngine): Docker {
   return Object.assign((...args: readonly string[]) => engine().docker(args, options), {
     ok: (...args: readonly string[]) => engine().dockerOk(args, options),
     fed: (input: string | Uint8Array, ...args: readonly string[]) => engine().docker(args, { ...options, input }),
+    background: (...args: readonly string[]) => startClient(args, engine().clientEnv()),
     field,
     async becomes(name: string, template: string, value: string): Promise<void> {
       let seen = '';
@@ -40,4 +57,20 @@ export function dockerOf(engine: () => TestEngine): Docker {
       });
     },
   });
+}
+
+function startClient(args: readonly string[], env: Readonly<Record<string, string>>): Client {
+  const child = spawn(dockerClient(), args, { env: { ...process.env, ...env } });
+  const texts = { stdout: '', stderr: '' };
+  for (const name of ['stdout', 'stderr'] as const) {
+    child[name].setEncoding('utf8').on('data', (text: string) => (texts[name] += text));
+  }
+  child.stdin.on('error', () => undefined);
+  return {
+    child,
+    stdout: () => texts.stdout,
+    stderr: () => texts.stderr,
+    type: (text) => void child.stdin.write(text),
+    end: ended(child).then(({ code, signal }) => shellCode(code, signal)),
+  };
 }

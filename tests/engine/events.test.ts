@@ -1,9 +1,6 @@
 /** `docker events`: order, ranges, filters, formats, over engine restarts. */
 import assert from 'node:assert/strict';
-import { spawn } from 'node:child_process';
 import { test } from 'node:test';
-import { dockerClient } from '../support/docker-client.ts';
-import { ended } from '../support/run.ts';
 import { engineSuite } from '../support/suite.ts';
 import { eventually } from '../support/wait.ts';
 import { busybox, dockerOf } from './_docker.ts';
@@ -114,18 +111,18 @@ engineSuite('events', {}, (engine) => {
   test('a stream shows what was since and what comes, in order, each once', async () => {
     const since = now();
     await docker.ok('create', '--name=early', busybox, 'true');
-    const watcher = spawn(
-      dockerClient(),
-      ['events', '--since', since, '--filter=type=container', '--format={{.Action}} {{.Actor.Attributes.name}}'],
-      { stdio: ['ignore', 'pipe', 'inherit'], env: { ...process.env, ...engine().clientEnv() } },
+    const watcher = docker.background(
+      'events',
+      '--since',
+      since,
+      '--filter=type=container',
+      '--format={{.Action}} {{.Actor.Attributes.name}}',
     );
-    let seen = '';
-    watcher.stdout.on('data', (chunk: Buffer) => (seen += chunk.toString()));
     await Promise.all(Array.from({ length: 8 }, (_, at) => docker.ok('create', `--name=c${at}`, busybox, 'true')));
-    await eventually('all are told', () => seen.split('\n').length > 9);
-    watcher.kill('SIGKILL');
-    await ended(watcher);
-    const lines = seen.trim().split('\n');
+    await eventually('all are told', () => watcher.stdout().split('\n').length > 9);
+    watcher.child.kill('SIGKILL');
+    await watcher.end;
+    const lines = watcher.stdout().trim().split('\n');
     assert.equal(lines[0], 'create early');
     assert.deepEqual(
       lines.slice(1).sort(),

@@ -1,11 +1,8 @@
 /** `docker logs`: selection, following, rotation, over engine restarts. */
 import assert from 'node:assert/strict';
-import { type ChildProcess, spawn } from 'node:child_process';
 import { readdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { test } from 'node:test';
-import { dockerClient } from '../support/docker-client.ts';
-import { ended } from '../support/run.ts';
 import { engineSuite } from '../support/suite.ts';
 import { eventually } from '../support/wait.ts';
 import { busybox, dockerOf } from './_docker.ts';
@@ -18,15 +15,7 @@ engineSuite('logs', {}, (engine) => {
   const sh = (name: string, script: string, ...flags: string[]) =>
     docker.ok('run', '-d', `--name=${name}`, ...flags, busybox, 'sh', '-c', script);
   const logs = async (...args: string[]) => (await docker('logs', ...args)).stdout;
-  const follow = (...args: string[]): { client: ChildProcess; text: () => string } => {
-    const client = spawn(dockerClient(), ['logs', '-f', ...args], {
-      stdio: ['ignore', 'pipe', 'inherit'],
-      env: { ...process.env, ...engine().clientEnv() },
-    });
-    let text = '';
-    client.stdout?.on('data', (chunk: Buffer) => (text += chunk.toString()));
-    return { client, text: () => text };
-  };
+  const follow = (...args: string[]) => docker.background('logs', '-f', ...args);
 
   test('both streams, partial and empty lines, odd bytes', async () => {
     await docker.ok(
@@ -69,31 +58,31 @@ engineSuite('logs', {}, (engine) => {
     assert.equal(await logs('-f', 'slow'), numbers(1, 5));
     assert.equal(await logs('-f', '--tail=2', 'slow'), numbers(4, 5));
     await sh('removed', 'echo here; sleep 1000', '--rm');
-    const { client, text } = follow('removed');
-    await eventually('the line is there', () => text() === 'here\n');
+    const client = follow('removed');
+    await eventually('the line is there', () => client.stdout() === 'here\n');
     await docker.ok('kill', 'removed');
-    assert.equal((await ended(client)).code, 0);
+    assert.equal(await client.end, 0);
   });
 
   test('-f goes on over a restart of the container', async () => {
     await sh('again', 'echo run; exec sleep 1000');
     await docker.ok('restart', '-t=0', 'again');
     await eventually('it has run twice', async () => (await logs('again')) === 'run\nrun\n');
-    const { client, text } = follow('again');
-    await eventually('both runs are shown', () => text() === 'run\nrun\n');
+    const client = follow('again');
+    await eventually('both runs are shown', () => client.stdout() === 'run\nrun\n');
     await docker.ok('kill', 'again');
-    assert.equal((await ended(client)).code, 0);
+    assert.equal(await client.end, 0);
   });
 
   test('the engine is killed and comes back: no line is lost', async () => {
     await sh('writer', 'i=0; while [ $i -lt 400 ]; do i=$((i+1)); echo $i; usleep 5000; done');
-    const { client, text } = follow('writer');
-    await eventually('the first lines are shown', () => text().includes('\n20\n'));
+    const client = follow('writer');
+    await eventually('the first lines are shown', () => client.stdout().includes('\n20\n'));
     await engine().stop('SIGKILL');
-    await ended(client);
-    assert.ok(numbers(1, 400).startsWith(text()), 'what was shown is the beginning');
+    await client.end;
+    assert.ok(numbers(1, 400).startsWith(client.stdout()), 'what was shown is the beginning');
     await engine().start();
-    const shown = text().trimEnd().split('\n').length;
+    const shown = client.stdout().trimEnd().split('\n').length;
     assert.equal(await logs('-f', 'writer'), numbers(1, 400));
     assert.ok(shown >= 20);
   });
@@ -121,9 +110,9 @@ engineSuite('logs', {}, (engine) => {
       'sleep 0.5; i=0; while [ $i -lt 40 ]; do seq $((i*500+1)) $((i*500+500)); i=$((i+1)); usleep 30000; done',
       ...options,
     );
-    const { client, text } = follow('small');
-    assert.equal((await ended(client)).code, 0);
-    assert.equal(text(), numbers(1, 20_000));
+    const client = follow('small');
+    assert.equal(await client.end, 0);
+    assert.equal(client.stdout(), numbers(1, 20_000));
     const kept = await logs('small');
     assert.ok(kept.endsWith(numbers(19_000, 20_000)));
     assert.ok(kept.length < 900_000, `${kept.length} bytes are kept`);

@@ -1,10 +1,9 @@
 /** stdin, stdout and stderr of containers: pipes, large amounts, several clients, one that does not read. */
 import assert from 'node:assert/strict';
-import { type ChildProcess, spawn } from 'node:child_process';
 import { createHash, randomBytes } from 'node:crypto';
 import { test } from 'node:test';
 import { dockerClient } from '../support/docker-client.ts';
-import { ended, run } from '../support/run.ts';
+import { run } from '../support/run.ts';
 import { engineSuite } from '../support/suite.ts';
 import { eventually } from '../support/wait.ts';
 import { busybox, dockerOf } from './_docker.ts';
@@ -13,8 +12,6 @@ const mebibyte = 1 << 20;
 
 engineSuite('streams', {}, (engine) => {
   const docker = dockerOf(engine);
-  const spawnDocker = (...args: string[]): ChildProcess =>
-    spawn(dockerClient(), args, { stdio: ['pipe', 'pipe', 'pipe'], env: { ...process.env, ...engine().clientEnv() } });
 
   test('a closed stdin ends the reader, its answer still comes', async () => {
     const [counted, sorted, silent] = await Promise.all([
@@ -38,11 +35,12 @@ engineSuite('streams', {}, (engine) => {
     );
 
     async function hashOfOutput(...args: string[]): Promise<string> {
-      const child = spawnDocker(...args);
+      const client = docker.background(...args);
       const hash = createHash('sha256');
-      child.stdout?.on('data', (chunk: Buffer) => hash.update(chunk));
-      child.stdin?.end(input);
-      assert.deepEqual(await ended(child), { code: 0, signal: null });
+      client.child.stdout?.removeAllListeners('data').setEncoding('latin1');
+      client.child.stdout?.on('data', (text: string) => hash.update(text, 'latin1'));
+      client.child.stdin?.end(input);
+      assert.equal(await client.end, 0);
       return hash.digest('hex');
     }
   });
@@ -62,18 +60,19 @@ engineSuite('streams', {}, (engine) => {
     await docker.ok('create', '-i', '--name=shared', busybox, 'sh', '-c', script);
     await docker.ok('start', 'shared');
     const attached = [
-      spawnDocker('attach', 'shared'),
-      spawnDocker('attach', 'shared'),
-      spawnDocker('attach', '--no-stdin', 'shared'),
+      docker.background('attach', 'shared'),
+      docker.background('attach', 'shared'),
+      docker.background('attach', '--no-stdin', 'shared'),
     ];
-    const seen = attached.map((client) => collect(client));
     await eventually('all are attached', async () => (await attachEvents()) >= attached.length);
-    attached[0]?.stdin?.write('first\n');
-    await eventually('all see the first line', () => seen.every((text) => text().includes('got first\n')));
-    attached[1]?.stdin?.write('end\n');
-    const codes = await Promise.all(attached.map(async (client) => (await ended(client)).code));
+    attached[0]?.type('first\n');
+    await eventually('all see the first line', () =>
+      attached.every((client) => client.stdout().includes('got first\n')),
+    );
+    attached[1]?.type('end\n');
+    const codes = await Promise.all(attached.map((client) => client.end));
     assert.deepEqual(codes, [6, 6, 6]);
-    for (const text of seen) assert.match(text(), /got first\ngot end\n$/);
+    for (const client of attached) assert.match(client.stdout(), /got first\ngot end\n$/);
     assert.equal(await docker.ok('logs', 'shared'), 'begin\ngot first\ngot end');
   });
 
@@ -92,10 +91,9 @@ engineSuite('streams', {}, (engine) => {
     const lines = 30_000;
     const script = `read -r go; seq 1 ${lines}; echo finished > /done; sleep 1000`;
     await docker.ok('run', '-di', '--name=busy', busybox, 'sh', '-c', script);
-    const stalled = spawnDocker('attach', '--no-stdin', 'busy');
-    const fed = spawnDocker('attach', 'busy');
-    const fedOutput = collect(fed);
-    stalled.stdout?.pause();
+    const stalled = docker.background('attach', '--no-stdin', 'busy');
+    const fed = docker.background('attach', 'busy');
+    stalled.child.stdout?.pause();
     await eventually('both are attached', async () => {
       const output = await docker.ok(
         'events',
@@ -106,8 +104,8 @@ engineSuite('streams', {}, (engine) => {
       );
       return output.split('name=busy').length > 2;
     });
-    stalled.kill('SIGSTOP');
-    fed.stdin?.write('go\n');
+    stalled.child.kill('SIGSTOP');
+    fed.type('go\n');
     await eventually(
       'the container goes on',
       async () => (await docker('exec', 'busy', 'cat', '/done')).stdout === 'finished\n',
@@ -115,39 +113,35 @@ engineSuite('streams', {}, (engine) => {
     );
     const log = await docker.ok('logs', 'busy');
     assert.equal(log, Array.from({ length: lines }, (_, at) => String(at + 1)).join('\n'));
-    await eventually('the other client has it all', () => fedOutput().endsWith(`\n${lines}\n`));
-    stalled.kill('SIGCONT');
-    const end = Promise.all([ended(stalled), ended(fed)]);
-    stalled.stdout?.resume();
+    await eventually('the other client has it all', () => fed.stdout().endsWith(`\n${lines}\n`));
+    stalled.child.kill('SIGCONT');
+    stalled.child.stdout?.resume();
     await docker.ok('kill', 'busy');
-    await end;
+    await Promise.all([stalled.end, fed.end]);
   });
 
   test('a client that dies leaves the container alone', async () => {
     await docker.ok('run', '-di', '--name=left', busybox, 'sh', '-c', 'while read -r line; do echo "got $line"; done');
-    const client = spawnDocker('attach', '--sig-proxy=false', 'left');
-    const text = collect(client);
-    client.stdin?.write('one\n');
-    await eventually('it answers', () => text().includes('got one'));
-    client.kill('SIGKILL');
-    await ended(client);
+    const client = docker.background('attach', '--sig-proxy=false', 'left');
+    client.type('one\n');
+    await eventually('it answers', () => client.stdout().includes('got one'));
+    client.child.kill('SIGKILL');
+    await client.end;
     assert.equal(await docker.field('left', '{{.State.Running}}'), 'true');
-    const second = spawnDocker('attach', 'left');
-    const more = collect(second);
-    second.stdin?.write('two\n');
-    await eventually('it answers the next client', () => more().includes('got two'));
-    second.kill('SIGKILL');
-    await ended(second);
+    const second = docker.background('attach', 'left');
+    second.type('two\n');
+    await eventually('it answers the next client', () => second.stdout().includes('got two'));
+    second.child.kill('SIGKILL');
+    await second.end;
   });
 
   test('signals for the client reach the container', async () => {
     const script = 'trap "echo caught; exit 8" INT; echo ready; while :; do sleep 0.05; done';
-    const client = spawnDocker('run', '--rm', busybox, 'sh', '-c', script);
-    const text = collect(client);
-    await eventually('it is ready', () => text().includes('ready'));
-    client.kill('SIGINT');
-    assert.equal((await ended(client)).code, 8);
-    assert.match(text(), /caught/);
+    const client = docker.background('run', '--rm', busybox, 'sh', '-c', script);
+    await eventually('it is ready', () => client.stdout().includes('ready'));
+    client.child.kill('SIGINT');
+    assert.equal(await client.end, 8);
+    assert.match(client.stdout(), /caught/);
   });
 
   test('run -d prints the id, and a pipe to it works later', async () => {
@@ -160,11 +154,3 @@ engineSuite('streams', {}, (engine) => {
     assert.equal(piped.stdout, '1000\n');
   });
 });
-
-/** Everything that the client has printed so far, both streams. */
-function collect(client: ChildProcess): () => string {
-  const chunks: Buffer[] = [];
-  client.stdout?.on('data', (chunk: Buffer) => chunks.push(chunk));
-  client.stderr?.on('data', (chunk: Buffer) => chunks.push(chunk));
-  return () => Buffer.concat(chunks).toString();
-}

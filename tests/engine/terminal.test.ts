@@ -4,6 +4,7 @@ import { test } from 'node:test';
 import { engineSuite } from '../support/suite.ts';
 import { Terminal } from '../support/terminal.ts';
 import { dockerClient } from '../support/docker-client.ts';
+import { eventually } from '../support/wait.ts';
 import { busybox, dockerOf } from './_docker.ts';
 
 const ctrlC = '\x03';
@@ -14,14 +15,22 @@ engineSuite('a terminal', {}, (engine) => {
   const docker = dockerOf(engine);
   const open = (...args: string[]) => Terminal.open([dockerClient(), ...args], engine().clientEnv());
 
+  /** Changes the size until the container sees it: the client listens to changes only from some time after the start on. */
+  const resized = (terminal: Terminal, from: number): Promise<number> => {
+    let columns = 100;
+    return eventually('the new size is seen', async () => {
+      await terminal.resize(33, ++columns);
+      terminal.type('stty size\r');
+      return terminal.expect(new RegExp(`\\n33 ${columns}\\r\\nready> `), from, { timeout: 1500 });
+    });
+  };
+
   test('run -it: typed input, its size, a new size, the exit code', async () => {
     await using terminal = await open('run', '-it', '--rm', '-e', 'PS1=ready> ', busybox, 'sh');
     let at = await terminal.expect(/ready> /);
     terminal.type('tty; stty size; echo $TERM\r');
     at = await terminal.expect(/\/dev\/pts\/0\r\n24 80\r\nxterm\r\nready> /, at);
-    await terminal.resize(33, 101);
-    terminal.type('until stty size | grep "33 101"; do :; done\r');
-    at = await terminal.expect(/\n33 101\r\nready> /, at);
+    at = await resized(terminal, at);
     terminal.type('exit 7\r');
     assert.equal(await terminal.exit(), 7);
   });
@@ -77,9 +86,7 @@ engineSuite('a terminal', {}, (engine) => {
     let at = await terminal.expect(/ready> /);
     terminal.type('stty size; tty\r');
     at = await terminal.expect(/\n24 80\r\n\/dev\/pts\/\d\r\nready> /, at);
-    await terminal.resize(50, 132);
-    terminal.type('until stty size | grep "50 132"; do :; done\r');
-    at = await terminal.expect(/\n50 132\r\nready> /, at);
+    at = await resized(terminal, at);
     terminal.type('echo begun; sleep 1000\r');
     at = await terminal.expect(/\nbegun\r\n/, at);
     terminal.type(ctrlC);
