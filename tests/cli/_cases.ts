@@ -245,7 +245,8 @@ const runFlags = `
   --ulimit nofile=20:10
   --ulimit foo=1
   -u 1000:1000 -w /work
-  -v /a:/b -v v:/c:ro -v /anonymous
+  -v /a:/b -v /anonymous
+  -v v:/c:ro
   -v a::b
   -v a:b:c:d
   -v /a:/b:ro:z

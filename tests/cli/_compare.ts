@@ -77,8 +77,18 @@ const renamed = (text: string): string =>
     .replaceAll(/(['" :])docker( |')(?!login)/g, '$1gantry$2')
     .replaceAll('Docker daemon', 'Gantry daemon');
 
+const byText = (a: string, b: string): number => (a < b ? -1 : 1);
+
+/** Docker goes over the environment and the binds in the order of a Go map: in none. */
+function settled(request: SeenRequest): SeenRequest {
+  const sort = (key: string, value: unknown): unknown =>
+    (key === 'Env' || key === 'Binds') && Array.isArray(value) ? value.map(String).toSorted(byText) : value;
+  return request.body === undefined ? request : { ...request, body: JSON.parse(JSON.stringify(request.body, sort)) };
+}
+
 /** Docker works on several containers at once, in no order. */
-function ordered(requests: readonly SeenRequest[]): readonly SeenRequest[] {
+function ordered(all: readonly SeenRequest[]): readonly SeenRequest[] {
+  const requests = all.map(settled);
   const isParallel =
     requests.length > 1 && new Set(requests.map(({ method, path }) => method + path.split('/').at(-1))).size <= 2;
   const key = ({ method, path }: SeenRequest) => `${method} ${path}`;
