@@ -28,12 +28,21 @@ const { values } = parseArgs({
 const pairs = Number(values.pairs);
 const note = (text: string): void => console.error(`bench: ${text}`);
 
+type Row = BenchResult['cases'][string];
+
+function addRow(result: BenchResult, name: string, goal: number | undefined): Row {
+  const row: Row = { times: {}, refused: {}, ...(goal === undefined ? {} : { goal }) };
+  result.cases[name] = row;
+  return row;
+}
+
 async function measureCase(one: Case, peers: readonly Peer[], images: BenchImages, result: BenchResult): Promise<void> {
-  const row: BenchResult['cases'][string] = { times: {}, refused: {} };
-  if (one.goal !== undefined) row.goal = one.goal;
-  result.cases[one.name] = row;
+  const row = addRow(result, one.name, one.goal);
+  const second = one.second === undefined ? undefined : addRow(result, one.second.name, one.second.goal);
   const taking = peers.filter((peer) => one.without?.includes(peer.name) !== true);
-  for (const peer of peers) if (!taking.includes(peer)) row.refused[peer.name] = 'takes no part';
+  for (const peer of peers) {
+    if (!taking.includes(peer)) for (const each of [row, second]) if (each) each.refused[peer.name] = 'takes no part';
+  }
   for (const peer of taking) await one.prepare?.(peer, images);
   // The first round fills caches and is thrown away; afterwards the order turns with every round.
   for (let round = -1; round < pairs; round++) {
@@ -41,8 +50,10 @@ async function measureCase(one: Case, peers: readonly Peer[], images: BenchImage
       const peer = taking[(at + round + 1) % taking.length];
       if (peer === undefined || row.refused[peer.name] !== undefined) continue;
       try {
-        const took = await one.measure(peer, images);
-        if (round >= 0) (row.times[peer.name] ??= []).push(took);
+        const [took = 0, more = 0] = [await one.measure(peer, images)].flat();
+        if (round < 0) continue;
+        (row.times[peer.name] ??= []).push(took);
+        if (second !== undefined) (second.times[peer.name] ??= []).push(more);
       } catch (error) {
         row.refused[peer.name] = String(error);
         note(`${one.name}: ${String(error)}`);
