@@ -1,8 +1,9 @@
-import { EngineError, invalid } from '../../base/errors.ts';
+import { EngineError, invalid, messageOf } from '../../base/errors.ts';
 import type { ContainerId } from '../../base/ids.ts';
 import type { Scope } from '../../base/scope.ts';
 import type { ContainerConfig, HostConfig } from '../../spec/engine/container.ts';
 import type { ContainerContext } from '../context.ts';
+import type { ContainerEntry } from '../entry.ts';
 import type { MountRecord } from '../record.ts';
 import { missingBindSource, type WantedMount, wantedMounts } from './mounts.ts';
 
@@ -125,9 +126,18 @@ function inheritedMounts(ctx: ContainerContext, sources: readonly string[]): Mou
     const at = text.indexOf(':');
     const mode = at < 0 ? 'rw' : text.slice(at + 1);
     if (mode !== 'ro' && mode !== 'rw') throw invalid(`invalid mode for volumes-from: ${JSON.stringify(mode)}`);
-    const other = ctx.table.find(at < 0 ? text : text.slice(0, at));
+    const other = containerToTakeFrom(ctx, at < 0 ? text : text.slice(0, at));
     return other.record.mounts
       .filter((mount) => mount.type !== 'tmpfs')
       .map((mount) => ({ ...mount, readOnly: mount.readOnly || mode === 'ro', anonymous: false }));
   });
+}
+
+/** The request is wrong when there is none: with `not-found` clients would take the image for missing, and pull it. */
+function containerToTakeFrom(ctx: ContainerContext, nameOrId: string): ContainerEntry {
+  try {
+    return ctx.table.find(nameOrId);
+  } catch (error) {
+    throw invalid(messageOf(error), error);
+  }
 }
