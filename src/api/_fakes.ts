@@ -11,6 +11,7 @@ import type { LogEntry } from '../spec/contract/logs.ts';
 import type { ContainerInspect, CreateContainerRequest, WaitResult } from '../spec/engine/container.ts';
 import type { JournalEvent } from '../spec/engine/event.ts';
 import type { ExecInspect } from '../spec/engine/exec.ts';
+import type { StatsView } from '../spec/engine/stats.ts';
 import type { VersionView } from '../spec/engine/system.ts';
 import { createApiServer } from './server.ts';
 import type { ApiServices } from './services.ts';
@@ -137,6 +138,10 @@ function fakeContainerService(container: FakeContainer): ApiServices['containers
       find(name).calls.push(`logs ${options.tail} ${options.follow} ${options.sinceNs}`);
       return { tty: container.tty, entries: fakeLog(container.logEntries) };
     },
+    async stats(name, { stream, oneShot }) {
+      find(name).calls.push(`stats ${stream} ${oneShot}`);
+      return fakeStats();
+    },
     async resize(name, rows, columns) {
       await find(name).stdio.resize(rows, columns);
     },
@@ -145,6 +150,10 @@ function fakeContainerService(container: FakeContainer): ApiServices['containers
 
 async function* fakeLog(entries: readonly LogEntry[]): AsyncGenerator<LogEntry> {
   yield* entries;
+}
+
+async function* fakeStats(): AsyncGenerator<StatsView> {
+  yield { id: 'c', name: '/web' } as StatsView;
 }
 
 function fakeExecService(container: FakeContainer): ApiServices['execs'] {

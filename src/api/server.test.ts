@@ -231,6 +231,16 @@ test('logs: frames or raw, times with nine digits, tail, and no stream is an err
   assert.equal((await ask(path, 'GET', '/containers/web/logs')).status, 400);
 });
 
+test('stats stream by default; a single view says so', async (t) => {
+  const container = new FakeContainer();
+  const { path } = await serve(t, fakeServices(container));
+  assert.equal((await ask(path, 'GET', '/containers/web/stats')).body, '{"id":"c","name":"/web"}\n');
+  await ask(path, 'GET', '/containers/web/stats?stream=0&one-shot=1');
+  await ask(path, 'GET', '/v1.40/containers/web/stats?stream=false&one-shot=1');
+  assert.deepEqual(container.calls, ['stats true false', 'stats false true', 'stats false false']);
+  assert.equal((await ask(path, 'GET', '/containers/web/stats?stream=1&one-shot=1')).status, 400);
+});
+
 test('the socket has its mode from the start; a stale one is replaced, a served one and a file are not', async (t) => {
   const services = fakeServices(new FakeContainer());
   const { path } = await serve(t, services);

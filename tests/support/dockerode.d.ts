@@ -1,5 +1,6 @@
 /** What the tests use of dockerode 5: its package has no types of its own. */
 declare module 'dockerode' {
+  import type { Agent } from 'node:http';
   import type { Duplex } from 'node:stream';
 
   export interface Container {
@@ -19,7 +20,7 @@ declare module 'dockerode' {
     inspect(): Promise<{ ExitCode: number | null; Running: boolean }>;
   }
   export default class Docker {
-    constructor(options: { socketPath: string });
+    constructor(options: { socketPath: string; agent?: Agent });
     ping(): Promise<Buffer>;
     version(): Promise<{ ApiVersion: string }>;
     createContainer(options: Record<string, unknown>): Promise<Container>;

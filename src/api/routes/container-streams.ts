@@ -112,7 +112,9 @@ async function stats(exchange: Exchange, containers: ContainerService): Promise<
   const { response, signal } = exchange;
   // Docker streams unless it is told not to.
   const stream = exchange.flag('stream', true);
-  const views = await containers.stats(exchange.param('id'), { stream, oneShot: exchange.flag('one-shot'), signal });
+  const oneShot = !stream && exchange.minor >= 41 && exchange.flag('one-shot');
+  if (stream && exchange.flag('one-shot')) throw invalid('cannot have stream=true and one-shot=true');
+  const views = await containers.stats(exchange.param('id'), { stream, oneShot, signal });
   beginStream(response, 'application/json');
   try {
     for await (const view of views) await writeChunk(response, `${JSON.stringify(view)}\n`, signal);

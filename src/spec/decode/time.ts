@@ -1,5 +1,6 @@
 import { invalid } from '../../base/errors.ts';
 import { isDecimal } from '../../base/text/digits.ts';
+import { parseDuration } from '../../base/text/duration.ts';
 
 /**
  * A point in time as `since` and `until` say it, in nanoseconds since 1970: Unix seconds with an optional fraction
@@ -8,11 +9,13 @@ import { isDecimal } from '../../base/text/digits.ts';
  * @throws EngineError `invalid`, naming `what`.
  */
 export function parseTimestamp(text: string, nowNs: bigint, what: string): bigint {
-  const time = unixTime(text) ?? calendarTime(text);
+  const time = text.length > 64 ? undefined : (unixTime(text) ?? calendarTime(text));
   if (time !== undefined) return time;
-  const age = parseDuration(text);
-  if (age === undefined) throw invalid(`invalid value for "${what}": ${JSON.stringify(text.slice(0, 64))} is no time`);
-  return nowNs - age;
+  try {
+    return nowNs - parseDuration(text);
+  } catch {
+    throw invalid(`invalid value for "${what}": ${JSON.stringify(text.slice(0, 64))} is no time`);
+  }
 }
 
 const isDigit = (char: string): boolean => char >= '0' && char <= '9';
@@ -67,35 +70,4 @@ function zoneOffset(text: string): number | undefined {
   const sign = text[0] === '+' ? 1 : text[0] === '-' ? -1 : 0;
   const minutes = digitsAt(text, 1, 2) * 60 + digitsAt(text, 4, 2);
   return sign !== 0 && text.length === 6 && text[3] === ':' && !Number.isNaN(minutes) ? sign * minutes : undefined;
-}
-
-const unitNs: Readonly<Record<string, number>> = {
-  ns: 1,
-  us: 1e3,
-  µs: 1e3,
-  μs: 1e3,
-  ms: 1e6,
-  s: 1e9,
-  m: 60e9,
-  h: 3600e9,
-};
-
-/** A duration in Go's grammar (`1h30m`, `-1.5s`, `300ms`, `0`), in nanoseconds; undefined when it is none. */
-export function parseDuration(text: string): bigint | undefined {
-  const negative = text.startsWith('-');
-  let at = negative || text.startsWith('+') ? 1 : 0;
-  if (text.slice(at) === '0') return 0n;
-  if (at === text.length) return undefined;
-  let total = 0n;
-  while (at < text.length) {
-    let number = '';
-    for (; at < text.length && (isDigit(text.charAt(at)) || text[at] === '.'); at++) number += text.charAt(at);
-    let unit = '';
-    for (; at < text.length && !isDigit(text.charAt(at)) && text[at] !== '.'; at++) unit += text.charAt(at);
-    const scale = Object.hasOwn(unitNs, unit) ? unitNs[unit] : undefined;
-    const amount = number === '' || number === '.' ? Number.NaN : Number(number);
-    if (scale === undefined || !Number.isFinite(amount * scale)) return undefined;
-    total += BigInt(Math.round(amount * scale));
-  }
-  return negative ? -total : total;
 }
