@@ -83,6 +83,8 @@ export class LogFile {
   readonly handle: FileHandle;
   /** Where the next unread line begins. */
   position = 0;
+  /** Nothing behind this place is read: a reader that does not follow shows what was there when it came. */
+  end = Number.POSITIVE_INFINITY;
   #scratch: Buffer | undefined;
 
   private constructor(handle: FileHandle, identity: string) {
@@ -105,7 +107,9 @@ export class LogFile {
   async readEntries(): Promise<LogEntry[]> {
     this.#scratch ??= Buffer.allocUnsafeSlow(BLOCK_BYTES);
     for (;;) {
-      const { bytesRead } = await this.handle.read(this.#scratch, 0, BLOCK_BYTES, this.position);
+      const length = Math.min(BLOCK_BYTES, this.end - this.position);
+      if (length <= 0) return [];
+      const { bytesRead } = await this.handle.read(this.#scratch, 0, length, this.position);
       const whole = this.#scratch.subarray(0, bytesRead).lastIndexOf(NEWLINE) + 1;
       if (whole === 0 && bytesRead < BLOCK_BYTES) return [];
       // A block without any newline is no log: what it holds is skipped.
@@ -113,6 +117,11 @@ export class LogFile {
       const entries = parseBlock(Buffer.from(this.#scratch.subarray(0, whole)));
       if (entries.length > 0) return entries;
     }
+  }
+
+  /** Ends it where it ends now. */
+  async endHere(): Promise<void> {
+    this.end = (await this.handle.stat()).size;
   }
 
   async close(): Promise<void> {

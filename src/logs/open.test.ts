@@ -73,6 +73,17 @@ test('streams, since, until and tail choose', async () => {
   assert.equal(await read(join(base, 'nowhere/log')), '');
 });
 
+test('without following, what is written during the reading is not read', async () => {
+  const path = newLog();
+  const many = 20_000;
+  writeFileSync(path, Array.from({ length: many }, (_, at) => line(String(at))).join(''));
+  let read = 0;
+  for await (const _ of logs.read(path, all, over)) {
+    if (read++ === 0) appendFileSync(path, line('late').repeat(many));
+  }
+  assert.equal(read, many);
+});
+
 test('tail counts lines of the container over parts, rotated files and blocks', async () => {
   const path = newLog();
   const part = 'x'.repeat(8000);

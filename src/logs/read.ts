@@ -67,6 +67,7 @@ export async function* readLog(
   options.signal?.addEventListener('abort', onAbort, { once: true });
   const files = await openFiles(logPath);
   try {
+    if (!options.follow) await Promise.all(files.map((file) => file.endHere()));
     const needed = options.tail === undefined ? files.length : await seekTail(files, options.tail);
     const chain = new Chain(logPath, files, files.slice(0, needed).reverse());
     const isAborted = (): boolean => options.signal?.aborted === true;

@@ -27,7 +27,7 @@ export async function seekTail(files: readonly LogFile[], wanted: number): Promi
 
 /** Where in the file the wanted lines begin; undefined when they begin in an older file. */
 async function lineStart(file: LogFile, count: Count): Promise<number | undefined> {
-  let at = (await file.handle.stat()).size;
+  let at = Math.min((await file.handle.stat()).size, file.end);
   // The begin of a record whose end is in the block after this one; `whole`: it has an end at all.
   let carry: Buffer = Buffer.alloc(0);
   let whole = false;
