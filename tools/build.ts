@@ -21,8 +21,14 @@ const root = join(import.meta.dirname, '..');
 const target = join(root, 'build');
 const staging = join(target, `staging-${process.pid}`);
 
-/** Flags of Node that the engine runs with: no polluted prototypes, no note that node:ffi is experimental. */
-const engineFlags = '--disable-proto=delete --disable-warning=ExperimentalWarning';
+/** Flags of Node that the engine runs with: no polluted prototypes, no note that node:ffi is experimental, less memory. */
+const engineFlags = '--disable-proto=delete --disable-warning=ExperimentalWarning --max-semi-space-size=4';
+
+/**
+ * For glibc's malloc: give back large blocks at once, and what the threads free. Together with the small young generation
+ * an engine that has loaded 171 MB of image takes 124 MB afterwards instead of 139.
+ */
+const engineEnvironment = 'MALLOC_ARENA_MAX=2 MALLOC_TRIM_THRESHOLD_=131072 MALLOC_MMAP_THRESHOLD_=131072';
 
 const common: BuildOptions = {
   bundle: true,
@@ -55,6 +61,7 @@ async function writeEngineStarter(): Promise<void> {
     '#!/bin/sh',
     '# Written by tools/build.ts: starts the engine.',
     'here=${0%/*}',
+    `export ${engineEnvironment}`,
     `exec "$here/../../node_modules/${node}/bin/node" ${engineFlags} "$here/../engine/gantryd.js" "$@"`,
   ];
   await writeProgram('gantryd', text);
