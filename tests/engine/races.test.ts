@@ -33,7 +33,7 @@ engineSuite('at the same time', {}, (engine) => {
       ),
     );
     const results = await Promise.all([1, 2, 3].map(() => engine().api('DELETE', '/containers/target?force=1')));
-    const codes = results.map(({ status }) => status).sort();
+    const codes = results.map(({ status }) => status).sort((a, b) => a - b);
     assert.equal(codes[0], 204);
     assert.ok(
       codes.every((code) => [204, 404, 409].includes(code)),
