@@ -103,6 +103,7 @@ function fakeStorage({
           },
         };
       },
+      idOf: (name) => (name === 'busybox' ? (`sha256:${'1'.repeat(64)}` as Digest) : undefined),
       retain: () => undefined,
       release: () => undefined,
     },

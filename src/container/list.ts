@@ -6,6 +6,7 @@ import type { ContainerContext } from './context.ts';
 import { viewEndpoints } from './endpoints.ts';
 import type { ContainerEntry } from './entry.ts';
 import { viewMounts } from './inspect.ts';
+import type { ContainerRecord } from './record.ts';
 import { describeState } from './status.ts';
 
 export interface ListWishes {
@@ -110,7 +111,7 @@ async function summarize(ctx: ContainerContext, entry: ContainerEntry, size: boo
   return {
     Id: entry.id,
     Names: [`/${record.name}`],
-    Image: isHex64(record.imageName) ? `sha256:${record.imageName}` : record.imageName,
+    Image: imageShown(ctx, record),
     ImageID: record.imageId,
     Command: [...(config.Entrypoint ?? []), ...(config.Cmd ?? [])].map(quoteWord).join(' '),
     Created: Number(record.createdNs / 1_000_000_000n),
@@ -130,6 +131,12 @@ async function summarize(ctx: ContainerContext, entry: ContainerEntry, size: boo
 
 /** Docker quotes a word with blanks in the one-line command. */
 const quoteWord = (word: string): string => (word.includes(' ') ? `'${word}'` : word);
+
+/** The name that the container was made from, as long as it still means the same image. */
+function imageShown(ctx: ContainerContext, { imageName, imageId }: ContainerRecord): string {
+  const name = isHex64(imageName) ? `sha256:${imageName}` : imageName;
+  return ctx.images.idOf(name) === imageId ? name : imageId;
+}
 
 function summarizePorts(ports: PortMap): PortSummary[] {
   const summaries: PortSummary[] = [];

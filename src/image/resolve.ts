@@ -1,5 +1,5 @@
 import { EngineError, notFound } from '../base/errors.ts';
-import { hexOf } from '../base/ids.ts';
+import { type Digest, hexOf } from '../base/ids.ts';
 import type { RunnableImage } from '../spec/contract/image.ts';
 import type { Platform } from '../spec/oci/image.ts';
 import { bestForPlatform, formatPlatform, parsePlatform } from '../spec/oci/platform.ts';
@@ -35,6 +35,16 @@ export function findImage(catalog: ImageCatalog, nameOrId: string): FoundImage {
   throw notFound(
     `No such image: ${query.reference === undefined ? nameOrId : familiarReference(withDefaultTag(query.reference))}`,
   );
+}
+
+/** The id of what `findImage` finds; undefined when there is none, or more than one. */
+export function imageIdOf(catalog: ImageCatalog, nameOrId: string): Digest | undefined {
+  try {
+    return findImage(catalog, nameOrId).image.id;
+  } catch (error) {
+    if (error instanceof EngineError) return undefined;
+    throw error;
+  }
 }
 
 function findByReference(catalog: ImageCatalog, reference: Reference): FoundImage | undefined {

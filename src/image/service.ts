@@ -30,7 +30,7 @@ import type { ContentStore } from './ports.ts';
 import { pruneImages } from './prune.ts';
 import { nameToPull, pullImage } from './pull.ts';
 import { removeImage } from './remove.ts';
-import { resolveImage } from './resolve.ts';
+import { imageIdOf, resolveImage } from './resolve.ts';
 import { tagImage } from './tag.ts';
 import { ImageUsers } from './users.ts';
 
@@ -111,6 +111,7 @@ function createService(context: ImageContext, registry: RegistryClient): ImageSe
   const transfers = createTransfers();
   return {
     resolve: (nameOrId, platform) => resolveImage(context, nameOrId, platform),
+    idOf: (nameOrId) => imageIdOf(context.catalog, nameOrId),
     retain: (id, user) => context.users.retain(id, user),
     release(id, user) {
       const unused = context.users.release(id, user);

@@ -16,6 +16,8 @@ export interface Registry extends AsyncDisposable {
   readonly host: string;
   /** Puts an image there; resolves with its reference and the digest of its manifest. */
   push(image: TestImage, repository: string): Promise<{ reference: string; digest: string }>;
+  /** Puts blobs and a manifest or index, byte for byte; resolves with its digest. */
+  put(repository: string, tag: string, manifest: Buffer, blobs: readonly Buffer[], type?: string): Promise<string>;
 }
 
 const port = 5000;
@@ -36,6 +38,12 @@ export async function startRegistry(namespaces: Namespaces): Promise<Registry> {
   return {
     host,
     push: (image, repository) => pushImage(request, host, image, repository),
+    async put(repository, tag, manifest, blobs, type = manifestType) {
+      for (const blob of blobs) await pushBlob(request, repository, blob, 'application/octet-stream');
+      const answer = await request('PUT', `/v2/${repository}/manifests/${tag}`, manifest, type);
+      if (answer.status !== 201) throw new Error(`put of ${repository}:${tag}: ${answer.status} ${answer.body}`);
+      return digest(manifest);
+    },
     async [Symbol.asyncDispose]() {
       child.kill('SIGKILL');
       await end;
@@ -70,8 +78,9 @@ console.log(JSON.stringify({ status: answer.status, location, body: await answer
 `;
 
 function requester(namespaces: Namespaces, origin: string, folder: string): Request {
+  let requests = 0;
   return async (method, path, body, type) => {
-    const file = body === undefined ? '' : join(folder, 'request-body');
+    const file = body === undefined ? '' : join(folder, `request-body-${requests++}`);
     if (body !== undefined) await writeFile(file, body);
     const url = path.startsWith('http') ? path : origin + path;
     const script = `(async () => {${requestProgram}})()`;

@@ -18,6 +18,8 @@ export interface RunnableImages {
    * when it has nothing for the wanted (or the host's) platform.
    */
   resolve(nameOrId: string, platform?: string): Promise<RunnableImage>;
+  /** The image that a name means now; undefined when there is none. */
+  idOf(nameOrId: string): Digest | undefined;
   /** While a container exists, its image cannot be deleted without force. `id` is the image's, `user` the container's. */
   retain(id: Digest, user: string): void;
   release(id: Digest, user: string): void;

@@ -1,0 +1,185 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { gzipSync } from 'node:zlib';
+import {
+  busyboxLayer,
+  type CraftedImage,
+  craftedConfig,
+  describeBlob,
+  json,
+  layerOf,
+  mediaTypes,
+  ociBlobs,
+  sha256,
+} from '../support/crafted-image.ts';
+import { architecture } from '../support/image-archive.ts';
+import { type Registry, startRegistry } from '../support/registry.ts';
+import { engineSuite } from '../support/suite.ts';
+
+engineSuite('docker pull', {}, (engine) => {
+  const docker = (...words: string[]) => engine().dockerOk(words);
+  async function withRegistry(work: (registry: Registry) => Promise<void>): Promise<void> {
+    await using registry = await startRegistry(engine().namespaces);
+    await work(registry);
+  }
+  const crafted = async (text: string, platform: CraftedImage['platform'] = {}): Promise<CraftedImage> => {
+    const layers = [(await busyboxLayer()).blob, layerOf({ name: 'greeting', body: text }).blob];
+    return { layers: layers.map((blob) => ({ blob: gzipSync(blob, { level: 1 }), diffId: sha256(blob) })), platform };
+  };
+  const pushImage = async (registry: Registry, image: CraftedImage, name: string, tag: string): Promise<string> => {
+    const { manifest, blobs } = ociBlobs(image);
+    return registry.put(name, tag, manifest, blobs.slice(0, -1));
+  };
+  async function refuses(words: readonly string[], says: RegExp): Promise<void> {
+    const { code, stderr } = await engine().docker(['pull', ...words]);
+    assert.equal(code, 1, words.join(' '));
+    assert.match(stderr, says);
+    assert.equal(await docker('images', '-aq', '--filter', 'reference=127.0.0.1:5000/*'), '');
+  }
+
+  test('by tag, and again: what is said', () =>
+    withRegistry(async (registry) => {
+      const digest = await pushImage(registry, await crafted('first'), 'app', 'one');
+      const name = `${registry.host}/app:one`;
+      const said = (await docker('pull', name)).split('\n');
+      assert.equal(said[0], 'one: Pulling from app');
+      assert.equal(said.filter((line) => /^[0-9a-f]{12}: Pull complete$/.test(line)).length, 2);
+      assert.deepEqual(said.slice(-3), [`Digest: ${digest}`, `Status: Downloaded newer image for ${name}`, name]);
+      const again = (await docker('pull', name)).split('\n');
+      assert.deepEqual(again.slice(-3), [`Digest: ${digest}`, `Status: Image is up to date for ${name}`, name]);
+      assert.equal(await docker('pull', '-q', name), name);
+      assert.equal(
+        await docker('image', 'inspect', '--format', '{{join .RepoDigests " "}}', name),
+        `${registry.host}/app@${digest}`,
+      );
+      assert.equal(await docker('run', '--rm', name, 'cat', '/greeting'), 'first');
+    }));
+
+  test('a tag that moved', () =>
+    withRegistry(async (registry) => {
+      const name = `${registry.host}/app:moving`;
+      const first = await pushImage(registry, await crafted('first'), 'app', 'moving');
+      await docker('pull', name);
+      await pushImage(registry, await crafted('second'), 'app', 'moving');
+      assert.match(
+        await docker('pull', name),
+        /: Already exists\n[^]*: Pull complete\n[^]*Status: Downloaded newer image for/,
+      );
+      assert.equal(await docker('run', '--rm', name, 'cat', '/greeting'), 'second');
+      assert.equal(await docker('run', '--rm', `${registry.host}/app@${first}`, 'cat', '/greeting'), 'first');
+    }));
+
+  test('by digest', () =>
+    withRegistry(async (registry) => {
+      const digest = await pushImage(registry, await crafted('pinned'), 'app', 'one');
+      const name = `${registry.host}/app@${digest}`;
+      assert.match(await docker('pull', name), new RegExp(`Status: Downloaded newer image for ${name}`));
+      assert.equal(await docker('run', '--rm', name, 'cat', '/greeting'), 'pinned');
+      assert.equal(
+        await docker('images', '--digests', '--format', '{{.Repository}} {{.Tag}} {{.Digest}}', `${registry.host}/app`),
+        `${registry.host}/app <none> ${digest}`,
+      );
+      const unknown = `${registry.host}/app@sha256:${'0'.repeat(64)}`;
+      assert.equal((await engine().docker(['pull', unknown])).code, 1);
+      await docker('rmi', name);
+    }));
+
+  test('out of an index: the own platform, a wished one, none that fits', () =>
+    withRegistry(async (registry) => {
+      const own = await crafted('own', { architecture });
+      const other = await crafted('other', { architecture: 's390x' });
+      const manifests = [];
+      const blobs: Buffer[] = [];
+      for (const image of [other, own]) {
+        const { manifest, blobs: parts } = ociBlobs(image);
+        await pushImage(registry, image, 'multi', `part-${manifests.length}`);
+        blobs.push(...parts);
+        manifests.push({
+          ...describeBlob(mediaTypes.manifest, manifest),
+          platform: { os: 'linux', ...image.platform },
+        });
+      }
+      const index = json({ schemaVersion: 2, mediaType: mediaTypes.index, manifests });
+      const digest = await registry.put('multi', 'all', index, [], mediaTypes.index);
+      const name = `${registry.host}/multi:all`;
+      assert.match(await docker('pull', name), new RegExp(`Digest: ${digest}`));
+      assert.equal(await docker('run', '--rm', name, 'cat', '/greeting'), 'own');
+      await docker('rmi', name);
+      await docker('pull', '--platform', 'linux/s390x', name);
+      assert.equal(await docker('image', 'inspect', '--format', '{{.Architecture}}', name), 's390x');
+      await docker('rmi', name);
+      await refuses(
+        ['--platform', 'linux/riscv64', name],
+        /no matching manifest for linux\/riscv64 in the manifest list entries/,
+      );
+      await refuses(['--platform', 'nonsense/of/four/parts', name], /nonsense/);
+      const single = `${registry.host}/multi:part-1`;
+      await refuses(
+        ['--platform', 'linux/arm/v7', single],
+        /does not match the specified platform|no match for platform/,
+      );
+    }));
+
+  test('what the registry has not got, or is no registry', () =>
+    withRegistry(async (registry) => {
+      await pushImage(registry, await crafted('one'), 'app', 'one');
+      await refuses(
+        [`${registry.host}/app:two`],
+        /manifest for 127\.0\.0\.1:5000\/app:two not found: manifest unknown|not found/,
+      );
+      await refuses([`${registry.host}/nothing`], /not found|repository does not exist/);
+      await refuses(['127.0.0.1:1/app'], /connection refused/);
+      await refuses(['127.0.0.1:5000/UPPER'], /invalid reference format|must be lowercase/);
+    }));
+
+  test('lying blobs: nothing is kept, nothing is named', () =>
+    withRegistry(async (registry) => {
+      const image = await crafted('honest');
+      const lying = {
+        ...image,
+        layers: [
+          ...image.layers.slice(0, 1),
+          { blob: image.layers[1]?.blob ?? Buffer.alloc(0), diffId: '1'.repeat(64) },
+        ],
+      };
+      await pushImage(registry, lying, 'lying', 'diff');
+      await refuses([`${registry.host}/lying:diff`], /layer sha256:1+: its uncompressed bytes have the digest/);
+      const { blobs } = ociBlobs(image);
+      const config = craftedConfig(image);
+      const wrongSize = json({
+        schemaVersion: 2,
+        mediaType: mediaTypes.manifest,
+        config: describeBlob(mediaTypes.config, config),
+        layers: image.layers.map(({ blob }) => ({
+          ...describeBlob('application/vnd.oci.image.layer.v1.tar+gzip', blob),
+          size: 12,
+        })),
+      });
+      const put = await registry.put('lying', 'size', wrongSize, blobs.slice(0, -1)).catch(() => undefined);
+      if (put !== undefined) await refuses([`${registry.host}/lying:size`], /12 bytes|size/);
+    }));
+
+  test('run pulls what is missing, and not with --pull never', () =>
+    withRegistry(async (registry) => {
+      await pushImage(registry, await crafted('on demand'), 'app', 'one');
+      const name = `${registry.host}/app:one`;
+      const never = await engine().docker(['run', '--rm', '--pull', 'never', name, 'true']);
+      assert.equal(never.code, 125);
+      assert.match(never.stderr, /No such image: 127\.0\.0\.1:5000\/app:one/);
+      const { stdout, stderr } = await engine().docker(['run', '--rm', name, 'cat', '/greeting']);
+      assert.equal(stdout, 'on demand');
+      assert.match(stderr, /Unable to find image '127\.0\.0\.1:5000\/app:one' locally/);
+    }));
+
+  test('several pulls at once of images that share a layer', () =>
+    withRegistry(async (registry) => {
+      const names = await Promise.all(
+        ['a', 'b', 'c'].map(async (tag) => {
+          await pushImage(registry, await crafted(tag), 'shared', tag);
+          return `${registry.host}/shared:${tag}`;
+        }),
+      );
+      await Promise.all([...names, ...names].map((name) => docker('pull', '-q', name)));
+      for (const name of names) assert.equal(await docker('run', '--rm', name, 'cat', '/greeting'), name.slice(-1));
+    }));
+});
