@@ -8,7 +8,7 @@ import { frame, streamType } from '../hijack/frames.ts';
 import { hijack, serveStdio, type StdioWishes } from '../hijack/session.ts';
 import { endStream } from '../hijack/takeover.ts';
 import type { Exchange } from '../http/exchange.ts';
-import { beginStream, writeChunk } from '../http/streams.ts';
+import { beginStream, ChunkGatherer, writeChunk } from '../http/streams.ts';
 import type { ContainerService } from '../services.ts';
 import type { Handlers } from './handlers.ts';
 
@@ -58,12 +58,15 @@ async function logs(exchange: Exchange, containers: ContainerService): Promise<v
   const prefix = { timestamps: exchange.flag('timestamps'), details: exchange.flag('details') };
   beginStream(response, streamType(!tty, minor));
   try {
+    const output = new ChunkGatherer(response, signal);
     for await (const entry of entries) {
       const bytes = withPrefix(entry, prefix);
-      if (tty) await writeChunk(response, bytes, signal);
-      else
-        for (const chunk of frame(entry.stream === 'stdout' ? 1 : 2, bytes)) await writeChunk(response, chunk, signal);
+      for (const piece of tty ? [bytes] : frame(entry.stream === 'stdout' ? 1 : 2, bytes)) {
+        const behind = output.add(piece);
+        if (behind !== undefined) await behind;
+      }
     }
+    await output.flush();
   } catch (error) {
     if (!signal.aborted) throw error;
   }
