@@ -179,7 +179,8 @@ async function pidsByName(folder: string, wanted: (program: string) => boolean):
   return listing.split('\n').flatMap((line) => {
     const [pid = '', command = ''] = line.split('\t');
     if (!command.includes(folder)) return [];
-    const words = command.split(' ').slice(0, 4);
+    // Programs that an interpreter runs come after its own flags.
+    const words = command.split(' ').slice(0, 12);
     return words.some((word) => wanted((word.split('/').at(-1) ?? '').replace(/\.js$/, ''))) ? [Number(pid)] : [];
   });
 }

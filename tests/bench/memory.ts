@@ -27,7 +27,9 @@ export async function measureMemory(peer: Peer, images: BenchImages): Promise<Me
 }
 
 async function residentSize(peer: Peer): Promise<number> {
-  const sizes = await Promise.all((await peer.enginePids()).map((pid) => fieldOf(`/proc/${pid}/status`, 'VmRSS')));
+  const pids = await peer.enginePids();
+  if (pids.length === 0) throw new Error(`no process of ${peer.name} was found`);
+  const sizes = await Promise.all(pids.map((pid) => fieldOf(`/proc/${pid}/status`, 'VmRSS')));
   return sizes.reduce((sum, size) => sum + size, 0);
 }
 
