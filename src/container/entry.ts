@@ -17,7 +17,10 @@ export class ContainerEntry {
   started = new Latch<StdioChannel>();
   /** Set when the current or next run ended; replaced at once. */
   nextExit = new Latch<ExitStatus>();
-  readonly removed = new Latch<WaitResult>();
+  /** Set when it is removed, or when that failed; replaced at once in the second case. */
+  removed = new Latch<WaitResult>();
+  /** Its record is gone. */
+  gone = false;
   readonly execs = new Map<ExecId, ExecEntry>();
   /** Cleaning up after the last run, which a new start waits for. */
   teardown: Promise<void> = Promise.resolve();
@@ -51,6 +54,14 @@ export class ContainerEntry {
     this.nextExit = new Latch();
     this.started = new Latch();
     latch.set(status);
+  }
+
+  /** A removal that nobody but waiters would hear of has failed: the container stays. */
+  announceFailedRemoval(result: WaitResult): void {
+    const latch = this.removed;
+    this.removed = new Latch();
+    this.removing = false;
+    latch.set(result);
   }
 
   cancelRestart(): void {

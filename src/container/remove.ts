@@ -52,7 +52,7 @@ export async function removeLocked(
   entry: ContainerEntry,
   wishes: { readonly volumes: boolean },
 ): Promise<void> {
-  if (entry.removed.isSet) return;
+  if (entry.gone) return;
   entry.removing = true;
   entry.cancelRestart();
   const { record } = entry;
@@ -60,6 +60,7 @@ export async function removeLocked(
     records: [{ op: 'delete', kind: containerKind, id: entry.id }],
     events: [containerEvent(record, 'destroy')],
   });
+  entry.gone = true;
   ctx.table.delete(entry);
   ctx.images.release(record.imageId, entry.id);
   await releaseVolumes(ctx, entry, wishes.volumes);

@@ -29,7 +29,7 @@ export async function* containerStats(
   for (;;) {
     const sample = await sampleOf(ctx, entry);
     yield viewOf(entry, sample, before);
-    if (!options.stream || entry.removed.isSet) return;
+    if (!options.stream || entry.gone) return;
     before = sample;
     await delay(intervalMs, options.signal);
   }

@@ -37,7 +37,7 @@ async function untilNotRunning(entry: ContainerEntry): Promise<WaitResult> {
     const { state } = entry.record;
     if (state.phase !== 'running' && state.phase !== 'restarting') return { statusCode: state.exitCode };
     const result = await nextExit(entry);
-    if (entry.removed.isSet || entry.record.state.phase !== 'restarting') return result;
+    if (entry.gone || entry.record.state.phase !== 'restarting') return result;
     // Started again, removed, or called off by a stop.
     await Promise.race([entry.started.wait(), entry.removed.wait(), entry.nextExit.wait()]);
   }

@@ -7,6 +7,7 @@ import { gzipSync } from 'node:zlib';
 import { answeringMeanwhile } from '../support/answers.ts';
 import { busyboxLayer, dockerArchive, layerOf, sha256 } from '../support/crafted-image.ts';
 import { engineSuite } from '../support/suite.ts';
+import { eventually } from '../support/wait.ts';
 
 const image = 'gantry-test/busybox:1';
 const mib = 1 << 20;
@@ -60,14 +61,33 @@ engineSuite('a full disk', { dataRootMiB: 48 }, (engine) => {
     const id = await engine().dockerOk(['create', image, 'echo', 'later']);
     await engine().dockerOk(['run', '-d', '--name', 'runs', image, 'sleep', '1000']);
     const ballast = join(engine().paths.dataRoot, 'ballast');
-    await engine().inside(['sh', '-c', `cat /dev/zero > '${ballast}' 2>/dev/null; sync`]);
-    assert.ok((await free()) < 64 * 1024);
-    await refusesLittle();
-    assert.match(await engine().dockerOk(['ps', '--format', '{{.Names}}']), /runs/);
-    await engine().dockerOk(['stop', '-t', '1', 'runs']);
-    await engine().dockerOk(['rm', 'runs']);
-    await engine().dockerOk(['rmi', 'crafted:large']);
-    await engine().inside(['rm', ballast]);
+    try {
+      // What is still being written back, and given back, shows only after a while.
+      await eventually('the disk is full', async () => {
+        // Small pieces fill what a large one, refused as a whole, leaves free.
+        const fill = `dd if=/dev/zero of='${ballast}' oflag=append conv=notrunc status=none`;
+        await engine().inside(['sh', '-c', `(${fill} bs=1M; sync; ${fill} bs=1k; sync) 2>/dev/null`]);
+        console.error(
+          'FREE',
+          await free(),
+          (
+            await engine().inside([
+              'sh',
+              '-c',
+              `df -B1 ${engine().paths.dataRoot}; df -i ${engine().paths.dataRoot}; ls -la ${engine().paths.dataRoot}`,
+            ])
+          ).stdout,
+        );
+        return (await free()) < 64 * 1024;
+      });
+      await refusesLittle();
+      assert.match(await engine().dockerOk(['ps', '--format', '{{.Names}}']), /runs/);
+      await engine().dockerOk(['stop', '-t', '1', 'runs']);
+      await engine().dockerOk(['rm', 'runs']);
+      await engine().dockerOk(['rmi', 'crafted:large']);
+    } finally {
+      await engine().inside(['rm', '-f', ballast]);
+    }
     assert.equal(await engine().dockerOk(['start', '-a', id]), 'later');
     await engine().dockerOk(['load'], { input: await large(4 * mib) });
     assert.equal(await engine().dockerOk(['run', '--rm', 'crafted:large', 'ls', '/noise']), '/noise');

@@ -58,13 +58,24 @@ async function runEnded(
   // What is removed at once needs no transaction of its own for its end; until then the exit file tells it.
   const recorded = commitRecord(ctx, entry, { state }, events, { mayWait: removes });
   if (removes) recorded.catch(() => undefined);
-  else await recorded;
+  else await recorded.catch((error: unknown) => notRecorded(ctx, entry, error));
   entry.announceExit(exit);
   if (again) scheduleRestart(ctx, entry, exit);
   if (!removes) return;
   // The network's event comes between `die` and `destroy`.
   await new Promise((resolve) => setImmediate(resolve));
-  await Promise.all([removeLocked(ctx, entry, { volumes: true }), recorded]);
+  try {
+    await Promise.all([removeLocked(ctx, entry, { volumes: true }), recorded]);
+  } catch (error) {
+    // The disk may be full: whoever waits must hear of it, and `docker rm` can try again.
+    if (!entry.gone) entry.announceFailedRemoval({ statusCode: exit.code, error: messageOf(error) });
+    throw error;
+  }
+}
+
+/** The process has ended, whatever the disk says; the exit file tells the next engine. */
+function notRecorded(ctx: ContainerContext, entry: ContainerEntry, error: unknown): void {
+  ctx.log.error('the end of a container could not be recorded', { container: entry.id, error: messageOf(error) });
 }
 
 /** Gives back what a run used. The writable layer stays. */

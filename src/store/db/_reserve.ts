@@ -1,4 +1,5 @@
-import { closeSync, fsyncSync, openSync, statSync, unlinkSync, writeSync } from 'node:fs';
+import { closeSync, fsyncSync, openSync, statfsSync, statSync, unlinkSync, writeSync } from 'node:fs';
+import { dirname } from 'node:path';
 
 /** Enough for some thousand small transactions, or until the log is folded into the database. */
 const reserveBytes = 4 << 20;
@@ -17,6 +18,7 @@ export class SpaceReserve {
   /** Makes the reserve unless it is there; false when there is no room for it. */
   fill(): boolean {
     if (this.#size() >= reserveBytes) return true;
+    if (!this.#hasRoom()) return false;
     try {
       const fd = openSync(this.#path, 'w', 0o600);
       try {
@@ -42,6 +44,12 @@ export class SpaceReserve {
       return false;
     }
     return had;
+  }
+
+  /** Trying to write on a full disk would take what little others need just then. */
+  #hasRoom(): boolean {
+    const { bavail, bsize } = statfsSync(dirname(this.#path));
+    return bavail * bsize > 2 * reserveBytes;
   }
 
   #size(): number {

@@ -29,7 +29,7 @@ const fail = (error: unknown): void =>
 const reserve = new SpaceReserve(`${path}.reserve`);
 /** When to look again for room for the reserve; infinite while it is there. */
 let refillAtMs = Number.POSITIVE_INFINITY;
-const refillEveryMs = 60_000;
+const refillEveryMs = 1000;
 
 function commit(database: StateDatabase, changes: readonly EncodedChange[]): JournalEvent[][] {
   if (performance.now() >= refillAtMs) {
