@@ -107,6 +107,15 @@ async function versionsOf(peers: readonly Peer[]): Promise<Record<string, string
   return versions;
 }
 
+/** Keeps everything measured so far, after each case: a run that is broken off is not lost. */
+async function save(result: BenchResult, gantry: Peer): Promise<void> {
+  const loop = await readEventLoop(gantry).catch(() => undefined);
+  if (loop !== undefined) result.eventLoopMs = loop;
+  result.load[1] = currentLoad();
+  await writeFile(values.json, `${JSON.stringify(result, null, 2)}\n`);
+  if (values.write) await writeReport(renderReport(result));
+}
+
 /** Puts the tables between the two marks of docs/benchmarks.md. */
 async function writeReport(report: string): Promise<void> {
   const file = join(repository, 'docs/benchmarks.md');
@@ -120,6 +129,9 @@ async function writeReport(report: string): Promise<void> {
 
 async function main(): Promise<void> {
   await using stack = new AsyncDisposableStack();
+  for (const signal of ['SIGINT', 'SIGTERM'] as const) {
+    process.once(signal, () => void stack.disposeAsync().finally(() => process.exit(130)));
+  }
   const names = ['gantry', ...values.peers.split(',').filter((name) => name !== '')] as PeerName[];
   const peers: Peer[] = [];
   for (const name of names) peers.push(stack.use(await startPeer(name)));
@@ -145,21 +157,17 @@ async function main(): Promise<void> {
       (error: unknown) => note(`memory of ${peer.name}: ${String(error)}`),
     );
   }
-  for (const one of cases.filter(({ name }) => wanted(name))) {
-    note(one.name);
-    await measureCase(one, peers, images, result);
-  }
   if (wanted('clients')) {
     note('clients');
     await measureClients(gantry, images, result);
   }
-  const loop = await readEventLoop(gantry).catch(() => undefined);
-  if (loop !== undefined) result.eventLoopMs = loop;
-  result.load[1] = currentLoad();
-  await writeFile(values.json, `${JSON.stringify(result, null, 2)}\n`);
-  const report = renderReport(result);
-  console.log(report);
-  if (values.write) await writeReport(report);
+  for (const one of cases.filter(({ name }) => wanted(name))) {
+    note(one.name);
+    await measureCase(one, peers, images, result);
+    await save(result, gantry);
+  }
+  await save(result, gantry);
+  console.log(renderReport(result));
 }
 
 await main();
