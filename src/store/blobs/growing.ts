@@ -38,16 +38,15 @@ export class Growth implements GrowingFile {
   }
 
   async open(): Promise<FileHandle> {
-    let missing: unknown;
-    for (const path of this.#paths()) {
+    for (let at = 0; ; at++) {
+      // Asked for anew each time: it may have got its next name while the last one was tried.
+      const path = this.#paths()[at] ?? '';
       try {
         return await open(path, 'r');
       } catch (error) {
-        if ((error as { code?: string }).code !== 'ENOENT') throw error;
-        missing = error;
+        if ((error as { code?: string }).code !== 'ENOENT' || at + 1 >= this.#paths().length) throw error;
       }
     }
-    throw missing;
   }
 
   follow(listener: (available: number, complete: boolean) => void): () => void {
