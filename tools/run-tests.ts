@@ -1,9 +1,10 @@
 /**
  * Runs the tests under the given folders or files, each file in its own process.
  *
- *     node tools/run-tests.ts [--long] [--concurrency=N] [--timeout=SECONDS] [--only=PATTERN] ROOT...
+ *     node tools/run-tests.ts [--long] [--again] [--concurrency=N] [--timeout=SECONDS] [--only=PATTERN] ROOT...
  *
- * Failures are printed as they happen, what was skipped before the last line, which is always
+ * With `--again` a file that failed is run once more, alone: what then passes is printed as UNSTEADY, for somebody to look
+ * at, and counts as passed. Failures are printed as they happen, what was skipped before the last line, which is always
  * `N passed, N failed, N skipped`. Exits with 1 when a test failed or when there was none.
  * Tests that take long skip themselves unless `GANTRY_TEST_LONG=1`, which `--long` sets.
  */
@@ -24,6 +25,7 @@ const { values, positionals } = parseArgs({
   allowPositionals: true,
   options: {
     long: { type: 'boolean', default: false },
+    again: { type: 'boolean', default: false },
     concurrency: { type: 'string', default: String(Math.min(2, availableParallelism())) },
     // Longest time for one test, and for one file: a test that hangs must not hold the whole run.
     timeout: { type: 'string', default: '120' },
@@ -42,15 +44,24 @@ function explain(error: unknown): string {
   return text.replace(/^/gm, '    ');
 }
 
-/** Runs all files and resolves to the counts, skips with their reasons. */
-async function runFiles(files: readonly string[]): Promise<{ passed: number; failed: number; skips: Skip[] }> {
-  let passed = 0;
-  let failed = 0;
-  const skips: Skip[] = [];
+interface FileResult {
+  passed: number;
+  failed: number;
+  readonly skips: Skip[];
+}
+
+/** Runs all files and resolves to what came of each. */
+async function runFiles(files: readonly string[], concurrency: number): Promise<Map<string, FileResult>> {
+  const results = new Map<string, FileResult>(files.map((file) => [file, { passed: 0, failed: 0, skips: [] }]));
+  const resultOf = (file: string | undefined): FileResult => {
+    const result = results.get(file ?? '') ?? { passed: 0, failed: 0, skips: [] };
+    results.set(file ?? '', result);
+    return result;
+  };
   const output = new Map<string, string>();
   const stream = run({
     files: [...files],
-    concurrency: Number(values.concurrency),
+    concurrency,
     timeout: Number(values.timeout) * 1000,
     execArgv: ['--disable-warning=ExperimentalWarning'],
     ...(values.only === undefined ? {} : { testNamePatterns: [new RegExp(values.only)] }),
@@ -65,15 +76,15 @@ async function runFiles(files: readonly string[]): Promise<{ passed: number; fai
     if (data.details.type === 'suite') return;
     if (data.skip !== undefined || data.todo !== undefined) {
       const reason = typeof data.skip === 'string' && data.skip !== '' ? data.skip : 'no reason given';
-      skips.push({ name: titleOf(data), reason });
+      resultOf(data.file).skips.push({ name: titleOf(data), reason });
       return;
     }
     if (data.name === data.file && values.only === undefined) {
-      failed++;
+      resultOf(data.file).failed++;
       console.log(`FAILED  ${relative(process.cwd(), data.name)}: the file holds no test`);
       return;
     }
-    passed++;
+    resultOf(data.file).passed++;
     if (data.details.duration_ms > slowMs) {
       console.log(`slow    ${titleOf(data)} (${(data.details.duration_ms / 1000).toFixed(1)} s)`);
     }
@@ -82,19 +93,39 @@ async function runFiles(files: readonly string[]): Promise<{ passed: number; fai
     // A suite or a file fails because a test in it failed; only its own failures count.
     const cause = data.details.error as Error & { failureType?: string };
     if (cause.failureType === 'subtestsFailed') return;
-    failed++;
+    resultOf(data.file).failed++;
     console.log(`FAILED  ${titleOf(data)}\n${explain(cause)}`);
     const said = output.get(data.file ?? '');
     if (said !== undefined) console.log(`    --- printed so far ---\n${said.replace(/^/gm, '    ')}`);
   });
   await new Promise<void>((resolve, reject) => stream.on('end', resolve).on('error', reject).resume());
-  return { passed, failed, skips };
+  return results;
+}
+
+/** Runs what failed once more, alone, and lets the second result stand. */
+async function runFailedAgain(results: Map<string, FileResult>): Promise<void> {
+  for (const [file, { failed }] of results) {
+    if (failed === 0 || file === '') continue;
+    const second = (await runFiles([file], 1)).get(file);
+    if (second === undefined) continue;
+    results.set(file, second);
+    if (second.failed > 0 || second.passed === 0) continue;
+    console.log(`UNSTEADY ${relative(process.cwd(), file)}: failed at first, passed when it was run again alone`);
+  }
 }
 
 if (values.long) process.env['GANTRY_TEST_LONG'] = '1';
 const files = positionals.flatMap((root) => sourceFiles(root, '.test.ts'));
 if (files.length === 0) console.log(`no test files under ${positionals.join(' ') || '(no root given)'}`);
-const { passed, failed, skips } = files.length === 0 ? { passed: 0, failed: 1, skips: [] } : await runFiles(files);
+const results = await runFiles(files, Number(values.concurrency));
+if (values.again) await runFailedAgain(results);
+let [passed, failed] = [0, files.length === 0 ? 1 : 0];
+const skips: Skip[] = [];
+for (const result of results.values()) {
+  passed += result.passed;
+  failed += result.failed;
+  skips.push(...result.skips);
+}
 for (const { name, reason } of skips) console.log(`skipped ${name}: ${reason}`);
 console.log(`${passed} passed, ${failed} failed, ${skips.length} skipped`);
 process.exitCode = failed > 0 || passed === 0 ? 1 : 0;
