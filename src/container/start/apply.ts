@@ -51,12 +51,16 @@ async function launchInScope(
   scope.defer(() => ctx.launcher.delete(entry.id, request.directory, request.runtime));
   const live = await ctx.launcher.create(request);
   connectWaiting(entry, live);
+  // Before it runs: a client that sees the first output may ask for a size at once.
+  entry.live = live;
+  scope.defer(() => {
+    entry.live = undefined;
+  });
   const startedNs = ctx.clock.nowNs();
   await ctx.launcher.start(entry.id, request.directory);
   network?.releasePath();
   const sandbox = network?.sandbox ?? joinedSandbox(ctx, entry);
   const state = started(entry.record.state, { pid: live.pid, pidStart: live.pidStart, startedNs });
-  entry.live = live;
   entry.started.set(live.stdio);
   scope.commit();
   ctx.follow(entry, live);
