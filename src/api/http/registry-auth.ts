@@ -1,6 +1,6 @@
 import { optional, decode, string, struct } from '../../spec/decode/decoder.ts';
 import { parseJson } from '../../spec/decode/json.ts';
-import type { RegistryAuth } from '../services.ts';
+import type { RegistryAuth } from '../services/image.ts';
 
 interface WireAuth {
   username?: string;

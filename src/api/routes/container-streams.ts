@@ -9,7 +9,7 @@ import { hijack, serveStdio, type StdioWishes } from '../hijack/session.ts';
 import { endStream } from '../hijack/takeover.ts';
 import type { Exchange } from '../http/exchange.ts';
 import { beginStream, ChunkGatherer, writeChunk } from '../http/streams.ts';
-import type { ContainerService } from '../services.ts';
+import type { ContainerService } from '../services/container.ts';
 import type { Handlers } from './handlers.ts';
 
 export function containerStreamHandlers(containers: ContainerService): Handlers {

@@ -6,7 +6,7 @@ import { queryInteger, queryTerminalSize } from '../../spec/decode/query.ts';
 import type { WaitCondition } from '../../spec/engine/container.ts';
 import type { Exchange } from '../http/exchange.ts';
 import { beginStream } from '../http/streams.ts';
-import type { ContainerService, StopOptions } from '../services.ts';
+import type { ContainerService, StopOptions } from '../services/container.ts';
 import { containerInspectView, containerSummaryView } from '../views/container.ts';
 import type { Handlers } from './handlers.ts';
 

@@ -6,7 +6,7 @@ import { parseDetachKeys } from '../hijack/detach-keys.ts';
 import { hijack, serveStdio, type StdioWishes } from '../hijack/session.ts';
 import { endStream } from '../hijack/takeover.ts';
 import type { Exchange } from '../http/exchange.ts';
-import type { ExecService, StartedExec } from '../services.ts';
+import type { ExecService, StartedExec } from '../services/exec.ts';
 import type { Handlers } from './handlers.ts';
 
 export function execHandlers(execs: ExecService): Handlers {

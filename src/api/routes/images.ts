@@ -5,7 +5,7 @@ import { bodyStream } from '../http/body.ts';
 import type { Exchange } from '../http/exchange.ts';
 import { decodeRegistryAuth } from '../http/registry-auth.ts';
 import { streamProgress } from '../http/streams.ts';
-import type { ImageApi } from '../services.ts';
+import type { ImageApi } from '../services/image.ts';
 import { imageInspectView, imageSummaryView } from '../views/image.ts';
 import type { Handlers } from './handlers.ts';
 

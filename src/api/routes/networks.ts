@@ -1,5 +1,5 @@
 import { decodeFilters } from '../../spec/decode/filters.ts';
-import type { NetworkApi } from '../services.ts';
+import type { NetworkApi } from '../services/network.ts';
 import type { Handlers } from './handlers.ts';
 
 const listFilters = ['dangling', 'driver', 'id', 'label', 'label!', 'name', 'scope', 'type'];

@@ -5,7 +5,7 @@ import { queryInteger } from '../../spec/decode/query.ts';
 import { parseTimestamp } from '../../spec/decode/time.ts';
 import type { Exchange } from '../http/exchange.ts';
 import { beginStream, writeChunk } from '../http/streams.ts';
-import type { EventsApi, EventSubscription, SystemApi } from '../services.ts';
+import type { EventsApi, EventSubscription, SystemApi } from '../services/system.ts';
 import { maxApiVersion, minApiVersion } from '../versions.ts';
 import { eventView } from '../views/event.ts';
 import type { Handlers } from './handlers.ts';

@@ -1,6 +1,6 @@
 import { decodeFilters } from '../../spec/decode/filters.ts';
 import { decodeCreateVolume } from '../../spec/decode/volume.ts';
-import type { VolumeApi } from '../services.ts';
+import type { VolumeApi } from '../services/volume.ts';
 import type { Handlers } from './handlers.ts';
 
 const listFilters = ['dangling', 'driver', 'label', 'label!', 'name'];

@@ -1,0 +1,34 @@
+import type { StdioChannel } from '../../spec/contract/launch.ts';
+import type { LogEntry, LogReadOptions } from '../../spec/contract/logs.ts';
+import type { StatsView } from '../../spec/engine/stats.ts';
+
+export interface AttachSession {
+  readonly tty: boolean;
+  /** Whether the container was made with an open stdin. */
+  readonly openStdin: boolean;
+  /**
+   * The container's stdio, also before it was started (output then begins with the start). Its sinks are ended when
+   * the container stops, or when its start fails. `closeStdin` says that this client sends no more: it reaches the
+   * process only where Docker passes it on (StdinOnce without a terminal).
+   */
+  readonly stdio: Omit<StdioChannel, 'drained'>;
+  /** To be called when the client left by its detach keys (event `detach`). */
+  detached(): void;
+}
+
+/** What flows from and to running containers. */
+export interface ContainerStreamsApi {
+  attach(nameOrId: string): Promise<AttachSession>;
+  /** @throws before the first entry when the container does not exist or its log cannot be read. */
+  logs(nameOrId: string, options: LogReadOptions): Promise<{ tty: boolean; entries: AsyncIterable<LogEntry> }>;
+  /** @throws conflict when it does not run. */
+  resize(nameOrId: string, rows: number, columns: number): Promise<void>;
+  /**
+   * One view a second with `stream`, else a single one: after two samples, or with `oneShot` of one. Ends when the
+   * container is removed; rejects with `cancelled` when the signal aborts.
+   */
+  stats(
+    nameOrId: string,
+    options: { readonly stream: boolean; readonly oneShot: boolean; readonly signal: AbortSignal },
+  ): Promise<AsyncIterable<StatsView>>;
+}

@@ -1,0 +1,70 @@
+import type { ByteStream } from '../../base/stream.ts';
+import type { Filters } from '../../spec/engine/filters.ts';
+import type {
+  ImageDeleteItem,
+  ImageHistoryItem,
+  ImageInspect,
+  ImagePruneView,
+  ImageSummary,
+} from '../../spec/engine/image.ts';
+import type { ProgressSink } from '../../spec/engine/progress.ts';
+
+export interface ImageListOptions {
+  readonly all: boolean;
+  readonly sharedSize: boolean;
+  readonly manifests: boolean;
+  readonly filters: Filters;
+}
+/** What `X-Registry-Auth` carries, for one registry. */
+export interface RegistryAuth {
+  readonly username?: string;
+  readonly password?: string;
+  readonly identityToken?: string;
+  readonly registryToken?: string;
+}
+export interface PullRequest {
+  /** As the user wrote it, without the tag or digest that came beside it. */
+  readonly reference: string;
+  /** A tag or a digest; undefined when the reference says it itself (then `latest`). */
+  readonly tag?: string;
+  readonly platform?: string;
+  readonly auth?: RegistryAuth;
+  readonly progress: ProgressSink;
+  readonly signal: AbortSignal;
+}
+export interface ImportRequest {
+  /** `-` for the request's body, else a URL that the engine fetches. */
+  readonly source: string;
+  readonly body: ByteStream;
+  /** `name[:tag]`; empty for an untagged image. */
+  readonly repository: string;
+  readonly tag: string;
+  readonly message: string;
+  /** Dockerfile instructions for the image's configuration. */
+  readonly changes: readonly string[];
+  readonly platform?: string;
+  readonly progress: ProgressSink;
+  readonly signal: AbortSignal;
+}
+export interface ImageApi {
+  list(options: ImageListOptions): Promise<ImageSummary[]>;
+  inspect(nameOrId: string, options: { manifests: boolean; platform?: string }): Promise<ImageInspect>;
+  history(nameOrId: string, options: { platform?: string }): Promise<ImageHistoryItem[]>;
+  tag(nameOrId: string, repository: string, tag: string): Promise<void>;
+  remove(
+    nameOrId: string,
+    options: { force: boolean; noPrune: boolean; platforms: readonly string[] },
+  ): Promise<ImageDeleteItem[]>;
+  prune(filters: Filters): Promise<ImagePruneView>;
+  /** Resolves when everything in the archive is stored; reports `Loaded image: ...` by itself. */
+  load(request: {
+    body: ByteStream;
+    quiet: boolean;
+    platforms: readonly string[];
+    progress: ProgressSink;
+    signal: AbortSignal;
+  }): Promise<void>;
+  pull(request: PullRequest): Promise<void>;
+  /** Reports the new image's id as its last status. */
+  import(request: ImportRequest): Promise<void>;
+}

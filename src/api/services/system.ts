@@ -1,0 +1,26 @@
+import type { JournalEvent } from '../../spec/engine/event.ts';
+import type { Filters } from '../../spec/engine/filters.ts';
+import type { InfoView, VersionView } from '../../spec/engine/system.ts';
+
+export interface SystemApi {
+  /** `ApiVersion`, `MinAPIVersion` and the API's part of `Components` are filled in by the API. */
+  version(): VersionView | Promise<VersionView>;
+  info(): InfoView | Promise<InfoView>;
+}
+
+export interface EventSubscription {
+  /** Events of the journal from here on, inclusive; without any of the two only what happens from now on. */
+  readonly sinceNs?: bigint;
+  readonly sinceSeq?: number;
+  /** The stream ends here (wall clock), also when it lies in the future. */
+  readonly untilNs?: bigint;
+  readonly filters: Filters;
+  readonly signal: AbortSignal;
+}
+export interface EventsApi {
+  /**
+   * The subscription holds from the call on: what happens after `subscribe` returned is delivered, without gap or
+   * duplicate, whenever iteration begins. Ends at `untilNs`, when the signal aborts, and when the engine goes down.
+   */
+  subscribe(subscription: EventSubscription): AsyncIterable<JournalEvent>;
+}

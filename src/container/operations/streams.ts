@@ -1,0 +1,22 @@
+import { conflict } from '../../base/errors.ts';
+import type { LogReadOptions } from '../../spec/contract/logs.ts';
+import { attachContainer } from '../attach.ts';
+import type { ContainerContext } from '../context.ts';
+import { containerLogs } from '../logs.ts';
+import { containerStats } from '../stats.ts';
+
+/** What flows from and to running containers. */
+export function streamOperations(ctx: ContainerContext) {
+  const find = (nameOrId: string) => ctx.table.find(nameOrId);
+  return {
+    attach: async (nameOrId: string) => attachContainer(ctx, find(nameOrId)),
+    logs: async (nameOrId: string, options: LogReadOptions) => containerLogs(ctx, find(nameOrId), options),
+    stats: async (nameOrId: string, options: { stream: boolean; oneShot: boolean; signal: AbortSignal }) =>
+      containerStats(ctx, find(nameOrId), options),
+    resize: async (nameOrId: string, rows: number, columns: number) => {
+      const entry = find(nameOrId);
+      if (entry.live === undefined) throw conflict(`container ${entry.id} is not running`);
+      await entry.live.stdio.resize(rows, columns);
+    },
+  };
+}
