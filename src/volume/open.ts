@@ -1,4 +1,4 @@
-import { mkdir, readdir, stat } from 'node:fs/promises';
+import { mkdir, readdir, rmdir, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { type Clock, systemClock } from '../base/clock.ts';
 import type { Logger } from '../base/log.ts';
@@ -35,7 +35,11 @@ export async function openVolumes(options: VolumesOptions): Promise<OwnedVolumes
     if (name.startsWith('.')) await removeDoomed(path);
     else if (!volumes.has(name)) {
       const found = await stat(join(path, '_data')).catch(() => undefined);
-      if (found?.isDirectory() !== true) continue;
+      if (found?.isDirectory() !== true) {
+        // An engine died between the two directories of a new volume: an empty one goes, anything else is not ours.
+        await rmdir(path).catch(() => undefined);
+        continue;
+      }
       log.warn('took over a volume that has no record', { volume: name });
       const createdNs = BigInt(Math.floor(found.birthtimeMs)) * 1_000_000n;
       const mountpoint = join(path, '_data');

@@ -227,3 +227,13 @@ test('options mount something for as long as containers run with it', { skip: no
   await volumes.ensure({ name: 'absent', options: { type: 'none', device: join(root, 'none'), o: 'bind' } });
   await assert.rejects(volumes.mount('absent', one), { code: 'invalid', message: /error while mounting volume/ });
 });
+
+test('what an engine that died left of a new volume is no volume: an empty directory goes, other things stay', async (t) => {
+  const f = await fixture(t);
+  await mkdir(join(f.directory, 'half'));
+  await mkdir(join(f.directory, 'foreign'));
+  await writeFile(join(f.directory, 'foreign', 'file'), 'not ours');
+  const volumes = await f.open();
+  assert.deepEqual(volumes.list(), []);
+  assert.deepEqual(await readdir(f.directory), ['foreign']);
+});
