@@ -75,7 +75,7 @@ test('docker shows the messages of errors, and what is missing by name', { skip 
   assert.equal(start.code, 1);
   assert.match(start.stderr, /Error response from daemon: the port is taken/);
   assert.match((await docker(path, ['start', 'nope'])).stderr, /No such container: nope/);
-  assert.match((await docker(path, ['pause', 'web'])).stderr, /ContainerPause is not implemented by this engine yet/);
+  assert.match((await docker(path, ['node', 'ls'])).stderr, /NodeList is not implemented by this engine yet/);
 });
 
 test('docker logs parts stdout and stderr', { skip }, async (t) => {

@@ -37,6 +37,10 @@ const list: Entry = {
   alsoNamed: ['list', 'ps'],
   load: async () => (await import('./container/list.ts')).list,
 };
+const pause: Entry = {
+  summary: 'Halt all processes of containers',
+  load: async () => (await import('./container/pause.ts')).pause,
+};
 const port: Entry = {
   summary: 'Show which ports of a container are published where',
   load: async () => (await import('./container/port.ts')).port,
@@ -65,6 +69,10 @@ const stats: Entry = {
 const stop: Entry = {
   summary: 'Stop running containers',
   load: async () => (await import('./container/stop.ts')).stop,
+};
+const unpause: Entry = {
+  summary: 'Let the processes of paused containers run on',
+  load: async () => (await import('./container/unpause.ts')).unpause,
 };
 const wait: Entry = {
   summary: 'Wait until containers stop, then print their exit codes',
@@ -116,6 +124,7 @@ const container: Readonly<Record<string, Entry>> = {
   kill,
   logs,
   ls: list,
+  pause,
   port,
   restart,
   rm: removeContainers,
@@ -123,6 +132,7 @@ const container: Readonly<Record<string, Entry>> = {
   start,
   stats,
   stop,
+  unpause,
   wait,
 };
 
@@ -220,6 +230,7 @@ export const commands: Readonly<Record<string, Entry>> = {
   kill,
   load,
   logs,
+  pause,
   port,
   restart,
   rm: { ...removeContainers, alsoNamed: [] },
@@ -228,6 +239,7 @@ export const commands: Readonly<Record<string, Entry>> = {
   stats,
   stop,
   tag,
+  unpause,
   wait,
 };
 

@@ -27,6 +27,7 @@ function newWorld() {
     mounted: new Set<ContainerId>(),
     prepared: new Set<ContainerId>(),
     open: new Set<ContainerId>(),
+    frozen: new Set<ContainerId>(),
     adoptable: new Map<ContainerId, FakeRun>(),
   };
 }
@@ -140,7 +141,7 @@ function fakeStorage({
 function fakeProcesses(
   world: World,
 ): Pick<ContainerPorts, 'networks' | 'launcher' | 'usage' | 'logs' | 'runtimeSettings'> {
-  const { failures, open, runs, signals, adoptable } = world;
+  const { failures, open, runs, signals, adoptable, frozen } = world;
   return {
     networks: {
       validate: () => undefined,
@@ -178,6 +179,9 @@ function fakeProcesses(
         if (signal === 9) runs.at(-1)?.end(137);
         return true;
       },
+      freeze: async (id) => void frozen.add(id),
+      thaw: async (id) => void frozen.delete(id),
+      isFrozen: async (id) => frozen.has(id),
       delete: async () => undefined,
       reopenLog: async () => undefined,
       sweep: async () => undefined,

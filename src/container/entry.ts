@@ -27,6 +27,8 @@ export class ContainerEntry {
   /** The pending automatic restart. */
   restart: { readonly timer: NodeJS.Timeout; readonly delayMs: number } | undefined;
   lastDelayMs = 0;
+  /** Operations that need its processes to stand still for a moment (`whileFrozen`). */
+  freezes = 0;
   /** A removal is under way: nothing may start it again. */
   removing = false;
   readonly #mutex = new Mutex();

@@ -7,6 +7,7 @@ import { viewEndpoints } from './endpoints.ts';
 import type { ContainerEntry } from './entry.ts';
 import { viewMounts } from './inspect.ts';
 import type { ContainerRecord } from './record.ts';
+import { statusOf } from './state.ts';
 import { describeState } from './status.ts';
 
 export interface ListWishes {
@@ -77,7 +78,7 @@ function matcher(ctx: ContainerContext, filters: Filters): Test {
   any('id', (value, { id }) => id.startsWith(value));
   const hasName = patternFilter(filters, 'name');
   tests.push(({ record }) => hasName([record.name, `/${record.name}`]));
-  any('status', (value, { record }) => record.state.phase === value);
+  any('status', (value, { record }) => statusOf(record.state) === value);
   any('exited', (value, { record }) => record.state.phase === 'exited' && record.state.exitCode === Number(value));
   any('ancestor', (value, entry) => isAncestor(value, entry));
   any('volume', (value, { record }) => record.mounts.some((m) => m.name === value || m.destination === value));
@@ -118,7 +119,7 @@ async function summarize(ctx: ContainerContext, entry: ContainerEntry, size: boo
     Ports: state.phase === 'running' ? summarizePorts(record.sandbox?.ports ?? {}) : [],
     ...(usage === undefined ? {} : { SizeRw: usage.writable, SizeRootFs: usage.writable + usage.layers }),
     Labels: config.Labels,
-    State: state.phase,
+    State: statusOf(state),
     Status: describeState(state, ctx.clock.nowNs()),
     HostConfig: {
       NetworkMode: hostConfig.NetworkMode,

@@ -4,6 +4,7 @@ import type { LaunchedContainer } from '../spec/contract/launch.ts';
 import type { Sandbox } from '../spec/contract/network.ts';
 import { commitRecord, type ContainerContext, inBackground, runDirectory } from './context.ts';
 import { ContainerEntry } from './entry.ts';
+import { reconcilePause } from './pause.ts';
 import { containerKind, decodeRecord } from './record.ts';
 import { shouldStartAtBoot } from './restart-policy.ts';
 import { startContainer } from './start/start.ts';
@@ -86,6 +87,7 @@ async function adopt(ctx: ContainerContext, entry: ContainerEntry): Promise<void
   if (live === undefined) return;
   entry.live = live;
   entry.started.set(live.stdio);
+  await reconcilePause(ctx, entry);
   ctx.follow(entry, live);
 }
 

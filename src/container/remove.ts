@@ -2,6 +2,7 @@ import { conflict, messageOf } from '../base/errors.ts';
 import { type ContainerContext, containerEvent, dataDirectory, inBackground, runDirectory } from './context.ts';
 import type { ContainerEntry } from './entry.ts';
 import { containerKind } from './record.ts';
+import { isPaused, statusOf } from './state.ts';
 import { sendSignal } from './stop.ts';
 
 export interface RemoveWishes {
@@ -27,10 +28,10 @@ export async function removeContainer(
   const { state, name } = entry.record;
   const isUp = state.phase === 'running' || state.phase === 'restarting';
   if (isUp && !wishes.force) {
-    throw conflict(
-      `cannot remove container "/${name}": container is ${state.phase}: ` +
-        'stop the container before removing or force remove',
-    );
+    const advice = isPaused(state)
+      ? ' and must be unpaused first'
+      : ': stop the container before removing or force remove';
+    throw conflict(`cannot remove container "${name}": container is ${statusOf(state)}${advice}`);
   }
   entry.removing = true;
   try {

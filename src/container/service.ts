@@ -6,6 +6,7 @@ import { streamOperations } from './operations/streams.ts';
 import type { ContainerPorts } from './ports.ts';
 import { recoverContainers, startRecovered } from './recover.ts';
 import { watchRun } from './start/watch.ts';
+import { isPaused } from './state.ts';
 import { ContainerTable } from './table.ts';
 
 /** The containers of one engine. Call `recover` before any other method, `close` once at the end. */
@@ -31,10 +32,16 @@ export function createContainerService(ports: ContainerPorts) {
   };
 }
 
-function countPhases(ctx: ContainerContext): { total: number; running: number; stopped: number } {
-  const entries = ctx.table.list();
-  const running = entries.filter((entry) => entry.isRunning).length;
-  return { total: entries.length, running, stopped: entries.length - running };
+/** A restarting container counts as stopped. */
+function countPhases(ctx: ContainerContext): { total: number; running: number; paused: number; stopped: number } {
+  const count = { total: 0, running: 0, paused: 0, stopped: 0 };
+  for (const { record } of ctx.table.list()) {
+    count.total++;
+    if (isPaused(record.state)) count.paused++;
+    else if (record.state.phase === 'running') count.running++;
+    else count.stopped++;
+  }
+  return count;
 }
 
 async function closeContainers(ctx: ContainerContext): Promise<void> {

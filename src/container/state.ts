@@ -1,4 +1,4 @@
-import type { ContainerStateView } from '../spec/engine/container.ts';
+import type { ContainerStateView, ContainerStatus } from '../spec/engine/container.ts';
 import { formatTime, zeroTime } from '../base/clock.ts';
 
 /** What is remembered of the last run, whatever the phase. Times are wall clock nanoseconds, 0 for never. */
@@ -15,7 +15,13 @@ export interface LastRun {
 /** The life of a container. */
 export type ContainerState =
   | (LastRun & { readonly phase: 'created' })
-  | (LastRun & { readonly phase: 'running'; readonly pid: number; readonly pidStart: number })
+  | (LastRun & {
+      readonly phase: 'running';
+      readonly pid: number;
+      readonly pidStart: number;
+      /** Its processes stand still until somebody lets them run on; for everything else it runs. */
+      readonly paused?: boolean;
+    })
   /** It ended and will be started again by its restart policy. */
   | (LastRun & { readonly phase: 'restarting' })
   | (LastRun & { readonly phase: 'exited' });
@@ -82,15 +88,24 @@ export function settled(state: ContainerState): ContainerState {
   return state.phase === 'restarting' ? { ...lastRunOf(state), phase: 'exited' } : state;
 }
 
+export const paused = (state: RunningState): RunningState => ({ ...state, paused: true });
+
+export const unpaused = (state: RunningState): RunningState => ({ ...state, paused: false });
+
+export const isPaused = (state: ContainerState): boolean => state.phase === 'running' && state.paused === true;
+
+/** The state in one word, as `State.Status`, `ps` and its filter `status` have it. */
+export const statusOf = (state: ContainerState): ContainerStatus => (isPaused(state) ? 'paused' : state.phase);
+
 const timeOf = (ns: bigint): string => (ns === 0n ? zeroTime : formatTime(ns));
 
 /** Docker's `State` object. `restarting` counts as running there. */
 export function viewState(state: ContainerState): ContainerStateView {
   const { phase } = state;
   return {
-    Status: phase,
+    Status: statusOf(state),
     Running: phase === 'running' || phase === 'restarting',
-    Paused: false,
+    Paused: isPaused(state),
     Restarting: phase === 'restarting',
     OOMKilled: state.oomKilled,
     // A removal deletes the record first: none is ever left half removed.

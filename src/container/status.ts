@@ -25,7 +25,7 @@ export function describeState(state: ContainerState, nowNs: bigint): string {
   const since = (ns: bigint): string => roughDuration(Number(nowNs - ns) / 1e9);
   switch (state.phase) {
     case 'running':
-      return `Up ${since(state.startedNs)}`;
+      return `Up ${since(state.startedNs)}${state.paused === true ? ' (Paused)' : ''}`;
     case 'restarting':
       return `Restarting (${state.exitCode}) ${since(state.finishedNs)} ago`;
     case 'created':

@@ -4,8 +4,10 @@ import { parseSignal } from '../base/text/signals.ts';
 import type { ExitStatus } from '../spec/contract/launch.ts';
 import { commitRecord, type ContainerContext, emit, runDirectory } from './context.ts';
 import type { ContainerEntry } from './entry.ts';
+import { endPause } from './pause.ts';
 import { settled } from './state.ts';
 
+const sigkill = 9;
 const defaultTimeoutSeconds = 10;
 /** How long the kernel may take to end a process after SIGKILL before the engine gives up waiting. */
 const killPatienceMs = 30_000;
@@ -82,15 +84,25 @@ async function endsWithin(exited: Promise<ExitStatus>, ms: number): Promise<bool
 }
 
 async function forceEnd(ctx: ContainerContext, entry: ContainerEntry, exited: Promise<ExitStatus>): Promise<void> {
-  await sendSignal(ctx, entry, 9);
+  await sendSignal(ctx, entry, sigkill);
   if (!(await endsWithin(exited, killPatienceMs))) {
     throw internal(`tried to kill container ${entry.id}, but did not receive an exit event`);
   }
 }
 
-/** A signal to the first process, with Docker's event. False when the process is gone already. */
+/**
+ * A signal to the first process, with Docker's event; one that is meant to end a paused container lets it run on to
+ * its end. False when the process is gone already. Not to be called inside the entry's lock.
+ */
 export async function sendSignal(ctx: ContainerContext, entry: ContainerEntry, signal: number): Promise<boolean> {
   const sent = await ctx.launcher.signal(entry.id, runDirectory(ctx, entry.id), signal);
+  if (sent && endsContainer(entry, signal)) await endPause(ctx, entry);
   if (sent) emit(ctx, entry, 'kill', { signal: String(signal) });
   return sent;
+}
+
+/** Docker takes any signal for the end where the container names no stop signal of its own. */
+function endsContainer(entry: ContainerEntry, signal: number): boolean {
+  const own = entry.record.config.StopSignal ?? '';
+  return signal === sigkill || own === '' || parseSignal(own) === signal;
 }

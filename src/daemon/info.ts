@@ -14,7 +14,7 @@ export interface SystemSources {
   readonly facts: HostFacts;
   readonly runtimes: Readonly<Record<string, { path: string }>>;
   readonly defaultRuntime: string;
-  readonly containerCounts: () => { total: number; running: number; stopped: number };
+  readonly containerCounts: () => { total: number; running: number; paused: number; stopped: number };
   readonly imageCount: () => Promise<number>;
   readonly eventListeners: () => number;
   readonly now: () => Date;
@@ -69,7 +69,7 @@ async function infoOf(sources: SystemSources, loopDelay: () => Record<string, nu
     ID: sources.engineId,
     Containers: counts.total,
     ContainersRunning: counts.running,
-    ContainersPaused: 0,
+    ContainersPaused: counts.paused,
     ContainersStopped: counts.stopped,
     Images: images,
     Driver: 'erofs',

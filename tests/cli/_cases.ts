@@ -59,6 +59,8 @@ export const cases: readonly Case[] = [
     network ls --format json
     network inspect net10
     network inspect missing
+    pause a b missing
+    unpause a missing
     stop a b missing
     stop -t 5 -s INT a
     restart --timeout 3 a

@@ -1,4 +1,4 @@
-import { readdir, readFile, rmdir } from 'node:fs/promises';
+import { readdir, readFile, rmdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { eventually } from './wait.ts';
 
@@ -11,11 +11,20 @@ export interface Instance {
 
 /** Kills every process of the instance, monitors first; resolves when none is left. */
 export async function endProcesses(instance: Instance): Promise<void> {
+  await thaw(instance.cgroupParent);
   await eventually('all processes of the instance have ended', async () => {
     const pids = await instanceProcesses(instance);
     for (const pid of pids) kill(pid);
     return pids.length === 0;
   });
+}
+
+/** A frozen process does not die. */
+async function thaw(parent: string): Promise<void> {
+  for (const folder of await cgroupFolders('/sys/fs/cgroup', parent)) {
+    await writeFile(join(folder, 'freezer.state'), 'THAWED', { flag: 'r+' }).catch(() => undefined);
+    await writeFile(join(folder, 'cgroup.freeze'), '0', { flag: 'r+' }).catch(() => undefined);
+  }
 }
 
 function kill(pid: number): void {

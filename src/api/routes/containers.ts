@@ -72,6 +72,14 @@ export function containerHandlers(containers: ContainerService): Handlers {
       await containers.kill(exchange.param('id'), signal === '' ? undefined : signal);
       exchange.empty(204);
     },
+    async ContainerPause(exchange) {
+      await containers.pause(exchange.param('id'));
+      exchange.empty(204);
+    },
+    async ContainerUnpause(exchange) {
+      await containers.unpause(exchange.param('id'));
+      exchange.empty(204);
+    },
     async ContainerDelete(exchange) {
       await containers.remove(exchange.param('id'), {
         force: exchange.flag('force'),

@@ -35,6 +35,10 @@ export interface ContainerLifeApi {
   restart(nameOrId: string, options: StopOptions): Promise<void>;
   /** `signal` as the client wrote it (`SIGHUP`, `hup`, `1`); undefined for SIGKILL. @throws conflict when it does not run. */
   kill(nameOrId: string, signal: string | undefined): Promise<void>;
+  /** Halts all its processes. @throws conflict when it does not run, restarts, or is paused already. */
+  pause(nameOrId: string): Promise<void>;
+  /** @throws when it is not paused. */
+  unpause(nameOrId: string): Promise<void>;
   /**
    * Resolves as soon as the wait is registered, so that no exit after that is missed; `result` resolves with the end.
    * It rejects with `cancelled` when the signal aborts.

@@ -8,6 +8,8 @@ import type { ContainerEntry } from '../entry.ts';
 import { processEnvironment } from '../create/environment.ts';
 import { hostnameOf } from '../start/files.ts';
 import { userFiles } from '../start/plan.ts';
+import { isPaused } from '../state.ts';
+import { isRestarting } from '../pause.ts';
 import { resolveUser } from '../user/resolve.ts';
 import { type ExecEntry, newExecEntry } from './entry.ts';
 
@@ -17,8 +19,10 @@ const rememberedExecs = 100;
 const eventText = (action: string, exec: ExecEntry): string => `${action}: ${exec.request.Cmd.join(' ')}`;
 
 function requireRunning(entry: ContainerEntry): void {
-  const { phase } = entry.record.state;
-  if (phase !== 'running') throw conflict(`container ${entry.id} is not running`);
+  const { state } = entry.record;
+  if (state.phase === 'restarting') throw isRestarting(entry.id);
+  if (state.phase !== 'running') throw conflict(`container ${entry.id} is not running`);
+  if (isPaused(state)) throw conflict(`Container ${entry.id} is paused, unpause the container before exec`);
 }
 
 /** Notes an exec; nothing runs yet. @throws conflict when the container does not run; invalid without a command. */

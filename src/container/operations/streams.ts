@@ -3,13 +3,22 @@ import type { LogReadOptions } from '../../spec/contract/logs.ts';
 import { attachContainer } from '../attach.ts';
 import type { ContainerContext } from '../context.ts';
 import { containerLogs } from '../logs.ts';
+import { isPaused } from '../state.ts';
 import { containerStats } from '../stats.ts';
 
 /** What flows from and to running containers. */
 export function streamOperations(ctx: ContainerContext) {
   const find = (nameOrId: string) => ctx.table.find(nameOrId);
   return {
-    attach: async (nameOrId: string) => attachContainer(ctx, find(nameOrId)),
+    attach: async (nameOrId: string) => {
+      const entry = find(nameOrId);
+      const { state } = entry.record;
+      if (isPaused(state)) throw conflict(`container ${nameOrId} is paused, unpause the container before attach`);
+      if (state.phase === 'restarting') {
+        throw conflict(`container ${nameOrId} is restarting, wait until the container is running`);
+      }
+      return attachContainer(ctx, entry);
+    },
     logs: async (nameOrId: string, options: LogReadOptions) => containerLogs(ctx, find(nameOrId), options),
     stats: async (nameOrId: string, options: { stream: boolean; oneShot: boolean; signal: AbortSignal }) =>
       containerStats(ctx, find(nameOrId), options),

@@ -2,7 +2,7 @@ import { conflict, EngineError } from '../../base/errors.ts';
 import type { ContainerContext } from '../context.ts';
 import type { ContainerEntry } from '../entry.ts';
 import { removeLocked } from '../remove.ts';
-import { settled } from '../state.ts';
+import { isPaused, settled } from '../state.ts';
 import { launch } from './apply.ts';
 
 /**
@@ -12,6 +12,7 @@ import { launch } from './apply.ts';
 export function startContainer(ctx: ContainerContext, entry: ContainerEntry): Promise<void> {
   return entry.lock(async () => {
     const { record } = entry;
+    if (isPaused(record.state)) throw conflict('cannot start a paused container, try unpause instead');
     if (record.state.phase === 'running') {
       throw new EngineError('not-modified', `Container ${entry.id} is already running`);
     }

@@ -14,6 +14,7 @@ import { createContainer, follow, liveContainer } from './create.ts';
 import { deleteContainer } from './delete.ts';
 import { execInContainer } from './exec.ts';
 import { cgroupOf, recordedMonitor } from './exit.ts';
+import { freezeContainer, isContainerFrozen, thawContainer } from './freeze.ts';
 import { type RuntimeSetting, Runtimes } from './runtimes.ts';
 import { startContainer } from './start.ts';
 import { sweepUnknown } from './sweep.ts';
@@ -69,6 +70,9 @@ export async function openLauncher(settings: LauncherSettings): Promise<Launcher
       const live = context.live.get(id);
       return live !== undefined && signalProcess(live.process, signal);
     },
+    freeze: (id) => freezeContainer(context, id),
+    thaw: (id) => thawContainer(context, id),
+    isFrozen: (id) => isContainerFrozen(context, id),
     delete: (id, directory, runtime) => deleteContainer(context, id, directory, runtime),
     reopenLog: async (id, directory) => {
       if (!reopenMonitorLog(directory)) throw notFound(`the monitor of container ${id} is gone`);

@@ -168,6 +168,14 @@ export interface Launcher {
   exec(request: ExecRequest): Promise<LaunchedExec>;
   /** Sends a signal number to the container's first process; false when it is gone. */
   signal(id: ContainerId, directory: string, signal: number): Promise<boolean>;
+  /**
+   * Halts all processes of the container; resolves when they stand still. Lasts beyond the engine.
+   * @throws not-found when it does not run; unavailable when the host has no freezer.
+   */
+  freeze(id: ContainerId): Promise<void>;
+  /** Lets them run on; no error when nothing is frozen or the container is gone. */
+  thaw(id: ContainerId): Promise<void>;
+  isFrozen(id: ContainerId): Promise<boolean>;
   /** Removes what runtime and monitor left (state folder, cgroup, sockets); kills what is left in the cgroup. */
   delete(id: ContainerId, directory: string, runtime: string): Promise<void>;
   /** Lets the monitor reopen its log after the file was renamed. */

@@ -6,6 +6,7 @@ import { callBlocking } from '../blocking/blocking.ts';
 import { closeFd } from '../ffi/descriptor.ts';
 import { systemCode } from '../ffi/errors.ts';
 import { openPidfd, signalPidfd } from '../process/pidfd.ts';
+import { thawCgroup } from './freezer.ts';
 import { type CgroupLayout, cgroupDirectories, checkedPath, controllerDirectory } from './layout.ts';
 
 const SIGKILL = 9;
@@ -82,6 +83,7 @@ export async function killCgroup(layout: CgroupLayout, path: string, timeoutMs =
     if (performance.now() > end) return false;
     if (layout.kind !== 'v2' || !(await killAtOnce(layout, path))) {
       for (const pid of pids) await killMember(pid, path);
+      await thawCgroup(layout, path);
     }
     await delay(Math.min(50, 1 + round * 2));
   }
