@@ -184,6 +184,10 @@ const volume: Readonly<Record<string, Entry>> = {
     alsoNamed: ['remove'],
     load: async () => (await import('./volume/remove.ts')).remove,
   },
+  update: {
+    summary: 'Change a volume (of a swarm only)',
+    load: async () => (await import('./volume/update.ts')).update,
+  },
 };
 
 /** All names of the command line. */

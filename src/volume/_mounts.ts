@@ -12,7 +12,7 @@ import { parseVolumeOptions, type VolumeSource } from './options.ts';
 export class VolumeMounts {
   readonly #users = new Map<string, Set<ContainerId | 'copy-up'>>();
 
-  /** @throws invalid when the mount fails: device or options are the user's. */
+  /** @throws internal, as Docker answers, when the mount fails; options are not named in it: they may hold passwords. */
   async acquire(volume: Volume, user: ContainerId | 'copy-up'): Promise<void> {
     const source = parseVolumeOptions(volume.name, volume.options);
     if (source === undefined) return;
@@ -37,7 +37,8 @@ async function mountAt({ name, mountpoint }: Volume, source: VolumeSource): Prom
       await bindMount(source.device, mountpoint, { ...source.attributes, recursive: source.recursive });
     } else await mountFileSystem(source.type, source.options, mountpoint, source.attributes);
   } catch (error) {
-    throw new EngineError('invalid', `error while mounting volume '${mountpoint}': ${messageOf(error)}`, {
+    const why = `failed to mount local volume: mount ${source.device}:${mountpoint}: ${messageOf(error)}`;
+    throw new EngineError('internal', `error while mounting volume '${mountpoint}': ${why}`, {
       cause: { name, error },
     });
   }

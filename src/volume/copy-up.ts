@@ -2,7 +2,6 @@ import { chmod, chown, readdir, rename, rm, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { Worker } from 'node:worker_threads';
 import { EngineError, type ErrorCode } from '../base/errors.ts';
-import { closeFd } from '../sys/ffi/descriptor.ts';
 import { systemCode } from '../sys/ffi/errors.ts';
 import { O_PATH } from '../sys/paths/inroot.ts';
 import { openInRootAsync } from '../sys/paths/paths.ts';
@@ -17,9 +16,8 @@ export type CopyOutcome =
   | { readonly failed: true; readonly code: ErrorCode; readonly message: string };
 
 export interface CopyUp {
-  /** The mounted root that the path is in; nothing outside it is read. */
-  readonly root: string;
-  readonly path: string;
+  /** A descriptor of the directory to copy, from `openCopySource`. */
+  readonly source: number;
   /** The volume's content. */
   readonly data: string;
   /** A place beside it that no container sees. */
@@ -33,24 +31,10 @@ export interface CopyUp {
 const O_DIRECTORY = 0o200000;
 
 /**
- * Fills an empty volume with what a root has at a path, and gives it that directory's owner and mode (Docker's
- * copy-up). Nothing happens when the volume has content, or the path is no directory. What is copied appears in the
- * volume in one step, or entry by entry by rename: a container that has the volume mounted cannot divert it by links.
+ * The directory at `path` inside a mounted root, as a descriptor that the caller closes; undefined when there is none.
+ * Nothing outside the root is ever opened.
  */
-export async function copyUp(request: CopyUp): Promise<void> {
-  if ((await readdir(request.data)).length > 0) return;
-  const source = await openSource(request.root, request.path);
-  if (source === undefined) return;
-  try {
-    const from = `/proc/self/fd/${source}`;
-    if ((await readdir(from)).length === 0) await copyOwner(from, request.data);
-    else await fill(from, request);
-  } finally {
-    closeFd(source);
-  }
-}
-
-async function openSource(root: string, path: string): Promise<number | undefined> {
+export async function openCopySource(root: string, path: string): Promise<number | undefined> {
   try {
     return await openInRootAsync(root, path, O_PATH | O_DIRECTORY);
   } catch (error) {
@@ -58,6 +42,18 @@ async function openSource(root: string, path: string): Promise<number | undefine
     if (code === 'ENOENT' || code === 'ENOTDIR' || code === 'ELOOP') return undefined;
     throw error;
   }
+}
+
+/**
+ * Fills an empty volume with the directory `source`, and gives it that directory's owner and mode (Docker's
+ * copy-up). Nothing happens when the volume has content. What is copied appears in the
+ * volume in one step, or entry by entry by rename: a container that has the volume mounted cannot divert it by links.
+ */
+export async function copyUp(request: CopyUp): Promise<void> {
+  if ((await readdir(request.data)).length > 0) return;
+  const from = `/proc/self/fd/${request.source}`;
+  if ((await readdir(from)).length === 0) await copyOwner(from, request.data);
+  else await fill(from, request);
 }
 
 async function fill(from: string, { data, staging, exclusive, mounted }: CopyUp): Promise<void> {

@@ -7,9 +7,10 @@ import type { Logger } from '../base/log.ts';
 import type { StateJournal } from '../spec/contract/state.ts';
 import type { Volume, VolumeRequest, Volumes } from '../spec/contract/storage.ts';
 import type { EventInput } from '../spec/engine/event.ts';
+import { closeFd } from '../sys/ffi/descriptor.ts';
 import { diskUsage } from '../sys/file/usage.ts';
 import { makeVolumeDirectory, removeVolumeDirectory } from './_directories.ts';
-import { copyUp } from './copy-up.ts';
+import { copyUp, openCopySource } from './copy-up.ts';
 import { checkVolumeName } from './name.ts';
 import { VolumeMounts } from './_mounts.ts';
 import { parseVolumeOptions } from './options.ts';
@@ -48,10 +49,9 @@ export class LocalVolumes implements OwnedVolumes {
     const name = request.name ?? randomHex64();
     if (request.name !== undefined) checkVolumeName(name);
     return this.#order.run(name, async () => {
-      const existing = this.#volumes.get(name);
-      if (existing !== undefined && isLocal(request.driver)) return existing;
-      if (existing !== undefined) throw conflict(`create ${name}: conflict: volume name must be unique`);
       refuseOtherDrivers(name, request.driver);
+      const existing = this.#volumes.get(name);
+      if (existing !== undefined) return existing;
       parseVolumeOptions(name, request.options ?? {});
       return this.#create(name, request);
     });
@@ -123,11 +123,15 @@ export class LocalVolumes implements OwnedVolumes {
       const volume = find(this.#volumes, name);
       const staging = join(this.#context.directory, name, '_copy');
       const exclusive = this.users(name).length <= 1;
-      await this.#mounts.acquire(volume, 'copy-up');
+      // Looked for first: without it, a volume that cannot be mounted is no matter until the container starts.
+      const source = await openCopySource(root, path);
+      if (source === undefined) return;
       try {
+        await this.#mounts.acquire(volume, 'copy-up');
         const mounted = Object.keys(volume.options).length > 0;
-        await copyUp({ root, path, data: volume.mountpoint, staging, exclusive, mounted });
+        await copyUp({ source, data: volume.mountpoint, staging, exclusive, mounted });
       } finally {
+        closeFd(source);
         await this.#mounts.release(volume, 'copy-up');
       }
     });

@@ -1,4 +1,4 @@
-import { EngineError, invalid } from '../base/errors.ts';
+import { invalid } from '../base/errors.ts';
 import type { MountAttributes, MountOption } from '../sys/mount/mount.ts';
 
 /** What is mounted at a volume with options when it is used. */
@@ -12,6 +12,7 @@ export type VolumeSource =
   | {
       readonly kind: 'filesystem';
       readonly type: string;
+      readonly device: string;
       readonly options: readonly MountOption[];
       readonly attributes: MountAttributes;
     };
@@ -21,6 +22,7 @@ const required: Readonly<Record<string, readonly string[]>> = {
   device: ['type'],
   type: ['device'],
   o: ['device', 'type'],
+  size: [],
 };
 
 /** mount(8)'s options that belong to the mount; all others are the file system's. */
@@ -39,19 +41,35 @@ const ignored = new Set(['', 'defaults', 'auto', 'noauto', 'user', 'nouser', '_n
 
 /**
  * Reads the options of a local volume: `type`, `device` and `o` as mount(8) has them. Undefined for none.
- * @throws EngineError `invalid` in Docker's words; not-implemented for `size`.
+ * @throws EngineError `invalid` in Docker's words, also for `size`: the storage of volumes has no quotas.
  */
 export function parseVolumeOptions(name: string, given: Readonly<Record<string, string>>): VolumeSource | undefined {
   const options = new Map(Object.entries(given));
   for (const key of options.keys()) {
-    if (key === 'size')
-      throw new EngineError('not-implemented', `create ${name}: volume quotas are not implemented yet`);
+    if (key === 'size') checkSize(name, options.get(key) ?? '');
     const missing = Object.hasOwn(required, key) ? required[key]?.find((other) => !options.has(other)) : undefined;
     if (!Object.hasOwn(required, key)) throw invalid(`create ${name}: invalid option: "${key}"`);
     if (missing !== undefined) throw invalid(`create ${name}: missing required option: "${missing}"`);
   }
-  if (options.size === 0) return undefined;
-  return sourceOf(name, options.get('type') ?? '', options.get('device') ?? '', (options.get('o') ?? '').split(','));
+  const [type, device] = [options.get('type') ?? '', options.get('device') ?? ''];
+  if (type === '' && device === '') return undefined;
+  if (type === 'cifs') checkShare(name, device);
+  return sourceOf(name, type, device, (options.get('o') ?? '').split(','));
+}
+
+/** Docker's grammar of sizes; anything but zero needs quotas. */
+function checkSize(name: string, size: string): void {
+  const match = /^(\d{1,15}(?:\.\d{1,6})?) ?(?:[kmgtp]i?)?b?$/i.exec(size);
+  if (match === null) throw invalid(`create ${name}: invalid size: '${size.slice(0, 100)}'`);
+  if (Number(match[1]) > 0) throw invalid(`create ${name}: quota size requested but no quota support`);
+}
+
+/** The kernel takes the port of a share as an option only. */
+function checkShare(name: string, device: string): void {
+  const host = device.startsWith('//') ? (device.slice(2).split('/')[0] ?? '') : '';
+  if (/:\d+$/.test(host) && (!host.includes('::') || host.includes(']:'))) {
+    throw invalid(`create ${name}: port not allowed in CIFS device URL, include 'port' in 'o='`);
+  }
 }
 
 function sourceOf(name: string, type: string, device: string, words: readonly string[]): VolumeSource {
@@ -62,7 +80,8 @@ function sourceOf(name: string, type: string, device: string, words: readonly st
     if (Object.hasOwn(attributes, word)) Object.assign(own, attributes[word]);
     else if (word !== bind && !ignored.has(word)) rest.push(optionOf(word));
   }
-  if (bind === undefined) return { kind: 'filesystem', type, options: [['source', device], ...rest], attributes: own };
+  if (bind === undefined)
+    return { kind: 'filesystem', type, device, options: [['source', device], ...rest], attributes: own };
   if (rest.length > 0) throw invalid(`create ${name}: invalid mount option for a bind: ${JSON.stringify(rest[0])}`);
   if (!device.startsWith('/')) throw invalid(`create ${name}: the device of a bind must be an absolute path`);
   return { kind: 'bind', device, recursive: bind === 'rbind', attributes: own };

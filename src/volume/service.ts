@@ -1,5 +1,5 @@
 import { formatTime } from '../base/clock.ts';
-import { EngineError, invalid, messageOf } from '../base/errors.ts';
+import { invalid, messageOf } from '../base/errors.ts';
 import type { Logger } from '../base/log.ts';
 import type { StateJournal } from '../spec/contract/state.ts';
 import type { Volume } from '../spec/contract/storage.ts';
@@ -30,7 +30,7 @@ export function createVolumeService(volumes: OwnedVolumes, journal: StateJournal
   return {
     async list(filters) {
       checkKeys(filters, ['name', 'driver', 'label', 'dangling']);
-      const dangling = requireBoolean(filters, 'dangling');
+      const dangling = danglingFilter(filters);
       const parts = filterValues(filters, 'name');
       const matching = volumes
         .list()
@@ -79,7 +79,7 @@ async function prune(
   filters: Filters,
 ): Promise<VolumePruneView> {
   checkKeys(filters, ['all', 'label', 'label!']);
-  const all = requireBoolean(filters, 'all') ?? false;
+  const all = allFilter(filters);
   const deleted: string[] = [];
   let bytes = 0;
   for (const { name, labels } of volumes.list()) {
@@ -108,8 +108,21 @@ function checkKeys(filters: Filters, known: readonly string[]): void {
   for (const key of filters.keys()) if (!known.includes(key)) throw invalid(`invalid filter '${key}'`);
 }
 
-function requireBoolean(filters: Filters, key: string): boolean | undefined {
-  const value = booleanFilter(filters, key);
-  if (value === 'bad') throw new EngineError('invalid', `invalid filter '${key}=${filters.get(key)?.join(' ')}'`);
+function danglingFilter(filters: Filters): boolean | undefined {
+  const value = booleanFilter(filters, 'dangling');
+  if (value === 'bad') throw invalid(`invalid filter 'dangling=[${shown(filters, 'dangling')}]'`);
   return value;
 }
+
+/** Docker takes one value in Go's grammar of booleans (strconv.ParseBool). */
+function allFilter(filters: Filters): boolean {
+  const values = filterValues(filters, 'all');
+  if (values === undefined) return false;
+  const [value = ''] = values;
+  if (values.length > 1) throw invalid(`invalid filter 'all=[${shown(filters, 'all')}]': only one value is expected`);
+  if (/^(1|t|T|TRUE|true|True)$/.test(value)) return true;
+  if (/^(0|f|F|FALSE|false|False)$/.test(value)) return false;
+  throw invalid(`invalid filter 'all': strconv.ParseBool: parsing ${JSON.stringify(value)}: invalid syntax`);
+}
+
+const shown = (filters: Filters, key: string): string => (filters.get(key) ?? []).join(' ').slice(0, 200);

@@ -54,6 +54,18 @@ export const cases: readonly Case[] = [
     volume prune -f
     volume prune -af --filter label=x
     volume inspect v10
+    volume ls --cluster
+    volume ls -f dangling=true -f label=a
+    volume ls -f x
+    volume update v10
+    volume update
+    volume update missing
+    volume update --availability drain v10
+    volume rm
+    volume create --name a b
+    volume create --label =x
+    volume inspect missing
+    volume inspect --format {{.Mountpoint}} v10
     network ls
     network ls -q --no-trunc
     network ls --format json

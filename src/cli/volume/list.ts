@@ -30,6 +30,7 @@ export const list = defineCommand({
   summary: 'List volumes',
   aliases: ['gantry volume ls', 'gantry volume list'],
   flags: {
+    cluster: flag(types.bool, 'Show only volumes of a swarm, with their availability'),
     filter: flag(filterType, 'Show only volumes that meet a condition ("dangling=true")', { short: 'f' }),
     format: flag(types.string, formatHelp),
     quiet: flag(types.bool, 'Show only names', { short: 'q' }),
@@ -39,11 +40,13 @@ export const list = defineCommand({
     const { Volumes } = await session.client.json<VolumeListView>('GET', '/volumes', {
       query: { filters: filtersJson(flags.filter) },
     });
-    const volumes = (Volumes ?? []).sort((a, b) => byNatural(a.Name, b.Name));
+    // None of this engine's volumes belongs to a swarm.
+    const volumes = flags.cluster ? [] : (Volumes ?? []).sort((a, b) => byNatural(a.Name, b.Name));
+    const columns = flags.cluster ? ['Name', 'Group', 'Driver', 'Availability', 'Status'] : ['Driver', 'Name'];
     const format = flags.format !== '' ? flags.format : flags.quiet ? '' : (session.config.volumesFormat ?? '');
     if (flags.quiet && (format === '' || format === 'table')) {
       session.out(volumes.map(({ Name }) => `${Name}\n`).join(''));
-    } else session.out(await formatRows(format, kind, ['Driver', 'Name'], volumes));
+    } else session.out(await formatRows(format, kind, columns, volumes));
     return 0;
   },
 });

@@ -17,7 +17,7 @@ const bad = (): never => {
 export function decodeFilters(text: string | undefined, known?: readonly string[]): Filters {
   if (text === undefined || text === '') return new Map();
   if (text.length > maxLength) throw invalid(`invalid filter: longer than ${maxLength} characters`);
-  const value = parseJson(new TextEncoder().encode(text));
+  const value = parse(text);
   if (value === null) return new Map();
   if (typeof value !== 'object' || Array.isArray(value)) return bad();
   const filters = new Map<string, readonly string[]>();
@@ -26,6 +26,15 @@ export function decodeFilters(text: string | undefined, known?: readonly string[
     filters.set(key, filterWords(wanted));
   }
   return filters;
+}
+
+/** Docker names no position in a broken filter. */
+function parse(text: string): unknown {
+  try {
+    return parseJson(new TextEncoder().encode(text));
+  } catch {
+    return bad();
+  }
 }
 
 function filterWords(wanted: unknown): string[] {

@@ -21,6 +21,8 @@ export interface CreateVolumeRequest {
   Driver: string;
   DriverOpts: Record<string, string>;
   Labels: Record<string, string>;
+  /** Of a volume that the whole swarm shares; what is in it is not looked at. */
+  ClusterVolumeSpec?: object | undefined;
 }
 
 export interface VolumeListView {
