@@ -7,7 +7,7 @@ import { Latch } from '../base/async.ts';
 import { EngineError, notFound } from '../base/errors.ts';
 import { createLogger } from '../base/log.ts';
 import type { StdioChannel, StdioSink } from '../spec/contract/launch.ts';
-import type { LogEntry } from '../spec/contract/logs.ts';
+import type { LogBatch } from '../spec/contract/logs.ts';
 import type { ContainerInspect, CreateContainerRequest, WaitResult } from '../spec/engine/container.ts';
 import type { JournalEvent } from '../spec/engine/event.ts';
 import type { ExecInspect } from '../spec/engine/exec.ts';
@@ -61,7 +61,7 @@ export class FakeContainer {
   readonly calls: string[] = [];
   tty = false;
   request: CreateContainerRequest | undefined;
-  logEntries: LogEntry[] = [];
+  logEntries: readonly FakeLogEntry[] = [];
   /** What the container does when it is started. */
   run: () => void = () => this.finish(0);
 
@@ -136,7 +136,7 @@ function fakeContainerService(container: FakeContainer): ApiServices['containers
     },
     async logs(name, options) {
       find(name).calls.push(`logs ${options.tail} ${options.follow} ${options.sinceNs}`);
-      return { tty: container.tty, entries: fakeLog(container.logEntries) };
+      return { tty: container.tty, batches: fakeLog(container.logEntries), attributes: new Map([['a', 'b c']]) };
     },
     async stats(name, { stream, oneShot }) {
       find(name).calls.push(`stats ${stream} ${oneShot}`);
@@ -148,8 +148,24 @@ function fakeContainerService(container: FakeContainer): ApiServices['containers
   });
 }
 
-async function* fakeLog(entries: readonly LogEntry[]): AsyncGenerator<LogEntry> {
-  yield* entries;
+export interface FakeLogEntry {
+  readonly stream: 1 | 2;
+  readonly time: string;
+  readonly bytes: Buffer;
+}
+
+async function* fakeLog(entries: readonly FakeLogEntry[]): AsyncGenerator<LogBatch> {
+  const lengths = entries.map(({ bytes }) => bytes.length);
+  const ends = lengths.map((_, index) => lengths.slice(0, index + 1).reduce((sum, length) => sum + length, 0));
+  yield {
+    count: entries.length,
+    block: Buffer.concat(entries.map(({ bytes }) => bytes)),
+    starts: Uint32Array.from(ends.map((end, index) => end - (lengths[index] ?? 0))),
+    ends: Uint32Array.from(ends),
+    kinds: Uint8Array.from(entries.map(({ stream }) => stream)),
+    timeNs: () => 0n,
+    copyTime: (index, target, at) => at + target.write(entries[index]?.time ?? '', at),
+  };
 }
 
 async function* fakeStats(): AsyncGenerator<StatsView> {

@@ -80,8 +80,8 @@ test('docker shows the messages of errors, and what is missing by name', { skip 
 
 test('docker logs parts stdout and stderr', { skip }, async (t) => {
   const container = new FakeContainer();
-  const entry = (stream: 'stdout' | 'stderr', text: string) => ({ stream, timeNs: 0n, bytes: Buffer.from(text) });
-  container.logEntries = [entry('stdout', 'out\n'), entry('stderr', 'err\n')];
+  const entry = (stream: 1 | 2, text: string) => ({ stream, time: '', bytes: Buffer.from(text) });
+  container.logEntries = [entry(1, 'out\n'), entry(2, 'err\n')];
   const { path } = await serve(t, fakeServices(container));
   const logs = await docker(path, ['logs', '--tail', '3', 'web']);
   assert.deepEqual([logs.code, logs.stdout, logs.stderr], [0, 'out\n', 'err\n']);

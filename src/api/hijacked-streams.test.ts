@@ -199,7 +199,7 @@ test('exec: headers, body and stdin may come in packets of their own, or not', a
 
 test('a takeover waits for earlier answers; an upgrade that does not wait for them is refused', async (t) => {
   const container = new FakeContainer();
-  container.logEntries = [{ stream: 'stdout', timeNs: 0n, bytes: Buffer.alloc(1024 * 1024, 'x') }];
+  container.logEntries = [{ stream: 1, time: '', bytes: Buffer.alloc(1024 * 1024, 'x') }];
   const { path } = await serve(t, fakeServices(container));
   const polite = new RawClient(path).request('GET', '/containers/web/logs?stdout=1');
   await polite.expect('\r\n0\r\n\r\n');

@@ -212,8 +212,9 @@ test('a body that is given up in the middle ends the connection, after the answe
 
 test('logs: frames or raw, times with nine digits, tail, and no stream is an error', async (t) => {
   const container = new FakeContainer();
-  const entry = (stream: 'stdout' | 'stderr', text: string) => ({ stream, timeNs: 1_000n, bytes: Buffer.from(text) });
-  container.logEntries = [entry('stdout', 'out\n'), entry('stderr', 'err\n')];
+  const time = '1970-01-01T00:00:00.000001000Z';
+  const entry = (stream: 1 | 2, text: string) => ({ stream, time, bytes: Buffer.from(text) });
+  container.logEntries = [entry(1, 'out\n'), entry(2, 'err\n')];
   const { path } = await serve(t, fakeServices(container));
   const framed = await ask(path, 'GET', '/v1.44/containers/web/logs?stdout=1&stderr=1&tail=5');
   assert.equal(framed.headers['content-type'], 'application/vnd.docker.multiplexed-stream');
@@ -223,9 +224,12 @@ test('logs: frames or raw, times with nine digits, tail, and no stream is an err
   container.tty = true;
   const raw = await ask(path, 'GET', '/containers/web/logs?stdout=1&timestamps=1');
   assert.equal(raw.body, '1970-01-01T00:00:00.000001000Z out\n1970-01-01T00:00:00.000001000Z err\n');
+  const details = await ask(path, 'GET', '/containers/web/logs?stdout=1&timestamps=1&details=1');
+  assert.equal(details.body, `${time} a=b+c out\n${time} a=b+c err\n`);
   assert.deepEqual(container.calls, [
     'logs 5 false undefined',
     'logs undefined true 1500000000',
+    'logs undefined false undefined',
     'logs undefined false undefined',
   ]);
   assert.equal((await ask(path, 'GET', '/containers/web/logs')).status, 400);

@@ -2,7 +2,7 @@ import type { Clock } from '../base/clock.ts';
 import type { Logger } from '../base/log.ts';
 import type { RunnableImages } from '../spec/contract/image.ts';
 import type { Launcher } from '../spec/contract/launch.ts';
-import type { ContainerLogs } from '../spec/contract/logs.ts';
+import type { ContainerLogs, LogSettings } from '../spec/contract/logs.ts';
 import type { Networks } from '../spec/contract/network.ts';
 import type { StateJournal } from '../spec/contract/state.ts';
 import type { HostConfig } from '../spec/engine/container.ts';
@@ -54,10 +54,8 @@ export interface ContainerSettings {
   readonly defaultRuntime: string;
   /** Names that a container may choose its runtime by. */
   readonly runtimes: ReadonlySet<string>;
-  readonly defaultLogDriver: string;
-  /** The defaults of log rotation: bytes a file, and files. */
-  readonly logMaxBytes: number;
-  readonly logMaxFiles: number;
+  /** The log driver of containers that name none, and its options. */
+  readonly defaultLog: LogSettings;
   readonly cgroup: 'v1' | 'hybrid' | 'v2';
   /** Online processors, and the lists of processors and memory nodes as in /sys/devices/system. */
   readonly cpus: number;

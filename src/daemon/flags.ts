@@ -30,7 +30,7 @@ export const settings: readonly Setting[] = [
   { flag: 'cgroup-parent', key: 'cgroup-parent', type: 'text', help: 'Cgroup that holds the containers' },
   { flag: 'default-runtime', key: 'default-runtime', type: 'text', help: 'OCI runtime of containers that name none' },
   { flag: 'log-driver', key: 'log-driver', type: 'text', help: 'Log driver of containers that name none' },
-  { flag: 'log-opt', key: 'log-opts', type: 'map', help: 'Options of the log driver: max-size, max-file' },
+  { flag: 'log-opt', key: 'log-opts', type: 'map', help: 'Options of the log driver: max-size, max-file, ...' },
   {
     flag: 'insecure-registry',
     key: 'insecure-registries',

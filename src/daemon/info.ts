@@ -3,6 +3,7 @@ import { cpus, hostname, release, totalmem } from 'node:os';
 import { monitorEventLoopDelay } from 'node:perf_hooks';
 import { maxApiVersion, minApiVersion } from '../api/versions.ts';
 import type { InfoView, VersionView } from '../spec/engine/system.ts';
+import { logDriverNames } from '../logs/settings/check.ts';
 import type { HostFacts } from '../runtime/oci/host.ts';
 import type { EngineConfig } from './config.ts';
 import { engineVersion } from './version.ts';
@@ -78,7 +79,7 @@ async function infoOf(sources: SystemSources, loopDelay: () => Record<string, nu
       Volume: ['local'],
       Network: ['bridge', 'host', 'null'],
       Authorization: null,
-      Log: ['json-file', 'local', 'none'],
+      Log: [...logDriverNames],
     },
     ...resourceSupport(facts),
     IPv4Forwarding: forwarding,

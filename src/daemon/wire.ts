@@ -5,7 +5,6 @@ import type { Clock } from '../base/clock.ts';
 import type { Logger } from '../base/log.ts';
 import type { Scope } from '../base/scope.ts';
 import { createContainerService } from '../container/service.ts';
-import { sizeOf } from '../container/start/plan.ts';
 import { Journal } from '../events/journal.ts';
 import { type ImageService, openImages } from '../image/service.ts';
 import { openContainerLogs } from '../logs/open.ts';
@@ -39,10 +38,6 @@ export interface WiredEngine {
    */
   recover(): Promise<() => void>;
 }
-
-/** The defaults of log rotation: a container's log takes at most some 60 MB unless its owner says otherwise. */
-const defaultLogBytes = 20 << 20;
-const defaultLogFiles = 3;
 
 /**
  * Opens every room and joins them; `scope` closes them in reverse order. No process is followed and no kernel object
@@ -82,6 +77,8 @@ export async function wire(
     clock,
     isRunning: (id) => containers.isRunning(id as ContainerId),
   });
+  const logs = openContainerLogs({ log });
+  logs.check({ driver: config.logDriver, options: config.logOptions });
   const launcher = await openLauncher({ stateDirectory: `${execRoot}/monitors`, host: facts, log });
   const containers = createContainerService({
     journal,
@@ -92,7 +89,7 @@ export async function wire(
     launcher,
     runtimeSettings: { check: (settings) => checkHostConfig(settings, facts) },
     usage: createUsageReader(layout, names.cgroupParent, clock),
-    logs: openContainerLogs({ log }),
+    logs,
     roots: rootAccess,
     host: hostFiles,
     clock,
@@ -181,9 +178,7 @@ async function containerSettings(
     dataRoot: config.dataRoot,
     execRoot: config.execRoot,
     ...runtimes,
-    defaultLogDriver: config.logDriver,
-    logMaxBytes: sizeOf(config.logOptions['max-size']) ?? defaultLogBytes,
-    logMaxFiles: Number(config.logOptions['max-file'] ?? defaultLogFiles),
+    defaultLog: { driver: config.logDriver, options: config.logOptions },
     cgroup: facts.cgroup,
     cpus: cpus().length,
     onlineCpus,

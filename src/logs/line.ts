@@ -6,15 +6,15 @@
  *
  * The content is raw bytes. conmon writes what it read at once: at most 8 KiB, split at newlines.
  */
-import type { LogEntry } from '../spec/contract/logs.ts';
 
-const NEWLINE = 0x0a;
 const SPACE = 0x20;
 const FULL = 0x46;
 const PART = 0x50;
 const BEFORE_OUT = 'stdout'.length;
 /** `2026-11-23T02:18:20`, the part of a time that changes once a second. */
 const SECONDS_LENGTH = 19;
+/** Of a time as conmon writes it, with nine decimals and the zone. */
+export const TIME_LENGTH = 35;
 
 let lastSeconds = '';
 let lastZone = '';
@@ -46,46 +46,27 @@ export function parseTime(text: string): bigint | undefined {
   return lastBase + BigInt(nanos);
 }
 
-/** Where the tag of the line at [start, end) is; -1 when it is not a line of this format. */
-function tagAt(block: Buffer, start: number, end: number): number {
-  const afterTime = block.indexOf(SPACE, start);
+/** Where the tag (`F` or `P`) of the line at [start, end) is; -1 when it is not a line of this format. */
+export function tagAt(block: Buffer, start: number, end: number): number {
+  // Nearly always the time has its full length: no need to look for its end.
+  const afterTime = block[start + TIME_LENGTH] === SPACE ? start + TIME_LENGTH : block.indexOf(SPACE, start);
   const tag = afterTime + BEFORE_OUT + 2;
   if (afterTime < 0 || tag >= end || block[tag - 1] !== SPACE) return -1;
+  // stdOut or stdErr.
+  const fourth = block[afterTime + 4];
+  if (fourth !== 0x6f && fourth !== 0x65) return -1;
   if (block[tag] !== FULL && block[tag] !== PART) return -1;
   return tag + 1 === end || block[tag + 1] === SPACE ? tag : -1;
 }
 
-/**
- * The entry of the line at [start, end), `end` being its newline. The bytes are a view of `block`. Undefined for a
- * damaged line.
- */
-export function parseLine(block: Buffer, start: number, end: number): LogEntry | undefined {
-  const tag = tagAt(block, start, end);
-  if (tag < 0) return undefined;
-  const name = tag - 1 - BEFORE_OUT;
-  const fourth = block[name + 3];
-  // stdOut or stdErr.
-  if (fourth !== 0x6f && fourth !== 0x65) return undefined;
-  const timeNs = parseTime(block.toString('latin1', start, name - 1));
-  if (timeNs === undefined) return undefined;
-  const content = Math.min(tag + 2, end);
-  // The newline of a whole line is the container's own one, and stands right behind its content.
-  const bytes = block.subarray(content, block[tag] === FULL ? end + 1 : end);
-  return { stream: fourth === 0x6f ? 'stdout' : 'stderr', timeNs, bytes };
-}
+/** Is the line with its tag at `tag` one of stderr? */
+export const isStderr = (block: Buffer, tag: number): boolean => block[tag - 1 - BEFORE_OUT + 3] === 0x65;
 
-/** All entries of a block that ends with a newline; damaged lines are left out. */
-export function parseBlock(block: Buffer): LogEntry[] {
-  const entries: LogEntry[] = [];
-  for (let start = 0; start < block.length; ) {
-    const end = block.indexOf(NEWLINE, start);
-    if (end < 0) break;
-    const entry = parseLine(block, start, end);
-    if (entry !== undefined) entries.push(entry);
-    start = end + 1;
-  }
-  return entries;
-}
+/** Does the line with its tag at `tag` end a line of the container? */
+export const isFull = (block: Buffer, tag: number): boolean => block[tag] === FULL;
+
+/** Where the time of the line with its tag at `tag` ends. */
+export const timeEnd = (tag: number): number => tag - BEFORE_OUT - 2;
 
 /** Does the line at [start, end) end a line of the container? */
 export function endsLine(block: Buffer, start: number, end: number): boolean {

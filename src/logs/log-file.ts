@@ -1,11 +1,9 @@
 import { type FileHandle, open, readdir, stat } from 'node:fs/promises';
 import { basename, dirname } from 'node:path';
-import type { LogEntry } from '../spec/contract/logs.ts';
 import { systemCode } from '../sys/ffi/errors.ts';
-import { parseBlock } from './line.ts';
+import type { Batch } from './batch.ts';
 
 const NEWLINE = 0x0a;
-const BLOCK_BYTES = 256 * 1024;
 
 /** Names a file's content for ever, whatever its path is: an inode number alone is soon used again. */
 export const identityOf = (status: { ino: bigint; birthtimeNs: bigint }): string =>
@@ -85,7 +83,6 @@ export class LogFile {
   position = 0;
   /** Nothing behind this place is read: a reader that does not follow shows what was there when it came. */
   end = Number.POSITIVE_INFINITY;
-  #scratch: Buffer | undefined;
 
   private constructor(handle: FileHandle, identity: string) {
     this.handle = handle;
@@ -103,19 +100,19 @@ export class LogFile {
     }
   }
 
-  /** The next entries; empty when there is no further whole line for now. */
-  async readEntries(): Promise<LogEntry[]> {
-    this.#scratch ??= Buffer.allocUnsafeSlow(BLOCK_BYTES);
+  /** Fills the batch with the next entries; false when there is no further whole line for now. */
+  async readInto(batch: Batch): Promise<boolean> {
+    const { block } = batch;
     for (;;) {
-      const length = Math.min(BLOCK_BYTES, this.end - this.position);
-      if (length <= 0) return [];
-      const { bytesRead } = await this.handle.read(this.#scratch, 0, length, this.position);
-      const whole = this.#scratch.subarray(0, bytesRead).lastIndexOf(NEWLINE) + 1;
-      if (whole === 0 && bytesRead < BLOCK_BYTES) return [];
+      const length = Math.min(block.length, this.end - this.position);
+      if (length <= 0) return false;
+      const { bytesRead } = await this.handle.read(block, 0, length, this.position);
+      const whole = block.subarray(0, bytesRead).lastIndexOf(NEWLINE) + 1;
+      if (whole === 0 && bytesRead < block.length) return false;
       // A block without any newline is no log: what it holds is skipped.
       this.position += whole === 0 ? bytesRead : whole;
-      const entries = parseBlock(Buffer.from(this.#scratch.subarray(0, whole)));
-      if (entries.length > 0) return entries;
+      batch.scan(whole);
+      if (batch.count > 0) return true;
     }
   }
 
@@ -125,7 +122,6 @@ export class LogFile {
   }
 
   async close(): Promise<void> {
-    this.#scratch = undefined;
     await this.handle.close();
   }
 }

@@ -6,8 +6,9 @@ import { after, test } from 'node:test';
 import { Latch } from '../base/async.ts';
 import { newContainerId } from '../base/ids.ts';
 import { silentLogger } from '../base/log.ts';
-import type { LogEntry, LogReadOptions } from '../spec/contract/logs.ts';
-import { parseBlock, parseTime } from './line.ts';
+import type { LogReadOptions } from '../spec/contract/logs.ts';
+import { Batch } from './batch.ts';
+import { parseTime } from './line.ts';
 import { openContainerLogs } from './open.ts';
 import { rotateLog } from './rotate.ts';
 
@@ -25,7 +26,9 @@ const line = (text: string, tag = 'F', stream = 'stdout', second = 0): string =>
 
 async function read(path: string, options: Partial<LogReadOptions> = {}): Promise<string> {
   const parts: Uint8Array[] = [];
-  for await (const entry of logs.read(path, { ...all, ...options }, over)) parts.push(entry.bytes);
+  for await (const { count, block, starts, ends } of logs.read(path, { ...all, ...options }, over)) {
+    for (let at = 0; at < count; at++) parts.push(Buffer.from(block.subarray(starts[at], ends[at])));
+  }
   return Buffer.concat(parts).toString('latin1');
 }
 
@@ -46,16 +49,19 @@ test('bytes come out as they went in, parts without a newline, damaged lines not
       '\0\0\0\nnonsense\n2026-01-01T00:00:00Z stdout X x\n2026-01-01T00:00:00Z stdout\n2026-01-01T00:00:00Z stdout F\n',
     ),
   ]);
-  const entries = parseBlock(raw);
-  assert.deepEqual(
-    entries.map((entry) => [entry.stream, Buffer.from(entry.bytes).toString('hex')]),
-    [
-      ['stdout', '616263'],
-      ['stdout', '0a'],
-      ['stderr', '00ff1b0d0a'],
-      ['stdout', '0a'],
-    ],
-  );
+  const batch = new Batch(raw);
+  batch.scan(raw.length);
+  const { count, block, starts, ends, kinds } = batch;
+  const entries = Array.from({ length: count }, (_, at) => [kinds[at], block.toString('hex', starts[at], ends[at])]);
+  assert.deepEqual(entries, [
+    [5, '616263'],
+    [1, '0a'],
+    [2, '00ff1b0d0a'],
+    [1, '0a'],
+  ]);
+  const time = Buffer.alloc(40);
+  assert.equal(time.toString('latin1', 0, batch.copyTime(0, time, 0)), '2026-01-01T00:00:00.000000001Z');
+  assert.equal(time.toString('latin1', 0, batch.copyTime(3, time, 0)), '2026-01-01T00:00:00.000000000Z');
 });
 
 test('streams, since, until and tail choose', async () => {
@@ -78,8 +84,9 @@ test('without following, what is written during the reading is not read', async 
   const many = 20_000;
   writeFileSync(path, Array.from({ length: many }, (_, at) => line(String(at))).join(''));
   let read = 0;
-  for await (const _ of logs.read(path, all, over)) {
-    if (read++ === 0) appendFileSync(path, line('late').repeat(many));
+  for await (const { count: entries } of logs.read(path, all, over)) {
+    if (read === 0) appendFileSync(path, line('late').repeat(many));
+    read += entries;
   }
   assert.equal(read, many);
 });
@@ -113,8 +120,12 @@ test('a follower gets every line once over rotations, and ends with the containe
   writeFileSync(path, line('0'));
   const got: string[] = [];
   const following = (async () => {
-    for await (const entry of logs.read(path, { ...all, follow: true }, ended.wait())) {
-      got.push(Buffer.from(entry.bytes).toString().trim());
+    for await (const { count: entries, block, starts, ends } of logs.read(
+      path,
+      { ...all, follow: true },
+      ended.wait(),
+    )) {
+      for (let at = 0; at < entries; at++) got.push(block.toString('latin1', starts[at], ends[at]).trim());
     }
   })();
   const wanted = ['0'];
@@ -144,8 +155,8 @@ test('a follower that waits is woken by a line, by the end, and by its signal', 
     [Symbol.asyncIterator]();
   const first = iterator.next();
   setImmediate(() => appendFileSync(path, line('woken')));
-  const { value } = (await first) as { value: LogEntry };
-  assert.equal(Buffer.from(value.bytes).toString(), 'woken\n');
+  const { value } = (await first) as { value: Batch };
+  assert.equal(value.block.toString('latin1', value.starts[0], value.ends[0]), 'woken\n');
   const second = iterator.next();
   setImmediate(() => stop.abort());
   assert.equal((await second).done, true);

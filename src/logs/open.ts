@@ -3,10 +3,13 @@ import type { ContainerId } from '../base/ids.ts';
 import type { Logger } from '../base/log.ts';
 import type { ContainerLogs } from '../spec/contract/logs.ts';
 import { systemCode } from '../sys/ffi/errors.ts';
+import { entryAttributes } from './attributes.ts';
 import { statePath } from './cuts.ts';
 import { logPaths } from './log-file.ts';
 import { readLog } from './read.ts';
 import { rotateForever } from './rotate.ts';
+import { checkSettings } from './settings/check.ts';
+import { limitsOf } from './settings/limits.ts';
 
 /** The logs that conmon writes in its `k8s-file` format: `<path>`, and rotated ones at `<path>.1` (newest) and on. */
 export function openContainerLogs(settings: { readonly log: Logger }): ContainerLogs {
@@ -17,6 +20,9 @@ export function openContainerLogs(settings: { readonly log: Logger }): Container
   };
   return {
     read: readLog,
+    check: checkSettings,
+    limits: limitsOf,
+    attributes: entryAttributes,
     keepRotated(id, logPath, limits, reopen) {
       const before = rotations.get(id)?.over ?? Promise.resolve();
       forget(id);

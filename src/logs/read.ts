@@ -1,13 +1,14 @@
 import { dirname } from 'node:path';
-import type { LogEntry, LogReadOptions } from '../spec/contract/logs.ts';
+import type { LogBatch, LogReadOptions } from '../spec/contract/logs.ts';
+import { Batch, noticeBatch } from './batch.ts';
 import { ChangeWatch } from './change.ts';
 import { readState } from './cuts.ts';
 import { fileIdentity, listFiles, LogFile } from './log-file.ts';
 import { seekTail } from './tail.ts';
 
-const cutNotice = Buffer.from(
-  '[the log reached its size limit while the engine was away: older lines were lost here]\n',
-);
+const cutNotice = 'the log reached its size limit while the engine was away: older lines were lost here';
+/** So much is read at once: as many lines as take the event loop about half a millisecond. */
+const BLOCK_BYTES = 256 * 1024;
 
 /** The files of a log, newest first, all of them: when one is renamed before it is open, it begins anew. */
 async function openFiles(logPath: string): Promise<LogFile[]> {
@@ -38,16 +39,21 @@ async function successor(logPath: string, file: LogFile, seen: ReadonlySet<strin
   }
 }
 
-/** What of the entries is wanted; `over` as soon as one is younger than wanted. */
-function select(entries: readonly LogEntry[], options: LogReadOptions): { wanted: LogEntry[]; over: boolean } {
+/** Keeps what is wanted of a batch; answers true as soon as an entry is younger than wanted. */
+function select(batch: Batch, options: LogReadOptions): boolean {
   const { sinceNs, untilNs, stdout, stderr } = options;
-  const wanted: LogEntry[] = [];
-  for (const entry of entries) {
-    if (untilNs !== undefined && entry.timeNs > untilNs) return { wanted, over: true };
-    if (sinceNs !== undefined && entry.timeNs < sinceNs) continue;
-    if (entry.stream === 'stdout' ? stdout : stderr) wanted.push(entry);
-  }
-  return { wanted, over: false };
+  if (sinceNs === undefined && untilNs === undefined && stdout && stderr) return false;
+  let over = false;
+  batch.retain((index) => {
+    if (over) return false;
+    if (sinceNs !== undefined || untilNs !== undefined) {
+      const timeNs = batch.timeNs(index);
+      if (untilNs !== undefined && timeNs > untilNs) over = true;
+      if (over || (sinceNs !== undefined && timeNs < sinceNs)) return false;
+    }
+    return ((batch.kinds[index] ?? 0) & 2) === 0 ? stdout : stderr;
+  });
+  return over;
 }
 
 /** See `ContainerLogs.read`. */
@@ -55,7 +61,7 @@ export async function* readLog(
   logPath: string,
   options: LogReadOptions,
   ended: Promise<unknown>,
-): AsyncGenerator<LogEntry, void, undefined> {
+): AsyncGenerator<LogBatch, void, undefined> {
   const change = new ChangeWatch(dirname(logPath));
   const stop = { ended: false };
   const onEnd = () => {
@@ -73,11 +79,11 @@ export async function* readLog(
     const isAborted = (): boolean => options.signal?.aborted === true;
     for (;;) {
       const finished = !options.follow || stop.ended;
-      const entries = await chain.next(options.follow);
+      const batch = await chain.next(options.follow);
       if (isAborted()) return;
-      if (entries !== undefined) {
-        const { wanted, over } = select(entries, options);
-        yield* wanted;
+      if (batch !== undefined) {
+        const over = select(batch, options);
+        if (batch.count > 0) yield batch;
         if (over || isAborted()) return;
       } else if (finished) return;
       else await waitForMore(change, chain, () => stop.ended || isAborted());
@@ -103,8 +109,9 @@ class Chain {
   readonly #opened: LogFile[];
   readonly #ahead: LogFile[];
   readonly #seen: Set<string>;
+  readonly #batch = new Batch(Buffer.allocUnsafeSlow(BLOCK_BYTES));
   #file: LogFile | undefined;
-  #peeked: LogEntry[] | undefined;
+  #peeked: Batch | undefined;
 
   constructor(logPath: string, opened: LogFile[], ahead: LogFile[]) {
     this.#logPath = logPath;
@@ -114,7 +121,7 @@ class Chain {
   }
 
   /** The next entries; undefined when there are none for now. `follow` also looks for files that appeared later. */
-  async next(follow: boolean): Promise<LogEntry[] | undefined> {
+  async next(follow: boolean): Promise<Batch | undefined> {
     const peeked = this.#peeked;
     this.#peeked = undefined;
     return peeked ?? (await this.#read(follow));
@@ -125,21 +132,20 @@ class Chain {
     return this.#peeked !== undefined;
   }
 
-  async #read(follow: boolean): Promise<LogEntry[] | undefined> {
+  async #read(follow: boolean): Promise<Batch | undefined> {
+    const batch = this.#batch;
     for (;;) {
-      const entries = await this.#file?.readEntries();
-      if (entries !== undefined && entries.length > 0) return entries;
+      if ((await this.#file?.readInto(batch)) === true) return batch;
       const next = this.#ahead.shift() ?? (follow ? await this.#appeared() : undefined);
       if (next === undefined) return undefined;
       // That there is a new file means that nobody writes to the old one any more; it may have grown just before.
-      const rest = await this.#file?.readEntries();
-      if (rest !== undefined && rest.length > 0) {
+      if ((await this.#file?.readInto(batch)) === true) {
         this.#ahead.unshift(next);
-        return rest;
+        return batch;
       }
       this.#file = next;
       const cut = await this.#cutEntry(next);
-      if (cut !== undefined) return [cut];
+      if (cut !== undefined) return cut;
     }
   }
 
@@ -155,12 +161,12 @@ class Chain {
   }
 
   /** The notice for a file before which something was lost, unless it is read from its middle on. */
-  async #cutEntry(file: LogFile): Promise<LogEntry | undefined> {
+  async #cutEntry(file: LogFile): Promise<Batch | undefined> {
     if (file.position > 0) return undefined;
     const { cuts } = await readState(this.#logPath);
     if (!cuts.includes(file.identity)) return undefined;
-    const first = (await file.readEntries())[0];
+    const timeNs = (await file.readInto(this.#batch)) ? this.#batch.timeNs(0) : 0n;
     file.position = 0;
-    return { stream: 'stderr', timeNs: first?.timeNs ?? 0n, bytes: cutNotice };
+    return noticeBatch(timeNs, cutNotice);
   }
 }

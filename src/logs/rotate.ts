@@ -2,6 +2,7 @@ import { rename, stat, unlink } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import { delay } from '../base/async.ts';
 import type { Logger } from '../base/log.ts';
+import type { RotationLimits } from '../spec/contract/logs.ts';
 import { systemCode } from '../sys/ffi/errors.ts';
 import { ChangeWatch } from './change.ts';
 import { noteCurrent } from './cuts.ts';
@@ -11,12 +12,6 @@ import { fileIdentity, identityOf, rotatedNumbers } from './log-file.ts';
 const LOOK_MS = 50;
 /** So long a monitor may take to open its new file. */
 const REOPEN_MS = 5000;
-
-export interface RotationLimits {
-  readonly maxBytes: number;
-  /** The current file included. */
-  readonly maxFiles: number;
-}
 
 /** Keeps one log within its limits until `signal` aborts. */
 export async function rotateForever(

@@ -1,4 +1,5 @@
 import { spawn } from 'node:child_process';
+import { appendFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { dockerClient, repository } from '../support/docker-client.ts';
 import { uniqueName } from '../support/engine.ts';
@@ -65,6 +66,26 @@ const runAttached = (network: string, goal: number): Case => ({
 });
 
 const standing = 'bench-standing';
+const logged = 'bench-logged';
+
+/** A million lines of 100 bytes, in a file of the host that a container copies to its stdout. */
+async function millionLines(peer: Peer): Promise<string> {
+  const path = join(peer.folder, 'lines');
+  const line = `${'0123456789'.repeat(9)}12345678\n`;
+  await writeFile(path, line.repeat(10_000));
+  for (let at = 1; at < 100; at++) await appendFile(path, line.repeat(10_000));
+  return path;
+}
+
+/** Writes the million lines without anybody attached, to the end of the container. */
+async function writeLines(peer: Peer, images: BenchImages): Promise<number> {
+  const mount = `type=bind,source=${join(peer.folder, 'lines')},target=/lines,readonly`;
+  const rest = ['--network=none', '--log-driver=json-file', '--mount', mount, images.busybox, 'cat', '/lines'];
+  const started = performance.now();
+  await docker(peer, 'run', '-d', '--name', logged, ...rest);
+  await docker(peer, 'wait', logged);
+  return performance.now() - started;
+}
 
 export const cases: readonly Case[] = [
   runAttached('bridge', 0.35),
@@ -107,6 +128,20 @@ export const cases: readonly Case[] = [
       }
       await docker(peer, 'rm', '-f', ...names);
       return took;
+    },
+  },
+  {
+    name: 'a container writes 1,000,000 log lines',
+    goal: 0.4,
+    second: { name: 'logs, 1,000,000 lines', goal: 0.4 },
+    // Its API lacks what the docker client asks for.
+    without: ['podman'],
+    prepare: async (peer) => void (await millionLines(peer)),
+    async measure(peer, images) {
+      const written = await writeLines(peer, images);
+      const read = await timeDocker(peer, 'logs', logged);
+      await docker(peer, 'rm', logged);
+      return [written, read];
     },
   },
   {

@@ -17,47 +17,6 @@ export async function writeChunk(
   if (!response.write(chunk)) await once(response, 'drain', { signal });
 }
 
-/** Bytes that are gathered at most before they are sent. */
-const fullChunk = 64 * 1024;
-
-/** Makes few chunks of many small pieces: what comes within one turn of the event loop goes out together. */
-export class ChunkGatherer {
-  readonly #response: ServerResponse;
-  readonly #signal: AbortSignal;
-  #pieces: Uint8Array[] = [];
-  #bytes = 0;
-  #timer: NodeJS.Immediate | undefined;
-
-  constructor(response: ServerResponse, signal: AbortSignal) {
-    this.#response = response;
-    this.#signal = signal;
-  }
-
-  /** Takes a piece, which must not change any more; a promise when there is enough for now and the client is behind. */
-  add(piece: Uint8Array): Promise<void> | undefined {
-    this.#pieces.push(piece);
-    this.#bytes += piece.length;
-    if (this.#bytes >= fullChunk) return this.flush();
-    this.#timer ??= setImmediate(() => this.#send());
-    return undefined;
-  }
-
-  /** Sends what was gathered, and waits while the client is behind; rejects when it goes away. */
-  async flush(): Promise<void> {
-    if (!this.#send()) await once(this.#response, 'drain', { signal: this.#signal });
-  }
-
-  #send(): boolean {
-    clearImmediate(this.#timer);
-    this.#timer = undefined;
-    if (this.#bytes === 0 || this.#response.destroyed) return true;
-    const chunk = Buffer.concat(this.#pieces, this.#bytes);
-    this.#pieces = [];
-    this.#bytes = 0;
-    return this.#response.write(chunk);
-  }
-}
-
 /** Sends the head of a streamed answer at once, so that the client knows that the request is under way. */
 export function beginStream(response: ServerResponse, contentType: string): void {
   response.writeHead(200, { 'Content-Type': contentType });

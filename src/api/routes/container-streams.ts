@@ -1,14 +1,16 @@
 import { systemClock } from '../../base/clock.ts';
 import { invalid } from '../../base/errors.ts';
 import { isDecimal } from '../../base/text/digits.ts';
-import type { LogEntry, LogReadOptions } from '../../spec/contract/logs.ts';
+import type { StdioSink } from '../../spec/contract/launch.ts';
+import type { LogBatch, LogReadOptions } from '../../spec/contract/logs.ts';
 import { parseTimestamp } from '../../spec/decode/time.ts';
 import { parseDetachKeys } from '../hijack/detach-keys.ts';
-import { frame, streamType } from '../hijack/frames.ts';
+import { streamType } from '../hijack/frames.ts';
 import { hijack, serveStdio, type StdioWishes } from '../hijack/session.ts';
 import { endStream } from '../hijack/takeover.ts';
 import type { Exchange } from '../http/exchange.ts';
-import { beginStream, ChunkGatherer, writeChunk } from '../http/streams.ts';
+import { LogOutput } from '../http/log-output.ts';
+import { beginStream, writeChunk } from '../http/streams.ts';
 import type { ContainerService } from '../services/container.ts';
 import type { Handlers } from './handlers.ts';
 
@@ -38,10 +40,7 @@ async function attach(exchange: Exchange, containers: ContainerService): Promise
   await exchange.settle();
   const client = hijack(exchange, wishes);
   if (history !== undefined) {
-    for await (const entry of history.entries) {
-      client.sink.write(entry.stream === 'stdout' ? 1 : 2, entry.bytes);
-      await client.sink.pace();
-    }
+    for await (const batch of history.batches) await showHistory(batch, client.sink);
   }
   if (!exchange.flag('stream')) {
     endStream(client.stream);
@@ -51,26 +50,40 @@ async function attach(exchange: Exchange, containers: ContainerService): Promise
   if (await serveStdio(client, wishes, session.stdio)) session.detached();
 }
 
+/** Sinks keep what they are given, and a batch is used again. */
+async function showHistory(batch: LogBatch, sink: StdioSink): Promise<void> {
+  for (let index = 0; index < batch.count; index++) {
+    const bytes = Uint8Array.prototype.slice.call(batch.block, batch.starts[index], batch.ends[index]);
+    sink.write(((batch.kinds[index] ?? 0) & 2) === 0 ? 1 : 2, bytes);
+    await sink.pace?.();
+  }
+}
+
 async function logs(exchange: Exchange, containers: ContainerService): Promise<void> {
   const options = logOptions(exchange);
-  const { tty, entries } = await containers.logs(exchange.param('id'), options);
+  const { tty, batches, attributes } = await containers.logs(exchange.param('id'), options);
   const { response, signal, minor } = exchange;
-  const prefix = { timestamps: exchange.flag('timestamps'), details: exchange.flag('details') };
   beginStream(response, streamType(!tty, minor));
+  const format = {
+    multiplexed: !tty,
+    timestamps: exchange.flag('timestamps'),
+    details: exchange.flag('details') ? Buffer.from(`${detailsText(attributes)} `) : Buffer.alloc(0),
+  };
   try {
-    const output = new ChunkGatherer(response, signal);
-    for await (const entry of entries) {
-      const bytes = withPrefix(entry, prefix);
-      for (const piece of tty ? [bytes] : frame(entry.stream === 'stdout' ? 1 : 2, bytes)) {
-        const behind = output.add(piece);
-        if (behind !== undefined) await behind;
-      }
-    }
-    await output.flush();
+    const output = new LogOutput(response, format, signal);
+    for await (const batch of batches) await output.write(batch);
+    await output.finish();
   } catch (error) {
     if (!signal.aborted) throw error;
   }
   response.end();
+}
+
+/** What `--details` shows in front of a line: the attributes sorted by name, escaped as in the query of a URL. */
+function detailsText(attributes: ReadonlyMap<string, string>): string {
+  const escape = (text: string): string => new URLSearchParams([['', text]]).toString().slice(1);
+  const pairs = [...attributes].sort(([a], [b]) => (a < b ? -1 : 1));
+  return pairs.map(([name, value]) => `${escape(name)}=${escape(value)}`).join(',');
 }
 
 function logOptions(exchange: Exchange): LogReadOptions & { signal: AbortSignal } {
@@ -96,19 +109,6 @@ function logOptions(exchange: Exchange): LogReadOptions & { signal: AbortSignal 
     // Anything that is no number means all lines, as with Docker.
     ...(isDecimal(tail) && tail.length <= 15 ? { tail: Number(tail) } : {}),
   };
-}
-
-/** `--timestamps` and `--details`: time with all nine digits, then the entry's attributes (there are none) and a space. */
-function withPrefix(entry: LogEntry, wanted: { timestamps: boolean; details: boolean }): Uint8Array {
-  if (!wanted.timestamps && !wanted.details) return entry.bytes;
-  const time = wanted.timestamps ? `${fixedTime(entry.timeNs)} ` : '';
-  return Buffer.concat([Buffer.from(time + (wanted.details ? ' ' : '')), entry.bytes]);
-}
-
-/** RFC 3339 with exactly nine digits of a second, so that the lines of a log align. */
-function fixedTime(ns: bigint): string {
-  const seconds = new Date(Number(ns / 1_000_000n)).toISOString().slice(0, 19);
-  return `${seconds}.${(ns % 1_000_000_000n).toString().padStart(9, '0')}Z`;
 }
 
 async function stats(exchange: Exchange, containers: ContainerService): Promise<void> {

@@ -1,5 +1,5 @@
 import type { StdioChannel } from '../../spec/contract/launch.ts';
-import type { LogEntry, LogReadOptions } from '../../spec/contract/logs.ts';
+import type { LogBatch, LogReadOptions } from '../../spec/contract/logs.ts';
 import type { StatsView } from '../../spec/engine/stats.ts';
 
 export interface AttachSession {
@@ -16,11 +16,19 @@ export interface AttachSession {
   detached(): void;
 }
 
+/** The log of a container. */
+export interface ContainerLog {
+  readonly tty: boolean;
+  readonly batches: AsyncIterable<LogBatch>;
+  /** What the log options attach to every entry: labels, variables, a tag. */
+  readonly attributes: ReadonlyMap<string, string>;
+}
+
 /** What flows from and to running containers. */
 export interface ContainerStreamsApi {
   attach(nameOrId: string): Promise<AttachSession>;
-  /** @throws before the first entry when the container does not exist or its log cannot be read. */
-  logs(nameOrId: string, options: LogReadOptions): Promise<{ tty: boolean; entries: AsyncIterable<LogEntry> }>;
+  /** @throws before the first batch when the container does not exist or its log cannot be read. */
+  logs(nameOrId: string, options: LogReadOptions): Promise<ContainerLog>;
   /** @throws conflict when it does not run. */
   resize(nameOrId: string, rows: number, columns: number): Promise<void>;
   /**

@@ -42,7 +42,15 @@ export const binarySize = (bytes: number, digits = 4): string => scaled(bytes, 1
  * The bytes meant by `512`, `64m`, `1.5GiB` (powers of 1024 whatever the spelling), as Docker's memory flags take them.
  * @throws EngineError `invalid` with the words of Docker's own parser.
  */
-export function parseBinarySize(text: string): number {
+export const parseBinarySize = (text: string): number => parseSize(text, 1024);
+
+/**
+ * The bytes meant by `512`, `64m`, `1.5GB` (powers of 1000 whatever the spelling), as Docker's log options take them.
+ * @throws EngineError `invalid` with the words of Docker's own parser.
+ */
+export const parseDecimalSize = (text: string): number => parseSize(text, 1000);
+
+function parseSize(text: string, base: number): number {
   let end = text.length;
   while (end > 0 && !'0123456789. '.includes(text[end - 1] as string)) end--;
   if (end === 0) throw invalid(`invalid size: '${text}'`);
@@ -57,7 +65,7 @@ export function parseBinarySize(text: string): number {
   if (power === 0 || !['', 'b', 'ib'].includes(unit.slice(1))) {
     throw invalid(`invalid suffix: '${suffix.length > 3 ? suffix : unit}'`);
   }
-  return Math.trunc(value * 1024 ** power);
+  return Math.trunc(value * base ** power);
 }
 
 /** @throws EngineError `invalid`, worded as Go's strconv does, unless `text` is a whole decimal number with an optional fraction or exponent. */

@@ -3,6 +3,7 @@ import { Scope } from '../../base/scope.ts';
 import type { CreateContainerRequest } from '../../spec/engine/container.ts';
 import { type ContainerContext, containerEvent, dataDirectory } from '../context.ts';
 import { ContainerEntry } from '../entry.ts';
+import { loggedContainer, logSettings } from '../logs.ts';
 import { containerKind, type ContainerRecord, encodeRecord } from '../record.ts';
 import { createdState } from '../state.ts';
 import { parseExtraHost } from '../start/hosts.ts';
@@ -28,8 +29,9 @@ export async function createContainer(
   const hostConfig = withHostDefaults(request.HostConfig, {
     cgroup: ctx.settings.cgroup,
     runtime: ctx.settings.defaultRuntime,
-    logDriver: ctx.settings.defaultLogDriver,
+    log: ctx.settings.defaultLog,
   });
+  ctx.logs.check(logSettings(hostConfig));
   warnings.push(...(await ctx.runtimeSettings.check(hostConfig)));
   if (!hostConfig.NetworkMode.startsWith('container:')) {
     ctx.networks.validate({
@@ -73,6 +75,7 @@ export async function createContainer(
     stoppedByUser: false,
     sandbox: undefined,
   };
+  ctx.logs.check(logSettings(hostConfig), loggedContainer(record));
   await ctx.journal.commit({
     records: [{ op: 'put', kind: containerKind, id, value: encodeRecord(record) }],
     events: [containerEvent(record, 'create')],

@@ -1,10 +1,11 @@
 import type { HostConfig } from '../../spec/engine/container.ts';
+import type { LogSettings } from '../../spec/contract/logs.ts';
 import { normalizePortBindings } from './ports.ts';
 
 export interface HostDefaults {
   readonly cgroup: 'v1' | 'hybrid' | 'v2';
   readonly runtime: string;
-  readonly logDriver: string;
+  readonly log: LogSettings;
 }
 
 const defaultShmSize = 64 * 1024 * 1024;
@@ -24,7 +25,7 @@ export function withHostDefaults(config: HostConfig, defaults: HostDefaults): Ho
       ...config.RestartPolicy,
       Name: config.RestartPolicy.Name === '' ? 'no' : config.RestartPolicy.Name,
     },
-    LogConfig: { ...config.LogConfig, Type: config.LogConfig.Type === '' ? defaults.logDriver : config.LogConfig.Type },
+    LogConfig: withLogDefaults(config.LogConfig, defaults.log),
     Runtime: config.Runtime === '' ? defaults.runtime : config.Runtime,
     ShmSize: config.ShmSize === 0 ? defaultShmSize : config.ShmSize,
     CpuShares: config.CpuShares > 0 ? Math.min(Math.max(config.CpuShares, leastShares), mostShares) : 0,
@@ -37,4 +38,15 @@ export function withHostDefaults(config: HostConfig, defaults: HostDefaults): Ho
 
 function lastOfEachName<T extends { Name: string }>(list: readonly T[]): T[] {
   return [...new Map(list.map((item) => [item.Name, item])).values()];
+}
+
+/**
+ * The engine's options count for containers of its own driver; those of the local copy (`cache-...`) for all.
+ */
+function withLogDefaults(log: HostConfig['LogConfig'], defaults: LogSettings): HostConfig['LogConfig'] {
+  const driver = log.Type === '' ? defaults.driver : log.Type;
+  const inherited = Object.entries(defaults.options).filter(
+    ([name]) => driver === defaults.driver || name.startsWith('cache-'),
+  );
+  return { Type: driver, Config: { ...Object.fromEntries(inherited), ...log.Config } };
 }

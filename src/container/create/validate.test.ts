@@ -40,7 +40,6 @@ test('what is right passes', () => {
     { host: { ExtraHosts: ['db:10.0.0.1', 'gw:host-gateway', 'six:::1'] } },
     { host: { Ulimits: [{ Name: 'nofile', Soft: -1, Hard: -1 }] } },
     { host: { Sysctls: { 'net.core.somaxconn': '1', 'kernel.shmmax': '1' } } },
-    { host: { LogConfig: { Type: 'json-file', Config: { 'max-size': '10m', 'max-file': '3' } } } },
     { host: { NetworkMode: 'container:other' } },
     { host: { Runtime: 'runc' } },
   ];
@@ -104,8 +103,6 @@ const refused: [Given, string][] = [
     'sysctl "net.a" not allowed in host network namespace',
   ],
   [{ host: { Sysctls: { 'net/../kernel.core_pattern': '1' } } }, 'invalid sysctl "net/../kernel.core_pattern"'],
-  [{ host: { LogConfig: { Type: 'nope', Config: {} } } }, "logger: no log driver named 'nope' is registered"],
-  [{ host: { LogConfig: { Type: 'json-file', Config: { x: '1' } } } }, "unknown log opt 'x' for json-file log driver"],
   [{ host: { Runtime: '/bin/sh' } }, 'unknown or invalid runtime name: /bin/sh'],
   [{ config: { ExposedPorts: { 'x/tcp': {} } } }, 'invalid port specification: "x/tcp"'],
   [{ config: { ExposedPorts: { '80/icmp': {} } } }, 'invalid proto: icmp'],
@@ -124,7 +121,6 @@ test('what is wrong is refused in words that clients know', () => {
 
 test('what Docker has and this engine has not is refused as such', () => {
   const later: Partial<HostConfig>[] = [
-    { LogConfig: { Type: 'syslog', Config: {} } },
     { DeviceRequests: [{ Driver: '', Capabilities: [['gpu']] }] },
     { StorageOpt: { size: '1G' } },
     { Links: ['a:b'] },

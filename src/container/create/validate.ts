@@ -41,7 +41,6 @@ export function validateCreate(request: CreateContainerRequest, facts: Validatio
   normalizeExposedPorts(config.ExposedPorts);
   normalizePortBindings(host.PortBindings);
   validateRestartPolicy(host.RestartPolicy);
-  validateLogConfig(host.LogConfig);
   validateNamespaces(config, host);
   validateSysctls(host);
   validateResources(host, facts, warnings);
@@ -134,48 +133,6 @@ export function validateRestartPolicy(policy: RestartPolicy): void {
   if (count !== 0) {
     const negative = count < 0 ? ' and cannot be negative' : '';
     throw invalid(`invalid restart policy: maximum retry count can only be used with 'on-failure'${negative}`);
-  }
-}
-
-/** Log drivers that the engine has, with the options that each understands. */
-const logDrivers: ReadonlyMap<string, ReadonlySet<string>> = new Map([
-  [
-    'json-file',
-    new Set([
-      'max-size',
-      'max-file',
-      'compress',
-      'labels',
-      'labels-regex',
-      'env',
-      'env-regex',
-      'tag',
-      'mode',
-      'max-buffer-size',
-    ]),
-  ],
-  ['local', new Set(['max-size', 'max-file', 'compress', 'mode', 'max-buffer-size'])],
-  ['none', new Set()],
-]);
-const dockersLogDrivers = new Set(['syslog', 'journald', 'gelf', 'fluentd', 'awslogs', 'splunk', 'etwlogs', 'gcplogs']);
-
-function validateLogConfig(log: HostConfig['LogConfig']): void {
-  const driver = log.Type === '' ? 'json-file' : log.Type;
-  const known = logDrivers.get(driver);
-  if (known === undefined) {
-    if (dockersLogDrivers.has(driver)) {
-      throw new EngineError('not-implemented', `the log driver ${driver} is not implemented`);
-    }
-    throw invalid(`logger: no log driver named '${driver.slice(0, 100)}' is registered`);
-  }
-  for (const [name, value] of Object.entries(log.Config)) {
-    if (!known.has(name)) throw invalid(`unknown log opt '${name.slice(0, 100)}' for ${driver} log driver`);
-    if (name === 'max-file' && !/^[1-9][0-9]{0,5}$/.test(value)) {
-      throw invalid(`max-file must be a number of 1 or more, not ${JSON.stringify(value.slice(0, 100))}`);
-    }
-    if (name === 'max-size' && !/^(-1|[0-9]{1,15}(\.[0-9]{1,6})?[kKmMgGtT]?i?[bB]?)$/.test(value)) {
-      throw invalid(`invalid size: '${value.slice(0, 100)}'`);
-    }
   }
 }
 

@@ -3,6 +3,7 @@ import type { LaunchMount, LaunchRequest } from '../../spec/contract/launch.ts';
 import type { OpenSandbox } from '../../spec/contract/network.ts';
 import { type ContainerContext, logPath, runDirectory } from '../context.ts';
 import type { ContainerEntry } from '../entry.ts';
+import { logSettings } from '../logs.ts';
 import { processEnvironment } from '../create/environment.ts';
 import { type ReadInRoot, resolveUser } from '../user/resolve.ts';
 import { hostnameOf } from './files.ts';
@@ -37,7 +38,7 @@ export async function planLaunch(
   await ctx.roots.makeDirectory(at.rootfs, resolvedCwd, { uid: user.uid, gid: user.gid });
   const hostname = hostnameOf(ctx, entry);
   const mounts = [...at.files, ...(await userMounts(ctx, entry))];
-  const limits = rotationOf(ctx, entry);
+  const { maxBytes } = ctx.logs.limits(logSettings(hostConfig));
   return {
     id: entry.id,
     name: record.name,
@@ -59,26 +60,9 @@ export async function planLaunch(
     mounts: await resolveTargets(ctx, at.rootfs, mounts),
     namespaces: chooseNamespaces(ctx, entry, at.network),
     directory: runDirectory(ctx, entry.id),
-    logPath: logPath(ctx, entry.id),
-    logGuardBytes: limits.maxBytes * guardFactor,
+    logPath: hostConfig.LogConfig.Type === 'none' ? undefined : logPath(ctx, entry.id),
+    logGuardBytes: Number.isFinite(maxBytes) ? maxBytes * guardFactor : 0,
     runtime: hostConfig.Runtime === '' ? ctx.settings.defaultRuntime : hostConfig.Runtime,
     useInit: hostConfig.Init === true,
   };
-}
-
-/** Limits of a container's log: its own `max-size` and `max-file`, else the engine's defaults. */
-export function rotationOf(ctx: ContainerContext, entry: ContainerEntry): { maxBytes: number; maxFiles: number } {
-  const options = entry.record.hostConfig.LogConfig.Config;
-  const maxBytes = sizeOf(options['max-size']) ?? ctx.settings.logMaxBytes;
-  const files = Number(options['max-file'] ?? ctx.settings.logMaxFiles);
-  return { maxBytes, maxFiles: Number.isInteger(files) && files >= 1 ? files : ctx.settings.logMaxFiles };
-}
-
-const unitShift: Readonly<Record<string, number>> = { '': 0, b: 0, k: 10, m: 20, g: 30 };
-
-/** A size as log options write it (`10m`, `1g`), in bytes; undefined when absent or no size. */
-export function sizeOf(text: string | undefined): number | undefined {
-  const match = /^(\d{1,12})([kmgb]?)b?$/i.exec(text ?? '');
-  if (match === null) return undefined;
-  return Number(match[1]) * 2 ** (unitShift[(match[2] ?? '').toLowerCase()] ?? 0);
 }

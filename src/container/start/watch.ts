@@ -9,18 +9,21 @@ import {
   runDirectory,
 } from '../context.ts';
 import type { ContainerEntry } from '../entry.ts';
+import { logSettings } from '../logs.ts';
 import { removeLocked } from '../remove.ts';
 import { nextDelayMs, shouldRestart } from '../restart-policy.ts';
 import { ended, settled } from '../state.ts';
 import { launch } from './apply.ts';
-import { rotationOf } from './plan.ts';
 import { unmountVolumes, volumeEvents } from '../volume-use.ts';
 
 /** Follows one run to its end: log rotation while it lasts, the record and the restart policy afterwards. */
 export function watchRun(ctx: ContainerContext, entry: ContainerEntry, live: LaunchedContainer): void {
-  ctx.logs.keepRotated(entry.id, logPath(ctx, entry.id), rotationOf(ctx, entry), () =>
-    ctx.launcher.reopenLog(entry.id, runDirectory(ctx, entry.id)),
-  );
+  const log = logSettings(entry.record.hostConfig);
+  if (log.driver !== 'none') {
+    ctx.logs.keepRotated(entry.id, logPath(ctx, entry.id), ctx.logs.limits(log), () =>
+      ctx.launcher.reopenLog(entry.id, runDirectory(ctx, entry.id)),
+    );
+  }
   void live.exited.then((exit) =>
     inBackground(ctx, 'handling the end of a container', entry.id, () =>
       entry.lock(() => runEnded(ctx, entry, live, exit)),

@@ -29,8 +29,8 @@ for (const runtime of ['crun', 'runc']) {
     await output.ended;
     assert.equal(output.text(1), 'out\n');
     assert.equal(output.text(2), 'err\n');
-    assert.match(readFileSync(wanted.logPath, 'utf8'), /^\S+ stdout F out$/m);
-    assert.match(readFileSync(wanted.logPath, 'utf8'), /^\S+ stderr F err$/m);
+    assert.match(readFileSync(wanted.logPath ?? '', 'utf8'), /^\S+ stdout F out$/m);
+    assert.match(readFileSync(wanted.logPath ?? '', 'utf8'), /^\S+ stderr F err$/m);
     await launcher.delete(wanted.id, wanted.directory, runtime);
     assert.deepEqual(readdirSync(`${state}/runtime-${runtime}`), []);
     assert.deepEqual(readdirSync(`${state}/exits`), []);

@@ -77,13 +77,15 @@ async function start(
  */
 export async function startContainerMonitor(
   request: MonitorRequest & {
-    readonly logPath: string;
+    readonly logPath: string | undefined;
     readonly logGuardBytes: number;
     readonly leaveStdinOpen: boolean;
   },
 ): Promise<Monitor> {
-  const argv = [...commonArguments(request), '-u', request.containerId, '-l', `k8s-file:${request.logPath}`];
-  if (request.logGuardBytes > 0) argv.push('--log-size-max', String(request.logGuardBytes));
+  const argv = [...commonArguments(request), '-u', request.containerId, '-l'];
+  argv.push(request.logPath === undefined ? 'none' : `k8s-file:${request.logPath}`);
+  if (request.logPath !== undefined && request.logGuardBytes > 0)
+    argv.push('--log-size-max', String(request.logGuardBytes));
   if (request.openStdin && request.leaveStdinOpen) argv.push('--leave-stdin-open');
   const sync = createPipe();
   try {

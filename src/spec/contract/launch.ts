@@ -71,9 +71,9 @@ export interface LaunchRequest {
   };
   /** Container directory, 0700, the engine's own: spec, monitor files and log live in it. */
   readonly directory: string;
-  /** Absolute path of the json log. */
-  readonly logPath: string;
-  /** Bytes after which the monitor alone cuts the log; only a guard for the time when the engine is away. */
+  /** Absolute path of the log that the monitor writes; undefined for none. */
+  readonly logPath: string | undefined;
+  /** Bytes after which the monitor alone cuts the log, or 0; only a guard for the time when the engine is away. */
   readonly logGuardBytes: number;
   readonly runtime: string;
   readonly useInit: boolean;

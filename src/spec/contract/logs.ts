@@ -1,11 +1,21 @@
 import type { ContainerId } from '../../base/ids.ts';
 
-/** One write of a container as the monitor recorded it: usually a line, with its newline. */
-export interface LogEntry {
-  readonly stream: 'stdout' | 'stderr';
-  readonly timeNs: bigint;
-  /** The bytes, newline included when the container wrote one. */
-  readonly bytes: Uint8Array;
+/**
+ * Some consecutive entries of a log. An entry is one write of a container as the monitor recorded it: usually a line,
+ * with its newline. They are places in one block of bytes, since a log has millions of them; the block and the places
+ * are valid until the next batch is asked for.
+ */
+export interface LogBatch {
+  readonly count: number;
+  readonly block: Buffer;
+  /** Where the bytes of an entry begin, and where they end, its newline included when the container wrote one. */
+  readonly starts: Uint32Array;
+  readonly ends: Uint32Array;
+  /** 1 for stdout, 2 for stderr, and 4 added when the entry does not end its line. */
+  readonly kinds: Uint8Array;
+  timeNs(index: number): bigint;
+  /** Writes an entry's time as RFC 3339, UTC, with nine decimals (30 bytes); answers where it ends. */
+  copyTime(index: number, target: Buffer, at: number): number;
 }
 
 export interface LogReadOptions {
@@ -20,23 +30,53 @@ export interface LogReadOptions {
   readonly signal?: AbortSignal;
 }
 
+/** What log options may tell about a container: its labels and variables, and the fields of a tag's template. */
+export interface LoggedContainer {
+  readonly id: ContainerId;
+  /** Without a slash. */
+  readonly name: string;
+  readonly imageId: string;
+  readonly imageName: string;
+  readonly createdNs: bigint;
+  readonly entrypoint: string;
+  readonly args: readonly string[];
+  readonly env: readonly string[];
+  readonly labels: Readonly<Record<string, string>>;
+}
+
+/** A log driver and its options, complete. */
+export interface LogSettings {
+  readonly driver: string;
+  readonly options: Readonly<Record<string, string>>;
+}
+
+/** How much of a log is kept: files of about so many bytes (or without end), the current one included. */
+export interface RotationLimits {
+  readonly maxBytes: number;
+  readonly maxFiles: number;
+}
+
 /** The logs of containers: written by the monitors, read, followed and rotated here. */
 export interface ContainerLogs {
   /**
    * Entries in order over all rotated files. With `follow` it goes on until `ended` resolves and everything written
    * was delivered, or until the signal aborts. A place where the monitor cut the file shows as one entry that says so.
    */
-  read(logPath: string, options: LogReadOptions, ended: Promise<unknown>): AsyncIterable<LogEntry>;
+  read(logPath: string, options: LogReadOptions, ended: Promise<unknown>): AsyncIterable<LogBatch>;
+  /**
+   * Refuses an unknown driver and options that it does not know or cannot read; with `container` also what shows only
+   * with one, such as a tag's template. @throws EngineError `invalid` in Docker's words.
+   */
+  check(settings: LogSettings, container?: LoggedContainer): void;
+  /** How much of the log is kept on disk. @throws EngineError `invalid` for settings that `check` refuses. */
+  limits(settings: LogSettings): RotationLimits;
+  /** What the options attach to every entry: chosen labels and variables, and the tag where one is asked for. */
+  attributes(container: LoggedContainer, settings: LogSettings): ReadonlyMap<string, string>;
   /**
    * Watches the size of a running container's log and rotates it (rename, then `reopen`), keeping at most `maxFiles`
    * files of about `maxBytes` each. Calling it again replaces the limits.
    */
-  keepRotated(
-    id: ContainerId,
-    logPath: string,
-    limits: { maxBytes: number; maxFiles: number },
-    reopen: () => Promise<void>,
-  ): void;
+  keepRotated(id: ContainerId, logPath: string, limits: RotationLimits, reopen: () => Promise<void>): void;
   /** Stops watching. */
   forget(id: ContainerId): void;
   /** Deletes the log and its rotated files. */
