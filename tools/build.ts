@@ -3,6 +3,7 @@
  *
  *     build/engine/gantryd.js, *.worker.js   the engine's bundle; all workers lie flat beside it
  *     build/bin/gantryd                      starts the engine's bundle with the pinned Node
+ *     build/bin/dockerd                      the same, with Docker's default socket and configuration file
  *     build/bin/gantry                       the command line, compiled; a Node bundle where Bun is not to be had
  *     build/stamp, build/source              when it was built, and the link whose target is touched by changes
  *
@@ -60,11 +61,15 @@ async function writeEngineStarter(): Promise<void> {
   const text = [
     '#!/bin/sh',
     '# Written by tools/build.ts: starts the engine.',
-    'here=${0%/*}',
-    `export ${engineEnvironment}`,
+    'self=$0',
+    '[ ! -L "$self" ] || self=$(readlink -f "$self")',
+    'here=${self%/*}',
+    `export ${engineEnvironment} GANTRY_PROGRAM="\${0##*/}"`,
     `exec "$here/../../node_modules/${node}/bin/node" ${engineFlags} "$here/../engine/gantryd.js" "$@"`,
   ];
   await writeProgram('gantryd', text);
+  // Whoever looks for dockerd on the PATH finds an engine that takes its flags.
+  await symlink('gantryd', join(staging, 'bin', 'dockerd'));
 }
 
 async function writeProgram(name: string, lines: readonly string[]): Promise<void> {

@@ -9,11 +9,13 @@ import { discardBody } from './http/body.ts';
 import { endStream, isTakenOver } from './hijack/takeover.ts';
 import { Exchange, type Handler, type Upgraded } from './http/exchange.ts';
 import { listenOnSocket, type SocketOptions } from './http/listen.ts';
+import { checkBrowserHeaders } from './http/guard.ts';
+import { listenOnDescriptor, listenOnPort, mostConnections, secureServer, type TlsFiles } from './http/listen-tcp.ts';
 import { matchRoute } from './http/router.ts';
 import { hijackedOperations, type OperationId } from './operations.ts';
 import { allHandlers } from './routes/all.ts';
 import type { ApiServices } from './services.ts';
-import { maxApiVersion, splitVersion } from './versions.ts';
+import { maxApiVersion, minMinor, splitVersion } from './versions.ts';
 
 /**
  * Not an import statement: that would read all properties of the module, among them the ones that load Node's WebSocket
@@ -25,11 +27,19 @@ export interface ApiServerOptions {
   readonly log: Logger;
   /** The engine's version, for the `Server` header. */
   readonly version: string;
+  /** The oldest API version that is answered, 1.`minMinor`. */
+  readonly minMinor?: number;
+  /** Clients are told that experimental parts are on. */
+  readonly experimental?: boolean;
 }
 
 export interface ApiServer {
   /** Serves a unix socket, removing a stale one; may be called for several paths. @throws as listenOnSocket */
   listen(socketPath: string, options?: SocketOptions): Promise<void>;
+  /** Serves a TCP port, in the clear without `tls`; gives the port. @throws conflict, invalid */
+  listenTcp(host: string, port: number, tls?: TlsFiles): Promise<number>;
+  /** Serves a listening socket that somebody else opened; with `tls` when it is one of TCP. @throws invalid */
+  listenDescriptor(fd: number, tls?: TlsFiles): Promise<void>;
   /** Stops listening, removes the sockets, and ends all connections. */
   close(): Promise<void>;
 }
@@ -45,6 +55,17 @@ export function createApiServer(services: ApiServices, options: ApiServerOptions
     async listen(socketPath, socketOptions) {
       const server = dispatcher.createServer();
       await listenOnSocket(server, socketPath, socketOptions);
+      servers.push(server);
+    },
+    async listenTcp(host, port, tls) {
+      const server = dispatcher.createServer({ tls });
+      const bound = await listenOnPort(server, host, port);
+      servers.push(server);
+      return bound;
+    },
+    async listenDescriptor(fd, tls) {
+      const server = dispatcher.createServer({ tls });
+      await listenOnDescriptor(server, fd);
       servers.push(server);
     },
     async close() {
@@ -66,20 +87,24 @@ class Dispatcher {
   readonly #handlers: ReadonlyMap<OperationId, Handler>;
   readonly #log: Logger;
   readonly #serverHeader: string;
+  readonly #minMinor: number;
+  readonly #experimental: string;
   /** All open connections: node:http forgets those that were taken over. */
   readonly #connections = new Set<Socket>();
 
   /** The last answer on each connection, finished or not. */
   readonly #latest = new WeakMap<Socket, Http.ServerResponse>();
 
-  constructor(handlers: ReadonlyMap<OperationId, Handler>, { log, version }: ApiServerOptions) {
+  constructor(handlers: ReadonlyMap<OperationId, Handler>, options: ApiServerOptions) {
     this.#handlers = handlers;
-    this.#log = log;
-    this.#serverHeader = `Gantry/${version} (linux)`;
+    this.#log = options.log;
+    this.#serverHeader = `Gantry/${options.version} (linux)`;
+    this.#minMinor = options.minMinor ?? minMinor;
+    this.#experimental = String(options.experimental ?? false);
   }
 
-  createServer(): Http.Server {
-    const server = http.createServer({
+  createServer({ tls }: { tls?: TlsFiles | undefined } = {}): Http.Server {
+    const options: Http.ServerOptions = {
       insecureHTTPParser: false,
       maxHeaderSize: maxHeaderBytes,
       // Streams, waits and idle clients live as long as they like; only a request's head has to come in time.
@@ -87,8 +112,10 @@ class Dispatcher {
       headersTimeout: 30_000,
       keepAliveTimeout: 0,
       shouldUpgradeCallback: (request: Http.IncomingMessage) => this.#wantsUpgrade(request),
-    });
+    };
+    const server = tls === undefined ? http.createServer(options) : secureServer(options, tls);
     server.timeout = 0;
+    server.maxConnections = mostConnections;
     server.on('connection', (socket: Socket) => {
       this.#connections.add(socket);
       socket.once('close', () => this.#connections.delete(socket));
@@ -131,7 +158,7 @@ class Dispatcher {
   ): Promise<void> {
     response.sendDate = false;
     response.setHeader('Api-Version', maxApiVersion);
-    response.setHeader('Docker-Experimental', 'false');
+    response.setHeader('Docker-Experimental', this.#experimental);
     response.setHeader('Ostype', 'linux');
     response.setHeader('Server', this.#serverHeader);
     try {
@@ -146,9 +173,10 @@ class Dispatcher {
     response: Http.ServerResponse,
     upgraded: Upgraded | undefined,
   ): Promise<void> {
+    checkBrowserHeaders(request);
     const url = request.url ?? '';
     const mark = url.indexOf('?');
-    const { minor, path } = splitVersion(mark < 0 ? url : url.slice(0, mark));
+    const { minor, path } = splitVersion(mark < 0 ? url : url.slice(0, mark), this.#minMinor);
     if (request.method === 'OPTIONS') {
       response.writeHead(200, { 'Content-Length': 0 });
       response.end();

@@ -9,9 +9,10 @@ export const maxApiVersion = `1.${maxMinor}`;
 
 /**
  * Takes a leading `/v1.NN` off a path. Without one the newest version is meant; `minor` is its number behind the dot.
+ * @param oldest the minor version below which clients are refused
  * @throws EngineError `invalid` for versions that are not spoken, in Docker's words.
  */
-export function splitVersion(path: string): { minor: number; path: string } {
+export function splitVersion(path: string, oldest = minMinor): { minor: number; path: string } {
   if (!path.startsWith('/v')) return { minor: maxMinor, path };
   const end = path.indexOf('/', 1);
   const version = end < 0 ? '' : path.slice(2, end);
@@ -23,10 +24,27 @@ export function splitVersion(path: string): { minor: number; path: string } {
   if (rank > 1000 + maxMinor) {
     throw invalid(`client version ${version} is too new. Maximum supported API version is ${maxApiVersion}`);
   }
-  if (rank < 1000 + minMinor) {
+  if (rank < 1000 + oldest) {
     throw invalid(
-      `client version ${version} is too old. Minimum supported API version is ${minApiVersion}, please upgrade your client to a newer version`,
+      `client version ${version} is too old. Minimum supported API version is 1.${oldest}, please upgrade your client to a newer version`,
     );
   }
   return { minor: Number(minor), path: path.slice(end) };
+}
+
+/**
+ * The oldest minor version that an operator wants spoken, of `1.NN`; the oldest that there is without a wish.
+ * @throws EngineError `invalid` in Docker's words.
+ */
+export function minApiMinorOf(wanted: string | undefined): number {
+  if (wanted === undefined || wanted === '') return minMinor;
+  if (wanted.toLowerCase().startsWith('v')) throw invalid('API version must be provided without "v" prefix');
+  const [major = '', minor = '', more] = wanted.split('.');
+  if (major !== '1' || !isDecimal(minor) || more !== undefined) {
+    throw invalid(`invalid minimum API version ${JSON.stringify(wanted.slice(0, 20))}: expected 1.NN`);
+  }
+  const number = Number(minor);
+  if (number < minMinor) throw invalid(`minimum supported API version is ${minApiVersion}: ${wanted}`);
+  if (number > maxMinor) throw invalid(`maximum supported API version is ${maxApiVersion}: ${wanted}`);
+  return number;
 }

@@ -6,6 +6,7 @@ import { reapOrphans } from '../sys/process/reaper.ts';
 import type { EngineConfig } from './config.ts';
 import { claimRoots, engineId, writePidfile } from './directories.ts';
 import { engineVersion } from './version.ts';
+import { listenAll } from './listen.ts';
 import { wire } from './wire.ts';
 
 /** A serving engine. */
@@ -30,11 +31,13 @@ export async function boot(config: EngineConfig, log: Logger): Promise<Engine> {
     const engine = { id: await engineId(config.dataRoot), clock: systemClock, log };
     const wired = await wire(config, engine, scope);
     const begin = await wired.recover();
-    const server = await scope.acquire(createApiServer(wired.services, { log, version: engineVersion }), (api) =>
-      api.close(),
+    const { minApiMinor: minMinor, experimental } = config;
+    const server = await scope.acquire(
+      createApiServer(wired.services, { log, version: engineVersion, minMinor, experimental }),
+      (api) => api.close(),
     );
-    for (const socket of config.sockets) await server.listen(socket, { group: config.group });
-    log.info('serving', { sockets: config.sockets, ms: Math.round(performance.now() - began) });
+    const sockets = await listenAll(server, config, log);
+    log.info('serving', { sockets, ms: Math.round(performance.now() - began) });
     begin();
     return { close: () => scope[Symbol.asyncDispose]() };
   } catch (error) {

@@ -1,28 +1,72 @@
 import { createHash } from 'node:crypto';
 import { readFile, realpath } from 'node:fs/promises';
-import { basename, dirname, join, resolve } from 'node:path';
+import { basename, dirname, join } from 'node:path';
+import { minApiMinorOf } from '../api/versions.ts';
 import { invalid } from '../base/errors.ts';
-import type { LogLevel } from '../base/log.ts';
-import { parseConfigFile, parseFlags, type SettingValues } from './flags.ts';
+import type { LogFormat, LogLevel } from '../base/log.ts';
+import { parseConfigFile, parseFlags } from './flags.ts';
+import type { RuntimeEntry } from './settings/forms.ts';
+import { formatListenAddress, type ListenAddress, parseListenAddress } from './settings/listeners.ts';
+import { choiceOf, listOf, mapOf, numberOf, pathOf, switchOf, textOf } from './settings/read.ts';
+import {
+  type ContainerDefaults,
+  containerDefaults,
+  engineLabels,
+  type GenericResource,
+  genericResources,
+  type NetworkDefaults,
+  networkDefaults,
+  type ProxySettings,
+  proxySettings,
+  type RegistrySettings,
+  registrySettings,
+  runtimeEntries,
+} from './settings/sections.ts';
+import type { SettingValues } from './settings/setting.ts';
+import { settings } from './settings/table.ts';
+import { type TlsSettings, tlsSettings } from './settings/tls.ts';
 
 const defaultDataRoot = '/var/lib/gantry';
 const defaultConfigFile = '/etc/gantry/daemon.json';
 const dockerSocket = '/var/run/docker.sock';
+const dockerConfigFile = '/etc/docker/daemon.json';
+
+/** Whom the engine was started as: under the name `dockerd` its socket and configuration file are Docker's. */
+export type ProgramName = 'gantryd' | 'dockerd';
 
 /** The settings of one engine, complete and checked. */
 export interface EngineConfig {
   readonly dataRoot: string;
   readonly execRoot: string;
-  /** Paths of the unix sockets. */
-  readonly sockets: readonly string[];
+  readonly listen: readonly ListenAddress[];
+  /** Files of tcp:// with TLS; undefined for plain TCP, which `insecureTcp` alone allows. */
+  readonly tls: TlsSettings | undefined;
   readonly pidfile: string | undefined;
   readonly logLevel: LogLevel;
+  readonly logFormat: LogFormat;
   readonly group: string;
   readonly defaultRuntime: string | undefined;
+  readonly runtimes: ReadonlyMap<string, RuntimeEntry>;
   readonly logDriver: string;
   readonly logOptions: Readonly<Record<string, string>>;
-  readonly insecureRegistries: readonly string[];
-  readonly dns: readonly string[];
+  readonly containers: ContainerDefaults;
+  readonly network: NetworkDefaults;
+  readonly registry: RegistrySettings;
+  readonly proxies: ProxySettings;
+  readonly labels: readonly string[];
+  readonly genericResources: readonly GenericResource[];
+  readonly experimental: boolean;
+  readonly features: Readonly<Record<string, boolean>>;
+  /** `host:port` of the metrics listener. */
+  readonly metricsAddress: string | undefined;
+  readonly authorizationPlugins: readonly string[];
+  /** The API versions that are spoken begin at 1.`minApiMinor`. */
+  readonly minApiMinor: number;
+  /** Seconds. It is shown and reloaded; containers outlive the engine all the same. */
+  readonly shutdownTimeout: number;
+  /** What the log says once: settings that do not do here what they do in Docker. */
+  readonly notes: readonly string[];
+  readonly validateOnly: boolean;
   readonly names: InstanceNames;
 }
 
@@ -58,20 +102,33 @@ export function instanceNames(dataRoot: string, cgroupParent: string | undefined
  * Reads flags and configuration file; a flag and a key of the same name must not both be given, as in Docker.
  * @throws EngineError `invalid` naming the setting.
  */
-export async function loadConfig(args: readonly string[]): Promise<EngineConfig> {
+export async function loadConfig(args: readonly string[], program: ProgramName = 'gantryd'): Promise<EngineConfig> {
   const flags = parseFlags(args);
-  const path = text(flags, 'config-file') ?? defaultConfigFile;
+  const path = textOf(flags, 'config-file') ?? (program === 'dockerd' ? dockerConfigFile : defaultConfigFile);
   const file = await readConfigFile(path, flags.has('config-file'));
-  for (const name of flags.keys()) {
-    if (file.has(name)) {
-      throw invalid(
-        `unable to configure the engine with file ${path}: --${name} is specified both as a flag and in the file`,
-      );
-    }
-  }
+  refuseConflicts(flags, file, path);
   const values = new Map([...file, ...flags]);
-  const dataRoot = absolute(text(values, 'data-root') ?? defaultDataRoot, 'data-root');
-  return complete(values, await realPathOf(dataRoot));
+  const dataRoot = pathOf(textOf(values, 'data-root') ?? defaultDataRoot, 'data-root');
+  return complete(values, await realPathOf(dataRoot), program);
+}
+
+/** Settings that both may give: their values are joined. */
+const joined: ReadonlySet<string> = new Set(['add-runtime']);
+
+function refuseConflicts(flags: SettingValues, file: SettingValues, path: string): void {
+  const twice = [...flags.keys()].filter((name) => file.has(name) && !joined.has(name));
+  if (twice.length === 0) return;
+  const keyOf = (name: string) => settings.find(({ flag }) => flag === name)?.key ?? name;
+  const shown = (value: unknown) => (typeof value === 'string' ? value : JSON.stringify(value));
+  const isSecret = (name: string) => name.endsWith('-proxy');
+  const list = twice.map((name) =>
+    isSecret(name)
+      ? keyOf(name)
+      : `${keyOf(name)}: (from flag: ${shown(flags.get(name))}, from file: ${shown(file.get(name))})`,
+  );
+  throw invalid(
+    `unable to configure the engine with file ${path}: the following directives are specified both as a flag and in the configuration file: ${list.join(', ')}`,
+  );
 }
 
 async function readConfigFile(path: string, required: boolean): Promise<SettingValues> {
@@ -84,15 +141,6 @@ async function readConfigFile(path: string, required: boolean): Promise<SettingV
   }
 }
 
-function text(values: SettingValues, name: string): string | undefined {
-  const value = values.get(name);
-  return typeof value === 'string' ? value : undefined;
-}
-
-function list(values: SettingValues, name: string): readonly string[] {
-  return (values.get(name) as readonly string[] | undefined) ?? [];
-}
-
 /** The real path of what may not exist yet: links in its existing part are followed. */
 async function realPathOf(path: string): Promise<string> {
   try {
@@ -103,59 +151,109 @@ async function realPathOf(path: string): Promise<string> {
   }
 }
 
-function complete(values: SettingValues, dataRoot: string): EngineConfig {
-  const cgroupParent = text(values, 'cgroup-parent');
-  if (cgroupParent !== undefined && !/^\/[a-zA-Z0-9._/-]+$/.test(cgroupParent)) {
-    throw invalid(`invalid --cgroup-parent ${JSON.stringify(cgroupParent)}: expected an absolute cgroup path`);
-  }
-  const names = instanceNames(dataRoot, cgroupParent);
-  const execRoot = absolute(
-    text(values, 'exec-root') ?? `/run/gantry${names.tag === '' ? '' : `-${names.tag}`}`,
+function complete(values: SettingValues, dataRoot: string, program: ProgramName): EngineConfig {
+  const names = instanceNames(dataRoot, cgroupParentOf(values));
+  const execRoot = pathOf(
+    textOf(values, 'exec-root') ?? `/run/gantry${names.tag === '' ? '' : `-${names.tag}`}`,
     'exec-root',
   );
-  const hosts = list(values, 'host').map(socketPath);
-  const sockets = hosts.length > 0 ? hosts : [`${execRoot}/gantry.sock`];
+  const notes = reviewSettings(values);
+  const tls = tlsSettings(values, process.env);
+  const listen = listenAddresses(values, program === 'dockerd' ? dockerSocket : `${execRoot}/gantry.sock`, tls);
+  const level = logLevel(values);
   return {
     dataRoot,
     execRoot,
-    sockets: values.get('docker-socket') === true ? [...sockets, dockerSocket] : sockets,
-    pidfile: text(values, 'pidfile'),
-    logLevel: logLevel(values),
-    group: text(values, 'group') ?? 'docker',
-    defaultRuntime: text(values, 'default-runtime'),
-    logDriver: text(values, 'log-driver') ?? 'json-file',
-    logOptions: (values.get('log-opt') as Record<string, string> | undefined) ?? {},
-    insecureRegistries: list(values, 'insecure-registry'),
-    dns: list(values, 'dns'),
+    listen,
+    tls,
+    pidfile: textOf(values, 'pidfile'),
+    logLevel: level,
+    logFormat: choiceOf(values, 'log-format', ['json', 'text']) ?? 'json',
+    group: textOf(values, 'group') ?? 'docker',
+    defaultRuntime: textOf(values, 'default-runtime'),
+    runtimes: runtimeEntries(values),
+    logDriver: textOf(values, 'log-driver') ?? 'json-file',
+    logOptions: mapOf<string>(values, 'log-opt'),
+    containers: containerDefaults(values),
+    network: networkDefaults(values),
+    registry: registrySettings(values),
+    proxies: proxySettings(values, process.env),
+    labels: engineLabels(values),
+    genericResources: genericResources(values),
+    experimental: switchOf(values, 'experimental') ?? false,
+    features: mapOf<boolean>(values, 'feature'),
+    metricsAddress: metricsAddress(values),
+    authorizationPlugins: listOf(values, 'authorization-plugin'),
+    minApiMinor: minApiMinorOf(textOf(values, 'min-api-version') ?? process.env['DOCKER_MIN_API_VERSION']),
+    shutdownTimeout: numberOf(values, 'shutdown-timeout', -1) ?? 15,
+    notes,
+    validateOnly: switchOf(values, 'validate') ?? false,
     names,
   };
 }
 
-function absolute(path: string, name: string): string {
-  if (path === '' || path.includes('\0')) throw invalid(`invalid --${name}: expected a path`);
-  return resolve(path);
+/** What settings have to say for themselves. @throws invalid for those that are refused */
+function reviewSettings(values: SettingValues): string[] {
+  const notes: string[] = [];
+  for (const setting of settings) {
+    const value = values.get(setting.flag);
+    if (value === undefined) continue;
+    const refusal = setting.refuse?.(value);
+    if (refusal !== undefined) throw invalid(`--${setting.flag} is refused: ${refusal}`);
+    const note = setting.note?.(value);
+    if (note !== undefined) notes.push(`--${setting.flag} has no effect: ${note}`);
+  }
+  return notes;
 }
 
-/** sockaddr_un holds 107 bytes of path (unix(7)). */
-const longestSocketPath = 107;
+function cgroupParentOf(values: SettingValues): string | undefined {
+  const given = textOf(values, 'cgroup-parent');
+  if (given === undefined) return undefined;
+  const parent = given.startsWith('/') ? given : `/${given}`;
+  if (!/^\/[a-zA-Z0-9._/-]+$/.test(parent) || parent.split('/').includes('..')) {
+    throw invalid(`invalid --cgroup-parent ${JSON.stringify(given)}: expected an absolute cgroup path`);
+  }
+  return parent;
+}
 
-function socketPath(host: string): string {
-  if (!host.startsWith('unix://')) {
-    throw invalid(`unsupported address ${JSON.stringify(host)} for --host: only unix:///path is served so far`);
+function listenAddresses(values: SettingValues, socket: string, tls: TlsSettings | undefined): ListenAddress[] {
+  const hosts = listOf(values, 'host');
+  const listen = (hosts.length > 0 ? hosts : ['unix://']).map((host) =>
+    parseListenAddress(host, socket, tls !== undefined),
+  );
+  if (switchOf(values, 'docker-socket') === true) listen.push({ kind: 'unix', path: dockerSocket });
+  const plain = tls === undefined ? listen.find(({ kind }) => kind === 'tcp') : undefined;
+  const isFrank = switchOf(values, 'insecure-tcp') === true || switchOf(values, 'tls') === false;
+  if (plain !== undefined && !isFrank) {
+    throw invalid(
+      `refusing to serve ${formatListenAddress(plain)} without TLS: whoever reaches it is root on this host. ` +
+        'Use --tlsverify with --tlscacert, --tlscert and --tlskey, or --insecure-tcp to do it all the same',
+    );
   }
-  const path = absolute(host.slice('unix://'.length), 'host');
-  if (Buffer.byteLength(path) > longestSocketPath) {
-    throw invalid(`the socket path ${path} is longer than the ${longestSocketPath} bytes that the kernel allows`);
+  return listen;
+}
+
+function metricsAddress(values: SettingValues): string | undefined {
+  const address = textOf(values, 'metrics-addr');
+  if (address === undefined) return undefined;
+  if (!/^(?:[a-zA-Z0-9.-]*|\[[0-9a-fA-F:.]+\]):\d{1,5}$/.test(address)) {
+    throw invalid(`invalid --metrics-addr: ${JSON.stringify(address)}: expected host:port`);
   }
-  return path;
+  return address;
 }
 
 const levels: readonly LogLevel[] = ['debug', 'info', 'warn', 'error'];
+/** Docker's names for levels that mean less or more than ours. */
+const otherLevels: ReadonlyMap<string, LogLevel> = new Map([
+  ['trace', 'debug'],
+  ['fatal', 'error'],
+  ['panic', 'error'],
+]);
 
 function logLevel(values: SettingValues): LogLevel {
   if (values.get('debug') === true) return 'debug';
-  const wanted = text(values, 'log-level') ?? 'info';
-  const found = levels.find((level) => level === wanted);
+  const wanted = (textOf(values, 'log-level') ?? 'info').toLowerCase();
+  const found = levels.find((level) => level === wanted) ?? otherLevels.get(wanted);
   if (found === undefined) throw invalid(`invalid logging level: ${wanted}: expected one of ${levels.join(', ')}`);
   return found;
 }

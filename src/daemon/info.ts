@@ -97,7 +97,7 @@ async function infoOf(sources: SystemSources, loopDelay: () => Record<string, nu
     OSType: 'linux',
     Architecture: facts.arch,
     IndexServerAddress: '',
-    RegistryConfig: registryConfig(config.insecureRegistries),
+    RegistryConfig: registryConfig(config.registry.insecure),
     NCPU: cpus().length,
     MemTotal: totalmem(),
     GenericResources: null,

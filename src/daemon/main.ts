@@ -1,8 +1,10 @@
 import { EngineError, messageOf } from '../base/errors.ts';
-import { createLogger, type Logger } from '../base/log.ts';
+import { type Logger, loggerTo } from '../base/log.ts';
 import { boot } from './boot.ts';
-import { type EngineConfig, loadConfig } from './config.ts';
-import { settings } from './flags.ts';
+import { type EngineConfig, loadConfig, type ProgramName } from './config.ts';
+import type { Setting } from './settings/setting.ts';
+import { settings } from './settings/table.ts';
+import { engineVersion } from './version.ts';
 
 /**
  * Runs an engine until it is told to end (SIGTERM, SIGINT). Containers go on running. Gives the process's exit code: 0
@@ -13,14 +15,24 @@ export async function main(args: readonly string[]): Promise<number> {
     process.stdout.write(usage());
     return 0;
   }
+  if (args.some((arg) => arg === '--version' || arg === '-v')) {
+    process.stdout.write(`Gantry version ${engineVersion}\n`);
+    return 0;
+  }
   let config: EngineConfig;
   try {
-    config = await loadConfig(args);
+    config = await loadConfig(args, programName());
   } catch (error) {
     process.stderr.write(`${messageOf(error)}\nSee 'gantry daemon --help'.\n`);
     return 1;
   }
-  const log = createLogger(config.logLevel, (line) => process.stderr.write(`${line}\n`));
+  if (config.validateOnly) {
+    process.stdout.write('configuration OK\n');
+    return 0;
+  }
+  const write = (line: string) => void process.stderr.write(`${line}\n`);
+  const log = loggerTo({ least: config.logLevel, format: config.logFormat, write });
+  for (const note of config.notes) log.warn(note);
   surviveMistakes(log);
   const ending = endSignal(log);
   try {
@@ -33,6 +45,13 @@ export async function main(args: readonly string[]): Promise<number> {
     log.error(`the engine cannot run: ${messageOf(error)}`, { code, error });
     return 1;
   }
+}
+
+/** The starter of the engine (tools/build.ts) says what it was called. */
+function programName(): ProgramName {
+  const name = process.env['GANTRY_PROGRAM'];
+  delete process.env['GANTRY_PROGRAM'];
+  return name === 'dockerd' ? 'dockerd' : 'gantryd';
 }
 
 /** Resolves at the first request to end; a second one ends the process at once. */
@@ -60,9 +79,22 @@ function surviveMistakes(log: Logger): void {
 }
 
 function usage(): string {
-  const rows = settings.map(({ flag, short, type, help }) => {
-    const left = `${short === undefined ? '    ' : `-${short}, `}--${flag}${type === 'switch' ? '' : ` ${type}`}`;
-    return `  ${left.padEnd(32)}${help}\n`;
-  });
+  const rows = settings.filter(({ keyOnly }) => keyOnly !== true).map(usageRow);
   return `Usage:  gantry daemon [OPTIONS]\n\nThe engine: serves the Docker Engine API, in the foreground.\n\nOptions:\n${rows.join('')}`;
+}
+
+const argumentNames: Readonly<Record<Setting['type'], string>> = {
+  text: ' string',
+  switch: '',
+  number: ' int',
+  bytes: ' bytes',
+  list: ' list',
+  map: ' map',
+  switches: ' map',
+  objects: ' value',
+};
+
+function usageRow({ flag, short, type, help }: Setting): string {
+  const left = `${short === undefined ? '    ' : `-${short}, `}--${flag}${argumentNames[type]}`;
+  return `  ${left.padEnd(42)}${help}\n`;
 }

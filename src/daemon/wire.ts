@@ -66,7 +66,7 @@ export async function wire(
   );
   const volumes = await openVolumes({ directory: `${dataRoot}/volumes`, journal, clock, log });
   const registry = createRegistryClient({
-    insecureRegistries: config.insecureRegistries,
+    insecureRegistries: config.registry.insecure,
     userAgent: `gantry/${engineVersion}`,
   });
   const images = await openImages({

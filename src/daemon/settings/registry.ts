@@ -1,0 +1,16 @@
+import { always, list, number, type Setting, text } from './setting.ts';
+
+/** How images come and go. */
+export const registrySettings: readonly Setting[] = [
+  list('insecure-registry', 'Registry that may be used without TLS', { key: 'insecure-registries' }),
+  list('registry-mirror', 'Registry to ask first for images of the default registry', { key: 'registry-mirrors' }),
+  number('max-concurrent-downloads', 'Layers that are downloaded at once'),
+  number('max-concurrent-uploads', 'Layers that are uploaded at once', { note: always('there is no push yet') }),
+  number('max-download-attempts', 'How often a download is tried'),
+  text('http-proxy', 'Proxy for registries over HTTP'),
+  text('https-proxy', 'Proxy for registries over HTTPS'),
+  text('no-proxy', 'Hosts that are reached without a proxy'),
+  list('allow-nondistributable-artifacts', 'Registries that foreign layers are pushed to', {
+    note: always('foreign layers are like all others: there is nothing to allow'),
+  }),
+];
