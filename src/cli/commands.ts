@@ -45,6 +45,10 @@ const port: Entry = {
   summary: 'Show which ports of a container are published where',
   load: async () => (await import('./container/port.ts')).port,
 };
+const rename: Entry = {
+  summary: 'Give a container another name',
+  load: async () => (await import('./container/rename.ts')).rename,
+};
 const restart: Entry = {
   summary: 'Stop containers and start them again',
   load: async () => (await import('./container/restart.ts')).restart,
@@ -69,6 +73,10 @@ const stats: Entry = {
 const stop: Entry = {
   summary: 'Stop running containers',
   load: async () => (await import('./container/stop.ts')).stop,
+};
+const top: Entry = {
+  summary: 'Show the processes that run in a container',
+  load: async () => (await import('./container/top.ts')).top,
 };
 const unpause: Entry = {
   summary: 'Let the processes of paused containers run on',
@@ -126,12 +134,18 @@ const container: Readonly<Record<string, Entry>> = {
   ls: list,
   pause,
   port,
+  prune: {
+    summary: 'Remove all containers that do not run',
+    load: async () => (await import('./container/prune.ts')).prune,
+  },
+  rename,
   restart,
   rm: removeContainers,
   run,
   start,
   stats,
   stop,
+  top,
   unpause,
   wait,
 };
@@ -236,6 +250,7 @@ export const commands: Readonly<Record<string, Entry>> = {
   logs,
   pause,
   port,
+  rename,
   restart,
   rm: { ...removeContainers, alsoNamed: [] },
   rmi: { ...removeImages, alsoNamed: [] },
@@ -243,6 +258,7 @@ export const commands: Readonly<Record<string, Entry>> = {
   stats,
   stop,
   tag,
+  top,
   unpause,
   wait,
 };

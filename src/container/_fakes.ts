@@ -181,6 +181,7 @@ function fakeProcesses(
       },
       freeze: async (id) => void frozen.add(id),
       thaw: async (id) => void frozen.delete(id),
+      pids: async () => [],
       isFrozen: async (id) => frozen.has(id),
       delete: async () => undefined,
       reopenLog: async () => undefined,
@@ -200,7 +201,7 @@ function fakeProcesses(
   };
 }
 
-function fakeHost(): Pick<ContainerPorts, 'roots' | 'host' | 'clock' | 'log' | 'settings'> {
+function fakeHost(): Pick<ContainerPorts, 'roots' | 'host' | 'processes' | 'clock' | 'log' | 'settings'> {
   return {
     roots: {
       readFile: async () => undefined,
@@ -217,6 +218,7 @@ function fakeHost(): Pick<ContainerPorts, 'roots' | 'host' | 'clock' | 'log' | '
       list: async () => [],
       hostname: () => 'host',
     },
+    processes: { list: async () => ({ code: 0, stdout: '', stderr: '' }) },
     clock: systemClock,
     log: silentLogger,
     settings: {

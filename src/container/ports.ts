@@ -47,6 +47,12 @@ export interface HostFiles {
   hostname(): string;
 }
 
+/** The host's list of processes. */
+export interface HostProcesses {
+  /** Runs ps(1) with `args`; gives its exit code and what it printed. @throws unavailable when the host has none. */
+  list(args: readonly string[]): Promise<{ readonly code: number; readonly stdout: string; readonly stderr: string }>;
+}
+
 export interface ContainerSettings {
   /** Data root and exec root of this engine. */
   readonly dataRoot: string;
@@ -81,6 +87,7 @@ export interface ContainerPorts {
   readonly logs: ContainerLogs;
   readonly roots: RootAccess;
   readonly host: HostFiles;
+  readonly processes: HostProcesses;
   readonly clock: Clock;
   readonly log: Logger;
   readonly settings: ContainerSettings;

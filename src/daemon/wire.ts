@@ -26,6 +26,7 @@ import { openVolumes } from '../volume/open.ts';
 import { createVolumeService } from '../volume/service.ts';
 import { type EngineConfig, instanceCgroup, type InstanceNames } from './config.ts';
 import { hostFiles, rootAccess } from './host-access.ts';
+import { hostProcesses } from './host-processes.ts';
 import { createSystem } from './info.ts';
 import { engineVersion } from './version.ts';
 
@@ -92,6 +93,7 @@ export async function wire(
     logs,
     roots: rootAccess,
     host: hostFiles,
+    processes: hostProcesses,
     clock,
     log,
     settings: await containerSettings(config, facts, { defaultRuntime, runtimes: new Set(Object.keys(runtimes)) }),

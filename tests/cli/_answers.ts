@@ -25,6 +25,9 @@ const table: readonly [string, Answer][] = [
   ['GET /containers/*/logs', named('container', logs)],
   ['GET /containers/*/stats', named('container', (exchange, name) => json(exchange, data.stats(name)))],
   ['POST /containers/*/wait', named('container', wait)],
+  ['GET /containers/*/top', named('container', (exchange) => json(exchange, data.top))],
+  ['POST /containers/*/rename', named('container', rename)],
+  ['POST /containers/prune', (exchange) => json(exchange, { ContainersDeleted: ['a', 'b'], SpaceReclaimed: 1234567 })],
   ['POST /containers/*/exec', named('container', (exchange) => json(exchange, { Id: 'e'.repeat(64) }, 201))],
   ['POST /containers/*/start', named('container', start)],
   ['POST /containers/*/*', named('container', empty)],
@@ -67,6 +70,11 @@ function create(exchange: Exchange): void {
       ? `f${'a'.repeat(63)}`
       : 'c'.repeat(64);
   json(exchange, { Id: suffix, Warnings: Image.includes('warn') ? ['Be warned.'] : [] }, 201);
+}
+
+function rename(exchange: Exchange): void {
+  if (exchange.seen.query['name']?.[0] !== 'taken') return empty(exchange);
+  fail(exchange, 409, 'Error when allocating new name: Conflict.');
 }
 
 function start(exchange: Exchange, name: string): void {

@@ -75,6 +75,17 @@ export const cases: readonly Case[] = [
     unpause a missing
     stop a b missing
     stop -t 5 -s INT a
+    rename web other
+    rename web
+    rename missing other
+    rename web taken
+    top web
+    top web -o pid,cmd
+    top missing
+    top web aux
+    container prune -f
+    container prune -f --filter until=1h --filter label=a
+    container prune x
     restart --timeout 3 a
     kill a
     kill -s HUP a missing

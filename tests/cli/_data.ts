@@ -345,3 +345,11 @@ export const pullProgress = [
   { status: `Digest: sha256:${hex('7')}` },
   { status: 'Status: Downloaded newer image for busybox:latest' },
 ];
+
+export const top = {
+  Titles: ['UID', 'PID', 'PPID', 'C', 'STIME', 'TTY', 'TIME', 'CMD'],
+  Processes: [
+    ['root', '12345', '12300', '0', '10:00', '?', '00:00:00', 'nginx: master process'],
+    ['nobody', '12400', '12345', '0', '10:00', '?', '00:00:00', 'nginx'],
+  ],
+};

@@ -2,6 +2,7 @@ import type { Handler } from '../http/exchange.ts';
 import type { OperationId } from '../operations.ts';
 import type { ApiServices } from '../services.ts';
 import { containerHandlers } from './containers.ts';
+import { containerControlHandlers } from './container-controls.ts';
 import { containerStreamHandlers } from './container-streams.ts';
 import { execHandlers } from './exec.ts';
 import type { Handlers } from './handlers.ts';
@@ -16,6 +17,7 @@ export function allHandlers(services: ApiServices): ReadonlyMap<OperationId, Han
   const handlers: Handlers = {
     ...systemHandlers(services.system, services.events),
     ...containerHandlers(services.containers),
+    ...containerControlHandlers(services.containers),
     ...containerStreamHandlers(services.containers),
     ...execHandlers(services.execs),
     ...imageHandlers(services.images),

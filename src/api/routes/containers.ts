@@ -1,4 +1,4 @@
-import { invalid } from '../../base/errors.ts';
+import { EngineError, invalid } from '../../base/errors.ts';
 import { decodeCreateContainer } from '../../spec/decode/create-container.ts';
 import { decodeFilters } from '../../spec/decode/filters.ts';
 import { decodePlatform } from '../../spec/decode/platform.ts';
@@ -56,6 +56,9 @@ export function containerHandlers(containers: ContainerService): Handlers {
           'starting container with non-empty request body was deprecated since API v1.22 and removed in v1.24',
         );
       }
+      if ((exchange.text('checkpoint') ?? '') !== '') {
+        throw new EngineError('not-implemented', 'starting from a checkpoint is not implemented by this engine');
+      }
       await containers.start(exchange.param('id'));
       exchange.empty(204);
     },
@@ -70,14 +73,6 @@ export function containerHandlers(containers: ContainerService): Handlers {
     async ContainerKill(exchange) {
       const signal = exchange.text('signal');
       await containers.kill(exchange.param('id'), signal === '' ? undefined : signal);
-      exchange.empty(204);
-    },
-    async ContainerPause(exchange) {
-      await containers.pause(exchange.param('id'));
-      exchange.empty(204);
-    },
-    async ContainerUnpause(exchange) {
-      await containers.unpause(exchange.param('id'));
       exchange.empty(204);
     },
     async ContainerDelete(exchange) {

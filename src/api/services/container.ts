@@ -6,6 +6,7 @@ import type {
   WaitResult,
 } from '../../spec/engine/container.ts';
 import type { Filters } from '../../spec/engine/filters.ts';
+import type { ContainerControlsApi } from './container-controls.ts';
 import type { ContainerStreamsApi } from './container-streams.ts';
 
 export interface ContainerListOptions {
@@ -35,10 +36,6 @@ export interface ContainerLifeApi {
   restart(nameOrId: string, options: StopOptions): Promise<void>;
   /** `signal` as the client wrote it (`SIGHUP`, `hup`, `1`); undefined for SIGKILL. @throws conflict when it does not run. */
   kill(nameOrId: string, signal: string | undefined): Promise<void>;
-  /** Halts all its processes. @throws conflict when it does not run, restarts, or is paused already. */
-  pause(nameOrId: string): Promise<void>;
-  /** @throws when it is not paused. */
-  unpause(nameOrId: string): Promise<void>;
   /**
    * Resolves as soon as the wait is registered, so that no exit after that is missed; `result` resolves with the end.
    * It rejects with `cancelled` when the signal aborts.
@@ -47,4 +44,4 @@ export interface ContainerLifeApi {
   remove(nameOrId: string, options: { force: boolean; volumes: boolean; link: boolean }): Promise<void>;
 }
 
-export type ContainerService = ContainerLifeApi & ContainerStreamsApi;
+export type ContainerService = ContainerLifeApi & ContainerControlsApi & ContainerStreamsApi;

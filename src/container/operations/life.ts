@@ -5,7 +5,6 @@ import { createContainer } from '../create/create.ts';
 import { inspectContainer } from '../inspect.ts';
 import { killContainer } from '../kill.ts';
 import { listContainers, type ListWishes } from '../list.ts';
-import { pauseContainer, unpauseContainer } from '../pause.ts';
 import { removeContainer, type RemoveWishes } from '../remove.ts';
 import { restartContainer } from '../restart.ts';
 import { startContainer } from '../start/start.ts';
@@ -23,8 +22,6 @@ export function lifeOperations(ctx: ContainerContext) {
     stop: async (nameOrId: string, wishes: StopWishes) => stopContainer(ctx, find(nameOrId), wishes),
     restart: async (nameOrId: string, wishes: StopWishes) => restartContainer(ctx, find(nameOrId), wishes),
     kill: async (nameOrId: string, signal: string | undefined) => killContainer(ctx, find(nameOrId), signal),
-    pause: async (nameOrId: string) => pauseContainer(ctx, find(nameOrId)),
-    unpause: async (nameOrId: string) => unpauseContainer(ctx, find(nameOrId)),
     wait: async (nameOrId: string, condition: WaitCondition, signal: AbortSignal) =>
       registerWait(find(nameOrId), condition, signal),
     remove: async (nameOrId: string, wishes: RemoveWishes & { link: boolean }) => {

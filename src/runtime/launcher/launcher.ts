@@ -3,6 +3,7 @@ import { access, chmod, constants, mkdir } from 'node:fs/promises';
 import { EngineError, notFound } from '../../base/errors.ts';
 import type { Logger } from '../../base/log.ts';
 import type { LaunchedContainer, Launcher, StdioChannel } from '../../spec/contract/launch.ts';
+import { cgroupPids } from '../../sys/cgroup/cgroup.ts';
 import { readCgroupLayout } from '../../sys/cgroup/layout.ts';
 import { signalProcess } from '../../sys/process/pidfd.ts';
 import { reopenMonitorLog } from '../monitor/control.ts';
@@ -72,6 +73,10 @@ export async function openLauncher(settings: LauncherSettings): Promise<Launcher
     },
     freeze: (id) => freezeContainer(context, id),
     thaw: (id) => thawContainer(context, id),
+    pids: async (id) => {
+      const cgroup = context.live.get(id)?.cgroup;
+      return cgroup === undefined ? [] : cgroupPids(context.layout, cgroup);
+    },
     isFrozen: (id) => isContainerFrozen(context, id),
     delete: (id, directory, runtime) => deleteContainer(context, id, directory, runtime),
     reopenLog: async (id, directory) => {

@@ -176,6 +176,8 @@ export interface Launcher {
   /** Lets them run on; no error when nothing is frozen or the container is gone. */
   thaw(id: ContainerId): Promise<void>;
   isFrozen(id: ContainerId): Promise<boolean>;
+  /** The process ids of everything in the container, as the host has them; none when it does not run. */
+  pids(id: ContainerId): Promise<readonly number[]>;
   /** Removes what runtime and monitor left (state folder, cgroup, sockets); kills what is left in the cgroup. */
   delete(id: ContainerId, directory: string, runtime: string): Promise<void>;
   /** Lets the monitor reopen its log after the file was renamed. */

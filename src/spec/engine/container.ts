@@ -344,6 +344,12 @@ export interface ContainerInspect {
   Gantry?: Readonly<Record<string, unknown>>;
 }
 
+/** `POST /containers/prune`: ids, null when there was nothing to remove, and the bytes of their writable layers. */
+export interface ContainerPruneView {
+  ContainersDeleted: string[] | null;
+  SpaceReclaimed: number;
+}
+
 /** What `POST /containers/{id}/wait` may wait for. */
 export type WaitCondition = 'not-running' | 'next-exit' | 'removed';
 
