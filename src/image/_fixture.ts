@@ -15,7 +15,7 @@ import type { JournalEvent } from '../spec/engine/event.ts';
 import type { ProgressMessage } from '../spec/engine/progress.ts';
 import { type Descriptor, mediaTypes } from '../spec/oci/image.ts';
 import { openBlobStore } from '../store/blobs/blobs.ts';
-import { openErofsLayers } from '../store/layers/erofs.ts';
+import { openLayers } from '../store/layers/open.ts';
 import { collectGarbage } from '../store/gc.ts';
 import { LeaseBook } from '../store/leases.ts';
 import type { OwnedSnapshots } from '../store/snapshots/snapshots.ts';
@@ -48,7 +48,8 @@ export interface TestImages {
 export async function openTestImages(context: TestContext, registry?: RegistryClient): Promise<TestImages> {
   const root = await mkdtemp(join(tmpdir(), 'images-'));
   const blobs = await openBlobStore(root);
-  const layers = await openErofsLayers({
+  const layers = await openLayers({
+    kind: 'erofs',
     directory: join(root, 'layers'),
     mountDirectory: join(root, 'mounts'),
     log: silentLogger,

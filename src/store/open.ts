@@ -6,7 +6,7 @@ import { type BlobStore, openBlobStore } from './blobs/blobs.ts';
 import { ensureDirectory } from '../sys/file/durable.ts';
 import { collectGarbage, type GarbageReport, type Outlived } from './gc.ts';
 import type { LayerBackend } from './layers/backend.ts';
-import { openErofsLayers } from './layers/erofs.ts';
+import { openLayers } from './layers/open.ts';
 import { type Lease, LeaseBook } from './leases.ts';
 import { openSnapshots, type OwnedSnapshots } from './snapshots/snapshots.ts';
 
@@ -57,7 +57,8 @@ export async function openStore({ dataRoot, log }: StoreOptions): Promise<Store>
   const mounts = join(dataRoot, 'mounts');
   await ensureDirectory(mounts);
   const blobs = await openBlobStore(dataRoot);
-  const layers = await openErofsLayers({
+  const layers = await openLayers({
+    kind: 'erofs',
     directory: join(dataRoot, 'layers'),
     mountDirectory: join(mounts, 'layers'),
     log,

@@ -1,8 +1,8 @@
 import { EngineError } from '../../base/errors.ts';
 import { type Directory, isDirectory, isRefOf, newDirectory, type NodeMeta, type NodeRef } from '../erofs/tree.ts';
-import type { ErofsWriter } from '../erofs/writer.ts';
 import { type ByteString, quoteName, type TarEntry } from '../tar/entry.ts';
 import type { TarHandler } from '../tar/parse.ts';
+import type { NodeWriter } from './node-writer.ts';
 import { cleanComponents, impliedDirectory, walkTo } from './paths.ts';
 import { opaqueMarker, readWhiteout } from './whiteout.ts';
 
@@ -16,14 +16,15 @@ const allowedXattr = (name: string): boolean =>
 const overlayOpaque: readonly [string, Uint8Array] = ['trusted.overlay.opaque', Buffer.from('y')];
 
 /**
- * Turns the members of a layer archive into an EROFS image, the way overlayfs wants a lower layer: `.wh.name` becomes a
+ * Turns the members of a layer archive into nodes and a tree of names, the way overlayfs wants a lower layer: `.wh.name` becomes a
  * character device 0/0 with that name, `.wh..wh..opq` the attribute `trusted.overlay.opaque` of its directory (OCI
- * image-spec, layer.md, "Whiteouts"). Nothing of the archive ever becomes a path on the host. Names are cleaned as
- * Docker does; those that lead out of the root, and what contradicts itself, is refused with `invalid`.
+ * image-spec, layer.md, "Whiteouts"). Nothing of the archive is taken for a path here: what its names and links mean
+ * is worked out in the tree. Names are cleaned as Docker does; those that lead out of the root, and what contradicts
+ * itself, is refused with `invalid`.
  */
 export class LayerFromTar implements TarHandler {
   readonly root: Directory = newDirectory(impliedDirectory);
-  readonly #writer: ErofsWriter;
+  readonly #writer: NodeWriter;
   readonly #linkTargets = new Map<NodeRef, ByteString>();
   readonly #opaque = new Set<Directory>();
   #contentSize = 0;
@@ -34,7 +35,7 @@ export class LayerFromTar implements TarHandler {
   /** The directory of the member before: archives list neighbours together. */
   #lastParent: { path: string; directory: Directory } | undefined;
 
-  constructor(writer: ErofsWriter) {
+  constructor(writer: NodeWriter) {
     this.#writer = writer;
   }
 

@@ -1,16 +1,22 @@
 import { EngineError } from '../../base/errors.ts';
 import { type DiffId, tryDigest } from '../../base/ids.ts';
 
-/** What a layer file says about itself in front of the EROFS superblock, in the first 1024 bytes. */
+/**
+ * What a layer says about itself: an EROFS image in its first 1024 bytes, in front of the superblock; a directory in a file
+ * beside it.
+ */
 export interface LayerHeader {
   readonly diffId: DiffId;
   readonly archiveSize: number;
   readonly contentSize: number;
   readonly inodes: number;
   readonly opaqueRoot: boolean;
+  /** Bytes on disk, where no file's size tells. */
+  readonly storedSize?: number;
 }
 
-const headerSize = 1024;
+/** Bytes that are enough to read one. */
+export const headerSize = 1024;
 const magic = 'gantry layer 1\n';
 
 export function encodeLayerHeader(header: LayerHeader): Uint8Array {
@@ -24,7 +30,7 @@ export function decodeLayerHeader(bytes: Buffer): LayerHeader {
   if (!text.startsWith(magic) || end < 0) throw new EngineError('corrupt', 'it has no layer header');
   const value = parse(text.slice(magic.length, end));
   const diffId = typeof value['diffId'] === 'string' ? tryDigest(value['diffId']) : undefined;
-  const numbers = [value['archiveSize'], value['contentSize'], value['inodes']];
+  const numbers = [value['archiveSize'], value['contentSize'], value['inodes'], value['storedSize'] ?? 0];
   if (
     diffId === undefined ||
     !numbers.every((n) => Number.isSafeInteger(n)) ||

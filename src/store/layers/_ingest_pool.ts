@@ -4,9 +4,11 @@ import { EngineError, messageOf } from '../../base/errors.ts';
 import { releaseFreeMemory } from '../../sys/process/memory.ts';
 import { workerUrl } from '../../sys/worker/url.ts';
 import type { GrowingFile } from '../blobs/growing.ts';
-import type { IngestGrowth, IngestJob, IngestReport } from './_ingest_protocol.ts';
+import type { IngestGrowth, IngestJob, IngestReport, LayerJob, TreeJob } from './_ingest_protocol.ts';
 
 type Done = Extract<IngestReport, { kind: 'done' }>;
+type TreeDone = Extract<IngestReport, { kind: 'tree-done' }>;
+type Options = { signal?: AbortSignal; onProgress?: (bytesRead: number) => void };
 
 /** What is to be ingested, and where the result goes. */
 export interface IngestTask extends Omit<IngestJob, 'kind' | 'source'> {
@@ -19,26 +21,35 @@ const mostWorkers = 2;
 const resourceLimits = { maxOldGenerationSizeMb: 2048, maxYoungGenerationSizeMb: 16 };
 const idleMs = 2000;
 
-/** Runs ingest jobs in worker threads, which are started on demand and end when there is nothing to do. */
+/** Runs jobs on layers in worker threads, which are started on demand and end when there is nothing to do. */
 export class IngestPool {
-  readonly #turns = new Semaphore(mostWorkers);
+  readonly #turns: Semaphore;
+  readonly #workers = new Set<Worker>();
   readonly #idle = new Map<Worker, NodeJS.Timeout>();
 
-  /** @throws the job's error, or cancelled; the target file may be left then. */
-  run(
-    { source, ...task }: IngestTask,
-    options: { signal?: AbortSignal; onProgress?: (bytesRead: number) => void },
-  ): Promise<Done> {
+  constructor(workers = mostWorkers) {
+    this.#turns = new Semaphore(workers);
+  }
+
+  /** What was found. @throws the job's error. */
+  runOnTree(job: TreeJob): Promise<string | undefined> {
+    return this.#turns.run(async () => (await this.#runIn<TreeDone>(this.#take(), job, job.kind, {})).found);
+  }
+
+  /** @throws the job's error, or cancelled; the target may be left then. */
+  run({ source, ...task }: IngestTask, options: Options): Promise<Done> {
     return this.#turns.run(async () => {
       throwIfAborted(options.signal);
       if (typeof source === 'string') {
-        return this.#runIn(this.#take(), { ...task, kind: 'ingest', source: { path: source } }, options);
+        const job = { ...task, kind: 'ingest', source: { path: source } } as const;
+        return this.#runIn<Done>(this.#take(), job, task.what, options);
       }
       // Threads share descriptors: the worker reads on, whatever name the file gets meanwhile.
       const file = await source.open();
       const worker = this.#take();
       try {
-        const done = this.#runIn(worker, { ...task, kind: 'ingest', source: { fd: file.fd } }, options);
+        const job = { ...task, kind: 'ingest', source: { fd: file.fd } } as const;
+        const done = this.#runIn<Done>(worker, job, task.what, options);
         const stop = source.follow((available, complete) =>
           worker.postMessage({ kind: 'growth', available, complete } satisfies IngestGrowth),
         );
@@ -49,15 +60,11 @@ export class IngestPool {
     });
   }
 
+  /** Stops all workers; jobs that run fail. */
   async close(): Promise<void> {
-    const workers = [...this.#idle];
+    for (const timer of this.#idle.values()) clearTimeout(timer);
     this.#idle.clear();
-    await Promise.all(
-      workers.map(([worker, timer]) => {
-        clearTimeout(timer);
-        return worker.terminate();
-      }),
-    );
+    await Promise.all(Array.from(this.#workers, (worker) => worker.terminate()));
   }
 
   #take(): Worker {
@@ -68,7 +75,9 @@ export class IngestPool {
       return worker;
     }
     const worker = new Worker(workerUrl(import.meta.url, 'layer-ingest.worker'), { resourceLimits });
+    this.#workers.add(worker);
     worker.on('error', () => this.#idle.delete(worker));
+    worker.on('exit', () => this.#workers.delete(worker));
     return worker;
   }
 
@@ -82,12 +91,14 @@ export class IngestPool {
     this.#idle.set(worker, timer);
   }
 
-  #runIn(
+  /** `Ending` is the report that the kind of the job ends with. */
+  #runIn<Ending extends Done | TreeDone>(
     worker: Worker,
-    job: IngestJob,
-    { signal, onProgress }: { signal?: AbortSignal; onProgress?: (bytesRead: number) => void },
-  ): Promise<Done> {
-    const { promise, resolve, reject } = Promise.withResolvers<Done>();
+    job: LayerJob,
+    what: string,
+    { signal, onProgress }: Options,
+  ): Promise<Ending> {
+    const { promise, resolve, reject } = Promise.withResolvers<Ending>();
     const end = (): void => {
       worker.off('message', onReport).off('error', onError).off('exit', onExit);
       signal?.removeEventListener('abort', onAbort);
@@ -97,16 +108,16 @@ export class IngestPool {
       end();
       void worker.terminate().finally(() => reject(error));
     };
-    const onAbort = (): void => giveUp(new EngineError('cancelled', `${job.what}: the ingest was cancelled`));
+    const onAbort = (): void => giveUp(new EngineError('cancelled', `${what}: the ingest was cancelled`));
     const onError = (error: unknown): void =>
-      giveUp(new EngineError('internal', `${job.what}: the worker failed: ${messageOf(error)}`, { cause: error }));
-    const onExit = (): void => giveUp(new EngineError('internal', `${job.what}: the worker ended`));
+      giveUp(new EngineError('internal', `${what}: the worker failed: ${messageOf(error)}`, { cause: error }));
+    const onExit = (): void => giveUp(new EngineError('internal', `${what}: the worker ended`));
     const onReport = (report: IngestReport): void => {
       if (report.kind === 'progress') return onProgress?.(report.bytesRead);
       end();
       this.#giveBack(worker);
-      if (report.kind === 'done') resolve(report);
-      else reject(new EngineError(report.code, report.message));
+      if (report.kind === 'failed') reject(new EngineError(report.code, report.message));
+      else resolve(report as Ending);
     };
     worker.on('message', onReport).on('error', onError).on('exit', onExit);
     signal?.addEventListener('abort', onAbort, { once: true });

@@ -6,6 +6,7 @@ import { type DiffId, hexOf, isHex64 } from '../../base/ids.ts';
 import type { Logger } from '../../base/log.ts';
 import { unmount } from '../../sys/mount/mount.ts';
 import { readMountTable } from '../../sys/mount/table.ts';
+import type { LayerRoots } from './_form.ts';
 import type { MountedLayer } from './backend.ts';
 
 /** So many layers stay mounted without a user: the next container of the same image finds them ready. */
@@ -20,15 +21,18 @@ interface Mounted {
  * The mounts of layers, each once, at `<directory>/<hex of the diff ID>`, counted by users. What nobody uses stays for
  * a while, the oldest goes first.
  */
-export class LayerMounts {
+export class LayerMounts implements LayerRoots {
   readonly #directory: string;
+  readonly #mountAt: (path: string, target: string) => Promise<void>;
   readonly #log: Logger;
   /** In the order of their last use. */
   readonly #mounted = new Map<DiffId, Mounted>();
   readonly #order = new KeyedMutex<DiffId>();
 
-  constructor(directory: string, log: Logger) {
+  /** `mountAt` mounts the layer at a path at an empty directory. */
+  constructor(directory: string, mountAt: (path: string, target: string) => Promise<void>, log: Logger) {
     this.#directory = directory;
+    this.#mountAt = mountAt;
     this.#log = log;
   }
 
@@ -49,15 +53,15 @@ export class LayerMounts {
     }
   }
 
-  /** Counts one user; `mountAt` mounts the layer when it is not mounted yet. */
-  acquire(diffId: DiffId, mountAt: (path: string) => Promise<void>): Promise<MountedLayer> {
+  /** Counts one user, and mounts the layer at `layerPath` when it is not mounted yet. */
+  acquire(diffId: DiffId, layerPath: string): Promise<MountedLayer> {
     return this.#order.run(diffId, async () => {
       let mounted = this.#mounted.get(diffId);
       if (mounted === undefined) {
         const path = join(this.#directory, hexOf(diffId));
         await mkdir(path, { recursive: true, mode: 0o700 });
         try {
-          await mountAt(path);
+          await this.#mountAt(layerPath, path);
         } catch (error) {
           await rmdir(path).catch(() => undefined);
           throw error;

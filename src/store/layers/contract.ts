@@ -1,13 +1,15 @@
 import assert from 'node:assert/strict';
 import { createHash } from 'node:crypto';
-import { lstat, mkdtemp, readdir, readFile, readlink, rm, writeFile } from 'node:fs/promises';
+import { lstat, mkdir, mkdtemp, readdir, readFile, readlink, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import test, { type TestContext } from 'node:test';
+import { setTimeout } from 'node:timers/promises';
 import { gzipSync } from 'node:zlib';
 import type { TarEntry } from '../../archive/tar/entry.ts';
 import { encodeTarHeader, tarPadding, tarTrailer } from '../../archive/tar/write.ts';
 import { type DiffId, digestOfHex } from '../../base/ids.ts';
+import { getXattr } from '../../sys/file/xattr.ts';
 import type { LayerBackend, LayerInfo, MountedLayer } from './backend.ts';
 
 /** Opens the backend below a directory; called again for the same one, as after a restart of the engine. */
@@ -45,6 +47,9 @@ export function testArchive(members: readonly TestMember[]): Buffer {
 export const diffIdOf = (archive: Buffer): DiffId =>
   digestOfHex(createHash('sha256').update(archive).digest('hex')) as DiffId;
 
+/** cap_net_raw, permitted and effective, in the format of version 2. */
+const capability = Buffer.from('0100000200200000000000000000000000000000', 'hex');
+
 const sample: readonly TestMember[] = [
   { name: './', type: 'directory', mode: 0o755 },
   { name: 'etc/', type: 'directory', mode: 0o750, uid: 3, gid: 4 },
@@ -61,6 +66,8 @@ const sample: readonly TestMember[] = [
 /** The suite that every layer backend passes. `skip` is a reason why this machine cannot mount. */
 export function testLayerBackend(kind: string, open: OpenBackend, skip: string | false): void {
   testContent(kind, open, skip);
+  testOddContent(kind, open, skip);
+  testHostileContent(kind, open, skip);
   testLifetime(kind, open, skip);
 }
 
@@ -109,6 +116,111 @@ function testContent(kind: string, open: OpenBackend, skip: string | false): voi
     const gone = await lstat(at('etc/gone'));
     assert.ok(gone.isCharacterDevice() && gone.rdev === 0);
   });
+}
+
+function testOddContent(kind: string, open: OpenBackend, skip: string | false): void {
+  const withBackend = opener(kind, open);
+
+  test(`${kind}: opaque directories, attributes, times and odd names are kept`, { skip }, async (t) => {
+    const { directory, layers, releases } = await withBackend(t);
+    const xattrs = new Map([
+      ['security.capability', capability],
+      ['user.note', Buffer.from('x\0y')],
+      ['trusted.overlay.redirect', Buffer.from('/etc')],
+    ]);
+    const info = await ingest(
+      directory,
+      layers,
+      testArchive([
+        { name: './', type: 'directory', mode: 0o1777, uid: 5, mtime: 77 },
+        { name: 'over/.wh..wh..opq' },
+        { name: 'over/kept', xattrs, mtime: -5, mtimeNsec: 250_000_000 },
+        { name: 'pipe', type: 'fifo', mode: 0o622, gid: 9 },
+        { name: 'disk', type: 'block', major: 259, minor: 300, mode: 0o660 },
+        { name: 'dangling', type: 'symlink', linkName: '/no/where', uid: 11, mtime: 99 },
+        { name: '\xff\xfe', content: 'bytes' },
+        { name: 'twice', content: 'the first one is gone' },
+        { name: 'twice', content: 'second' },
+      ]),
+    );
+    const mounted = await layers.mount(info.diffId);
+    releases.push(mounted);
+    const at = (name: string): Buffer => Buffer.from(`${mounted.path}/${name}`, 'latin1');
+    assert.equal(getXattr(at('over'), 'trusted.overlay.opaque')?.toString(), 'y');
+    assert.deepEqual(getXattr(at('over/kept'), 'security.capability'), capability);
+    assert.equal(getXattr(at('over/kept'), 'user.note')?.toString(), 'x\0y');
+    assert.equal(getXattr(at('over/kept'), 'trusted.overlay.redirect'), undefined);
+    assert.equal((await lstat(at('over/kept'), { bigint: true })).mtimeNs, -4_750_000_000n);
+    const [root, pipe, disk, dangling] = await Promise.all(
+      ['', 'pipe', 'disk', 'dangling'].map((name) => lstat(at(name))),
+    );
+    assert.deepEqual([root?.mode, root?.uid, root?.mtimeMs], [0o041777, 5, 77_000]);
+    assert.deepEqual([pipe?.mode, pipe?.gid], [0o010622, 9]);
+    assert.deepEqual([disk?.mode, disk?.rdev], [0o060660, 0x11032c]);
+    assert.deepEqual([dangling?.uid, dangling?.mtimeMs], [11, 99_000]);
+    assert.equal(await readFile(at('\xff\xfe'), 'utf8'), 'bytes');
+    assert.equal(await readFile(at('twice'), 'utf8'), 'second');
+  });
+}
+
+function testHostileContent(kind: string, open: OpenBackend, skip: string | false): void {
+  const withBackend = opener(kind, open);
+
+  test(`${kind}: a hostile archive reaches nothing outside of its layer`, { skip }, async (t) => {
+    const { directory, layers, releases } = await withBackend(t);
+    const outside = join(directory, 'outside');
+    await mkdir(outside);
+    const deep = 'd/'.repeat(1500);
+    const info = await ingest(
+      directory,
+      layers,
+      testArchive([
+        { name: 'out', type: 'symlink', linkName: outside },
+        { name: 'out/written', content: 'x' },
+        { name: 'up', type: 'symlink', linkName: '../../../../../../..' },
+        { name: 'up/above', content: 'x' },
+        { name: 'out', type: 'directory' },
+        { name: 'out/again', content: 'x' },
+        { name: '/absolute', content: 'x' },
+        { name: 'a/b/../../dots', content: 'x' },
+        { name: deep, type: 'directory' },
+        // Its real path is longer than any path may be.
+        { name: 'far', type: 'symlink', linkName: deep },
+        { name: `far/${deep}end`, content: 'x' },
+        { name: 'was-a-tree/file', content: 'x' },
+        { name: 'was-a-tree', type: 'symlink', linkName: '/etc' },
+        { name: 'was-a-tree', type: 'fifo' },
+      ]),
+    );
+    const mounted = await layers.mount(info.diffId);
+    releases.push(mounted);
+    assert.deepEqual(await readdir(outside), []);
+    assert.deepEqual((await readdir(mounted.path)).sort(), [
+      'above',
+      'absolute',
+      'd',
+      'dots',
+      'far',
+      'out',
+      outside.split('/')[1],
+      'up',
+      'was-a-tree',
+    ]);
+    assert.deepEqual(await readdir(join(mounted.path, 'out')), ['again']);
+    assert.equal(await readFile(join(mounted.path, outside, 'written'), 'utf8'), 'x');
+    assert.ok((await lstat(join(mounted.path, 'was-a-tree'))).isFIFO());
+    assert.equal(await layers.verify(info.diffId, join(directory, 'archive')), undefined);
+    mounted.release();
+    await layers.delete(info.diffId);
+    await eventually(async () => (await readdir(join(directory, 'layers'))).length === 0);
+  });
+}
+
+/** Some state that tells nobody when it comes. */
+async function eventually(holds: () => Promise<boolean>): Promise<void> {
+  for (const end = Date.now() + 20_000; !(await holds()); await setTimeout(5)) {
+    if (Date.now() > end) assert.fail('it never came to be');
+  }
 }
 
 function testLifetime(kind: string, open: OpenBackend, skip: string | false): void {

@@ -5,10 +5,15 @@ import { join } from 'node:path';
 import test from 'node:test';
 import { silentLogger } from '../../base/log.ts';
 import { testArchive, testLayerBackend } from './contract.ts';
-import { openErofsLayers } from './erofs.ts';
+import { openLayers } from './open.ts';
 
 const openAt = (directory: string) =>
-  openErofsLayers({ directory: join(directory, 'layers'), mountDirectory: join(directory, 'mnt'), log: silentLogger });
+  openLayers({
+    directory: join(directory, 'layers'),
+    mountDirectory: join(directory, 'mnt'),
+    kind: 'erofs',
+    log: silentLogger,
+  });
 
 testLayerBackend('erofs', openAt, process.getuid?.() === 0 ? false : 'mounting needs root');
 

@@ -1,21 +1,16 @@
-import { createHash } from 'node:crypto';
-import { closeSync, createReadStream, fsyncSync, openSync, readSync } from 'node:fs';
+import { createReadStream, readSync } from 'node:fs';
 import { parentPort } from 'node:worker_threads';
 import { decompress } from '../../archive/compress/decompress.ts';
-import { ErofsWriter } from '../../archive/erofs/writer.ts';
-import { LayerFromTar } from '../../archive/layer/from-tar.ts';
-import { TarParser } from '../../archive/tar/parse.ts';
+import { countInodes, digestDirectory } from '../../archive/directory/inspect.ts';
 import { codeOf, EngineError, messageOf } from '../../base/errors.ts';
-import { type DiffId, digestOfHex, hexOf } from '../../base/ids.ts';
-import { dropPageCache, startWriteback } from '../../sys/file/cache.ts';
-import { encodeLayerHeader, type LayerHeader } from './_header.ts';
-import type { IngestGrowth, IngestJob, IngestReport } from './_ingest_protocol.ts';
+import { removeTreeSync } from '../../sys/file/remove-tree.ts';
+import { ingestDirectory } from './_ingest_dir.ts';
+import { ingestErofs } from './_ingest_erofs.ts';
+import type { IngestGrowth, IngestJob, IngestReport, LayerJob, TreeJob } from './_ingest_protocol.ts';
 
-// One archive at a time: read -> inflate (in the thread pool) -> sha256 -> tar -> EROFS file, synced. The file is
+// One archive at a time: read -> inflate (in the thread pool) -> sha256 -> tar -> EROFS file or directory, synced. Files are
 // written synchronously: nothing else happens in this thread.
 
-/** So many bytes are given to the disk early, that the sync at the end finds little to do. */
-const writebackStep = 16 << 20;
 const progressStep = 1 << 20;
 const readSize = 1 << 20;
 
@@ -27,57 +22,39 @@ const report = (message: IngestReport): void => port.postMessage(message);
 let growth = { available: 0, complete: false };
 let onGrowth = (): void => undefined;
 
-port.on('message', (message: IngestJob | IngestGrowth) => {
+port.on('message', (message: LayerJob | IngestGrowth) => {
   if (message.kind === 'growth') {
     growth = message;
     onGrowth();
     return;
   }
   growth = { available: 0, complete: false };
-  ingest(message).then(report, (error: unknown) =>
+  run(message).then(report, (error: unknown) =>
     report({ kind: 'failed', code: codeOf(error), message: messageOf(error) }),
   );
 });
 
-async function ingest(job: IngestJob): Promise<IngestReport> {
-  const fd = openSync(job.target, 'wx+', 0o600);
-  try {
-    const { header, storedSize } = await convert(job, fd);
-    fsyncSync(fd);
-    dropPageCache(fd);
-    return { kind: 'done', header, storedSize };
-  } finally {
-    closeSync(fd);
-  }
+async function run(job: LayerJob): Promise<IngestReport> {
+  if (job.kind !== 'ingest') return { kind: 'tree-done', found: runOnTree(job) };
+  const archive = decompress(readSource(job.source), { maxBytes: job.maxBytes, what: job.what });
+  const make = { erofs: ingestErofs, dir: ingestDirectory }[job.form];
+  return { kind: 'done', ...(await make(archive, job.target)) };
 }
 
-async function convert(job: IngestJob, fd: number): Promise<{ header: LayerHeader; storedSize: number }> {
-  const writer = new ErofsWriter(fd);
-  const layer = new LayerFromTar(writer);
-  const parser = new TarParser(layer);
-  const hash = createHash('sha256');
-  let archiveSize = 0;
-  let flushed = 0;
-  for await (const chunk of decompress(readSource(job.source), { maxBytes: job.maxBytes, what: job.what })) {
-    hash.update(chunk);
-    archiveSize += chunk.length;
-    parser.push(chunk);
-    if (writer.position - flushed >= writebackStep) {
-      startWriteback(fd, flushed, writer.position - flushed);
-      flushed = writer.position;
+function runOnTree(job: TreeJob): string | undefined {
+  switch (job.kind) {
+    case 'remove':
+      removeTreeSync(job.path);
+      return undefined;
+    case 'compare':
+      return digestDirectory(job.paths[0]) === digestDirectory(job.paths[1])
+        ? undefined
+        : 'its content differs from its archive';
+    case 'count': {
+      const inodes = countInodes(job.path);
+      return inodes === job.inodes ? undefined : `it has ${inodes} files and directories instead of ${job.inodes}`;
     }
   }
-  parser.finish();
-  layer.complete();
-  const diffId = digestOfHex(hash.digest('hex')) as DiffId;
-  const partial = { diffId, archiveSize, contentSize: layer.contentSize, opaqueRoot: layer.rootIsOpaque };
-  const uuid = Buffer.from(hexOf(diffId).slice(0, 32), 'hex');
-  let header: LayerHeader | undefined;
-  const { size } = writer.finish(layer.root, uuid, (inodes) => {
-    header = { ...partial, inodes };
-    return encodeLayerHeader(header);
-  });
-  return { header: header ?? { ...partial, inodes: 0 }, storedSize: size };
 }
 
 async function* readSource(source: IngestJob['source']): AsyncGenerator<Uint8Array, void, undefined> {
