@@ -82,6 +82,10 @@ const unpause: Entry = {
   summary: 'Let the processes of paused containers run on',
   load: async () => (await import('./container/unpause.ts')).unpause,
 };
+const update: Entry = {
+  summary: 'Change limits and restart policies of containers',
+  load: async () => (await import('./container/update.ts')).update,
+};
 const wait: Entry = {
   summary: 'Wait until containers stop, then print their exit codes',
   load: async () => (await import('./container/wait.ts')).wait,
@@ -147,6 +151,7 @@ const container: Readonly<Record<string, Entry>> = {
   stop,
   top,
   unpause,
+  update,
   wait,
 };
 
@@ -260,6 +265,7 @@ export const commands: Readonly<Record<string, Entry>> = {
   tag,
   top,
   unpause,
+  update,
   wait,
 };
 

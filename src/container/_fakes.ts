@@ -182,6 +182,7 @@ function fakeProcesses(
       freeze: async (id) => void frozen.add(id),
       thaw: async (id) => void frozen.delete(id),
       pids: async () => [],
+      update: async () => undefined,
       isFrozen: async (id) => frozen.has(id),
       delete: async () => undefined,
       reopenLog: async () => undefined,

@@ -27,6 +27,10 @@ const table: readonly [string, Answer][] = [
   ['POST /containers/*/wait', named('container', wait)],
   ['GET /containers/*/top', named('container', (exchange) => json(exchange, data.top))],
   ['POST /containers/*/rename', named('container', rename)],
+  [
+    'POST /containers/*/update',
+    named('container', (exchange, name) => json(exchange, { Warnings: name === 'warn' ? ['Be warned.'] : null })),
+  ],
   ['POST /containers/prune', (exchange) => json(exchange, { ContainersDeleted: ['a', 'b'], SpaceReclaimed: 1234567 })],
   ['POST /containers/*/exec', named('container', (exchange) => json(exchange, { Id: 'e'.repeat(64) }, 201))],
   ['POST /containers/*/start', named('container', start)],

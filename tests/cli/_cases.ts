@@ -79,6 +79,16 @@ export const cases: readonly Case[] = [
     rename web
     rename missing other
     rename web taken
+    update -m 64m --memory-swap -1 web a
+    update --cpus 1.5 --pids-limit -1 --restart on-failure:3 web missing
+    update -c 5 --cpu-period 1000 --cpu-quota 2000 --cpuset-cpus 0 --cpuset-mems 0 --blkio-weight 100 warn
+    update --cpu-rt-period 5 --cpu-rt-runtime 4 --memory-reservation 7m web
+    update web
+    update
+    update --restart :3 web
+    update --restart x:y web
+    update -m x web
+    update --nope web
     top web
     top web -o pid,cmd
     top missing

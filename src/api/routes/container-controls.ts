@@ -1,4 +1,5 @@
 import { decodeFilters } from '../../spec/decode/filters.ts';
+import { decodeUpdateContainer } from '../../spec/decode/update-container.ts';
 import type { ContainerService } from '../services/container.ts';
 import type { Handlers } from './handlers.ts';
 
@@ -18,6 +19,10 @@ export function containerControlHandlers(containers: ContainerService): Handlers
     },
     async ContainerTop(exchange) {
       exchange.send(200, await containers.top(exchange.param('id'), exchange.text('ps_args') ?? ''));
+    },
+    async ContainerUpdate(exchange) {
+      const request = decodeUpdateContainer(await exchange.json(), exchange.minor);
+      exchange.send(200, await containers.update(exchange.param('id'), request));
     },
     async ContainerPrune(exchange) {
       exchange.send(200, await containers.prune(decodeFilters(exchange.text('filters'), ['until', 'label', 'label!'])));

@@ -9,6 +9,7 @@ import { pairs, readEnvironment, readLabels } from '../key-values.ts';
 import { checkMac, readNetworks } from './_network-spec.ts';
 import { addExposed, readPorts } from './_port-spec.ts';
 import type { createFlags } from './_run-flags.ts';
+import { restartPolicy } from './_restart-policy.ts';
 import { cut } from './_validate.ts';
 import { readVolumes } from './_volume-spec.ts';
 
@@ -215,17 +216,6 @@ function checkNamespaces(flags: CreateFlags): void {
   if (!['', 'host'].includes(flags.uts)) throw new CliError('--uts: invalid UTS mode');
   if (!['', 'host'].includes(flags.userns)) throw new CliError('--userns: invalid USER mode');
   if (!['', 'host', 'private'].includes(flags.cgroupns)) throw new CliError('--cgroupns: invalid CGROUP mode');
-}
-
-function restartPolicy(text: string): { Name: string; MaximumRetryCount: number } {
-  const { before, after, found } = cut(text, ':');
-  if (found && before === '') {
-    throw new CliError('invalid restart policy format: no policy provided before colon');
-  }
-  if (after !== '' && !/^[+-]?[0-9]+$/.test(after)) {
-    throw new CliError('invalid restart policy format: maximum retry count must be an integer');
-  }
-  return { Name: before, MaximumRetryCount: Number(after) };
 }
 
 function logOptions(flags: CreateFlags): Record<string, string> {

@@ -11,7 +11,7 @@ import { wantedMounts } from './mounts.ts';
 import { normalizeExposedPorts, normalizePortBindings } from './ports.ts';
 import { validateSysctls } from './sysctls.ts';
 import { validateNamespaces } from './_validate-namespaces.ts';
-import { validateResources } from './_validate-resources.ts';
+import { validateResources } from './validate-resources.ts';
 
 /** What of the host decides whether a request is valid. */
 export interface ValidationFacts {

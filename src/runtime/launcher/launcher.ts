@@ -19,6 +19,7 @@ import { freezeContainer, isContainerFrozen, thawContainer } from './freeze.ts';
 import { type RuntimeSetting, Runtimes } from './runtimes.ts';
 import { startContainer } from './start.ts';
 import { sweepUnknown } from './sweep.ts';
+import { updateContainer } from './update.ts';
 
 export interface LauncherSettings {
   /** This instance's own directory for state that a reboot may take (`/run/gantry`); made when missing. */
@@ -73,6 +74,7 @@ export async function openLauncher(settings: LauncherSettings): Promise<Launcher
     },
     freeze: (id) => freezeContainer(context, id),
     thaw: (id) => thawContainer(context, id),
+    update: (id, before, after) => updateContainer(context, id, before, after),
     pids: async (id) => {
       const cgroup = context.live.get(id)?.cgroup;
       return cgroup === undefined ? [] : cgroupPids(context.layout, cgroup);

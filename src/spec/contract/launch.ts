@@ -176,6 +176,11 @@ export interface Launcher {
   /** Lets them run on; no error when nothing is frozen or the container is gone. */
   thaw(id: ContainerId): Promise<void>;
   isFrozen(id: ContainerId): Promise<boolean>;
+  /**
+   * Makes the limits of a running container those of `after`, where they differ from `before`; all of them or none.
+   * @throws conflict, invalid or unavailable naming the limit; not-found when it does not run.
+   */
+  update(id: ContainerId, before: HostConfig, after: HostConfig): Promise<void>;
   /** The process ids of everything in the container, as the host has them; none when it does not run. */
   pids(id: ContainerId): Promise<readonly number[]>;
   /** Removes what runtime and monitor left (state folder, cgroup, sockets); kills what is left in the cgroup. */

@@ -1,5 +1,5 @@
 import type { DeviceMapping, HostConfig, MountSpec, PortBinding, RestartPolicy, Ulimit } from '../engine/container.ts';
-import type { Decoder } from './decoder.ts';
+import type { Decoder, Fields } from './decoder.ts';
 import {
   boolean,
   int64,
@@ -88,8 +88,8 @@ const mount = struct<MountSpec>('Mount', {
   ImageOptions: optional(struct<{ Subpath?: string }>('ImageOptions', { Subpath: optional(string) })),
 });
 
-/** `HostConfig` as it came, absent fields zero; Docker's defaults are `withDefaults`' matter. */
-export const hostConfig = struct<HostConfig>('HostConfig', {
+/** The fields of `HostConfig` as they come, absent ones zero. */
+export const hostConfigFields: Fields<HostConfig> = {
   Binds: nullable(list(string)),
   ContainerIDFile: string,
   LogConfig: struct<HostConfig['LogConfig']>('LogConfig', { Type: string, Config: record(string) }),
@@ -159,4 +159,7 @@ export const hostConfig = struct<HostConfig>('HostConfig', {
   MaskedPaths: nullable(list(string)),
   ReadonlyPaths: nullable(list(string)),
   Init: optional(nullable(boolean)),
-});
+};
+
+/** `HostConfig` as it came; Docker's defaults are `withDefaults`' matter. */
+export const hostConfig = struct<HostConfig>('HostConfig', hostConfigFields);

@@ -25,7 +25,8 @@ export function validateResources(host: HostConfig, facts: ValidationFacts, warn
   }
 }
 
-function validateMemory(host: HostConfig, warnings: string[]): void {
+/** Ranges of memory and swap, and how they go together. */
+export function validateMemory(host: HostConfig, warnings: string[]): void {
   const { Memory: memory, MemorySwap: swap, MemoryReservation: reservation, MemorySwappiness: swappiness } = host;
   if (memory < 0 || reservation < 0) throw invalid('Minimum memory limit allowed is 6MB');
   if (memory > 0 && memory < leastMemory) throw invalid('Minimum memory limit allowed is 6MB');
@@ -52,8 +53,8 @@ function validateMemory(host: HostConfig, warnings: string[]): void {
 
 function validateCpu(host: HostConfig, { cpus }: ValidationFacts): void {
   const { NanoCpus: nano, CpuPeriod: period, CpuQuota: quota } = host;
-  if (nano > 0 && period > 0) throw invalid('Conflicting options: Nano CPUs and CPU Period cannot both be set.');
-  if (nano > 0 && quota > 0) throw invalid('Conflicting options: Nano CPUs and CPU Quota cannot both be set.');
+  if (nano > 0 && period > 0) throw invalid('Conflicting options: Nano CPUs and CPU Period cannot both be set');
+  if (nano > 0 && quota > 0) throw invalid('Conflicting options: Nano CPUs and CPU Quota cannot both be set');
   if (nano < 0 || nano > cpus * 1e9) {
     throw invalid(`range of CPUs is from 0.01 to ${cpus}.00, as there are only ${cpus} CPUs available`);
   }
@@ -73,7 +74,8 @@ const maxCpu = 8191;
 function validateCpuset(wanted: string, online: string | undefined, field: string, things: string): void {
   if (wanted === '') return;
   const set = parseCpuset(wanted);
-  if (set === undefined) throw invalid(`Invalid value ${wanted.slice(0, 200)} for ${field}`);
+  const shown = wanted.slice(0, 200);
+  if (set === undefined) throw invalid(`Invalid value ${shown} for ${field}: invalid format: ${shown}`);
   const available = online === undefined ? undefined : parseCpuset(online);
   if (available !== undefined && [...set].some((one) => !available.has(one))) {
     throw invalid(
