@@ -116,6 +116,11 @@ function fakeStorage({
         return `/fake/${id}`;
       },
       unmount: async (id) => void mounted.delete(id),
+      use: async (id) => ({
+        root: `/fake/${id}`,
+        layers: { upper: `/fake/upper/${id}`, lower: [] },
+        release: async () => undefined,
+      }),
       async remove(id) {
         mounted.delete(id);
         prepared.delete(id);
@@ -202,13 +207,19 @@ function fakeProcesses(
   };
 }
 
-function fakeHost(): Pick<ContainerPorts, 'roots' | 'host' | 'processes' | 'clock' | 'log' | 'settings'> {
+function fakeHost(): Pick<ContainerPorts, 'roots' | 'files' | 'host' | 'processes' | 'clock' | 'log' | 'settings'> {
   return {
     roots: {
       readFile: async () => undefined,
       resolve: async (_root, path) => path,
       prepareMountTargets: async (_root, targets) => targets.map(({ path }) => path),
       makeDirectory: async () => undefined,
+    },
+    files: {
+      open: async () => Promise.reject(new Error('no files here')),
+      changes: async () => [],
+      packChanges: async function* () {},
+      close: async () => undefined,
     },
     host: {
       kindOf: async () => 'directory',

@@ -1,5 +1,6 @@
 import type { Clock } from '../base/clock.ts';
 import type { Logger } from '../base/log.ts';
+import type { ContainerFiles } from '../spec/contract/files.ts';
 import type { RunnableImages } from '../spec/contract/image.ts';
 import type { Launcher } from '../spec/contract/launch.ts';
 import type { ContainerLogs, LogSettings } from '../spec/contract/logs.ts';
@@ -86,6 +87,7 @@ export interface ContainerPorts {
   readonly runtimeSettings: SettingsCheck;
   readonly logs: ContainerLogs;
   readonly roots: RootAccess;
+  readonly files: ContainerFiles;
   readonly host: HostFiles;
   readonly processes: HostProcesses;
   readonly clock: Clock;

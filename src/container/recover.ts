@@ -73,7 +73,11 @@ function sandboxesOf(entries: readonly ContainerEntry[]): Map<ContainerId, Sandb
 async function adopt(ctx: ContainerContext, entry: ContainerEntry): Promise<void> {
   const { state, config, hostConfig } = entry.record;
   if (state.phase === 'restarting') entry.record = { ...entry.record, state: settled(state) };
-  if (state.phase !== 'running') return;
+  if (state.phase !== 'running') {
+    // The engine before may have ended while somebody looked into its files.
+    await ctx.snapshots.unmount(entry.id);
+    return;
+  }
   const live = await adoptProcess(ctx, entry, {
     id: entry.id,
     directory: runDirectory(ctx, entry.id),

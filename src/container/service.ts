@@ -2,6 +2,7 @@ import type { ContainerId } from '../base/ids.ts';
 import type { ContainerContext } from './context.ts';
 import { controlOperations } from './operations/controls.ts';
 import { execOperations } from './operations/execs.ts';
+import { fileOperations } from './operations/files.ts';
 import { lifeOperations } from './operations/life.ts';
 import { streamOperations } from './operations/streams.ts';
 import type { ContainerPorts } from './ports.ts';
@@ -28,7 +29,7 @@ export function createContainerService(ports: ContainerPorts) {
     isRunning: (id: ContainerId) => ctx.table.get(id)?.isRunning === true,
     names: (id: ContainerId) => ctx.table.get(id)?.record.name,
 
-    containers: { ...lifeOperations(ctx), ...controlOperations(ctx), ...streamOperations(ctx) },
+    containers: { ...lifeOperations(ctx), ...controlOperations(ctx), ...streamOperations(ctx), ...fileOperations(ctx) },
     execs: execOperations(ctx),
   };
 }

@@ -6,7 +6,7 @@ import type { ContainerEntry } from './entry.ts';
 import type { ContainerRecord } from './record.ts';
 
 /** The volumes of a container, each once. */
-const volumeNames = ({ mounts }: ContainerRecord): ReadonlySet<string> =>
+export const volumeNames = ({ mounts }: ContainerRecord): ReadonlySet<string> =>
   new Set(mounts.filter((mount) => mount.type === 'volume').map((mount) => mount.name));
 
 /** Makes the content of a container's volumes available for a run; undone with the scope. */

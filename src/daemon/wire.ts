@@ -1,5 +1,6 @@
 import { readFile } from 'node:fs/promises';
 import { cpus } from 'node:os';
+import { openContainerFiles } from '../archive/tree/open.ts';
 import type { ApiServices } from '../api/services.ts';
 import type { Clock } from '../base/clock.ts';
 import type { Logger } from '../base/log.ts';
@@ -80,6 +81,7 @@ export async function wire(
   });
   const logs = openContainerLogs({ log });
   logs.check({ driver: config.logDriver, options: config.logOptions });
+  const files = await scope.acquire(openContainerFiles(), (open) => open.close());
   const launcher = await openLauncher({ stateDirectory: `${execRoot}/monitors`, host: facts, log });
   const containers = createContainerService({
     journal,
@@ -92,6 +94,7 @@ export async function wire(
     usage: createUsageReader(layout, names.cgroupParent, clock),
     logs,
     roots: rootAccess,
+    files,
     host: hostFiles,
     processes: hostProcesses,
     clock,

@@ -1,5 +1,6 @@
 import type { ServerResponse } from 'node:http';
 import { once } from 'node:events';
+import { orAborted } from '../../base/async.ts';
 import { httpError } from '../errors.ts';
 import type { ProgressMessage } from '../../spec/engine/progress.ts';
 import type { Exchange } from './exchange.ts';
@@ -15,6 +16,13 @@ export async function writeChunk(
   signal: AbortSignal,
 ): Promise<void> {
   if (!response.write(chunk)) await once(response, 'drain', { signal });
+}
+
+/** Writes what is only lent: resolves when the bytes are no longer needed; rejects when the client goes away. */
+export async function writeBorrowed(response: ServerResponse, bytes: Uint8Array, signal: AbortSignal): Promise<void> {
+  const { promise, resolve, reject } = Promise.withResolvers<void>();
+  response.write(bytes, (error) => (error ? reject(error) : resolve()));
+  await orAborted(promise, signal);
 }
 
 /** Sends the head of a streamed answer at once, so that the client knows that the request is under way. */

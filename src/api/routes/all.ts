@@ -3,6 +3,7 @@ import type { OperationId } from '../operations.ts';
 import type { ApiServices } from '../services.ts';
 import { containerHandlers } from './containers.ts';
 import { containerControlHandlers } from './container-controls.ts';
+import { containerFileHandlers } from './container-files.ts';
 import { containerStreamHandlers } from './container-streams.ts';
 import { execHandlers } from './exec.ts';
 import type { Handlers } from './handlers.ts';
@@ -19,6 +20,7 @@ export function allHandlers(services: ApiServices): ReadonlyMap<OperationId, Han
     ...containerHandlers(services.containers),
     ...containerControlHandlers(services.containers),
     ...containerStreamHandlers(services.containers),
+    ...containerFileHandlers(services.containers),
     ...execHandlers(services.execs),
     ...imageHandlers(services.images),
     ...volumeHandlers(services.volumes),

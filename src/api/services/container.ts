@@ -7,6 +7,7 @@ import type {
 } from '../../spec/engine/container.ts';
 import type { Filters } from '../../spec/engine/filters.ts';
 import type { ContainerControlsApi } from './container-controls.ts';
+import type { ContainerFilesApi } from './container-files.ts';
 import type { ContainerStreamsApi } from './container-streams.ts';
 
 export interface ContainerListOptions {
@@ -44,4 +45,4 @@ export interface ContainerLifeApi {
   remove(nameOrId: string, options: { force: boolean; volumes: boolean; link: boolean }): Promise<void>;
 }
 
-export type ContainerService = ContainerLifeApi & ContainerControlsApi & ContainerStreamsApi;
+export type ContainerService = ContainerLifeApi & ContainerControlsApi & ContainerStreamsApi & ContainerFilesApi;

@@ -5,13 +5,7 @@ import type { TarHandler } from '../tar/parse.ts';
 import type { NodeWriter } from './node-writer.ts';
 import { cleanComponents, impliedDirectory, walkTo } from './paths.ts';
 import { opaqueMarker, readWhiteout } from './whiteout.ts';
-
-/** Extended attributes that an image may bring; the others are the host's business (labels, integrity, overlayfs). */
-const allowedXattr = (name: string): boolean =>
-  name === 'security.capability' ||
-  name === 'system.posix_acl_access' ||
-  name === 'system.posix_acl_default' ||
-  (name.startsWith('user.') && !name.startsWith('user.overlay.'));
+import { allowedXattr } from './xattrs.ts';
 
 const overlayOpaque: readonly [string, Uint8Array] = ['trusted.overlay.opaque', Buffer.from('y')];
 

@@ -13,7 +13,7 @@ import { joinedContainer } from './namespaces.ts';
 import { planLaunch } from './plan.ts';
 
 /** Targets that the runtime mounts itself: they must be real directories, whatever the image has there. */
-const engineTargets = ['dev', 'proc', 'sys'] as const;
+export const engineTargets = ['dev', 'proc', 'sys'] as const;
 
 /**
  * Lets a container run: mounts, namespaces, monitor, runtime; then the record says `running`. When a step fails,

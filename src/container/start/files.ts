@@ -37,6 +37,11 @@ export async function prepareFiles(
     [dataDirectory(ctx, entry.id), runDirectory(ctx, entry.id)],
     files.map(({ name, text }) => ({ path: `${directory}/${name}`, text, mode: 0o644 })),
   );
+  return fileMounts(entry, directory);
+}
+
+/** The engine's own files in `directory` as mounts, but for those that the user mounts something over. */
+function fileMounts(entry: ContainerEntry, directory: string): LaunchMount[] {
   const replaced = new Set(entry.record.mounts.map((mount) => mount.destination));
   return engineFiles
     .filter(([, target]) => !replaced.has(target))
@@ -49,6 +54,18 @@ export async function prepareFiles(
       propagation: 'rprivate',
       engineOwned: true,
     }));
+}
+
+/** The mounts of the engine's own files as the last start left them; none of a container that was never started. */
+export async function keptFiles(ctx: ContainerContext, entry: ContainerEntry): Promise<LaunchMount[]> {
+  const { startedNs } = entry.record.state;
+  if (startedNs === 0n) return [];
+  const joined = joinedContainer(ctx, entry.record.hostConfig.NetworkMode);
+  const directory = dataDirectory(ctx, (joined ?? entry).id);
+  const found = await ctx.host.list(directory);
+  return fileMounts(entry, directory).filter(
+    (mount) => mount.kind === 'bind' && found.includes(mount.source.slice(directory.length + 1)),
+  );
 }
 
 async function fileTexts(

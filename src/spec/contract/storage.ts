@@ -1,4 +1,14 @@
 import type { ContainerId, DiffId } from '../../base/ids.ts';
+import type { LayeredRoot } from './files.ts';
+
+/** A mounted root that somebody looks into. */
+export interface SnapshotUse {
+  /** Where it is mounted. */
+  readonly root: string;
+  readonly layers: LayeredRoot;
+  /** To be called once. */
+  release(): Promise<void>;
+}
 
 /** The writable root file systems of containers: read-only layers below, one upper directory each. */
 export interface Snapshots {
@@ -15,9 +25,14 @@ export interface Snapshots {
    * neither for a process that asks nor at the unmount.
    */
   mount(id: ContainerId, guard: readonly string[], options?: { readonly passing?: boolean }): Promise<string>;
-  /** Unmounts it, when it is mounted; the writable layer stays. */
+  /**
+   * Keeps it mounted, mounting it when it is not, until `release`: whether its container runs, starts or ends meanwhile.
+   * `guard` as for `mount`. @throws not-found, also when it is being deleted.
+   */
+  use(id: ContainerId, guard: readonly string[]): Promise<SnapshotUse>;
+  /** Unmounts it, when it is mounted, as soon as nobody uses it; the writable layer stays. */
   unmount(id: ContainerId): Promise<void>;
-  /** Deletes the writable layer, unmounting it first; deleting what does not exist is no error. */
+  /** Deletes the writable layer once nobody uses it, unmounting it first; deleting what does not exist is no error. */
   remove(id: ContainerId): Promise<void>;
   /** Bytes of the writable layer and of all layers below, uncompressed. */
   usage(id: ContainerId): Promise<{ writable: number; layers: number }>;

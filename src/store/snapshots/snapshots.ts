@@ -4,12 +4,12 @@ import { KeyedMutex } from '../../base/async.ts';
 import { EngineError, messageOf, notFound } from '../../base/errors.ts';
 import type { ContainerId, DiffId } from '../../base/ids.ts';
 import type { Logger } from '../../base/log.ts';
-import type { Snapshots } from '../../spec/contract/storage.ts';
-import { unmountAndRemove } from '../../sys/mount/mount.ts';
+import type { Snapshots, SnapshotUse } from '../../spec/contract/storage.ts';
 import { ensureDirectory, removeTree } from '../../sys/file/durable.ts';
 import { removeTrees } from '../../sys/file/place.ts';
-import type { LayerBackend, MountedLayer } from '../layers/backend.ts';
+import type { LayerBackend } from '../layers/backend.ts';
 import { createSnapshot, readSnapshotLayers, type SnapshotPaths, snapshotPaths } from './_directory.ts';
+import { Snapshot } from './_snapshot.ts';
 import { LayerStacks } from './_stack.ts';
 import { sweepMounts } from './_sweep.ts';
 import { diskUsage } from '../../sys/file/usage.ts';
@@ -40,13 +40,6 @@ export async function openSnapshots(options: SnapshotOptions): Promise<OwnedSnap
   return new OverlaySnapshots(options);
 }
 
-interface Snapshot {
-  readonly paths: SnapshotPaths;
-  readonly layers: readonly DiffId[];
-  /** The layers that its mount holds; undefined while it is not mounted. */
-  held: readonly MountedLayer[] | undefined;
-}
-
 class OverlaySnapshots implements OwnedSnapshots {
   readonly #options: SnapshotOptions;
   readonly #snapshots = new Map<ContainerId, Snapshot>();
@@ -70,7 +63,7 @@ class OverlaySnapshots implements OwnedSnapshots {
       const paths = snapshotPaths(this.#options.directory, id);
       // Known before it is there: from now on the garbage collector spares its layers.
       if (this.#snapshots.has(id)) throw new EngineError('conflict', 'the container has a writable layer already');
-      this.#snapshots.set(id, { paths, layers, held: undefined });
+      this.#snapshots.set(id, this.#newSnapshot(id, paths, layers));
       try {
         await createSnapshot(paths, layers);
       } catch (error) {
@@ -83,24 +76,28 @@ class OverlaySnapshots implements OwnedSnapshots {
   mount(id: ContainerId, guard: readonly string[], options: { readonly passing?: boolean } = {}): Promise<string> {
     return this.#order.run(id, async () => {
       const snapshot = this.#get(id);
-      const target = this.#targetOf(id);
-      const at = { ...snapshot.paths, target, volatile: options.passing ?? false };
-      snapshot.held ??= await this.#stacks.mount(snapshot.layers, at, guard);
-      return target;
+      await snapshot.mount(guard, options.passing ?? false);
+      return snapshot.target;
+    });
+  }
+
+  use(id: ContainerId, guard: readonly string[]): Promise<SnapshotUse> {
+    return this.#order.run(id, async () => {
+      const snapshot = this.#get(id);
+      const layers = await snapshot.use(guard);
+      return { root: snapshot.target, layers, release: () => this.#order.run(id, () => snapshot.release()) };
     });
   }
 
   unmount(id: ContainerId): Promise<void> {
-    return this.#order.run(id, async () => {
-      const snapshot = this.#snapshots.get(id);
-      if (snapshot !== undefined) await this.#unmount(snapshot, this.#targetOf(id));
-    });
+    return this.#order.run(id, () => this.#snapshots.get(id)?.unmount());
   }
 
-  remove(id: ContainerId): Promise<void> {
-    return this.#order.run(id, async () => {
-      const snapshot = this.#snapshots.get(id);
-      if (snapshot !== undefined) await this.#unmount(snapshot, this.#targetOf(id));
+  async remove(id: ContainerId): Promise<void> {
+    const snapshot = this.#snapshots.get(id);
+    await snapshot?.endUse();
+    await this.#order.run(id, async () => {
+      await snapshot?.unmount();
       await removeTrees([snapshotPaths(this.#options.directory, id).root]);
       this.#snapshots.delete(id);
       if (snapshot !== undefined) this.#options.onRemoved?.(snapshot.layers);
@@ -133,25 +130,15 @@ class OverlaySnapshots implements OwnedSnapshots {
     return snapshot;
   }
 
-  #targetOf(id: ContainerId): string {
-    return join(this.#options.mountDirectory, id);
-  }
-
-  async #unmount(snapshot: Snapshot, target: string): Promise<void> {
-    if (snapshot.held === undefined) return;
-    await unmountAndRemove(target);
-    for (const layer of snapshot.held) layer.release();
-    snapshot.held = undefined;
+  #newSnapshot(id: ContainerId, paths: SnapshotPaths, layers: readonly DiffId[]): Snapshot {
+    return new Snapshot({ paths, layers, target: join(this.#options.mountDirectory, id), stacks: this.#stacks });
   }
 
   async #restoreOne(id: ContainerId, paths: SnapshotPaths, isMounted: boolean): Promise<void> {
     const layers = await readSnapshotLayers(paths);
     for (const path of [paths.upper, paths.work]) await mkdir(path, { recursive: true, mode: 0o755 });
-    const snapshot: Snapshot = { paths, layers, held: undefined };
+    const snapshot = this.#newSnapshot(id, paths, layers);
     this.#snapshots.set(id, snapshot);
-    if (!isMounted) return;
-    // Mounted it is, whatever becomes of the layers.
-    snapshot.held = [];
-    snapshot.held = await this.#stacks.hold(layers);
+    if (isMounted) await snapshot.adopt();
   }
 }

@@ -4,10 +4,12 @@ import { bind, changeAttributes, mountNew, setPropagation, unmountPath } from '.
 import { mountErofsSync } from '../mount/erofs-calls.ts';
 import { mountOverlaySync } from '../mount/overlay-calls.ts';
 import { inPrivateMounts } from '../namespace/mount.ts';
+import { closeView, openView } from '../namespace/view.ts';
 import { deleteLinks, openNamespace, writeNetSysctls } from '../netlink/calls.ts';
 import { forgetUdpFlows } from '../netlink/conntrack.ts';
 import { mkdirAllInRoot, openInRoot, readFileInRoot, resolveInRoot } from '../paths/inroot.ts';
 import { prepareMountTargets } from '../paths/mount-targets.ts';
+import { statInRoot } from '../paths/stat.ts';
 import { posixSpawn, type SpawnRequest } from '../process/spawn-call.ts';
 
 export const blockingCalls = {
@@ -25,6 +27,9 @@ export const blockingCalls = {
   mkdirAllInRoot,
   readFileInRoot,
   prepareMountTargets,
+  statInRoot,
+  openView,
+  closeView,
   openNamespace,
   writeNetSysctls,
   deleteLinks,

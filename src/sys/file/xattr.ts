@@ -5,6 +5,8 @@ import { lastErrno, openLibrary } from '../ffi/library.ts';
 const libc = openLibrary(null, {
   llistxattr: { arguments: ['pointer', 'pointer', 'u64'], return: 'i64' },
   lgetxattr: { arguments: ['pointer', 'pointer', 'pointer', 'u64'], return: 'i64' },
+  flistxattr: { arguments: ['i32', 'pointer', 'u64'], return: 'i64' },
+  fgetxattr: { arguments: ['i32', 'pointer', 'pointer', 'u64'], return: 'i64' },
   lsetxattr: { arguments: ['pointer', 'pointer', 'pointer', 'u64', 'i32'], return: 'i32' },
 });
 /** The kernel's limit for a list, and for a value. */
@@ -38,6 +40,29 @@ export function getXattr(path: Buffer, name: string): Buffer | undefined {
   const errno = lastErrno();
   if (errno === ENODATA || errno === ENOTSUP) return undefined;
   throw new SystemError(errno, 'lgetxattr', path.toString());
+}
+
+const shared = Buffer.alloc(limit);
+
+/** The names of all attributes of an open file (not O_PATH). @throws SystemError. */
+export function listXattrsOf(fd: number): string[] {
+  const length = Number(libc.flistxattr(fd, shared, BigInt(limit)));
+  if (length < 0) {
+    const errno = lastErrno();
+    if (errno === ENOTSUP) return [];
+    throw new SystemError(errno, 'flistxattr');
+  }
+  const names = length === 0 ? [] : shared.toString('latin1', 0, length).split('\0');
+  return names.filter((name) => name !== '');
+}
+
+/** One attribute of an open file (not O_PATH); undefined when it has not got it. @throws SystemError. */
+export function getXattrOf(fd: number, name: string): Uint8Array | undefined {
+  const length = Number(libc.fgetxattr(fd, name, shared, BigInt(limit)));
+  if (length >= 0) return Uint8Array.from(shared.subarray(0, length));
+  const errno = lastErrno();
+  if (errno === ENODATA || errno === ENOTSUP) return undefined;
+  throw new SystemError(errno, 'fgetxattr');
 }
 
 /** False when the file system has no such attributes. @throws SystemError. */

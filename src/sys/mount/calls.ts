@@ -147,6 +147,11 @@ export function bind(
   }
 }
 
+/** Sets attributes of the mount that a descriptor of its root is on. @throws SystemError. */
+export function restrictMounts(root: number, attributes: MountAttributes): void {
+  check(setAttributes(root, '', AT_EMPTY_PATH, attributes), 'mount_setattr');
+}
+
 /** Changes attributes of an existing mount. */
 export function changeAttributes(target: string, attributes: MountAttributes, recursive: boolean): void {
   check(setAttributes(AT_FDCWD, target, recursive ? AT_RECURSIVE : 0, attributes), 'mount_setattr', target);

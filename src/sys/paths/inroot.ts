@@ -58,9 +58,16 @@ function withRoot<T>(root: Root, use: (fd: number) => T): T {
 
 /**
  * Opens `path` as if `root` were the root directory: absolute links and `..` stay inside. Magic links (/proc/self/fd)
- * are never followed. The descriptor is close-on-exec and the caller's. @throws SystemError.
+ * are never followed. The descriptor is close-on-exec and the caller's. `path` as bytes (names need not be UTF-8) ends
+ * with a NUL. @throws SystemError.
  */
-export function openInRoot(root: Root, path: string, flags: number, mode = 0, options: ResolveOptions = {}): number {
+export function openInRoot(
+  root: Root,
+  path: string | Buffer,
+  flags: number,
+  mode = 0,
+  options: ResolveOptions = {},
+): number {
   let resolve = RESOLVE_NO_MAGICLINKS | (options.beneath === true ? RESOLVE_BENEATH : RESOLVE_IN_ROOT);
   if (options.noSymlinks === true) resolve |= RESOLVE_NO_SYMLINKS;
   if (options.noMounts === true) resolve |= RESOLVE_NO_XDEV;
@@ -74,7 +81,7 @@ export function openInRoot(root: Root, path: string, flags: number, mode = 0, op
       const fd = Number(libc.syscall(SYS_openat2, BigInt(rootFd), path === '' ? '.' : path, how, 24n));
       if (fd >= 0) return fd;
       const errno = lastErrno();
-      if (errno !== EAGAIN || attempt >= 100) throw new SystemError(errno, 'openat2', path);
+      if (errno !== EAGAIN || attempt >= 100) throw new SystemError(errno, 'openat2', path.toString());
     }
   });
 }

@@ -2,6 +2,8 @@ import { constants } from 'node:fs';
 import { dirname } from 'node:path';
 import { closeFd, openFd } from '../ffi/descriptor.ts';
 import { systemCode } from '../ffi/errors.ts';
+import { setTime } from '../file/at.ts';
+import { statOf } from '../file/entries.ts';
 import { mkdirAllInRoot, O_PATH, openInRoot, resolveInRoot } from './inroot.ts';
 
 /** Where something is to be mounted inside a root. */
@@ -31,7 +33,15 @@ function prepareTarget(rootFd: number, { path, kind }: MountTarget): string {
   if (exists(rootFd, resolved)) return resolved;
   if (kind === 'directory') return mkdirAllInRoot(rootFd, resolved, 0o755);
   mkdirAllInRoot(rootFd, dirname(resolved), 0o755);
-  closeFd(openInRoot(rootFd, resolved, O_CREAT | O_EXCL | O_WRONLY | O_NOFOLLOW, 0o644, { noSymlinks: true }));
+  const parent = openInRoot(rootFd, dirname(resolved), constants.O_DIRECTORY, 0, { noSymlinks: true });
+  try {
+    // A place to mount something is no change of the container's: its directory looks as before.
+    const before = statOf(parent);
+    closeFd(openInRoot(rootFd, resolved, O_CREAT | O_EXCL | O_WRONLY | O_NOFOLLOW, 0o644, { noSymlinks: true }));
+    setTime(parent, before);
+  } finally {
+    closeFd(parent);
+  }
   return resolved;
 }
 

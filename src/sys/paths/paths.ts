@@ -2,6 +2,7 @@
 import { callBlocking } from '../blocking/blocking.ts';
 import type { MountTarget } from './mount-targets.ts';
 import type { ResolveOptions, Root } from './inroot.ts';
+import type { PathStat } from './stat.ts';
 
 export const openInRootAsync = (
   root: Root,
@@ -30,3 +31,6 @@ export async function readFileInRootAsync(root: Root, path: string, limit: numbe
 /** See mount-targets.ts. */
 export const prepareMountTargetsAsync = (root: string, targets: readonly MountTarget[]): Promise<string[]> =>
   callBlocking('prepareMountTargets', root, targets);
+
+/** See stat.ts. */
+export const statInRootAsync = (root: Root, path: string): Promise<PathStat> => callBlocking('statInRoot', root, path);

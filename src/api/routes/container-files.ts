@@ -1,0 +1,71 @@
+import { formatTime } from '../../base/clock.ts';
+import { invalid } from '../../base/errors.ts';
+import { bodyStream } from '../http/body.ts';
+import type { Exchange } from '../http/exchange.ts';
+import { writeBorrowed } from '../http/streams.ts';
+import type { ContainerService } from '../services/container.ts';
+import type { OutgoingArchive, PathStat } from '../services/container-files.ts';
+import { goFileMode } from '../views/file-mode.ts';
+import type { Handlers } from './handlers.ts';
+
+const statHeader = 'X-Docker-Container-Path-Stat';
+
+export function containerFileHandlers(containers: ContainerService): Handlers {
+  return {
+    async ContainerChanges(exchange) {
+      const changes = await containers.changes(exchange.param('id'));
+      // Docker answers null where nothing changed.
+      exchange.send(200, changes.length === 0 ? null : changes);
+    },
+    async ContainerExport(exchange) {
+      const archive = await containers.export(exchange.param('id'), exchange.signal);
+      await sendArchive(exchange, archive, { 'Content-Type': 'application/octet-stream' });
+    },
+    async ContainerArchiveInfo(exchange) {
+      const stat = await containers.statPath(exchange.param('id'), pathOf(exchange));
+      exchange.response.setHeader(statHeader, encodeStat(stat));
+      exchange.empty(200);
+    },
+    async ContainerArchive(exchange) {
+      const archive = await containers.packPath(exchange.param('id'), pathOf(exchange), exchange.signal);
+      const headers = { 'Content-Type': 'application/x-tar', [statHeader]: encodeStat(archive.stat) };
+      await sendArchive(exchange, archive, headers);
+    },
+    async PutContainerArchive(exchange) {
+      const path = pathOf(exchange);
+      const wishes = { keepKinds: exchange.flag('noOverwriteDirNonDir'), toUser: exchange.flag('copyUIDGID') };
+      await containers.extractTo(exchange.param('id'), path, bodyStream(exchange.request), wishes, exchange.signal);
+      exchange.empty(200);
+    },
+  };
+}
+
+function pathOf(exchange: Exchange): string {
+  const path = exchange.text('path') ?? '';
+  if (path === '') throw invalid('bad parameter: path cannot be empty');
+  if (path.includes('\0')) throw invalid('invalid path: it has a NUL in it');
+  return path;
+}
+
+/** JSON in base64, as `docker cp` reads it. */
+function encodeStat({ name, size, mode, mtimeNs, linkTarget }: PathStat): string {
+  const value = { name, size, mode: goFileMode(mode), mtime: formatTime(mtimeNs), linkTarget };
+  return Buffer.from(JSON.stringify(value)).toString('base64');
+}
+
+async function sendArchive(
+  { response, signal }: Exchange,
+  archive: OutgoingArchive,
+  headers: Readonly<Record<string, string>>,
+): Promise<void> {
+  try {
+    // An archive that cannot be begun is an ordinary error answer.
+    for await (const piece of archive.content) {
+      if (!response.headersSent) response.writeHead(200, headers);
+      await writeBorrowed(response, piece, signal);
+    }
+    response.end();
+  } finally {
+    await archive.close();
+  }
+}

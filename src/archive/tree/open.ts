@@ -1,0 +1,114 @@
+import { constants } from 'node:fs';
+import { EngineError, invalid } from '../../base/errors.ts';
+import type { ByteStream } from '../../base/stream.ts';
+import type {
+  ContainerFiles,
+  ExtractOptions,
+  FileStat,
+  FileView,
+  FileViewRequest,
+  LayeredRoot,
+} from '../../spec/contract/files.ts';
+import type { FileChange } from '../../spec/engine/file-change.ts';
+import { closeFd } from '../../sys/ffi/descriptor.ts';
+import { systemCode } from '../../sys/ffi/errors.ts';
+import type { OpenView } from '../../sys/namespace/view.ts';
+import { closeViewAsync, openViewAsync } from '../../sys/namespace/views.ts';
+import { O_PATH } from '../../sys/paths/inroot.ts';
+import { openInRootAsync, resolveInRootAsync, statInRootAsync } from '../../sys/paths/paths.ts';
+import { JobWorkers } from '../../sys/worker/jobs.ts';
+import { workerUrl } from '../../sys/worker/url.ts';
+import { decompress } from '../compress/decompress.ts';
+import type { ByteString } from '../tar/entry.ts';
+import type { TreeTask } from './tree.worker.ts';
+
+/** A client that stops reading keeps its thread: there are more of them than processors. */
+const mostWorkers = 16;
+/** Of an archive that is unpacked; far above any disk. */
+const mostBytes = 2 ** 50;
+const { O_DIRECTORY, O_NOFOLLOW, O_RDONLY } = constants;
+
+const bytesOf = (text: string): ByteString => Buffer.from(text).toString('latin1');
+
+/** Opens the access to containers' files; close it when nobody uses it any more. */
+export function openContainerFiles(): ContainerFiles {
+  const url = workerUrl(import.meta.url, 'tree.worker');
+  // The names of hard links and the times of directories of one archive are kept.
+  const workers = new JobWorkers({ url, most: mostWorkers, maxHeapMb: 1024 });
+  return {
+    async open(request: FileViewRequest): Promise<FileView> {
+      return new KernelView(await openViewAsync(request), workers);
+    },
+    changes: (paths: LayeredRoot) => workers.run<FileChange[]>({ kind: 'changes', paths } satisfies TreeTask),
+    packChanges: (paths, signal) => workers.output({ kind: 'pack-layer', paths } satisfies TreeTask, signal),
+    close: () => workers.close(),
+  };
+}
+
+class KernelView implements FileView {
+  readonly #view: OpenView;
+  readonly #workers: JobWorkers;
+
+  constructor(view: OpenView, workers: JobWorkers) {
+    this.#view = view;
+    this.#workers = workers;
+  }
+
+  stat(path: string): Promise<FileStat> {
+    return statInRootAsync(this.#view.root, path);
+  }
+
+  async directory(path: string): Promise<string> {
+    const resolved = await resolveInRootAsync(this.#view.root, path);
+    const { mode } = await statInRootAsync(this.#view.root, resolved);
+    if ((mode & 0o170000) !== 0o040000) throw invalid('extraction point is not a directory');
+    return resolved;
+  }
+
+  async *pack(path: string, name: string | undefined, signal?: AbortSignal): ByteStream {
+    const { directory, entry } = await this.#openToPack(path);
+    try {
+      const task: TreeTask = {
+        kind: 'pack',
+        directory,
+        name: name === undefined ? undefined : bytesOf(name === '/' ? '' : name),
+        as: 'plain',
+        ...(entry === undefined ? {} : { entry: bytesOf(entry) }),
+      };
+      yield* this.#workers.output(task, signal);
+    } finally {
+      closeFd(directory);
+    }
+  }
+
+  async extract(path: string, archive: ByteStream, { keepKinds, owner, signal }: ExtractOptions): Promise<void> {
+    const task: TreeTask = {
+      kind: 'unpack',
+      root: this.#view.root,
+      path,
+      keepKinds,
+      ...(owner === undefined ? {} : { owner }),
+    };
+    const bytes = decompress(archive, { maxBytes: mostBytes, what: 'the archive' });
+    await this.#workers.run(task, bytes, signal);
+  }
+
+  close(): Promise<void> {
+    return closeViewAsync(this.#view);
+  }
+
+  /** A directory to be packed, or the one that holds the file or link to be packed. */
+  async #openToPack(path: string): Promise<{ directory: number; entry?: string }> {
+    const { root } = this.#view;
+    try {
+      return { directory: await openInRootAsync(root, path, O_RDONLY | O_DIRECTORY | O_NOFOLLOW) };
+    } catch (error) {
+      const code = systemCode(error);
+      if (code !== 'ENOTDIR' && code !== 'ELOOP') throw error;
+    }
+    const slash = path.lastIndexOf('/');
+    const entry = path.slice(slash + 1);
+    if (entry === '') throw new EngineError('invalid', `${path} is not a directory`);
+    return { directory: await openInRootAsync(root, path.slice(0, slash + 1), O_PATH | O_DIRECTORY), entry };
+  }
+}

@@ -1,0 +1,50 @@
+import { parentPort } from 'node:worker_threads';
+import { EngineError } from '../../base/errors.ts';
+import { JobPort, type JobTicket } from '../../sys/worker/job-port.ts';
+import { TarParser } from '../tar/parse.ts';
+import { inOverlay, type OverlayPaths, overlayChanges, stubsIn } from './changes.ts';
+import { pack, type PackTask } from './pack.ts';
+import { TreeFromTar, type UnpackTask } from './unpack.ts';
+
+/** What the worker is asked to do with a tree of files. */
+export type TreeTask =
+  | PackTask
+  | UnpackTask
+  /** Gives the list of changes of an overlay's writable directory. */
+  | { readonly kind: 'changes'; readonly paths: OverlayPaths }
+  /** Writes them as the archive of a layer. */
+  | { readonly kind: 'pack-layer'; readonly paths: OverlayPaths };
+
+function work(task: TreeTask, port: JobPort): unknown {
+  switch (task.kind) {
+    case 'pack':
+      return pack(task, port);
+    case 'unpack':
+      return unpack(task, port);
+    case 'changes':
+      return overlayChanges(task.paths, inOverlay(task.paths, stubsIn));
+    case 'pack-layer':
+      return inOverlay(task.paths, (directory, lower) =>
+        pack({ kind: 'pack', directory, name: undefined, as: 'layer', skip: stubsIn(directory, lower) }, port),
+      );
+  }
+}
+
+function unpack(task: UnpackTask, port: JobPort): void {
+  const tree = new TreeFromTar(task);
+  try {
+    const parser = new TarParser(tree);
+    for (let chunk = port.read(); chunk !== undefined; chunk = port.read()) parser.push(chunk);
+    parser.finish();
+    tree.complete();
+  } finally {
+    tree.close();
+  }
+}
+
+const engine = parentPort;
+if (engine === null) throw new EngineError('internal', 'tree.worker runs as a worker only');
+engine.on('message', (ticket: JobTicket) => {
+  const port = new JobPort(ticket);
+  port.finish(() => work(ticket.task as TreeTask, port));
+});

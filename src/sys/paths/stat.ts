@@ -1,0 +1,28 @@
+import { constants, fstatSync } from 'node:fs';
+import { closeFd } from '../ffi/descriptor.ts';
+import { O_PATH, openInRoot, resolveInRoot, type Root } from './inroot.ts';
+
+/** What is at a path inside a root. */
+export interface PathStat {
+  /** Type and permission bits, as stat(2) has them. */
+  readonly mode: number;
+  readonly size: number;
+  readonly mtimeNs: bigint;
+  /** Of a link: the link-free path that it means, whose end may be missing; else empty. */
+  readonly linkTarget: string;
+}
+
+/**
+ * What is at `path`; a link at its end is looked at itself, unless a slash follows. @throws SystemError `ENOENT`,
+ * `ENOTDIR`, `ELOOP`.
+ */
+export function statInRoot(root: Root, path: string): PathStat {
+  const fd = openInRoot(root, path, O_PATH | constants.O_NOFOLLOW);
+  try {
+    const found = fstatSync(fd, { bigint: true });
+    const linkTarget = found.isSymbolicLink() ? resolveInRoot(root, path) : '';
+    return { mode: Number(found.mode), size: Number(found.size), mtimeNs: found.mtimeNs, linkTarget };
+  } finally {
+    closeFd(fd);
+  }
+}
