@@ -234,6 +234,7 @@ function fakeHost(): Pick<ContainerPorts, 'roots' | 'files' | 'host' | 'processe
     clock: systemClock,
     log: silentLogger,
     settings: {
+      storageDriver: 'erofs',
       dataRoot: '/fake/data',
       execRoot: '/fake/run',
       defaultRuntime: 'crun',

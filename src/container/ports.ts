@@ -58,6 +58,8 @@ export interface ContainerSettings {
   /** Data root and exec root of this engine. */
   readonly dataRoot: string;
   readonly execRoot: string;
+  /** How layers are kept: `erofs`, `dir`. */
+  readonly storageDriver: string;
   readonly defaultRuntime: string;
   /** Names that a container may choose its runtime by. */
   readonly runtimes: ReadonlySet<string>;

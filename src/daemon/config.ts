@@ -24,6 +24,7 @@ import {
 } from './settings/sections.ts';
 import type { SettingValues } from './settings/setting.ts';
 import { settings } from './settings/table.ts';
+import { type StorageSettings, storageSettings } from './settings/storage.ts';
 import { type TlsSettings, tlsSettings } from './settings/tls.ts';
 
 const defaultDataRoot = '/var/lib/gantry';
@@ -49,6 +50,7 @@ export interface EngineConfig {
   readonly runtimes: ReadonlyMap<string, RuntimeEntry>;
   readonly logDriver: string;
   readonly logOptions: Readonly<Record<string, string>>;
+  readonly storage: StorageSettings;
   readonly containers: ContainerDefaults;
   readonly network: NetworkDefaults;
   readonly registry: RegistrySettings;
@@ -174,6 +176,7 @@ function complete(values: SettingValues, dataRoot: string, program: ProgramName)
     runtimes: runtimeEntries(values),
     logDriver: textOf(values, 'log-driver') ?? 'json-file',
     logOptions: mapOf<string>(values, 'log-opt'),
+    storage: storageSettings(values),
     containers: containerDefaults(values),
     network: networkDefaults(values),
     registry: registrySettings(values),

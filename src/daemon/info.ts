@@ -6,6 +6,8 @@ import type { InfoView, VersionView } from '../spec/engine/system.ts';
 import { logDriverNames } from '../logs/settings/check.ts';
 import type { HostFacts } from '../runtime/oci/host.ts';
 import type { EngineConfig } from './config.ts';
+import type { StorageSupport } from '../store/support.ts';
+import { storageStatus } from './storage-info.ts';
 import { engineVersion } from './version.ts';
 
 /** What `/info` and `/version` tell, gathered from the services at each call. */
@@ -13,6 +15,7 @@ export interface SystemSources {
   readonly config: EngineConfig;
   readonly engineId: string;
   readonly facts: HostFacts;
+  readonly storage: StorageSupport;
   readonly runtimes: Readonly<Record<string, { path: string }>>;
   readonly defaultRuntime: string;
   readonly containerCounts: () => { total: number; running: number; paused: number; stopped: number };
@@ -73,8 +76,8 @@ async function infoOf(sources: SystemSources, loopDelay: () => Record<string, nu
     ContainersPaused: counts.paused,
     ContainersStopped: counts.stopped,
     Images: images,
-    Driver: 'erofs',
-    DriverStatus: [['Backing Filesystem', 'overlay over one EROFS file per layer']],
+    Driver: sources.storage.kind,
+    DriverStatus: storageStatus(sources.storage),
     Plugins: {
       Volume: ['local'],
       Network: ['bridge', 'host', 'null'],

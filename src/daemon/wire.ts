@@ -5,6 +5,7 @@ import type { ApiServices } from '../api/services.ts';
 import type { Clock } from '../base/clock.ts';
 import type { Logger } from '../base/log.ts';
 import type { Scope } from '../base/scope.ts';
+import type { ContainerSettings } from '../container/ports.ts';
 import { createContainerService } from '../container/service.ts';
 import { Journal } from '../events/journal.ts';
 import { type ImageService, openImages } from '../image/service.ts';
@@ -60,7 +61,7 @@ export async function wire(
   scope.defer(() => removeOwnCgroup(layout, names));
   const db = await scope.acquire(openStateDb(`${dataRoot}/state.db`, log), (open) => open.close());
   const journal = await scope.acquire(new Journal(db, clock), (open) => open.close());
-  const store = await scope.acquire(openStore({ dataRoot, log }), (open) => open.close());
+  const store = await scope.acquire(openStore({ dataRoot, wishes: config.storage, log }), (open) => open.close());
   const nameOf = (id: ContainerId): string | undefined => containers.names(id);
   const networks = await scope.acquire(
     openNetworks(networkConfig(config), { journal, clock, log, containerName: nameOf }),
@@ -83,6 +84,7 @@ export async function wire(
   logs.check({ driver: config.logDriver, options: config.logOptions });
   const files = await scope.acquire(openContainerFiles(), (open) => open.close());
   const launcher = await openLauncher({ stateDirectory: `${execRoot}/monitors`, host: facts, log });
+  const chosen = { defaultRuntime, runtimes: new Set(Object.keys(runtimes)), storageDriver: store.support.kind };
   const containers = createContainerService({
     journal,
     images,
@@ -99,13 +101,14 @@ export async function wire(
     processes: hostProcesses,
     clock,
     log,
-    settings: await containerSettings(config, facts, { defaultRuntime, runtimes: new Set(Object.keys(runtimes)) }),
+    settings: await containerSettings(config, facts, chosen),
   });
   scope.defer(() => containers.close());
   const system = createSystem({
     config,
     engineId: engine.id,
     facts,
+    storage: store.support,
     runtimes,
     defaultRuntime,
     containerCounts: () => containers.counts(),
@@ -168,8 +171,8 @@ async function findRuntimes(config: EngineConfig) {
 async function containerSettings(
   config: EngineConfig,
   facts: HostFacts,
-  runtimes: { readonly defaultRuntime: string; readonly runtimes: ReadonlySet<string> },
-) {
+  chosen: Pick<ContainerSettings, 'defaultRuntime' | 'runtimes' | 'storageDriver'>,
+): Promise<ContainerSettings> {
   const list = (path: string): Promise<string | undefined> =>
     readFile(path, 'utf8').then(
       (text) => text.trim(),
@@ -182,7 +185,7 @@ async function containerSettings(
   return {
     dataRoot: config.dataRoot,
     execRoot: config.execRoot,
-    ...runtimes,
+    ...chosen,
     defaultLog: { driver: config.logDriver, options: config.logOptions },
     cgroup: facts.cgroup,
     cpus: cpus().length,

@@ -50,6 +50,7 @@ export async function openTestImages(context: TestContext, registry?: RegistryCl
   const blobs = await openBlobStore(root);
   const layers = await openLayers({
     kind: 'erofs',
+    erofs: 'file-direct',
     directory: join(root, 'layers'),
     mountDirectory: join(root, 'mounts'),
     log: silentLogger,

@@ -14,6 +14,8 @@ export interface ImageContent {
   readBlob(digest: Digest, limit: number): Promise<Uint8Array>;
   /** Bytes on disk of an unpacked layer; 0 when it is not there. */
   layerSize(diffId: DiffId): number;
+  /** How layers are kept: `erofs`, `dir`. */
+  readonly storageDriver: string;
   hasLayer(diffId: DiffId): boolean;
   /** Begins an operation that adds content. */
   begin(): ContentOperation;
@@ -56,6 +58,7 @@ export function createImageContent(store: ContentStore, live: () => LiveContent,
   return {
     readBlob: (digest, limit) => store.blobs.readVerified(digest, limit),
     hasLayer: (diffId) => store.layers.info(diffId) !== undefined,
+    storageDriver: store.layers.kind,
     layerSize: (diffId) => store.layers.info(diffId)?.storedSize ?? 0,
     begin: () => new StoreOperation(store, turns),
     async collect() {

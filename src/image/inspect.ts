@@ -30,7 +30,7 @@ export async function inspectImage(
     Os: config.os,
     ...(config['os.version'] === undefined ? {} : { OsVersion: config['os.version'] }),
     Size: imageSize(context, image),
-    GraphDriver: { Name: 'erofs', Data: null },
+    GraphDriver: { Name: context.content.storageDriver, Data: null },
     RootFS: { Type: 'layers', Layers: [...config.rootfs.diff_ids] },
     Metadata: { LastTagTime: lastTag === undefined ? zeroTime : formatTime(lastTag) },
     Descriptor: image.target,

@@ -14,6 +14,8 @@ export interface ContentStore {
     put(bytes: Uint8Array, expected?: Digest): Promise<StoredBlob>;
   };
   readonly layers: {
+    /** `erofs`, `dir`. */
+    readonly kind: string;
     ingest(source: string | GrowingFile, options?: UnpackOptions): Promise<{ readonly diffId: DiffId }>;
     info(diffId: DiffId): { readonly storedSize: number } | undefined;
   };

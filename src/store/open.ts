@@ -8,12 +8,15 @@ import { collectGarbage, type GarbageReport, type Outlived } from './gc.ts';
 import type { LayerBackend } from './layers/backend.ts';
 import { openLayers } from './layers/open.ts';
 import { type Lease, LeaseBook } from './leases.ts';
+import { probeStorage, type StorageSupport, type StorageWishes } from './support.ts';
 import { openSnapshots, type OwnedSnapshots } from './snapshots/snapshots.ts';
 
 export interface StoreOptions {
   /** Absolute and free of links, and in a shared mount of its own
    * (`ensureSharedMount`), so that what is unmounted here goes away in copies of the host's mounts too. Made when it is absent; it gets the mode 0710, what is in it 0700. */
   readonly dataRoot: string;
+  /** What the operator wants to be otherwise than the host suggests. */
+  readonly wishes?: StorageWishes;
   readonly log: Logger;
 }
 
@@ -25,6 +28,8 @@ export interface LiveContent {
 
 /** Images and the file systems of containers, as they lie on this host's disk. */
 export interface Store {
+  /** How layers are kept and stacked on this host. */
+  readonly support: StorageSupport;
   readonly blobs: BlobStore;
   readonly layers: LayerBackend;
   /** `snapshots.restore` must be called once, after the containers are known and before anything else is done. */
@@ -46,19 +51,21 @@ export interface Store {
  * Opens the store below the data root:
  *
  *     blobs/sha256/<hex>      content as pulled             ingest/        downloads and uploads under way
- *     layers/<hex>.erofs      one file a layer              snapshots/<id> writable layers of containers
+ *     layers/<hex>.erofs, layers/<hex>/   layers            snapshots/<id> writable layers of containers
  *     mounts/layers/<hex>     mounted layers                mounts/roots/<id>   mounted roots of containers
  *
  * Temporary files are swept, mounts of an earlier engine adopted. @throws EngineError, SystemError.
  */
-export async function openStore({ dataRoot, log }: StoreOptions): Promise<Store> {
+export async function openStore({ dataRoot, wishes = {}, log }: StoreOptions): Promise<Store> {
   await mkdir(dataRoot, { recursive: true, mode: 0o710 });
   await chmod(dataRoot, 0o710);
   const mounts = join(dataRoot, 'mounts');
   await ensureDirectory(mounts);
+  const support = await probeStorage(join(mounts, 'probe'), wishes);
   const blobs = await openBlobStore(dataRoot);
   const layers = await openLayers({
-    kind: 'erofs',
+    kind: support.kind,
+    erofs: support.erofs,
     directory: join(dataRoot, 'layers'),
     mountDirectory: join(mounts, 'layers'),
     log,
@@ -70,6 +77,7 @@ export async function openStore({ dataRoot, log }: StoreOptions): Promise<Store>
     mountDirectory: join(mounts, 'roots'),
     emptyDirectory: join(mounts, 'empty'),
     layers,
+    overlay: support.overlay,
     onRemoved: (gone) => {
       if (gone.some((layer) => outlived.has(layer) && !snapshots.layersInUse().has(layer))) tellGarbage();
     },
@@ -78,6 +86,7 @@ export async function openStore({ dataRoot, log }: StoreOptions): Promise<Store>
   const leases = new LeaseBook();
   let collecting: Promise<unknown> = Promise.resolve();
   return {
+    support,
     blobs,
     layers,
     snapshots,

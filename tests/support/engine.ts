@@ -49,11 +49,11 @@ export class TestEngine implements AsyncDisposable {
     return pid;
   }
 
-  /** Starts the engine; resolves when it answers `/_ping`. */
-  async start(): Promise<void> {
+  /** Starts the engine, with other flags than before if given; resolves when it answers `/_ping`. */
+  async start(more: readonly string[] = this.#options.flags ?? []): Promise<void> {
     const { paths } = this;
     const program = this.#options.program ?? testedEngine();
-    const flags = [...engineFlags(paths), ...(this.#options.flags ?? [])];
+    const flags = [...engineFlags(paths), ...variantFlags(), ...more];
     const [command, ...args] = this.namespaces.enter([...program, ...flags]);
     const log = await open(paths.log, 'a');
     const child = spawn(command, args, {
@@ -220,6 +220,22 @@ function enginePaths(folder: string): EnginePaths {
     clientConfig: join(folder, 'client'),
     cgroupParent: `/gantry-test-${instance}`,
   };
+}
+
+/** How layers are kept, by the word in GANTRY_TEST_STORAGE; without it the engine chooses. */
+const storageFlags: Readonly<Record<string, readonly string[]>> = {
+  dir: ['--storage-driver=dir'],
+  loop: ['--storage-driver=erofs', '--storage-opt=erofs.mount=loop', '--storage-opt=overlay.mount=links'],
+};
+
+/** What the whole suite can be run with besides the engine's own choice: `GANTRY_TEST_STORAGE`, `GANTRY_TEST_RUNTIME`. */
+function variantFlags(): readonly string[] {
+  const { GANTRY_TEST_STORAGE: storage, GANTRY_TEST_RUNTIME: runtime } = process.env;
+  if (isOracle()) return [];
+  const flags = storage === undefined ? [] : storageFlags[storage];
+  if (flags === undefined)
+    throw new Error(`GANTRY_TEST_STORAGE=${storage}: expected ${Object.keys(storageFlags).join(', ')}`);
+  return runtime === undefined ? flags : [...flags, `--default-runtime=${runtime}`];
 }
 
 const engineFlags = (paths: EnginePaths): readonly string[] => [

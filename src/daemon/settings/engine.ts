@@ -11,6 +11,7 @@ import {
   whenOff,
   whenOn,
 } from './setting.ts';
+import { storageDriverNote } from './storage.ts';
 
 const noContainerd = always('there is no containerd in this engine: nothing is connected to');
 const noSwarm = always('this engine has no swarm mode');
@@ -57,10 +58,11 @@ export const engineSettings: readonly Setting[] = [
   }),
   toggle('cri-containerd', 'Serve CRI by containerd', { refuse: whenOn('there is no containerd in this engine') }),
   toggle('rootless', 'Run without root', { refuse: whenOn('this engine needs root') }),
-  list('storage-opt', 'Options of the storage driver', {
-    key: 'storage-opts',
-    note: always('the storage of this engine has no options'),
+  text('storage-driver', 'How layers are kept: erofs or dir; the best that the host can do if left out', {
+    short: 's',
+    note: storageDriverNote,
   }),
+  list('storage-opt', 'Option of the storage driver: NAME=VALUE', { key: 'storage-opts' }),
   toggle('selinux-enabled', 'Label containers for SELinux', {
     note: whenOn('SELinux labels are not given to containers here'),
   }),

@@ -13,6 +13,7 @@ const openAt = (directory: string) =>
     directory: join(directory, 'layers'),
     mountDirectory: join(directory, 'mnt'),
     kind: 'dir',
+    erofs: undefined,
     log: silentLogger,
   });
 const skip = process.getuid?.() === 0 ? false : 'owners and devices need root';

@@ -1,21 +1,41 @@
 import assert from 'node:assert/strict';
-import { mkdtemp, open, readdir, rm, writeFile } from 'node:fs/promises';
+import { mkdtemp, open, readdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import test from 'node:test';
+import test, { after } from 'node:test';
+import { setTimeout } from 'node:timers/promises';
+import type { ErofsMethod } from '../../sys/mount/mount.ts';
 import { silentLogger } from '../../base/log.ts';
 import { testArchive, testLayerBackend } from './contract.ts';
 import { openLayers } from './open.ts';
 
-const openAt = (directory: string) =>
+const openBy = (method: ErofsMethod) => (directory: string) =>
   openLayers({
     directory: join(directory, 'layers'),
     mountDirectory: join(directory, 'mnt'),
     kind: 'erofs',
+    erofs: method,
     log: silentLogger,
   });
 
-testLayerBackend('erofs', openAt, process.getuid?.() === 0 ? false : 'mounting needs root');
+const skip = process.getuid?.() === 0 ? false : 'mounting needs root';
+const openAt = openBy('file-direct');
+
+for (const method of ['file-direct', 'file', 'loop'] as const) {
+  testLayerBackend(`erofs (${method})`, openBy(method), skip);
+}
+
+after(async () => {
+  const left = async (): Promise<string[]> => {
+    const devices = (await readdir('/sys/block').catch(() => [])).filter((name) => name.startsWith('loop'));
+    const files = devices.map((name) => readFile(`/sys/block/${name}/loop/backing_file`, 'utf8').catch(() => ''));
+    return (await Promise.all(files)).filter((file) => file.includes('layers-erofs (loop)'));
+  };
+  // The kernel frees a device a moment after its mount.
+  for (const end = Date.now() + 5000; (await left()).length > 0; await setTimeout(20)) {
+    if (Date.now() > end) assert.deepEqual(await left(), [], 'loop devices are left');
+  }
+});
 
 test('a damaged layer file is found by verify, and set aside at the next start', async (t) => {
   const directory = await mkdtemp(join(tmpdir(), 'layers-damage-'));

@@ -5,7 +5,7 @@ import { blockSize, imageSize } from '../../archive/erofs/superblock.ts';
 import { EngineError } from '../../base/errors.ts';
 import { type DiffId, hexOf, isHex64 } from '../../base/ids.ts';
 import type { Logger } from '../../base/log.ts';
-import { mountErofs } from '../../sys/mount/mount.ts';
+import { type ErofsMethod, mountErofs } from '../../sys/mount/mount.ts';
 import type { LayerForm } from './_form.ts';
 import { decodeLayerHeader } from './_header.ts';
 import { LayerMounts } from './_mounts.ts';
@@ -15,10 +15,10 @@ const suffix = '.erofs';
 
 /**
  * Layers as EROFS images, one file each (`<hex of the diff ID>.erofs`), written straight from the archive: no file of an
- * image is ever made on the host's file system, and deleting a layer is an unlink. `mountDirectory` is where they are
- * mounted.
+ * image is ever made on the host's file system, and deleting a layer is an unlink. They are mounted by
+ * `method` below `mountDirectory`.
  */
-export function erofsForm(mountDirectory: string, log: Logger): LayerForm {
+export function erofsForm(mountDirectory: string, method: ErofsMethod, log: Logger): LayerForm {
   return {
     kind: 'erofs',
     nameOf: (diffId) => hexOf(diffId) + suffix,
@@ -30,7 +30,7 @@ export function erofsForm(mountDirectory: string, log: Logger): LayerForm {
     inspect: () => Promise.resolve(undefined),
     compare: async (fresh, stored) =>
       (await hashFile(fresh)) === (await hashFile(stored)) ? undefined : 'its content differs from its archive',
-    roots: new LayerMounts(mountDirectory, (path, target) => mountErofs(path, target), log),
+    roots: new LayerMounts(mountDirectory, (path, target) => mountErofs(path, target, method), log),
   };
 }
 

@@ -5,6 +5,7 @@ import { conflict, EngineError, messageOf, notFound } from '../../base/errors.ts
 import type { DiffId } from '../../base/ids.ts';
 import type { Logger } from '../../base/log.ts';
 import { ensureDirectory, syncDirectory } from '../../sys/file/durable.ts';
+import type { ErofsMethod } from '../../sys/mount/mount.ts';
 import type { GrowingFile } from '../blobs/growing.ts';
 import type { LayerForm } from './_form.ts';
 import { IngestPool } from './_ingest_pool.ts';
@@ -23,8 +24,8 @@ export interface LayersOptions {
   readonly mountDirectory: string;
   /** What new layers are made as. */
   readonly kind: LayerForm['kind'];
-  /** Whether this host can mount EROFS images: where not, those that are there are passed over. */
-  readonly erofs?: boolean;
+  /** How EROFS images are mounted; where they cannot be, those that are there are passed over. */
+  readonly erofs: ErofsMethod | undefined;
   readonly log: Logger;
 }
 
@@ -34,19 +35,19 @@ export interface LayersOptions {
  * kind that it began with.
  */
 export async function openLayers(options: LayersOptions): Promise<LayerBackend> {
-  const { directory, mountDirectory, kind, log } = options;
+  const { directory, mountDirectory, kind, erofs, log } = options;
   await ensureDirectory(directory);
   await ensureDirectory(mountDirectory);
-  const erofs = erofsForm(mountDirectory, log);
-  const dir = dirForm();
-  const forms = options.erofs === false ? [dir] : [erofs, dir];
+  const forms = [...(erofs === undefined ? [] : [erofsForm(mountDirectory, erofs, log)]), dirForm()];
+  const form = forms.find((candidate) => candidate.kind === kind);
+  if (form === undefined) throw new EngineError('unavailable', 'EROFS images cannot be mounted on this host');
   const scratch = new Scratch(directory, log);
   const present = await loadLayers(directory, forms, scratch, log);
   for (const form of forms) {
     const known = [...present].filter(([, stored]) => stored.form === form).map(([diffId]) => diffId);
     await form.roots.adopt(new Set(known));
   }
-  return new Layers({ directory, form: kind === 'dir' ? dir : erofs, forms, present, scratch });
+  return new Layers({ directory, form, forms, present, scratch });
 }
 
 interface Stored {

@@ -1,7 +1,7 @@
 import { rmdir } from 'node:fs/promises';
 import type { DiffId } from '../../base/ids.ts';
 import { Scope } from '../../base/scope.ts';
-import { type MountOption, mountOverlay } from '../../sys/mount/mount.ts';
+import { type MountOption, mountOverlay, type OverlayMethod } from '../../sys/mount/mount.ts';
 import type { LayerBackend, MountedLayer } from '../layers/backend.ts';
 import { findUnguarded } from './_guard.ts';
 
@@ -22,12 +22,22 @@ const rememberedStacks = 256;
 export class LayerStacks {
   readonly #layers: LayerBackend;
   readonly #emptyDirectory: string;
+  readonly #method: OverlayMethod;
   /** By the ids of a stack's layers and the wanted names: the names that are no directories in it. */
   readonly #unguarded = new Map<string, ReadonlySet<string>>();
 
-  constructor(layers: LayerBackend, emptyDirectory: string) {
+  constructor({
+    layers,
+    emptyDirectory,
+    overlay,
+  }: {
+    readonly layers: LayerBackend;
+    readonly emptyDirectory: string;
+    readonly overlay: OverlayMethod;
+  }) {
     this.#layers = layers;
     this.#emptyDirectory = emptyDirectory;
+    this.#method = overlay;
   }
 
   /** Mounts `layers` (lowest first) below `at.upper` at `at.target`; gives the layers that the mount holds. */
@@ -42,6 +52,7 @@ export class LayerStacks {
     scope.defer(() => rmdir(at.target).catch(() => undefined));
     const unguarded = await this.#unguardedIn(layers, lower, guard);
     await mountOverlay({
+      method: this.#method,
       lower,
       upper: at.upper,
       work: at.work,

@@ -5,6 +5,7 @@ import { EngineError, messageOf, notFound } from '../../base/errors.ts';
 import type { ContainerId, DiffId } from '../../base/ids.ts';
 import type { Logger } from '../../base/log.ts';
 import type { Snapshots, SnapshotUse } from '../../spec/contract/storage.ts';
+import type { OverlayMethod } from '../../sys/mount/mount.ts';
 import { ensureDirectory, removeTree } from '../../sys/file/durable.ts';
 import { removeTrees } from '../../sys/file/place.ts';
 import type { LayerBackend } from '../layers/backend.ts';
@@ -22,6 +23,7 @@ export interface SnapshotOptions {
   /** An empty directory: the lower layer of images without any. */
   readonly emptyDirectory: string;
   readonly layers: LayerBackend;
+  readonly overlay: OverlayMethod;
   /** Called with the layers of a snapshot that is gone. */
   readonly onRemoved?: (layers: readonly DiffId[]) => void;
   readonly log: Logger;
@@ -48,7 +50,7 @@ class OverlaySnapshots implements OwnedSnapshots {
 
   constructor(options: SnapshotOptions) {
     this.#options = options;
-    this.#stacks = new LayerStacks(options.layers, options.emptyDirectory);
+    this.#stacks = new LayerStacks(options);
   }
 
   layersInUse(): ReadonlySet<DiffId> {

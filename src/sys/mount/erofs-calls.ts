@@ -17,30 +17,23 @@ const LO_FLAGS_DIRECT_IO = 16;
 const LOOP_CONFIG_BYTES = 304;
 const LO_FLAGS_OFFSET = 60;
 
-let fileBacked: boolean | undefined;
+/**
+ * How an image comes to be mounted. From its file (Linux 6.12), past the page cache of the file where the kernel can do
+ * that (6.15): otherwise what is read is cached twice. Or through a loop device, with direct I/O for the same reason.
+ */
+export type ErofsMethod = 'file-direct' | 'file' | 'loop';
 
-/** Mounts the EROFS image in `file` read-only. `directIo` keeps its bytes out of the page cache a second time. */
-export function mountErofsSync(file: string, target: string, directIo: boolean): void {
-  if (fileBacked !== false) {
-    try {
-      const options: MountOption[] = [['source', file], 'ro', ...(directIo ? ['directio'] : [])];
-      mountNew('erofs', options, target, { readOnly: true });
-      fileBacked = true;
-      return;
-    } catch (error) {
-      const code = systemCode(error);
-      // ENOTBLK: this kernel wants a block device. EINVAL: it has files, or not, but no `directio`.
-      if (fileBacked === true || (code !== 'ENOTBLK' && code !== 'EINVAL')) throw error;
-    }
-  }
-  mountByLoop(file, target, directIo);
-  fileBacked = false;
+/** Mounts the EROFS image in `file` read-only. @throws SystemError: `ENOTBLK` or `EINVAL` when the kernel cannot do it so. */
+export function mountErofsSync(file: string, target: string, method: ErofsMethod): void {
+  if (method === 'loop') return mountByLoop(file, target);
+  const options: MountOption[] = [['source', file], 'ro', ...(method === 'file-direct' ? ['directio'] : [])];
+  mountNew('erofs', options, target, { readOnly: true });
 }
 
-export function mountByLoop(file: string, target: string, directIo: boolean): void {
+function mountByLoop(file: string, target: string): void {
   const backing = openFd(file, constants.O_RDONLY);
   try {
-    const { device, path } = configureLoop(backing, directIo);
+    const { device, path } = configureLoop(backing);
     try {
       mountNew('erofs', [['source', path], 'ro'], target, { readOnly: true });
     } finally {
@@ -65,7 +58,7 @@ function openLoopControl(): number {
   }
 }
 
-function configureLoop(backing: number, directIo: boolean): { device: number; path: string } {
+function configureLoop(backing: number): { device: number; path: string } {
   const control = openLoopControl();
   try {
     // Another process may take the free device between the two calls.
@@ -75,8 +68,8 @@ function configureLoop(backing: number, directIo: boolean): { device: number; pa
       try {
         const config = Buffer.alloc(LOOP_CONFIG_BYTES);
         config.writeUInt32LE(backing, 0);
-        config.writeUInt32LE(directIo ? 4096 : 0, 4);
-        const flags = LO_FLAGS_READ_ONLY | LO_FLAGS_AUTOCLEAR | (directIo ? LO_FLAGS_DIRECT_IO : 0);
+        config.writeUInt32LE(4096, 4);
+        const flags = LO_FLAGS_READ_ONLY | LO_FLAGS_AUTOCLEAR | LO_FLAGS_DIRECT_IO;
         config.writeUInt32LE(flags, LO_FLAGS_OFFSET);
         check(libc.ioctl(device, LOOP_CONFIGURE, config), 'LOOP_CONFIGURE', path);
         return { device, path };

@@ -1,10 +1,9 @@
 import assert from 'node:assert/strict';
-import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, test } from 'node:test';
 import { bindMount, mountOverlay, mountTmpfs, remount, unmount } from './mount.ts';
-import { mountByLinks } from './overlay-calls.ts';
 import { isMounted, parseMountTable, readMountTable } from './table.ts';
 
 const skip = process.getuid?.() === 0 ? false : 'mounting needs root';
@@ -34,39 +33,33 @@ test('mount table lines are parsed, escapes and optional fields included', () =>
   assert.deepEqual(parseMountTable('1 0 0:1 / / rw - tmpfs t rw')[0]?.propagation, []);
 });
 
-test('an overlay of many layers is mounted, written and unmounted', { skip }, async () => {
-  const lower: string[] = [];
-  for (let layer = 0; layer < 150; layer++) {
-    lower.unshift(directory(`a-layer-with-a-name-of-some-length/${layer}`));
-    writeFileSync(join(lower[0] ?? '', 'top'), String(layer));
+for (const method of ['append', 'links'] as const) {
+  for (const count of [1, 60, 127]) {
+    test(`an overlay of ${count} layers is mounted, written and unmounted (${method})`, { skip }, async () => {
+      const at = (name: string): string => directory(`${method}-${count}/${name}`);
+      const lower: string[] = [];
+      for (let layer = 0; layer < count; layer++) {
+        lower.unshift(at(`a-layer-with-a-long-name,and:odd\\\\characters/${layer}`));
+        writeFileSync(join(lower[0] ?? '', 'top'), String(layer));
+        writeFileSync(join(lower[0] ?? '', `of-${layer}`), '');
+      }
+      const target = at('merged');
+      const options = [['index', 'off']] as const;
+      await mountOverlay({ method, lower, upper: at('u:1'), work: at('w,1'), target, options });
+      try {
+        assert.equal(readFileSync(join(target, 'top'), 'utf8'), String(count - 1));
+        assert.equal(readdirSync(target).length, count + 1);
+        writeFileSync(join(target, 'of-0'), 'x');
+        assert.equal(readFileSync(join(at('u:1'), 'of-0'), 'utf8'), 'x');
+        assert.equal(await isMounted(target), true);
+      } finally {
+        assert.equal(await unmount(target), true);
+      }
+      assert.equal(await unmount(target), false);
+      assert.equal(await isMounted(target), false);
+    });
   }
-  const target = directory('merged');
-  await mountOverlay({ lower, upper: directory('upper'), work: directory('work'), target });
-  try {
-    assert.equal(readFileSync(join(target, 'top'), 'utf8'), '149');
-    writeFileSync(join(target, 'new'), 'x');
-    assert.equal(readFileSync(join(base, 'upper/new'), 'utf8'), 'x');
-    assert.equal(await isMounted(target), true);
-  } finally {
-    assert.equal(await unmount(target), true);
-  }
-  assert.equal(await unmount(target), false);
-  assert.equal(await isMounted(target), false);
-});
-
-test('an older kernel gets its layers as short relative links', { skip }, async () => {
-  const lower: string[] = [];
-  for (let layer = 0; layer < 150; layer++) lower.push(directory(`another-layer,with:odd-characters/${layer}`));
-  writeFileSync(join(lower[149] ?? '', 'lowest'), '');
-  const target = directory('linked');
-  mountByLinks({ lower, upper: directory('u:1'), work: directory('w,1'), target, options: [['index', 'off']] });
-  try {
-    writeFileSync(join(target, 'lowest'), 'x');
-    assert.equal(readFileSync(join(base, 'u:1/lowest'), 'utf8'), 'x');
-  } finally {
-    assert.equal(await unmount(target), true);
-  }
-});
+}
 
 test('bind, tmpfs and remount carry their attributes', { skip }, async () => {
   const tmpfs = directory('tmpfs');
@@ -94,7 +87,13 @@ test('bind, tmpfs and remount carry their attributes', { skip }, async () => {
 
 test('a refused mount tells why', { skip }, async () => {
   const lower = [join(base, 'missing')];
-  const request = { lower, upper: directory('u2'), work: directory('w2'), target: directory('m2') };
+  const request = {
+    method: 'append' as const,
+    lower,
+    upper: directory('u2'),
+    work: directory('w2'),
+    target: directory('m2'),
+  };
   await assert.rejects(mountOverlay(request), { name: 'SystemError', code: 'ENOENT' });
   await assert.rejects(mountTmpfs(join(base, 'nowhere')), { code: 'ENOENT' });
 });

@@ -1,16 +1,18 @@
 /** Mounting, as the rooms use it: every call runs in the syscall worker, and fails with a SystemError. */
 import { callBlocking } from '../blocking/blocking.ts';
 import type { MountAttributes, MountOption, Propagation } from './calls.ts';
+import type { ErofsMethod } from './erofs-calls.ts';
 import type { OverlayRequest } from './overlay-calls.ts';
 
 import { mountOf } from './table.ts';
 
 export type { MountAttributes, MountOption } from './calls.ts';
-export type { OverlayRequest } from './overlay-calls.ts';
+export type { ErofsMethod } from './erofs-calls.ts';
+export type { OverlayMethod, OverlayRequest } from './overlay-calls.ts';
 
-/** Mounts the EROFS image in `file` read-only; `directIo` (default) keeps it from being cached twice. */
-export const mountErofs = (file: string, target: string, options: { directIo?: boolean } = {}): Promise<void> =>
-  callBlocking('mountErofs', file, target, options.directIo ?? true);
+/** Mounts the EROFS image in `file` read-only. */
+export const mountErofs = (file: string, target: string, method: ErofsMethod): Promise<void> =>
+  callBlocking('mountErofs', file, target, method);
 
 /** Mounts an overlay over `lower` (topmost first). */
 export const mountOverlay = (request: OverlayRequest): Promise<void> => callBlocking('mountOverlay', request);

@@ -1,6 +1,6 @@
 /** Overlay mounts for the syscall worker: layers one by one where the kernel can, short relative links elsewhere. */
 import { mkdirSync, mkdtempSync, rmSync, symlinkSync } from 'node:fs';
-import { check, systemCode } from '../ffi/errors.ts';
+import { check } from '../ffi/errors.ts';
 import { openLibrary } from '../ffi/library.ts';
 import { type MountOption, mountClassic, mountNew } from './calls.ts';
 import { makeRealDirectories, type WantedDirectory } from './real-directories.ts';
@@ -11,7 +11,14 @@ const libc = openLibrary(null, {
 });
 const CLONE_FS = 0x200;
 
+/**
+ * How the kernel is told the layers: one by one (`lowerdir+`, Linux 6.7), or all in one option of mount(2), as short
+ * relative links.
+ */
+export type OverlayMethod = 'append' | 'links';
+
 export interface OverlayRequest {
+  readonly method: OverlayMethod;
   /** Read-only layers, the topmost first. Absolute paths. */
   readonly lower: readonly string[];
   /** The writable directory and the empty work directory beside it, on one file system; both or none. */
@@ -26,9 +33,7 @@ export interface OverlayRequest {
   readonly options?: readonly MountOption[];
 }
 
-let appendsLayers: boolean | undefined;
-
-/** Mounts an overlay. Any number of layers up to the kernel's 500. */
+/** Mounts an overlay. Any number of layers up to the kernel's 500. @throws SystemError: `EINVAL` for `append` before Linux 6.7. */
 export function mountOverlaySync(request: OverlayRequest): void {
   if (request.upper !== undefined) makeRealDirectories(request.upper, request.realDirectories ?? []);
   if (request.work !== undefined && request.options?.includes('volatile') === true) {
@@ -36,18 +41,8 @@ export function mountOverlaySync(request: OverlayRequest): void {
     rmSync(`${request.work}/work/incompat`, { recursive: true, force: true });
   }
   if (request.makeTarget === true) mkdirSync(request.target, { recursive: true, mode: 0o700 });
-  if (appendsLayers !== false) {
-    try {
-      mountAppending(request);
-      appendsLayers = true;
-      return;
-    } catch (error) {
-      // `lowerdir+` came with Linux 6.7. Once it worked, a refusal of the kernel is a real one.
-      if (appendsLayers === true || systemCode(error) !== 'EINVAL') throw error;
-    }
-  }
-  mountByLinks(request);
-  appendsLayers = false;
+  if (request.method === 'append') mountAppending(request);
+  else mountByLinks(request);
 }
 
 function mountAppending(request: OverlayRequest): void {
@@ -64,7 +59,7 @@ let ownDirectory = false;
  * mount(2) takes one page of options: too little for many absolute paths. So the layers are named by links `0`, `1`, ...
  * in a directory that this thread (and only this thread) makes its working directory meanwhile.
  */
-export function mountByLinks(request: OverlayRequest): void {
+function mountByLinks(request: OverlayRequest): void {
   if (!ownDirectory) check(libc.unshare(CLONE_FS), 'unshare');
   ownDirectory = true;
   const directory = mkdtempSync('/tmp/.overlay-');

@@ -1,0 +1,23 @@
+import type { StorageSupport } from '../store/support.ts';
+
+const erofsWords = {
+  'file-direct': 'EROFS images, mounted from their files with direct I/O',
+  file: 'EROFS images, mounted from their files',
+  loop: 'EROFS images, mounted through loop devices',
+} as const;
+
+/**
+ * `DriverStatus` of `/info`: Docker's rows of its overlay driver, as far as they hold here, and how layers are kept. The
+ * rows say what was tried at the start of the engine; without types of entries it would not have started.
+ */
+export function storageStatus({ kind, erofs, overlay, backingFileSystem }: StorageSupport): [string, string][] {
+  return [
+    ['Backing Filesystem', backingFileSystem],
+    ['Supports d_type', 'true'],
+    ['Using metacopy', 'false'],
+    ['Native Overlay Diff', 'true'],
+    ['userxattr', 'false'],
+    ['Layers', kind === 'erofs' && erofs !== undefined ? erofsWords[erofs] : 'directories'],
+    ['Overlay Mounts', overlay === 'append' ? 'fsconfig(2), layer by layer' : 'mount(2), by relative links'],
+  ];
+}
