@@ -12,7 +12,7 @@ import { type ImageService, openImages } from '../image/service.ts';
 import { openContainerLogs } from '../logs/open.ts';
 import type { NetworkConfig } from '../network/config.ts';
 import { openNetworks } from '../network/open.ts';
-import { createRegistryClient } from '../registry/client/client.ts';
+import { createRegistryClient, type RegistryClient } from '../registry/client/client.ts';
 import { openLauncher } from '../runtime/launcher/launcher.ts';
 import { Runtimes } from '../runtime/launcher/runtimes.ts';
 import { checkHostConfig } from '../runtime/oci/check.ts';
@@ -68,10 +68,7 @@ export async function wire(
     (open) => open.shutdown(),
   );
   const volumes = await openVolumes({ directory: `${dataRoot}/volumes`, journal, clock, log });
-  const registry = createRegistryClient({
-    insecureRegistries: config.registry.insecure,
-    userAgent: `gantry/${engineVersion}`,
-  });
+  const registry = registryClient(config);
   const images = await openImages({
     journal,
     store,
@@ -128,6 +125,9 @@ export async function wire(
   };
   return { services, recover: () => recoverAll(containers, images, system) };
 }
+
+const registryClient = ({ registry }: EngineConfig): RegistryClient =>
+  createRegistryClient({ insecureRegistries: registry.insecure, userAgent: `gantry/${engineVersion}` });
 
 const networkConfig = ({ names, execRoot }: EngineConfig): NetworkConfig => ({
   bridgeName: names.bridge,
