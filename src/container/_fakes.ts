@@ -108,6 +108,8 @@ function fakeStorage({
       idOf: (name) => (name === 'busybox' ? (`sha256:${'1'.repeat(64)}` as Digest) : undefined),
       retain: () => undefined,
       release: () => undefined,
+      configure: (config) => config,
+      commit: async () => Promise.reject(new Error('no commits here')),
     },
     snapshots: {
       prepare: async (id) => void prepared.add(id),

@@ -7,6 +7,7 @@ import { objectOf, optionalStrings, requiredString } from '../spec/oci/json.ts';
 import { parseManifestDocument } from '../spec/oci/manifest.ts';
 import { parseReference, type Reference, withDefaultTag } from '../spec/reference/reference.ts';
 import { type ArchiveBlob, followLinks, type ImageArchive } from './archive.ts';
+import { describeBytes } from './document.ts';
 
 /** An image that an archive offers: its root document, and the names it is to have. */
 export interface OfferedImage {
@@ -104,7 +105,7 @@ function imagesOfDockerArchive(archive: ImageArchive, bytes: Uint8Array): Archiv
   for (const entry of parseDockerManifest(bytes)) {
     const config = documentAt(archive, entry.config);
     const manifest = makeManifest(archive, entry, config, madeDocuments);
-    const target = describe(mediaTypes.dockerManifest, manifest);
+    const target = describeBytes(mediaTypes.dockerManifest, manifest);
     madeDocuments.set(target.digest, manifest);
     madeDocuments.set(digestOfHex(hash('sha256', config, 'hex')), config);
     const image = images.get(target.digest) ?? { target, references: [] };
@@ -113,12 +114,6 @@ function imagesOfDockerArchive(archive: ImageArchive, bytes: Uint8Array): Archiv
   }
   return { images: [...images.values()], madeDocuments };
 }
-
-const describe = (mediaType: string, bytes: Uint8Array): Descriptor => ({
-  mediaType,
-  digest: digestOfHex(hash('sha256', bytes, 'hex')),
-  size: bytes.length,
-});
 
 /**
  * A docker archive without an OCI index has no manifest: one is written for it, with the layers as they are. It has
@@ -141,7 +136,7 @@ function makeManifest(
     const plain = diffIds.some((diffId) => diffId === digest);
     return { mediaType: plain ? mediaTypes.dockerLayer : mediaTypes.dockerLayerGzip, size, digest };
   });
-  const { mediaType, size, digest } = describe(mediaTypes.dockerConfig, config);
+  const { mediaType, size, digest } = describeBytes(mediaTypes.dockerConfig, config);
   return encoder.encode(
     JSON.stringify({
       schemaVersion: 2,

@@ -1,8 +1,7 @@
-import { hash } from 'node:crypto';
 import { detectCompression, magicLength } from '../archive/compress/detect.ts';
 import { formatTime } from '../base/clock.ts';
 import { EngineError, invalid } from '../base/errors.ts';
-import { type Digest, digestOfHex } from '../base/ids.ts';
+import type { Digest } from '../base/ids.ts';
 import { type ByteStream, concatBytes } from '../base/stream.ts';
 import type { ProgressSink } from '../spec/engine/progress.ts';
 import { type Descriptor, mediaTypes, type Platform } from '../spec/oci/image.ts';
@@ -11,6 +10,7 @@ import { familiarReference } from '../spec/reference/reference.ts';
 import { applyChanges } from './changes.ts';
 import type { ContentOperation } from './content.ts';
 import type { ImageContext } from './context.ts';
+import { describeBytes, encodeDocument } from './document.ts';
 import { imageEvent } from './event.ts';
 import type { Transfers } from './fetch-layers.ts';
 import { storeImage } from './store-image.ts';
@@ -45,21 +45,21 @@ export async function importImage(context: ImageContext, transfers: Transfers, o
   try {
     const { layer, diffId } = await importLayer(content, transfers, options);
     const created = formatTime(context.clock.nowNs());
-    const config = encode({
+    const config = encodeDocument({
       created,
       ...platformFields(platform),
       config: runConfig,
       rootfs: { type: 'layers', diff_ids: [diffId] },
       history: [{ created, comment: options.message || 'Imported from -' }],
     });
-    const configDescriptor = describe(mediaTypes.ociConfig, config);
-    const manifest = encode({
+    const configDescriptor = describeBytes(mediaTypes.ociConfig, config);
+    const manifest = encodeDocument({
       schemaVersion: 2,
       mediaType: mediaTypes.ociManifest,
       config: configDescriptor,
       layers: [layer],
     });
-    const target = describe(mediaTypes.ociManifest, manifest);
+    const target = describeBytes(mediaTypes.ociManifest, manifest);
     await content.putBlob(config, configDescriptor.digest);
     await content.putBlob(manifest, target.digest);
     const { variant } = makeVariant(target, { schemaVersion: 2, config: configDescriptor, layers: [layer] }, config);
@@ -115,12 +115,4 @@ const platformFields = ({ os, architecture, variant }: Platform) => ({
   architecture,
   os,
   ...(variant === undefined ? {} : { variant }),
-});
-
-const encode = (value: unknown): Uint8Array => new TextEncoder().encode(JSON.stringify(value));
-
-const describe = (mediaType: string, bytes: Uint8Array): Descriptor => ({
-  mediaType,
-  digest: digestOfHex(hash('sha256', bytes, 'hex')),
-  size: bytes.length,
 });

@@ -18,6 +18,8 @@ import type { ProgressSink } from '../spec/engine/progress.ts';
 import type { Platform } from '../spec/oci/image.ts';
 import { hostPlatform } from '../spec/oci/platform.ts';
 import { ImageCatalog } from './catalog.ts';
+import { applyChanges } from './changes.ts';
+import { commitImage } from './commit.ts';
 import { createImageContent } from './content.ts';
 import { createConfigReader, type ImageContext } from './context.ts';
 import { createTransfers } from './fetch-layers.ts';
@@ -129,6 +131,8 @@ function createService(context: ImageContext, registry: RegistryClient): ImageSe
       const open = (name: Parameters<RegistryClient['repository']>[0]) => registry.repository(name, auth);
       await pullImage(context, transfers, open, nameToPull(reference, tag), request);
     },
+    configure: applyChanges,
+    commit: (request) => commitImage(context, transfers, request),
     import: (request) => importImage(context, transfers, request),
     count: () => context.catalog.images().length,
     sweep: () => context.content.collect(),

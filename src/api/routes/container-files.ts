@@ -1,5 +1,7 @@
 import { formatTime } from '../../base/clock.ts';
 import { invalid } from '../../base/errors.ts';
+import { decodeCommitConfig } from '../../spec/decode/commit.ts';
+import type { CommitRequest } from '../../spec/engine/commit.ts';
 import { bodyStream } from '../http/body.ts';
 import type { Exchange } from '../http/exchange.ts';
 import { writeBorrowed } from '../http/streams.ts';
@@ -16,6 +18,19 @@ export function containerFileHandlers(containers: ContainerService): Handlers {
       const changes = await containers.changes(exchange.param('id'));
       // Docker answers null where nothing changed.
       exchange.send(200, changes.length === 0 ? null : changes);
+    },
+    async ImageCommit(exchange) {
+      const request: CommitRequest = {
+        config: decodeCommitConfig(await exchange.json()),
+        repository: exchange.text('repo') ?? '',
+        tag: exchange.text('tag') ?? '',
+        comment: exchange.text('comment') ?? '',
+        author: exchange.text('author') ?? '',
+        pause: exchange.flag('pause', true),
+        changes: exchange.query.get('changes') ?? [],
+      };
+      const id = await containers.commit(exchange.text('container') ?? '', request, exchange.signal);
+      exchange.send(201, { Id: id });
     },
     async ContainerExport(exchange) {
       const archive = await containers.export(exchange.param('id'), exchange.signal);

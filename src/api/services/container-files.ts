@@ -1,4 +1,5 @@
 import type { ByteStream } from '../../base/stream.ts';
+import type { CommitRequest } from '../../spec/engine/commit.ts';
 import type { FileChange } from '../../spec/engine/file-change.ts';
 
 /** What is at a path in a container. */
@@ -23,6 +24,8 @@ export interface OutgoingArchive {
 export interface ContainerFilesApi {
   /** What the container changed in its root file system. */
   changes(nameOrId: string): Promise<FileChange[]>;
+  /** Makes an image of it; gives the image's id. @throws invalid for wrong changes or names. */
+  commit(nameOrId: string, request: CommitRequest, signal: AbortSignal): Promise<string>;
   /** The whole root file system as a tar archive. */
   export(nameOrId: string, signal: AbortSignal): Promise<OutgoingArchive>;
   /** @throws not-found `Could not find the file ...`. */

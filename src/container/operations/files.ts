@@ -1,7 +1,9 @@
 import { Scope } from '../../base/scope.ts';
 import type { ByteStream } from '../../base/stream.ts';
+import type { CommitRequest } from '../../spec/engine/commit.ts';
 import type { ContainerContext } from '../context.ts';
 import { exportRoot, extractTo, type ExtractWishes, packPath, statPath } from '../files/archive.ts';
+import { commitContainer } from '../files/commit.ts';
 import { engineTargets } from '../start/apply.ts';
 
 /** The files of containers, running or not. */
@@ -15,6 +17,8 @@ export function fileOperations(ctx: ContainerContext) {
       );
       return await ctx.files.changes(layers);
     },
+    commit: async (name: string, request: CommitRequest, signal: AbortSignal) =>
+      commitContainer(ctx, find(name).entry, request, signal),
     export: async (name: string, signal: AbortSignal) => exportRoot(ctx, find(name).entry, signal),
     statPath: async (name: string, path: string) => statPath(ctx, find(name), path),
     packPath: async (name: string, path: string, signal: AbortSignal) => packPath(ctx, find(name), path, signal),

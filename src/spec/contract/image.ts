@@ -1,5 +1,6 @@
 import type { Digest, DiffId } from '../../base/ids.ts';
-import type { Descriptor, ImageConfig, Platform } from '../oci/image.ts';
+import type { ByteStream } from '../../base/stream.ts';
+import type { Descriptor, ImageConfig, ImageRunConfig, Platform } from '../oci/image.ts';
 
 /** An image that is ready to run on this host. */
 export interface RunnableImage {
@@ -10,6 +11,31 @@ export interface RunnableImage {
   readonly config: ImageConfig;
   /** Lowest first; all present in the layer store. */
   readonly layers: readonly DiffId[];
+}
+
+/** An image to be made of another one and one more layer. */
+export interface CommitImageRequest {
+  /** The image below, and its manifest that counts. */
+  readonly image: Digest;
+  readonly manifest: Digest;
+  /** The archive of the layer, not compressed. A piece is only valid until the next one is asked for. */
+  readonly layer: ByteStream;
+  readonly config: ImageRunConfig;
+  /** Empty for an image without a name; the tag is `latest` when it is empty. */
+  readonly repository: string;
+  readonly tag: string;
+  /** Empty: the author of the image below. */
+  readonly author: string;
+  readonly comment: string;
+  /** For the history: what made the layer. */
+  readonly createdBy: string;
+  readonly signal: AbortSignal;
+}
+
+export interface CommittedImage {
+  readonly id: Digest;
+  /** As users write it; empty without a name. */
+  readonly name: string;
 }
 
 export interface RunnableImages {
@@ -23,4 +49,8 @@ export interface RunnableImages {
   /** While a container exists, its image cannot be deleted without force. `id` is the image's, `user` the container's. */
   retain(id: Digest, user: string): void;
   release(id: Digest, user: string): void;
+  /** Applies Dockerfile instructions to a configuration. @throws invalid, quoting the instruction. */
+  configure(config: ImageRunConfig, changes: readonly string[]): ImageRunConfig;
+  /** @throws conflict when the image below is gone, invalid for a wrong name, no-space. */
+  commit(request: CommitImageRequest): Promise<CommittedImage>;
 }
