@@ -2,7 +2,15 @@ import type { ContainerId, Digest, DiffId } from '../base/ids.ts';
 import { notFound } from '../base/errors.ts';
 import { systemClock } from '../base/clock.ts';
 import { silentLogger } from '../base/log.ts';
-import type { ExitStatus, LaunchedContainer, LaunchRequest, StdioChannel, StdioSink } from '../spec/contract/launch.ts';
+import type {
+  ExecRequest,
+  ExitStatus,
+  LaunchedContainer,
+  LaunchedExec,
+  LaunchRequest,
+  StdioChannel,
+  StdioSink,
+} from '../spec/contract/launch.ts';
 import type { StateChange } from '../spec/contract/state.ts';
 import type { EventInput } from '../spec/engine/event.ts';
 import type { ContainerConfig, CreateContainerRequest, HostConfig } from '../spec/engine/container.ts';
@@ -16,14 +24,22 @@ export interface FakeRun {
   end(code: number): void;
 }
 
+/** A process of an exec that a test ends by hand; killing it ends it with 137. */
+export interface FakeExec {
+  readonly request: ExecRequest;
+  print(text: string): void;
+  end(code: number): void;
+}
+
 /** What the fakes were asked to do, and what a test tells them to fail with. */
 function newWorld() {
   return {
     events: [] as EventInput[],
     records: new Map<string, unknown>(),
     runs: [] as FakeRun[],
+    execs: [] as FakeExec[],
     signals: [] as number[],
-    failures: {} as { create?: Error; open?: Error },
+    failures: {} as { create?: Error; open?: Error; exec?: Error },
     mounted: new Set<ContainerId>(),
     prepared: new Set<ContainerId>(),
     open: new Set<ContainerId>(),
@@ -66,6 +82,24 @@ function launchFake({ runs, adoptable }: World, request: LaunchRequest): Launche
     drained: promise.then(() => undefined),
   };
   return { pid: 1000 + runs.length, pidStart: 7, stdio, exited: promise };
+}
+
+function execFake({ execs, failures }: World, request: ExecRequest): LaunchedExec {
+  if (failures.exec !== undefined) throw failures.exec;
+  const { promise, resolve } = Promise.withResolvers<ExitStatus>();
+  const end = (code: number) => resolve({ code, oomKilled: false, finishedNs: systemClock.nowNs() });
+  const print = (text: string) => request.sinks.forEach((sink) => sink.write(1, Buffer.from(text)));
+  execs.push({ request, print, end });
+  const stdio: StdioChannel = {
+    add: () => undefined,
+    remove: () => undefined,
+    write: async () => undefined,
+    closeStdin: () => undefined,
+    resize: async () => undefined,
+    drained: promise.then(() => undefined),
+  };
+  const signal = (number: number) => (end(128 + number), true);
+  return { pid: 5000 + execs.length, stdio, exited: promise, signal, kill: async () => end(137) };
 }
 
 function fakeStorage({
@@ -180,7 +214,7 @@ function fakeProcesses(
         if (run === undefined) throw new Error('nothing there');
         return launchFake(world, run.request);
       },
-      exec: async () => Promise.reject(new Error('no execs here')),
+      exec: async (request) => execFake(world, request),
       async signal(_id, _directory, signal) {
         signals.push(signal);
         if (signal === 9) runs.at(-1)?.end(137);

@@ -14,6 +14,8 @@ export interface ContainerContext extends ContainerPorts {
   readonly background: Set<Promise<void>>;
   /** Follows a run that just began, to its end and, by the restart policy, beyond (`start/watch.ts`). */
   readonly follow: (entry: ContainerEntry, live: LaunchedContainer) => void;
+  /** Begins the health checks of a container that runs, when it has any (`health/watch.ts`). */
+  readonly watchHealth: (entry: ContainerEntry, options?: { readonly adopted: boolean }) => void;
   /** Set at shutdown: no automatic restart is begun any more. */
   closing: boolean;
 }

@@ -3,6 +3,7 @@ import type { ContainerId, ExecId } from '../base/ids.ts';
 import type { ExitStatus, LaunchedContainer, StdioChannel, StdioSink } from '../spec/contract/launch.ts';
 import type { WaitResult } from '../spec/engine/container.ts';
 import type { ExecEntry } from './exec/entry.ts';
+import type { HealthWatch } from './health/watch.ts';
 import type { ContainerRecord } from './record.ts';
 
 /** One container in memory: its record, and what lives only as long as this engine process. */
@@ -21,6 +22,8 @@ export class ContainerEntry {
   removed = new Latch<WaitResult>();
   /** Its record is gone. */
   gone = false;
+  /** The checks of its health, while there are any. */
+  health: HealthWatch | undefined;
   readonly execs = new Map<ExecId, ExecEntry>();
   /** Cleaning up after the last run, which a new start waits for. */
   teardown: Promise<void> = Promise.resolve();

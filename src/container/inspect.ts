@@ -3,6 +3,7 @@ import type { ContainerInspect, MountPoint, NetworkSettingsView } from '../spec/
 import { type ContainerContext, dataDirectory, logPath } from './context.ts';
 import { noEndpoint, viewEndpoints } from './endpoints.ts';
 import type { ContainerEntry } from './entry.ts';
+import { viewHealth } from './health/state.ts';
 import { joinedContainer } from './start/namespaces.ts';
 import { viewState } from './state.ts';
 
@@ -23,7 +24,10 @@ export async function inspectContainer(
     Created: formatTime(record.createdNs),
     Path: path,
     Args: args,
-    State: viewState(record.state),
+    State: {
+      ...viewState(record.state),
+      ...(record.health === undefined ? {} : { Health: viewHealth(record.health) }),
+    },
     Image: record.imageId,
     ResolvConfPath: `${files}/resolv.conf`,
     HostnamePath: `${files}/hostname`,

@@ -35,6 +35,7 @@ const knownFilters = [
   'status',
   'volume',
 ] as const;
+const healthStatuses = ['none', 'starting', 'healthy', 'unhealthy'];
 const statuses = ['created', 'running', 'paused', 'restarting', 'removing', 'exited', 'dead'];
 
 /** `docker ps`. Newest first. @throws invalid for unknown filters or values. */
@@ -61,6 +62,11 @@ function checkFilters(filters: Filters): void {
   for (const status of filters.get('status') ?? []) {
     if (!statuses.includes(status)) throw invalid(`invalid filter 'status=${status}'`);
   }
+  for (const health of filters.get('health') ?? []) {
+    if (healthStatuses.includes(health)) continue;
+    const known = healthStatuses.join(', ');
+    throw invalid(`invalid filter 'health=${health}': invalid value for health (${health}): must be one of ${known}`);
+  }
   for (const code of filters.get('exited') ?? []) {
     if (!/^-?\d{1,10}$/.test(code)) throw invalid(`invalid filter 'exited=${code}'`);
   }
@@ -85,7 +91,7 @@ function matcher(ctx: ContainerContext, filters: Filters): Test {
   any('network', (value, entry) =>
     Object.entries(viewEndpoints(entry)).some(([name, end]) => name === value || end.NetworkID === value),
   );
-  any('health', (value) => value === 'none');
+  any('health', (value, { record }) => value === (record.health?.status ?? 'none'));
   any('is-task', (value) => value === 'false' || value === '0');
   any('expose', (value, { record }) => Object.keys(record.config.ExposedPorts ?? {}).includes(withProtocol(value)));
   any('publish', (value, { record }) => (record.sandbox?.ports[withProtocol(value)]?.length ?? 0) > 0);
@@ -120,7 +126,8 @@ async function summarize(ctx: ContainerContext, entry: ContainerEntry, size: boo
     ...(usage === undefined ? {} : { SizeRw: usage.writable, SizeRootFs: usage.writable + usage.layers }),
     Labels: config.Labels,
     State: statusOf(state),
-    Status: describeState(state, ctx.clock.nowNs()),
+    Status: describeState(state, ctx.clock.nowNs(), record.health),
+    Health: { Status: record.health?.status ?? 'none', FailingStreak: record.health?.failingStreak ?? 0 },
     HostConfig: {
       NetworkMode: hostConfig.NetworkMode,
       ...(hostConfig.Annotations === undefined ? {} : { Annotations: hostConfig.Annotations }),

@@ -22,6 +22,7 @@ async function running() {
     table: new ContainerTable(),
     background: new Set(),
     follow: () => undefined,
+    watchHealth: () => undefined,
     closing: false,
   };
   return { ...fakes, service, ctx, entry };

@@ -2,6 +2,7 @@ import { conflict, type EngineError, internal, messageOf } from '../base/errors.
 import type { ContainerId } from '../base/ids.ts';
 import { commitRecord, type ContainerContext, containerEvent } from './context.ts';
 import type { ContainerEntry } from './entry.ts';
+import { unwatchedHealth } from './health/state.ts';
 import { isPaused, paused, unpaused } from './state.ts';
 
 /** What is asked of a container between two of its runs, while its restart policy waits. */
@@ -19,10 +20,14 @@ export function pauseContainer(ctx: ContainerContext, entry: ContainerEntry): Pr
     if (state.phase !== 'running') throw conflict(`container ${entry.id} is not running`);
     if (isPaused(state)) throw conflict(`Container ${entry.id} is already paused`);
     await ctx.launcher.freeze(entry.id);
+    entry.health?.stop();
+    const { health: last } = entry.record;
+    const health = last === undefined ? {} : { health: unwatchedHealth(last) };
     try {
-      await commitRecord(ctx, entry, { state: paused(state) }, [containerEvent(entry.record, 'pause')]);
+      await commitRecord(ctx, entry, { state: paused(state), ...health }, [containerEvent(entry.record, 'pause')]);
     } catch (error) {
-      entry.record = { ...entry.record, state };
+      entry.record = { ...entry.record, state, ...(last === undefined ? {} : { health: last }) };
+      ctx.watchHealth(entry);
       if (entry.freezes === 0) await ctx.launcher.thaw(entry.id);
       throw error;
     }
@@ -41,7 +46,9 @@ export function unpauseContainer(ctx: ContainerContext, entry: ContainerEntry): 
 async function recordUnpause(ctx: ContainerContext, entry: ContainerEntry): Promise<void> {
   const { state } = entry.record;
   if (state.phase !== 'running') return;
-  await commitRecord(ctx, entry, { state: unpaused(state) }, [containerEvent(entry.record, 'unpause')]);
+  const recorded = commitRecord(ctx, entry, { state: unpaused(state) }, [containerEvent(entry.record, 'unpause')]);
+  ctx.watchHealth(entry);
+  await recorded;
 }
 
 /** Whatever is meant to end a container must reach its processes: lets them run on, whoever has halted them. */

@@ -1,6 +1,7 @@
 import type { ContainerId, Digest, DiffId } from '../base/ids.ts';
 import type { Sandbox } from '../spec/contract/network.ts';
 import type { ContainerConfig, EndpointSettings, HostConfig } from '../spec/engine/container.ts';
+import type { HealthState } from './health/state.ts';
 import type { ContainerState } from './state.ts';
 
 /** The kind of the containers' records in the state database. */
@@ -48,6 +49,11 @@ export interface ContainerRecord {
   readonly endpoints: Readonly<Record<string, EndpointSettings>>;
   readonly mounts: readonly MountRecord[];
   readonly state: ContainerState;
+  /**
+   * Of a container with a health check, from its first start on. In memory it is as of the last check, on disk as of
+   * the last change of the status (or of anything else): an engine that was killed goes on from there.
+   */
+  readonly health?: HealthState;
   /** Automatic restarts since the user last started it. */
   readonly restartCount: number;
   /** The user stopped it: `always` and `unless-stopped` do not bring it back until the next start. */

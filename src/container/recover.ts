@@ -93,6 +93,7 @@ async function adopt(ctx: ContainerContext, entry: ContainerEntry): Promise<void
   entry.started.set(live.stdio);
   await reconcilePause(ctx, entry);
   ctx.follow(entry, live);
+  ctx.watchHealth(entry, { adopted: true });
 }
 
 async function adoptProcess(

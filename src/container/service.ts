@@ -1,6 +1,7 @@
 import type { ContainerId } from '../base/ids.ts';
 import type { ContainerContext } from './context.ts';
 import { controlOperations } from './operations/controls.ts';
+import { watchHealth } from './health/watch.ts';
 import { execOperations } from './operations/execs.ts';
 import { fileOperations } from './operations/files.ts';
 import { lifeOperations } from './operations/life.ts';
@@ -18,6 +19,7 @@ export function createContainerService(ports: ContainerPorts) {
     table: new ContainerTable(),
     background: new Set(),
     follow: (entry, live) => watchRun(ctx, entry, live),
+    watchHealth: (entry, options) => watchHealth(ctx, entry, options),
     closing: false,
   };
   return {
@@ -50,6 +52,7 @@ async function closeContainers(ctx: ContainerContext): Promise<void> {
   ctx.closing = true;
   for (const entry of ctx.table.list()) {
     entry.cancelRestart();
+    entry.health?.stop();
     ctx.logs.forget(entry.id);
   }
   while (ctx.background.size > 0) await Promise.allSettled(ctx.background);

@@ -1,3 +1,4 @@
+import { describeHealth, type HealthState } from './health/state.ts';
 import type { ContainerState } from './state.ts';
 
 const yearSeconds = 365 * 86400;
@@ -21,11 +22,12 @@ export function roughDuration(seconds: number): string {
 }
 
 /** The `Status` of a listed container, for people. */
-export function describeState(state: ContainerState, nowNs: bigint): string {
+export function describeState(state: ContainerState, nowNs: bigint, health?: HealthState): string {
   const since = (ns: bigint): string => roughDuration(Number(nowNs - ns) / 1e9);
   switch (state.phase) {
     case 'running':
-      return `Up ${since(state.startedNs)}${state.paused === true ? ' (Paused)' : ''}`;
+      if (state.paused === true) return `Up ${since(state.startedNs)} (Paused)`;
+      return `Up ${since(state.startedNs)}${health === undefined ? '' : ` (${describeHealth(health)})`}`;
     case 'restarting':
       return `Restarting (${state.exitCode}) ${since(state.finishedNs)} ago`;
     case 'created':

@@ -26,18 +26,14 @@ function requireRunning(entry: ContainerEntry): void {
 }
 
 /** Notes an exec; nothing runs yet. @throws conflict when the container does not run; invalid without a command. */
-export async function createExec(
-  ctx: ContainerContext,
-  entry: ContainerEntry,
-  request: CreateExecRequest,
-): Promise<string> {
+export function createExec(ctx: ContainerContext, entry: ContainerEntry, request: CreateExecRequest): ExecEntry {
   requireRunning(entry);
   if (request.Cmd.length === 0) throw invalid('No exec command specified');
   const exec = newExecEntry(newExecId(), request);
   forgetOldest(ctx, entry);
   ctx.table.addExec(entry, exec);
   emit(ctx, entry, eventText('exec_create', exec), { execID: exec.id });
-  return exec.id;
+  return exec;
 }
 
 function forgetOldest(ctx: ContainerContext, entry: ContainerEntry): void {

@@ -6,7 +6,8 @@ import { createExec, inspectExec, requireStartable, resizeExec, startExec } from
 /** Further processes inside running containers. */
 export function execOperations(ctx: ContainerContext) {
   return {
-    create: async (nameOrId: string, request: CreateExecRequest) => createExec(ctx, ctx.table.find(nameOrId), request),
+    create: async (nameOrId: string, request: CreateExecRequest) =>
+      createExec(ctx, ctx.table.find(nameOrId), request).id,
     startable: async (id: string) => {
       const { container, exec } = ctx.table.findExec(id);
       requireStartable(container, exec);

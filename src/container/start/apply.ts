@@ -5,6 +5,8 @@ import type { OpenSandbox } from '../../spec/contract/network.ts';
 import { commitRecord, type ContainerContext, containerEvent } from '../context.ts';
 import type { ContainerEntry } from '../entry.ts';
 import type { ContainerRecord } from '../record.ts';
+import { healthSettings } from '../health/settings.ts';
+import { beginningHealth } from '../health/state.ts';
 import { mountVolumes, volumeEvents } from '../volume-use.ts';
 import { networkSysctls } from '../create/sysctls.ts';
 import { startFailed, started } from '../state.ts';
@@ -64,10 +66,14 @@ async function launchInScope(
   entry.started.set(live.stdio);
   scope.commit();
   ctx.follow(entry, live);
-  await commitRecord(ctx, entry, { ...change, state, sandbox }, [
+  const isChecked = healthSettings(entry.record.config) !== undefined;
+  const health = isChecked ? { health: beginningHealth(entry.record.health) } : {};
+  const recorded = commitRecord(ctx, entry, { ...change, ...health, state, sandbox }, [
     ...volumeEvents(entry.record, 'mount'),
     containerEvent(entry.record, 'start'),
   ]);
+  ctx.watchHealth(entry);
+  await recorded;
 }
 
 /** The root file system and the network do not need each other: both are made at once. */

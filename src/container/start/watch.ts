@@ -10,6 +10,7 @@ import {
 } from '../context.ts';
 import type { ContainerEntry } from '../entry.ts';
 import { logSettings } from '../logs.ts';
+import { unwatchedHealth } from '../health/state.ts';
 import { removeLocked } from '../remove.ts';
 import { nextDelayMs, shouldRestart } from '../restart-policy.ts';
 import { ended, settled } from '../state.ts';
@@ -39,6 +40,7 @@ async function runEnded(
 ): Promise<void> {
   if (entry.live !== live) return;
   entry.live = undefined;
+  entry.health?.stop();
   ctx.logs.forget(entry.id);
   const { record } = entry;
   const { hostConfig } = record;
@@ -59,7 +61,8 @@ async function runEnded(
   entry.teardown = inBackground(ctx, 'cleaning up after a container', entry.id, () => tearDown(ctx, entry));
   const state = ended(record.state, exit, again);
   // What is removed at once needs no transaction of its own for its end; until then the exit file tells it.
-  const recorded = commitRecord(ctx, entry, { state }, events, { mayWait: removes });
+  const health = record.health === undefined ? {} : { health: unwatchedHealth(record.health) };
+  const recorded = commitRecord(ctx, entry, { state, ...health }, events, { mayWait: removes });
   if (removes) recorded.catch(() => undefined);
   else await recorded.catch((error: unknown) => notRecorded(ctx, entry, error));
   entry.announceExit(exit);

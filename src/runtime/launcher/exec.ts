@@ -2,7 +2,10 @@ import { mkdirSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { systemClock } from '../../base/clock.ts';
 import { type ExecRequest, type ExitStatus, type LaunchedExec, LaunchError } from '../../spec/contract/launch.ts';
+import { cgroupPids } from '../../sys/cgroup/cgroup.ts';
 import { removeTrees } from '../../sys/file/place.ts';
+import { type ProcessIdentity, processStartTime, signalProcess } from '../../sys/process/pidfd.ts';
+import { killTree } from '../../sys/process/tree.ts';
 import { type ExecMonitor, startExecMonitor } from '../monitor/conmon.ts';
 import { MonitorStdio } from '../monitor/stdio.ts';
 import { serializeSpec } from '../oci/serialize.ts';
@@ -66,7 +69,8 @@ async function runExec(
       throw execFailure(report?.message ?? '', request.process.args[0] ?? '');
     stdio.markStarted();
     const exited = execEnd(context, monitor, stdio, directory);
-    return { pid: report.data, stdio, exited };
+    const identity = { pid: report.data, start: processStartTime(report.data) ?? 0 };
+    return { pid: report.data, stdio, exited, ...signals(context, request.containerId, identity) };
   } catch (error) {
     // The sinks stay the caller's: it has something to say to them.
     for (const sink of request.sinks) stdio?.remove(sink);
@@ -78,6 +82,19 @@ async function runExec(
   } finally {
     monitor.close();
   }
+}
+
+/** A process that ended before its start time could be read is gone: nothing reaches the next owner of its pid. */
+function signals(
+  context: LauncherContext,
+  containerId: ExecRequest['containerId'],
+  identity: ProcessIdentity,
+): Pick<LaunchedExec, 'signal' | 'kill'> {
+  const cgroup = context.live.get(containerId)?.cgroup;
+  return {
+    signal: (signal) => signalProcess(identity, signal),
+    kill: () => killTree(identity, async () => (cgroup === undefined ? [] : cgroupPids(context.layout, cgroup))),
+  };
 }
 
 /** The exit code is known before the clients hear of the end: docker asks for it at once. */

@@ -142,6 +142,10 @@ export interface LaunchedExec {
   readonly pid: number;
   readonly stdio: StdioChannel;
   readonly exited: Promise<ExitStatus>;
+  /** Sends a signal number to its first process; false when that is gone. */
+  signal(signal: number): boolean;
+  /** Kills its process and everything that it started; wait for `exited`. */
+  kill(): Promise<void>;
 }
 
 /** Makes, starts, watches and ends containers through monitors and OCI runtimes. */
