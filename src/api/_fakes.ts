@@ -138,6 +138,9 @@ function fakeContainerService(container: FakeContainer): ApiServices['containers
       find(name).calls.push(`logs ${options.tail} ${options.follow} ${options.sinceNs}`);
       return { tty: container.tty, batches: fakeLog(container.logEntries), attributes: new Map([['a', 'b c']]) };
     },
+    async clearLogs(name) {
+      find(name).calls.push('clearLogs');
+    },
     async stats(name, { stream, oneShot }) {
       find(name).calls.push(`stats ${stream} ${oneShot}`);
       return fakeStats();

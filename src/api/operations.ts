@@ -19,6 +19,7 @@ export const operations = {
   ContainerInspect: ['GET', '/containers/{id}/json'],
   ContainerTop: ['GET', '/containers/{id}/top'],
   ContainerLogs: ['GET', '/containers/{id}/logs'],
+  ContainerLogsClear: ['DELETE', '/containers/{id}/logs'],
   ContainerChanges: ['GET', '/containers/{id}/changes'],
   ContainerExport: ['GET', '/containers/{id}/export'],
   ContainerStats: ['GET', '/containers/{id}/stats'],

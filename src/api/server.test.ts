@@ -232,6 +232,7 @@ test('logs: frames or raw, times with nine digits, tail, and no stream is an err
     'logs undefined false undefined',
     'logs undefined false undefined',
   ]);
+  assert.equal((await ask(path, 'DELETE', '/containers/web/logs')).status, 204);
   assert.equal((await ask(path, 'GET', '/containers/web/logs')).status, 400);
 });
 

@@ -236,9 +236,12 @@ function fakeProcesses(
       check: () => undefined,
       limits: () => ({ maxBytes: 1 << 20, maxFiles: 3 }),
       attributes: () => new Map(),
-      keepRotated: () => undefined,
-      forget: () => undefined,
-      remove: async () => undefined,
+      begin: () => undefined,
+      end: () => undefined,
+      finish: () => undefined,
+      sent: async () => undefined,
+      clear: async () => undefined,
+      close: async () => undefined,
     },
   };
 }

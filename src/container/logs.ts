@@ -1,7 +1,7 @@
 import { EngineError } from '../base/errors.ts';
-import type { LogBatch, LoggedContainer, LogReadOptions, LogSettings } from '../spec/contract/logs.ts';
+import type { LogBatch, LoggedContainer, LoggedRun, LogReadOptions, LogSettings } from '../spec/contract/logs.ts';
 import type { HostConfig } from '../spec/engine/container.ts';
-import { type ContainerContext, logPath } from './context.ts';
+import { type ContainerContext, logPath, runDirectory } from './context.ts';
 import type { ContainerEntry } from './entry.ts';
 import type { ContainerRecord } from './record.ts';
 
@@ -12,7 +12,10 @@ export function containerLogs(
   options: LogReadOptions,
 ): { tty: boolean; batches: AsyncIterable<LogBatch>; attributes: ReadonlyMap<string, string> } {
   const { config, hostConfig, state } = entry.record;
-  if (hostConfig.LogConfig.Type === 'none') {
+  const { driver, options: log } = logSettings(hostConfig);
+  // With `cache-disabled` a remote driver's log is kept all the same, until it is sent, but is nobody's to read.
+  const unreadable = !['json-file', 'local'].includes(driver) && /^(1|t|true)$/i.test(log['cache-disabled'] ?? '');
+  if (driver === 'none' || unreadable) {
     throw new EngineError('not-implemented', 'configured logging driver does not support reading');
   }
   const ended =
@@ -24,6 +27,16 @@ export function containerLogs(
     batches: ctx.logs.read(logPath(ctx, entry.id), options, ended),
     attributes: ctx.logs.attributes(loggedContainer(entry.record), logSettings(hostConfig)),
   };
+}
+
+/** What the logs need to know of a container; undefined when it keeps none. */
+export function loggedRun(
+  ctx: ContainerContext,
+  { id, record }: ContainerEntry,
+): Omit<LoggedRun, 'reopen'> | undefined {
+  const settings = logSettings(record.hostConfig);
+  if (settings.driver === 'none') return undefined;
+  return { container: loggedContainer(record), logPath: logPath(ctx, id), settings };
 }
 
 export const logSettings = ({ LogConfig: { Type, Config } }: HostConfig): LogSettings => ({
@@ -46,4 +59,15 @@ export function loggedContainer(record: ContainerRecord): LoggedContainer {
     env: config.Env,
     labels: config.Labels,
   };
+}
+
+/** `gantry logs --clear`: throws away what the container has printed so far. */
+export async function clearLogs(ctx: ContainerContext, entry: ContainerEntry): Promise<void> {
+  await entry.lock(async () => {
+    const run = loggedRun(ctx, entry);
+    if (run === undefined)
+      throw new EngineError('not-implemented', 'configured logging driver does not support reading');
+    const reopen = () => ctx.launcher.reopenLog(entry.id, runDirectory(ctx, entry.id));
+    await ctx.logs.clear(entry.id, run.logPath, entry.isRunning ? reopen : undefined);
+  });
 }

@@ -5,6 +5,7 @@ import type { Sandbox } from '../spec/contract/network.ts';
 import { commitRecord, type ContainerContext, inBackground, runDirectory } from './context.ts';
 import { ContainerEntry } from './entry.ts';
 import { reconcilePause } from './pause.ts';
+import { loggedRun } from './logs.ts';
 import { containerKind, decodeRecord } from './record.ts';
 import { shouldStartAtBoot } from './restart-policy.ts';
 import { startContainer } from './start/start.ts';
@@ -41,6 +42,10 @@ export async function recoverContainers(ctx: ContainerContext): Promise<Recovery
   await restoreVolumes(ctx, entries);
   await sweepDirectories(ctx, known);
   await Promise.all(entries.map((entry) => adopt(ctx, entry)));
+  for (const entry of entries) {
+    const run = entry.isRunning ? undefined : loggedRun(ctx, entry);
+    if (run !== undefined) ctx.logs.finish(run);
+  }
   const toStart = entries.filter((entry) => {
     const { record } = entry;
     return (

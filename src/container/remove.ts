@@ -83,6 +83,7 @@ async function releaseVolumes(ctx: ContainerContext, entry: ContainerEntry, dele
 
 async function deleteFiles(ctx: ContainerContext, entry: ContainerEntry): Promise<void> {
   await entry.teardown;
+  await ctx.logs.sent(entry.id);
   await ctx.snapshots.remove(entry.id);
   await ctx.host.removeTrees([runDirectory(ctx, entry.id), dataDirectory(ctx, entry.id)]);
 }

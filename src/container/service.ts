@@ -53,7 +53,7 @@ async function closeContainers(ctx: ContainerContext): Promise<void> {
   for (const entry of ctx.table.list()) {
     entry.cancelRestart();
     entry.health?.stop();
-    ctx.logs.forget(entry.id);
   }
+  await ctx.logs.close();
   while (ctx.background.size > 0) await Promise.allSettled(ctx.background);
 }

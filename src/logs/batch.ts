@@ -12,6 +12,10 @@ export class Batch implements LogBatch {
   readonly starts: Uint32Array;
   readonly ends: Uint32Array;
   readonly kinds: Uint8Array;
+  /** Identity of the file that the block is of, and where in it the block begins and ends. */
+  file = '';
+  base = 0;
+  end = 0;
   readonly #records: Uint32Array;
   readonly #tags: Uint32Array;
   #count = 0;
@@ -52,9 +56,9 @@ export class Batch implements LogBatch {
     this.#count = count;
   }
 
-  /** Where in the block the record of an entry begins. */
-  recordStart(index: number): number {
-    return this.#records[index] ?? 0;
+  /** Where in the file the record of an entry begins; for the one behind the last, where reading goes on. */
+  place(index: number): number {
+    return index < this.#count ? this.base + (this.#records[index] ?? 0) : this.end;
   }
 
   timeNs(index: number): bigint {

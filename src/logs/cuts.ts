@@ -11,6 +11,8 @@ export interface LogState {
   readonly current: string | undefined;
   /** Identities of the files before which something was lost. */
   readonly cuts: readonly string[];
+  /** How many files were dropped, ever, of which a log driver had sent nothing. */
+  readonly dropped: number;
 }
 
 export const statePath = (logPath: string): string => `${logPath}.state`;
@@ -18,16 +20,18 @@ export const statePath = (logPath: string): string => `${logPath}.state`;
 /** What is remembered; nothing when the file is missing or damaged. */
 export async function readState(logPath: string): Promise<LogState> {
   try {
-    const { current, cuts } = JSON.parse(await readFile(statePath(logPath), 'utf8')) as {
+    const { current, cuts, dropped } = JSON.parse(await readFile(statePath(logPath), 'utf8')) as {
       current?: unknown;
       cuts?: unknown;
+      dropped?: unknown;
     };
     return {
       current: typeof current === 'string' ? current : undefined,
       cuts: Array.isArray(cuts) ? cuts.filter((cut) => typeof cut === 'string') : [],
+      dropped: typeof dropped === 'number' ? dropped : 0,
     };
   } catch {
-    return { current: undefined, cuts: [] };
+    return { current: undefined, cuts: [], dropped: 0 };
   }
 }
 
@@ -50,5 +54,11 @@ export async function noteCurrent(logPath: string, own: boolean): Promise<void> 
   const cut = !own && state.current !== undefined && !present.has(state.current);
   present.add(current);
   const cuts = state.cuts.filter((identity) => present.has(identity));
-  await writeState(logPath, { current, cuts: cut ? [...cuts, current] : cuts });
+  await writeState(logPath, { ...state, current, cuts: cut ? [...cuts, current] : cuts });
+}
+
+/** Counts files that are about to be dropped though a log driver has not sent them. */
+export async function noteDropped(logPath: string, files: number): Promise<void> {
+  const state = await readState(logPath);
+  await writeState(logPath, { ...state, dropped: state.dropped + files });
 }

@@ -109,8 +109,11 @@ export class LogFile {
       const { bytesRead } = await this.handle.read(block, 0, length, this.position);
       const whole = block.subarray(0, bytesRead).lastIndexOf(NEWLINE) + 1;
       if (whole === 0 && bytesRead < block.length) return false;
+      batch.file = this.identity;
+      batch.base = this.position;
       // A block without any newline is no log: what it holds is skipped.
       this.position += whole === 0 ? bytesRead : whole;
+      batch.end = this.position;
       batch.scan(whole);
       if (batch.count > 0) return true;
     }

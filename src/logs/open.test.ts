@@ -6,7 +6,7 @@ import { after, test } from 'node:test';
 import { Latch } from '../base/async.ts';
 import { newContainerId } from '../base/ids.ts';
 import { silentLogger } from '../base/log.ts';
-import type { LogReadOptions } from '../spec/contract/logs.ts';
+import type { LoggedContainer, LogReadOptions } from '../spec/contract/logs.ts';
 import { Batch } from './batch.ts';
 import { parseTime } from './line.ts';
 import { openContainerLogs } from './open.ts';
@@ -17,6 +17,17 @@ after(() => rmSync(base, { recursive: true, force: true }));
 const logs = openContainerLogs({ log: silentLogger });
 const over = Promise.resolve();
 const all: LogReadOptions = { follow: false, stdout: true, stderr: true };
+const container: Omit<LoggedContainer, 'id'> = {
+  name: 'web',
+  imageId: 'sha256:1',
+  imageName: 'busybox',
+  createdNs: 0n,
+  entrypoint: '',
+  args: [],
+  env: [],
+  labels: {},
+};
+const aid = { held: false, log: silentLogger };
 let count = 0;
 const newLog = (): string => join(mkdtempSync(join(base, `${count++}-`)), 'container.log');
 
@@ -166,11 +177,11 @@ test('rotation keeps so many files and loses nothing of them', async () => {
   const path = newLog();
   for (let number = 0; number < 5; number++) {
     writeFileSync(path, line(`file ${number}`));
-    await rotateLog(path, 3, async () => writeFileSync(path, ''));
+    await rotateLog(path, 3, { ...aid, reopen: async () => writeFileSync(path, '') });
   }
   assert.equal(await read(path), 'file 3\nfile 4\n');
   writeFileSync(path, line('kept'));
-  await assert.rejects(rotateLog(path, 3, () => Promise.reject(new Error('no monitor'))));
+  await assert.rejects(rotateLog(path, 3, { ...aid, reopen: () => Promise.reject(new Error('no monitor')) }));
   assert.match(await read(path), /kept\n$/);
 });
 
@@ -183,7 +194,13 @@ test('a log is rotated when it grows too large, and a cut of the monitor is told
     writeFileSync(path, line('b'));
     rotated.set();
   };
-  logs.keepRotated(id, path, { maxBytes: 60, maxFiles: 2 }, reopen);
+  const run = (size: string) => ({
+    container: { ...container, id },
+    logPath: path,
+    settings: { driver: 'json-file', options: { 'max-size': size, 'max-file': '2' } },
+    reopen,
+  });
+  logs.begin(run('60'));
   appendFileSync(path, line('a'));
   await rotated.wait();
   for (;;) {
@@ -191,19 +208,43 @@ test('a log is rotated when it grows too large, and a cut of the monitor is told
     if (readdirSync(join(path, '..')).includes('container.log.state')) break;
     await new Promise((resolve) => setImmediate(resolve));
   }
-  logs.forget(id);
+  logs.end(id);
   assert.equal(await read(path), 'a\na\nb\n');
   // The monitor's own cut: a new file takes the place of the old one while no engine is there.
   writeFileSync(`${path}.tmp`, line('c'));
   renameSync(`${path}.tmp`, path);
-  logs.keepRotated(id, path, { maxBytes: 1000, maxFiles: 2 }, reopen);
+  logs.begin(run('1000'));
   let text = '';
   while (!text.includes('lost')) {
     text = await read(path);
     await new Promise((resolve) => setImmediate(resolve));
   }
   assert.match(text, /^a\na\n\[.*lost here\]\nc\n$/);
-  logs.forget(id);
-  await logs.remove(path);
-  assert.deepEqual(readdirSync(join(path, '..')), []);
+  await logs.close();
+});
+
+test('clearing throws away what was, with and without a monitor; a follower goes on', async () => {
+  const path = newLog();
+  const id = newContainerId();
+  writeFileSync(`${path}.1`, line('older'));
+  writeFileSync(path, line('old'));
+  const ended = new Latch();
+  const got: string[] = [];
+  const following = (async () => {
+    for await (const { count: entries, block, starts, ends } of logs.read(
+      path,
+      { ...all, follow: true },
+      ended.wait(),
+    )) {
+      for (let at = 0; at < entries; at++) got.push(block.toString('latin1', starts[at], ends[at]).trim());
+    }
+  })();
+  while (got.length < 2) await new Promise((resolve) => setImmediate(resolve));
+  await logs.clear(id, path, async () => writeFileSync(path, line('new')));
+  assert.equal(await read(path), 'new\n');
+  ended.set();
+  await following;
+  assert.deepEqual(got, ['older', 'old', 'new']);
+  await logs.clear(id, path, undefined);
+  assert.equal(await read(path), '');
 });

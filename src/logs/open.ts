@@ -1,44 +1,117 @@
-import { unlink } from 'node:fs/promises';
+import { stat } from 'node:fs/promises';
+import { delay, Mutex } from '../base/async.ts';
 import type { ContainerId } from '../base/ids.ts';
 import type { Logger } from '../base/log.ts';
-import type { ContainerLogs } from '../spec/contract/logs.ts';
-import { systemCode } from '../sys/ffi/errors.ts';
+import type { ContainerLogs, LoggedRun } from '../spec/contract/logs.ts';
 import { entryAttributes } from './attributes.ts';
-import { statePath } from './cuts.ts';
-import { logPaths } from './log-file.ts';
+import { identityOf } from './log-file.ts';
 import { readLog } from './read.ts';
-import { rotateForever } from './rotate.ts';
-import { checkSettings } from './settings/check.ts';
+import { clearLog, rotateForever } from './rotate.ts';
+import { checkSettings, isRemote } from './settings/check.ts';
 import { limitsOf } from './settings/limits.ts';
+import { readCursor } from './shipping/cursor.ts';
+import { type Shipper, Shippers } from './shipping/shippers.ts';
+
+/** So long a removal waits for what was not sent. */
+const LAST_CHANCE_MS = 10_000;
+/** So long a new run waits for the sending of the last one to come to its end by itself. */
+const HANDOVER_MS = 1000;
+
+/** What is under way for one container. */
+interface Care {
+  readonly rotation: AbortController;
+  /** Two at work on one log would rename each other's files. */
+  readonly mutex: Mutex;
+  shipper: Promise<Shipper> | undefined;
+}
 
 /** The logs that conmon writes in its `k8s-file` format: `<path>`, and rotated ones at `<path>.1` (newest) and on. */
-export function openContainerLogs(settings: { readonly log: Logger }): ContainerLogs {
-  const rotations = new Map<ContainerId, { readonly control: AbortController; readonly over: Promise<void> }>();
-  const forget = (id: ContainerId): void => {
-    rotations.get(id)?.control.abort();
-    rotations.delete(id);
+export function openContainerLogs({ log }: { readonly log: Logger }): ContainerLogs {
+  const cares = new Map<ContainerId, Care>();
+  const shippers = new Shippers(log);
+  const forgetWhenOver = (id: ContainerId, care: Care, shipper: Shipper): void => {
+    void shipper.over.then(() => {
+      if (care.rotation.signal.aborted && cares.get(id) === care) cares.delete(id);
+    });
   };
+  const ship = (run: Omit<LoggedRun, 'reopen'>, before: Care | undefined): Promise<Shipper> =>
+    handOver(before?.shipper).then(() => shippers.start(run.logPath, run.container, run.settings));
+
   return {
     read: readLog,
     check: checkSettings,
     limits: limitsOf,
     attributes: entryAttributes,
-    keepRotated(id, logPath, limits, reopen) {
-      const before = rotations.get(id)?.over ?? Promise.resolve();
-      forget(id);
-      const control = new AbortController();
-      const log = settings.log.with({ container: id });
-      // Two at work on one log would rename each other's files.
-      const over = before.then(() => rotateForever(logPath, limits, reopen, log, control.signal));
-      rotations.set(id, { control, over });
+    begin(run) {
+      const { id } = run.container;
+      const before = cares.get(id);
+      before?.rotation.abort();
+      const held = isRemote(run.settings.driver);
+      const care: Care = { rotation: new AbortController(), mutex: before?.mutex ?? new Mutex(), shipper: undefined };
+      cares.set(id, care);
+      const aid = { reopen: run.reopen, held, mutex: care.mutex, log: log.with({ container: id }) };
+      void rotateForever(run.logPath, limitsOf(run.settings), aid, care.rotation.signal);
+      if (held) care.shipper = ship(run, before);
     },
-    forget,
-    async remove(logPath) {
-      for (const path of [...(await logPaths(logPath)), statePath(logPath)]) {
-        await unlink(path).catch((error: unknown) => {
-          if (systemCode(error) !== 'ENOENT') throw error;
+    end(id) {
+      const care = cares.get(id);
+      care?.rotation.abort();
+      if (care?.shipper === undefined) cares.delete(id);
+      else {
+        void care.shipper.then((shipper) => {
+          shipper.end();
+          forgetWhenOver(id, care, shipper);
         });
       }
     },
+    finish(run) {
+      if (!isRemote(run.settings.driver)) return;
+      void isUnsent(run.logPath).then((unsent) => {
+        const { id } = run.container;
+        if (!unsent || cares.has(id)) return;
+        cares.set(id, { rotation: new AbortController(), mutex: new Mutex(), shipper: ship(run, undefined) });
+        this.end(id);
+      });
+    },
+    async sent(id) {
+      const shipper = await cares.get(id)?.shipper;
+      if (shipper === undefined) return;
+      const late = new AbortController();
+      await Promise.race([shipper.over, delay(LAST_CHANCE_MS, late.signal).catch(() => undefined)]);
+      late.abort();
+      shipper.stop();
+      await shipper.over;
+    },
+    clear: (id, logPath, reopen) => {
+      const mutex = cares.get(id)?.mutex ?? new Mutex();
+      return mutex.run(() => clearLog(logPath, reopen));
+    },
+    async close() {
+      const all = [...cares.values()];
+      cares.clear();
+      for (const { rotation } of all) rotation.abort();
+      const ending = await Promise.all(all.flatMap(({ shipper }) => shipper ?? []));
+      for (const shipper of ending) shipper.stop();
+      await Promise.all(ending.map((shipper) => shipper.over));
+    },
   };
+}
+
+/** Waits until the sending of the last run is over: two would send the same, and write one cursor. */
+async function handOver(before: Promise<Shipper> | undefined): Promise<void> {
+  const shipper = await before;
+  if (shipper === undefined) return;
+  shipper.end();
+  await Promise.race([shipper.over, delay(HANDOVER_MS)]);
+  shipper.stop();
+  await shipper.over;
+}
+
+/** Is there more in the log than its driver has sent? */
+async function isUnsent(logPath: string): Promise<boolean> {
+  const status = await stat(logPath, { bigint: true }).catch(() => undefined);
+  if (status === undefined) return false;
+  const { stdout, stderr } = readCursor(logPath);
+  const identity = identityOf(status);
+  return [stdout, stderr].some((place) => place?.file !== identity || place.at < Number(status.size));
 }

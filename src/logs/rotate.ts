@@ -1,41 +1,42 @@
 import { rename, stat, unlink } from 'node:fs/promises';
 import { dirname } from 'node:path';
-import { delay } from '../base/async.ts';
+import { delay, type Mutex } from '../base/async.ts';
 import type { Logger } from '../base/log.ts';
 import type { RotationLimits } from '../spec/contract/logs.ts';
 import { systemCode } from '../sys/ffi/errors.ts';
 import { ChangeWatch } from './change.ts';
-import { noteCurrent } from './cuts.ts';
-import { fileIdentity, identityOf, rotatedNumbers } from './log-file.ts';
+import { noteCurrent, noteDropped } from './cuts.ts';
+import { fileIdentity, identityOf, type ListedFile, listFiles, logPaths, rotatedNumbers } from './log-file.ts';
+import { readCursor } from './shipping/cursor.ts';
 
 /** Looks at the size at most this often: what comes in meanwhile is how far a log may exceed its limit. */
 const LOOK_MS = 50;
 /** So long a monitor may take to open its new file. */
 const REOPEN_MS = 5000;
 
-/** Keeps one log within its limits until `signal` aborts. */
+/** Keeps one log within its limits, its files to itself under `mutex`, until `signal` aborts. */
 export async function rotateForever(
   logPath: string,
   limits: RotationLimits,
-  reopen: () => Promise<void>,
-  log: Logger,
+  aid: RotationAid & { readonly mutex: Mutex },
   signal: AbortSignal,
 ): Promise<void> {
+  const { log, mutex } = aid;
   const change = new ChangeWatch(dirname(logPath));
   const onAbort = () => change.disarm();
   signal.addEventListener('abort', onAbort, { once: true });
   try {
     // Many runs are over before the first look.
     await delay(LOOK_MS, signal).catch(() => undefined);
-    if (!signal.aborted) await finishRotation(logPath, reopen);
+    if (!signal.aborted) await mutex.run(() => finishRotation(logPath, aid.reopen));
     let known: string | undefined;
     while (!signal.aborted) {
       const changed = change.arm();
       const file = await statLog(logPath);
-      if (file !== undefined && file.identity !== known) await noteCurrent(logPath, false);
+      if (file !== undefined && file.identity !== known) await mutex.run(() => noteCurrent(logPath, false));
       known = file?.identity;
       const full = file !== undefined && file.size >= limits.maxBytes;
-      if (full) known = await rotateLog(logPath, limits.maxFiles, reopen);
+      if (full) known = await mutex.run(() => rotateLog(logPath, limits.maxFiles, aid));
       if (full || signal.aborted) change.disarm();
       await changed;
       await delay(LOOK_MS, signal).catch(() => undefined);
@@ -58,24 +59,41 @@ async function statLog(path: string): Promise<{ size: number; identity: string }
   }
 }
 
+/** As many times `maxFiles` files are kept at most while a log driver has not sent them. */
+const HELD_FACTOR = 4;
+
+/** What rotation looks at besides the size. */
+export interface RotationAid {
+  /** Makes the monitor begin a new file. */
+  readonly reopen: () => Promise<void>;
+  /** A log driver reads the files at its own pace: those that it has not sent stay, within a bound. */
+  readonly held: boolean;
+  readonly log: Logger;
+}
+
 /**
  * Renames the files one step up, drops those beyond `maxFiles`, and lets the monitor begin a new file. Nothing is lost:
  * until it has, the monitor writes to the renamed file. Answers the new file's identity.
  */
-export async function rotateLog(
-  logPath: string,
-  maxFiles: number,
-  reopen: () => Promise<void>,
-): Promise<string | undefined> {
+export async function rotateLog(logPath: string, maxFiles: number, aid: RotationAid): Promise<string | undefined> {
+  // The current file counts among the files, and one rotated file is there for a moment at least.
   const keep = Math.max(1, maxFiles - 1);
   const numbers = await rotatedNumbers(logPath);
+  const needed = aid.held ? await neededNumber(logPath) : 0;
+  const limit = Math.min(Math.max(keep, needed + 1), Math.max(keep, maxFiles * HELD_FACTOR));
+  // The file that the driver is at is open: what it has not begun is lost.
+  const lost = numbers.filter((number) => number >= limit && number < needed).length;
+  if (lost > 0) {
+    aid.log.warn('a log grew faster than its driver could send it: files were dropped', { log: logPath, files: lost });
+    await noteDropped(logPath, lost);
+  }
   for (const number of numbers.reverse()) {
-    if (number >= keep) await unlink(`${logPath}.${number}`);
+    if (number >= limit) await unlink(`${logPath}.${number}`);
     else await rename(`${logPath}.${number}`, `${logPath}.${number + 1}`);
   }
   await rename(logPath, `${logPath}.1`);
   try {
-    await reopen();
+    await aid.reopen();
   } catch (error) {
     // The monitor is gone: its last file is the current one again.
     if ((await fileIdentity(logPath)) === undefined) await rename(`${logPath}.1`, logPath);
@@ -83,8 +101,49 @@ export async function rotateLog(
   }
   await appearance(logPath);
   await noteCurrent(logPath, true);
-  if (maxFiles <= 1) await unlink(`${logPath}.1`);
+  if (maxFiles <= 1 && limit <= 1) await unlink(`${logPath}.1`);
   return fileIdentity(logPath);
+}
+
+/** The number of the file that the log's driver is at (0 is the current one); one more than all when that is gone. */
+async function neededNumber(logPath: string): Promise<number> {
+  const { stdout, stderr } = readCursor(logPath);
+  const files = await listFiles(logPath);
+  const numberOf = (file: ListedFile | undefined): number => Number(file?.path.slice(logPath.length + 1) ?? 0);
+  const oldest = numberOf(files.at(-1));
+  const numbers = [stdout, stderr].map((place) => {
+    const file = files.find(({ identity }) => identity === place?.file);
+    return file === undefined ? oldest + 1 : numberOf(file);
+  });
+  return Math.max(...numbers);
+}
+
+/**
+ * Throws everything away that was written so far. With `reopen` a monitor goes on writing, to a new file; followers and
+ * drivers go on with that.
+ */
+export async function clearLog(logPath: string, reopen: (() => Promise<void>) | undefined): Promise<void> {
+  if (reopen === undefined) await unlinkAll(await logPaths(logPath));
+  else if ((await fileIdentity(logPath)) !== undefined) {
+    await rename(logPath, `${logPath}.1`);
+    try {
+      await reopen();
+    } catch (error) {
+      if ((await fileIdentity(logPath)) === undefined) await rename(`${logPath}.1`, logPath);
+      throw error;
+    }
+    await appearance(logPath);
+    await noteCurrent(logPath, true);
+    await unlinkAll((await logPaths(logPath)).slice(1));
+  }
+}
+
+async function unlinkAll(paths: readonly string[]): Promise<void> {
+  for (const path of paths) {
+    await unlink(path).catch((error: unknown) => {
+      if (systemCode(error) !== 'ENOENT') throw error;
+    });
+  }
 }
 
 /** An earlier engine may have been killed between renaming and reopening. */

@@ -18,6 +18,10 @@ export function containerStreamHandlers(containers: ContainerService): Handlers 
   return {
     ContainerAttach: (exchange) => attach(exchange, containers),
     ContainerLogs: (exchange) => logs(exchange, containers),
+    async ContainerLogsClear(exchange) {
+      await containers.clearLogs(exchange.param('id'));
+      exchange.empty(204);
+    },
     ContainerStats: (exchange) => stats(exchange, containers),
   };
 }

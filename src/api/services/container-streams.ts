@@ -29,6 +29,8 @@ export interface ContainerStreamsApi {
   attach(nameOrId: string): Promise<AttachSession>;
   /** @throws before the first batch when the container does not exist or its log cannot be read. */
   logs(nameOrId: string, options: LogReadOptions): Promise<ContainerLog>;
+  /** Throws away what it has printed so far. @throws not-implemented when it keeps no log. */
+  clearLogs(nameOrId: string): Promise<void>;
   /** @throws conflict when it does not run. */
   resize(nameOrId: string, rows: number, columns: number): Promise<void>;
   /**

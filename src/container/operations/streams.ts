@@ -2,7 +2,7 @@ import { conflict } from '../../base/errors.ts';
 import type { LogReadOptions } from '../../spec/contract/logs.ts';
 import { attachContainer } from '../attach.ts';
 import type { ContainerContext } from '../context.ts';
-import { containerLogs } from '../logs.ts';
+import { clearLogs, containerLogs } from '../logs.ts';
 import { isPaused } from '../state.ts';
 import { containerStats } from '../stats.ts';
 
@@ -20,6 +20,7 @@ export function streamOperations(ctx: ContainerContext) {
       return attachContainer(ctx, entry);
     },
     logs: async (nameOrId: string, options: LogReadOptions) => containerLogs(ctx, find(nameOrId), options),
+    clearLogs: async (nameOrId: string) => clearLogs(ctx, find(nameOrId)),
     stats: async (nameOrId: string, options: { stream: boolean; oneShot: boolean; signal: AbortSignal }) =>
       containerStats(ctx, find(nameOrId), options),
     resize: async (nameOrId: string, rows: number, columns: number) => {

@@ -1,15 +1,8 @@
 import { messageOf } from '../../base/errors.ts';
 import type { ExitStatus, LaunchedContainer } from '../../spec/contract/launch.ts';
-import {
-  commitRecord,
-  type ContainerContext,
-  containerEvent,
-  inBackground,
-  logPath,
-  runDirectory,
-} from '../context.ts';
+import { commitRecord, type ContainerContext, containerEvent, inBackground, runDirectory } from '../context.ts';
 import type { ContainerEntry } from '../entry.ts';
-import { logSettings } from '../logs.ts';
+import { loggedRun } from '../logs.ts';
 import { unwatchedHealth } from '../health/state.ts';
 import { removeLocked } from '../remove.ts';
 import { nextDelayMs, shouldRestart } from '../restart-policy.ts';
@@ -19,11 +12,10 @@ import { unmountVolumes, volumeEvents } from '../volume-use.ts';
 
 /** Follows one run to its end: log rotation while it lasts, the record and the restart policy afterwards. */
 export function watchRun(ctx: ContainerContext, entry: ContainerEntry, live: LaunchedContainer): void {
-  const log = logSettings(entry.record.hostConfig);
-  if (log.driver !== 'none') {
-    ctx.logs.keepRotated(entry.id, logPath(ctx, entry.id), ctx.logs.limits(log), () =>
-      ctx.launcher.reopenLog(entry.id, runDirectory(ctx, entry.id)),
-    );
+  const run = loggedRun(ctx, entry);
+  if (run !== undefined) {
+    const reopen = () => ctx.launcher.reopenLog(entry.id, runDirectory(ctx, entry.id));
+    ctx.logs.begin({ ...run, reopen });
   }
   void live.exited.then((exit) =>
     inBackground(ctx, 'handling the end of a container', entry.id, () =>
@@ -41,7 +33,7 @@ async function runEnded(
   if (entry.live !== live) return;
   entry.live = undefined;
   entry.health?.stop();
-  ctx.logs.forget(entry.id);
+  ctx.logs.end(entry.id);
   const { record } = entry;
   const { hostConfig } = record;
   const again =

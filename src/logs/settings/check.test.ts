@@ -26,6 +26,10 @@ test('good settings pass', () => {
     ['local', { 'max-size': '1g', mode: 'non-blocking', 'max-buffer-size': '4m' }],
     ['json-file', { 'env-regex': '^(os|customer)' }],
     ['none', { anything: 'goes' }],
+    ['journald', { tag: 'x', 'cache-max-size': '1m' }],
+    ['syslog', { 'syslog-address': 'unixgram:///dev/log', 'syslog-facility': '3', 'cache-disabled': 'true' }],
+    ['gelf', { 'gelf-address': 'udp://h:1', 'gelf-compression-level': '-1' }],
+    ['fluentd', { 'fluentd-async': 'true', 'fluentd-buffer-limit': '8m', 'fluentd-max-retries': '3' }],
   ] as [string, Record<string, string>][]) {
     checkSettings({ driver, options }, container);
   }
@@ -33,8 +37,8 @@ test('good settings pass', () => {
 
 test("bad settings are refused in Docker's words", () => {
   const bad: [string, Record<string, string>, RegExp][] = [
-    ['nope', {}, /^logger: no log driver named 'nope' is registered$/],
-    ['', {}, /^logger: no log driver named '' is registered$/],
+    ['nope', {}, /^error looking up logging plugin nope: plugin "nope" not found$/],
+    ['', {}, /^error looking up logging plugin : plugin "" not found$/],
     ['json-file', { nope: '1' }, /^unknown log opt 'nope' for json-file log driver$/],
     ['local', { nope: '1' }, /^unknown log opt 'nope' for log driver local$/],
     ['json-file', { 'syslog-address': 'x' }, /^unknown log opt 'syslog-address' for json-file log driver$/],

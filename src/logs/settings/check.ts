@@ -41,10 +41,10 @@ function list(prefix: string, ...names: readonly string[]): string[] {
 const dockersOnly = new Set(['awslogs', 'etwlogs', 'gcplogs', 'splunk']);
 
 /** Names in order, as `/info` lists them. */
-export const logDriverNames: readonly string[] = [...drivers.keys()].filter((name) => !isRemote(name));
+export const logDriverNames: readonly string[] = [...drivers.keys()];
 
 /** Drivers that send entries to somewhere else, besides keeping them. */
-function isRemote(driver: string): boolean {
+export function isRemote(driver: string): boolean {
   return ['fluentd', 'gelf', 'journald', 'syslog'].includes(driver);
 }
 
@@ -52,12 +52,15 @@ function isRemote(driver: string): boolean {
 export function checkSettings(settings: LogSettings, container?: LoggedContainer): void {
   const { driver, options } = settings;
   const known = drivers.get(driver);
-  if (isRemote(driver) || dockersOnly.has(driver)) {
+  if (dockersOnly.has(driver)) {
     throw new EngineError('not-implemented', `the log driver ${driver} is not implemented`);
   }
   if (driver === 'none') return;
   checkMode(options);
-  if (known === undefined) throw invalid(`logger: no log driver named '${driver.slice(0, 100)}' is registered`);
+  if (known === undefined) {
+    const name = driver.slice(0, 100);
+    throw invalid(`error looking up logging plugin ${name}: plugin ${JSON.stringify(name)} not found`);
+  }
   checkNames(driver, options, [...known, ...everywhere, ...cacheOptions]);
   if (driver === 'syslog') checkSyslog(options);
   if (driver === 'gelf') checkGelf(options);

@@ -73,12 +73,27 @@ export interface ContainerLogs {
   /** What the options attach to every entry: chosen labels and variables, and the tag where one is asked for. */
   attributes(container: LoggedContainer, settings: LogSettings): ReadonlyMap<string, string>;
   /**
-   * Watches the size of a running container's log and rotates it (rename, then `reopen`), keeping at most `maxFiles`
-   * files of about `maxBytes` each. Calling it again replaces the limits.
+   * Takes care of a running container's log: rotates it (rename, then `reopen`), and sends it to its driver's backend,
+   * from where the last run's or engine's sending got to. Calling it again replaces what was said before.
    */
-  keepRotated(id: ContainerId, logPath: string, limits: RotationLimits, reopen: () => Promise<void>): void;
-  /** Stops watching. */
-  forget(id: ContainerId): void;
-  /** Deletes the log and its rotated files. */
-  remove(logPath: string): Promise<void>;
+  begin(run: LoggedRun): void;
+  /** The run is over: no rotation any more; what was not sent yet is sent in the background. */
+  end(id: ContainerId): void;
+  /** At boot, of a container that does not run: sends what an earlier engine did not. */
+  finish(run: Omit<LoggedRun, 'reopen'>): void;
+  /** Resolves when everything was sent, but after ten seconds at the latest. */
+  sent(id: ContainerId): Promise<void>;
+  /** Throws away what was written so far; with `reopen` a monitor goes on writing. */
+  clear(id: ContainerId, logPath: string, reopen: (() => Promise<void>) | undefined): Promise<void>;
+  /** Lets go of all logs at once; what was not sent is sent by the next engine. */
+  close(): Promise<void>;
+}
+
+/** The log of one run of a container. */
+export interface LoggedRun {
+  readonly container: LoggedContainer;
+  readonly logPath: string;
+  readonly settings: LogSettings;
+  /** Makes the monitor close its log and open it anew by path. */
+  readonly reopen: () => Promise<void>;
 }
