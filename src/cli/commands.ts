@@ -209,6 +209,19 @@ const volume: Readonly<Record<string, Entry>> = {
   },
 };
 
+const system: Readonly<Record<string, Entry>> = {
+  df: {
+    summary: 'Show what images, containers and volumes take on the disk',
+    load: async () => (await import('./system/df.ts')).df,
+  },
+  events,
+  info,
+  prune: {
+    summary: 'Remove what nobody uses: containers, networks, images and the build cache',
+    load: async () => (await import('./system/prune.ts')).prune,
+  },
+};
+
 /** All names of the command line. */
 export const commands: Readonly<Record<string, Entry>> = {
   run: { ...run, section: 'common' },
@@ -225,7 +238,7 @@ export const commands: Readonly<Record<string, Entry>> = {
   container: { summary: 'Work with containers', section: 'management', group: container },
   image: { summary: 'Work with images', section: 'management', group: image },
   network: { summary: 'Work with networks', section: 'management', group: network },
-  system: { summary: 'Look at the engine', section: 'management', group: { events, info } },
+  system: { summary: 'Look at the engine', section: 'management', group: system },
   volume: { summary: 'Work with volumes', section: 'management', group: volume },
   daemon: {
     summary: 'Run the engine in the foreground',

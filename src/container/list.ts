@@ -14,6 +14,7 @@ export interface ListWishes {
   readonly all: boolean;
   readonly limit?: number;
   readonly size: boolean;
+  readonly signal?: AbortSignal;
   readonly filters: Filters;
 }
 
@@ -52,7 +53,7 @@ export async function listContainers(ctx: ContainerContext, wishes: ListWishes):
     chosen.push(entry);
     if (wishes.limit !== undefined && wishes.limit > 0 && chosen.length >= wishes.limit) break;
   }
-  return Promise.all(chosen.map((entry) => summarize(ctx, entry, wishes.size)));
+  return Promise.all(chosen.map((entry) => summarize(ctx, entry, wishes)));
 }
 
 function checkFilters(filters: Filters): void {
@@ -111,10 +112,14 @@ function isAncestor(wanted: string, { record }: ContainerEntry): boolean {
   return isName || (hex.length >= 4 && record.imageId.slice(7).startsWith(hex));
 }
 
-async function summarize(ctx: ContainerContext, entry: ContainerEntry, size: boolean): Promise<ContainerSummary> {
+async function summarize(
+  ctx: ContainerContext,
+  entry: ContainerEntry,
+  { size, signal }: ListWishes,
+): Promise<ContainerSummary> {
   const { record } = entry;
   const { config, hostConfig, state } = record;
-  const usage = size ? await ctx.snapshots.usage(entry.id) : undefined;
+  const usage = size ? await ctx.snapshots.usage(entry.id, signal) : undefined;
   return {
     Id: entry.id,
     Names: [`/${record.name}`],

@@ -12,6 +12,7 @@ import { type ImageService, openImages } from '../image/service.ts';
 import { openContainerLogs } from '../logs/open.ts';
 import type { NetworkConfig } from '../network/config.ts';
 import { openNetworks } from '../network/open.ts';
+import type { NetworkService } from '../network/service.ts';
 import { createRegistryClient, type RegistryClient } from '../registry/client/client.ts';
 import { openLauncher } from '../runtime/launcher/launcher.ts';
 import { Runtimes } from '../runtime/launcher/runtimes.ts';
@@ -21,15 +22,16 @@ import type { HostFacts } from '../runtime/oci/host.ts';
 import { createUsageReader } from '../runtime/usage/read.ts';
 import type { ContainerId } from '../base/ids.ts';
 import { openStateDb } from '../store/db/open.ts';
-import { openStore } from '../store/open.ts';
+import { openStore, type Store } from '../store/open.ts';
 import { childCgroups, removeCgroup } from '../sys/cgroup/cgroup.ts';
 import { type CgroupLayout, readCgroupLayout } from '../sys/cgroup/layout.ts';
 import { openVolumes } from '../volume/open.ts';
-import { createVolumeService } from '../volume/service.ts';
+import { createVolumeService, type VolumeService } from '../volume/service.ts';
 import { type EngineConfig, instanceCgroup, type InstanceNames } from './config.ts';
 import { hostFiles, rootAccess } from './host-access.ts';
 import { hostProcesses } from './host-processes.ts';
 import { createSystem } from './info.ts';
+import { diskUsageOf } from './usage.ts';
 import { engineVersion } from './version.ts';
 
 /** Everything behind the API of one engine, joined. */
@@ -114,16 +116,40 @@ export async function wire(
     now: () => new Date(),
   });
   scope.defer(() => void system.close());
-  const services: ApiServices = {
+  const services = servicesOf({
     system,
-    events: journal,
-    containers: containers.containers,
-    execs: containers.execs,
+    journal,
+    containers,
     images,
+    networks,
+    store,
     volumes: createVolumeService(volumes, journal, log),
+  });
+  return { services, recover: () => recoverAll(containers, images, system) };
+}
+
+/** The rooms as the API sees them. */
+function servicesOf(rooms: {
+  readonly system: ReturnType<typeof createSystem>;
+  readonly journal: Journal;
+  readonly containers: ReturnType<typeof createContainerService>;
+  readonly images: ImageService;
+  readonly volumes: VolumeService;
+  readonly networks: NetworkService;
+  readonly store: Store;
+}): ApiServices {
+  const { system, journal, images, volumes, networks, store } = rooms;
+  const { containers, execs } = rooms.containers;
+  const counted = { containers, images, volumes, store };
+  return {
+    system: { ...system, diskUsage: (kinds, signal) => diskUsageOf(counted, kinds, signal) },
+    events: journal,
+    containers,
+    execs,
+    images,
+    volumes,
     networks,
   };
-  return { services, recover: () => recoverAll(containers, images, system) };
 }
 
 const registryClient = ({ registry }: EngineConfig): RegistryClient =>

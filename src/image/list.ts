@@ -121,17 +121,22 @@ function skip(text: string, from: number, characters: string): number {
   return at;
 }
 
-/** How many bytes of an image's layers other images have, too. */
+/** How many bytes of an image, blobs and unpacked layers, other images have, too. */
 function sharedSizes(context: ImageContext): (image: StoredImage) => number {
+  const sizesOf = (image: StoredImage): ReadonlyMap<string, number> =>
+    new Map([
+      ...image.blobs.map(({ digest, size }) => [`blob ${digest}`, size] as const),
+      ...image.variants.flatMap(({ layers }) =>
+        layers.map(({ diffId }) => [`layer ${diffId}`, context.content.layerSize(diffId)] as const),
+      ),
+    ]);
   const counts = new Map<string, number>();
-  const layersOf = (image: StoredImage) =>
-    new Set(image.variants.flatMap((variant) => variant.layers.map(({ diffId }) => diffId)));
   for (const image of context.catalog.images()) {
-    for (const diffId of layersOf(image)) counts.set(diffId, (counts.get(diffId) ?? 0) + 1);
+    for (const key of sizesOf(image).keys()) counts.set(key, (counts.get(key) ?? 0) + 1);
   }
   return (image) => {
     let size = 0;
-    for (const diffId of layersOf(image)) if ((counts.get(diffId) ?? 0) > 1) size += context.content.layerSize(diffId);
+    for (const [key, bytes] of sizesOf(image)) if ((counts.get(key) ?? 0) > 1) size += bytes;
     return size;
   };
 }

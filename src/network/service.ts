@@ -15,7 +15,7 @@ export interface NetworkService extends Networks {
   connect(nameOrId: string): Promise<never>;
   disconnect(nameOrId: string): Promise<never>;
   /** Removes the networks that nobody uses: predefined ones never are. Gives the names. */
-  prune(): Promise<string[]>;
+  prune(filters: Filters): Promise<string[]>;
   /**
    * The engine goes down: the ready namespaces go, and, when no container uses a network any more, the firewall table
    * and the bridge too; with running containers both stay and keep them connected.

@@ -21,8 +21,8 @@ export const anonymousLabel = 'com.docker.volume.anonymous';
 
 /** The volumes, and what only the API asks for. */
 export interface OwnedVolumes extends Volumes {
-  /** Bytes on disk. @throws not-found. */
-  diskUsage(name: string): Promise<number>;
+  /** Bytes on disk. @throws not-found, cancelled. */
+  diskUsage(name: string, signal?: AbortSignal): Promise<number>;
 }
 
 interface Context {
@@ -137,8 +137,8 @@ export class LocalVolumes implements OwnedVolumes {
     });
   }
 
-  async diskUsage(name: string): Promise<number> {
-    return diskUsage(find(this.#volumes, name).mountpoint);
+  async diskUsage(name: string, signal?: AbortSignal): Promise<number> {
+    return diskUsage(find(this.#volumes, name).mountpoint, signal);
   }
 
   async #create(name: string, request: VolumeRequest): Promise<Volume> {

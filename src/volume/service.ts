@@ -18,7 +18,7 @@ export interface VolumeService {
   /** Deletes unused anonymous volumes, with the filter `all` unused named ones too; `label`, `label!`. */
   prune(filters: Filters): Promise<VolumePruneView>;
   /** All volumes with their sizes and numbers of users, for `GET /system/df`. */
-  usage(): Promise<VolumeView[]>;
+  usage(signal: AbortSignal): Promise<VolumeView[]>;
 }
 
 export function createVolumeService(volumes: OwnedVolumes, journal: StateJournal, log: Logger): VolumeService {
@@ -46,15 +46,20 @@ export function createVolumeService(volumes: OwnedVolumes, journal: StateJournal
     inspect: async (name) => viewOf(find(name)),
     remove: (name, options) => volumes.remove(name, options),
     prune: (filters) => prune(volumes, journal, log, filters),
-    async usage() {
-      const views: VolumeView[] = [];
-      for (const volume of volumes.list()) {
-        const Size = await volumes.diskUsage(volume.name).catch(() => -1);
-        views.push({ ...viewOf(volume), UsageData: { Size, RefCount: volumes.users(volume.name).length } });
-      }
-      return views;
+    async usage(signal) {
+      const sized = volumes.list().map(async (volume): Promise<VolumeView> => {
+        const Size = await volumes.diskUsage(volume.name, signal).catch((error: unknown) => unreadable(error, signal));
+        return { ...viewOf(volume), UsageData: { Size, RefCount: volumes.users(volume.name).length } };
+      });
+      return Promise.all(sized);
     },
   };
+}
+
+/** The size of a volume that cannot be read, as Docker says it; who went away gets none. */
+function unreadable(error: unknown, signal: AbortSignal): number {
+  if (signal.aborted) throw error;
+  return -1;
 }
 
 /** A volume as clients see it: absent labels of named volumes are null, as in Docker. */

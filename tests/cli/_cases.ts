@@ -93,6 +93,15 @@ export const cases: readonly Case[] = [
     top web -o pid,cmd
     top missing
     top web aux
+    system df
+    system df -v
+    system df --format json
+    system df --format {{.Type}}
+    system df --nope
+    system df x
+    system prune -f
+    system prune -af --volumes --filter label=a
+    system prune -f --volumes --filter until=1h
     container prune -f
     container prune -f --filter until=1h --filter label=a
     container prune x

@@ -222,6 +222,14 @@ export const volumes = [
   },
 ];
 
+export const usage = {
+  LayersSize: 987654321,
+  Images: images.map((one, at) => ({ ...one, SharedSize: 10 * at, Containers: at })),
+  Containers: containers.map((one, at) => ({ ...one, SizeRw: 1000 + at })),
+  Volumes: volumes.map((one, at) => ({ ...one, UsageData: { Size: at === 0 ? -1 : 500 * at, RefCount: at % 2 } })),
+  BuildCache: [],
+};
+
 export const version = {
   Platform: { Name: 'Fake Engine' },
   Components: [

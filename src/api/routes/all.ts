@@ -11,12 +11,14 @@ import { imageHandlers } from './images.ts';
 import { networkHandlers } from './networks.ts';
 import { pluginHandlers } from './plugins.ts';
 import { systemHandlers } from './system.ts';
+import { systemUsageHandlers } from './system-usage.ts';
 import { volumeHandlers } from './volumes.ts';
 
 /** The operations that this engine has. */
 export function allHandlers(services: ApiServices): ReadonlyMap<OperationId, Handler> {
   const handlers: Handlers = {
     ...systemHandlers(services.system, services.events),
+    ...systemUsageHandlers(services.system),
     ...containerHandlers(services.containers),
     ...containerControlHandlers(services.containers),
     ...containerStreamHandlers(services.containers),

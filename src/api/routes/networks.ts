@@ -1,8 +1,10 @@
 import { decodeFilters } from '../../spec/decode/filters.ts';
+import type { NetworkPruneView } from '../../spec/engine/usage.ts';
 import type { NetworkApi } from '../services/network.ts';
 import type { Handlers } from './handlers.ts';
 
 const listFilters = ['dangling', 'driver', 'id', 'label', 'label!', 'name', 'scope', 'type'];
+const pruneFilters = ['label', 'label!', 'until'];
 
 export function networkHandlers(networks: NetworkApi): Handlers {
   return {
@@ -13,6 +15,11 @@ export function networkHandlers(networks: NetworkApi): Handlers {
         200,
         list.map((network) => ({ ...network, Containers: {} })),
       );
+    },
+    async NetworkPrune(exchange) {
+      const names = await networks.prune(decodeFilters(exchange.text('filters'), pruneFilters));
+      const report: NetworkPruneView = { NetworksDeleted: names.length === 0 ? null : names };
+      exchange.send(200, report);
     },
     async NetworkInspect(exchange) {
       const view = await networks.inspect(exchange.param('id'), {

@@ -17,6 +17,8 @@ export interface ContainerListOptions {
   readonly limit?: number;
   /** Fill in SizeRw and SizeRootFs. */
   readonly size: boolean;
+  /** Who counts sizes stops when it aborts. */
+  readonly signal?: AbortSignal;
   readonly filters: Filters;
 }
 export interface StopOptions {

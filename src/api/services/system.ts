@@ -1,8 +1,11 @@
 import type { JournalEvent } from '../../spec/engine/event.ts';
 import type { Filters } from '../../spec/engine/filters.ts';
 import type { InfoView, VersionView } from '../../spec/engine/system.ts';
+import type { DiskUsageReport, UsageKind } from '../../spec/engine/usage.ts';
 
 export interface SystemApi {
+  /** What objects of these kinds take on the disk. @throws cancelled when the signal aborts */
+  diskUsage(kinds: readonly UsageKind[], signal: AbortSignal): Promise<DiskUsageReport>;
   /** `ApiVersion`, `MinAPIVersion` and the API's part of `Components` are filled in by the API. */
   version(): VersionView | Promise<VersionView>;
   info(): InfoView | Promise<InfoView>;

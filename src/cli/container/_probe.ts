@@ -1,7 +1,7 @@
 import { evaluate, parse } from '../../base/text/template/evaluate.ts';
 import { Struct } from '../../base/text/template/values.ts';
 import { orTemplateError } from '../format/template.ts';
-import { containerRows } from './_columns.ts';
+import { containerRows } from './columns.ts';
 
 /** Runs a template on an empty container and tells which fields it asked for, so that sizes are computed only then. */
 export function probeFields(format: string): ReadonlySet<string> {

@@ -3,7 +3,7 @@ import { defineCommand, noArguments } from '../command.ts';
 import { filtersJson, filterType, flag, types } from '../flags/types.ts';
 import { formatRows } from '../format/rows.ts';
 import { formatHelp } from '../format/help.ts';
-import { containerRows, containerTable } from './_columns.ts';
+import { containerRows, containerTable } from './columns.ts';
 
 export const list = defineCommand({
   usage: '[OPTIONS]',

@@ -3,7 +3,7 @@ import { atMost, defineCommand } from '../command.ts';
 import { filtersJson, filterType, flag, types } from '../flags/types.ts';
 import { formatHelp } from '../format/help.ts';
 import { formatRows } from '../format/rows.ts';
-import { imageKind, imageRowsOf } from './_rows.ts';
+import { imageKind, imageRowsOf } from './rows.ts';
 
 const table = ['Repository', 'Tag', 'ID', 'CreatedSince', 'Size'];
 const tableWithDigests = ['Repository', 'Tag', 'Digest', 'ID', 'CreatedSince', 'Size'];

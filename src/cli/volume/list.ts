@@ -1,29 +1,10 @@
-import { humanSize } from '../../base/text/units.ts';
-import type { VolumeListView, VolumeView } from '../../spec/engine/volume.ts';
+import type { VolumeListView } from '../../spec/engine/volume.ts';
 import { defineCommand, noArguments } from '../command.ts';
 import { filtersJson, filterType, flag, types } from '../flags/types.ts';
 import { formatHelp } from '../format/help.ts';
-import { labelsText } from '../format/labels.ts';
 import { byNatural } from '../format/natural.ts';
 import { formatRows } from '../format/rows.ts';
-import type { RowKind } from '../format/rows.ts';
-
-const kind: RowKind<VolumeView> = {
-  goType: '*formatter.volumeContext',
-  columns: {
-    Availability: { header: 'AVAILABILITY', of: () => 'N/A' },
-    Driver: { header: 'DRIVER', of: ({ Driver }) => Driver },
-    Group: { header: 'GROUP', of: () => 'N/A' },
-    Labels: { header: 'LABELS', of: ({ Labels }) => labelsText(Labels) },
-    Links: { header: 'LINKS', of: ({ UsageData }) => (UsageData == null ? 'N/A' : String(UsageData.RefCount)) },
-    Mountpoint: { header: 'MOUNTPOINT', of: ({ Mountpoint }) => Mountpoint },
-    Name: { header: 'VOLUME NAME', of: ({ Name }) => Name },
-    Scope: { header: 'SCOPE', of: ({ Scope }) => Scope },
-    Size: { header: 'SIZE', of: ({ UsageData }) => (UsageData == null ? 'N/A' : humanSize(UsageData.Size)) },
-    Status: { header: 'STATUS', of: () => 'N/A' },
-  },
-  methods: ({ Labels }) => ({ Label: (name: string) => Labels?.[name] ?? '' }),
-};
+import { volumeKind } from './rows.ts';
 
 export const list = defineCommand({
   usage: '[OPTIONS]',
@@ -46,7 +27,7 @@ export const list = defineCommand({
     const format = flags.format !== '' ? flags.format : flags.quiet ? '' : (session.config.volumesFormat ?? '');
     if (flags.quiet && (format === '' || format === 'table')) {
       session.out(volumes.map(({ Name }) => `${Name}\n`).join(''));
-    } else session.out(await formatRows(format, kind, columns, volumes));
+    } else session.out(await formatRows(format, volumeKind, columns, volumes));
     return 0;
   },
 });

@@ -35,7 +35,7 @@ export interface Snapshots {
   /** Deletes the writable layer once nobody uses it, unmounting it first; deleting what does not exist is no error. */
   remove(id: ContainerId): Promise<void>;
   /** Bytes of the writable layer and of all layers below, uncompressed. */
-  usage(id: ContainerId): Promise<{ writable: number; layers: number }>;
+  usage(id: ContainerId, signal?: AbortSignal): Promise<{ writable: number; layers: number }>;
   /** At boot: what of the known containers is still mounted is adopted, everything else is unmounted and deleted. */
   restore(known: ReadonlySet<ContainerId>): Promise<void>;
 }

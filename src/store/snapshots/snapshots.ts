@@ -106,10 +106,10 @@ class OverlaySnapshots implements OwnedSnapshots {
     });
   }
 
-  async usage(id: ContainerId): Promise<{ writable: number; layers: number }> {
+  async usage(id: ContainerId, signal?: AbortSignal): Promise<{ writable: number; layers: number }> {
     const { paths, layers } = this.#get(id);
     const below = layers.map((layer) => this.#options.layers.info(layer)?.contentSize ?? 0);
-    return { writable: await diskUsage(paths.upper), layers: below.reduce((sum, size) => sum + size, 0) };
+    return { writable: await diskUsage(paths.upper, signal), layers: below.reduce((sum, size) => sum + size, 0) };
   }
 
   async restore(known: ReadonlySet<ContainerId>): Promise<void> {
