@@ -101,13 +101,25 @@ function execFake({ execs, failures }: World, request: ExecRequest): LaunchedExe
   const signal = (number: number) => (end(128 + number), true);
   return { pid: 5000 + execs.length, stdio, exited: promise, signal, kill: async () => end(137) };
 }
+const fakeRunMounts: ContainerPorts['runMounts'] = {
+  shareMemory: async (id) => `/fake/${id}/shm`,
+  sharedMemory: () => undefined,
+  keepImages: () => undefined,
+  forgetImages: () => undefined,
+  showImage: async (id) => `/fake/${id}/image`,
+  imagePath: (id) => `/fake/${id}/image`,
+  holdPlace: async (_id, root, path) => `${root}/${path}`,
+  releasePlaces: async () => undefined,
+  release: async () => undefined,
+  restore: async () => undefined,
+};
 
 function fakeStorage({
   events,
   records,
   mounted,
   prepared,
-}: World): Pick<ContainerPorts, 'journal' | 'images' | 'snapshots' | 'volumes'> {
+}: World): Pick<ContainerPorts, 'journal' | 'images' | 'snapshots' | 'runMounts' | 'volumes'> {
   return {
     journal: {
       load: async (kind) =>
@@ -164,6 +176,7 @@ function fakeStorage({
       usage: async () => ({ writable: 1, layers: 2 }),
       restore: async () => undefined,
     },
+    runMounts: fakeRunMounts,
     volumes: {
       ensure: async () => Promise.reject(new Error('no volumes here')),
       get: () => undefined,
@@ -262,6 +275,8 @@ function fakeHost(): Pick<ContainerPorts, 'roots' | 'files' | 'host' | 'processe
     },
     host: {
       kindOf: async () => 'directory',
+      lookAt: async (paths) => paths.map(() => ({ kind: 'directory', flags: [] })),
+      mountOf: async () => undefined,
       makeDirectory: async () => undefined,
       place: async () => undefined,
       read: async () => undefined,

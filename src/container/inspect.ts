@@ -4,6 +4,7 @@ import { type ContainerContext, dataDirectory, logPath } from './context.ts';
 import { noEndpoint, viewEndpoints } from './endpoints.ts';
 import type { ContainerEntry } from './entry.ts';
 import { viewHealth } from './health/state.ts';
+import type { MountRecord } from './record.ts';
 import { joinedContainer } from './start/namespaces.ts';
 import { viewState } from './state.ts';
 
@@ -63,16 +64,22 @@ function fileOwner(ctx: ContainerContext, entry: ContainerEntry): ContainerEntry
 export function viewMounts(ctx: ContainerContext, entry: ContainerEntry): MountPoint[] {
   const fromTmpfs = entry.record.hostConfig.Tmpfs ?? {};
   const shown = entry.record.mounts.filter((mount) => mount.type !== 'tmpfs' || !(mount.destination in fromTmpfs));
+  let images = 0;
   return shown.map((mount) => ({
     Type: mount.type,
-    ...(mount.type === 'volume' ? { Name: mount.name } : {}),
-    Source: mount.type === 'volume' ? (ctx.volumes.get(mount.name)?.mountpoint ?? '') : mount.source,
+    ...(mount.name === '' ? {} : { Name: mount.name }),
+    Source: shownSource(ctx, entry, mount, mount.type === 'image' ? images++ : 0),
     Destination: mount.destination,
     ...(mount.type === 'volume' ? { Driver: mount.driver } : {}),
     Mode: mount.mode,
     RW: !mount.readOnly,
     Propagation: mount.propagation,
   }));
+}
+
+function shownSource(ctx: ContainerContext, entry: ContainerEntry, mount: MountRecord, image: number): string {
+  if (mount.type === 'volume') return ctx.volumes.get(mount.name)?.mountpoint ?? '';
+  return mount.type === 'image' ? ctx.runMounts.imagePath(entry.id, image) : mount.source;
 }
 
 function viewNetwork(entry: ContainerEntry): NetworkSettingsView {

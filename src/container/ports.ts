@@ -8,7 +8,7 @@ import type { Networks } from '../spec/contract/network.ts';
 import type { StateJournal } from '../spec/contract/state.ts';
 import type { HostConfig } from '../spec/engine/container.ts';
 import type { UsageReader } from '../spec/contract/usage.ts';
-import type { Snapshots, Volumes } from '../spec/contract/storage.ts';
+import type { RunMounts, Snapshots, Volumes } from '../spec/contract/storage.ts';
 
 /**
  * Access to files below a root that a container or an image controls. Implementations resolve every path inside the
@@ -30,10 +30,20 @@ export interface RootAccess {
   makeDirectory(root: string, path: string, owner: { uid: number; gid: number }): Promise<void>;
 }
 
+/** Something of the host that is to be seen inside a container. */
+export interface HostPlace {
+  readonly kind: 'directory' | 'other' | 'missing';
+  readonly flags: readonly string[];
+}
+
 /** The host's own files, and directories of the engine. */
 export interface HostFiles {
   kindOf(path: string): Promise<'directory' | 'other' | 'missing'>;
   makeDirectory(path: string, mode: number): Promise<void>;
+  /** What is at each of these paths, links followed, and which flags its mount has (`ro`, `nosuid`, `nodev`, `noexec`). */
+  lookAt(paths: readonly string[]): Promise<readonly HostPlace[]>;
+  /** The mount that holds a path, links followed: where it is, and how it travels (`shared:5`, `master:3`). */
+  mountOf(path: string): Promise<{ readonly target: string; readonly propagation: readonly string[] } | undefined>;
   /**
    * Makes the engine's own `directories` (0700, parents must exist or come before; they may exist), and writes `files`.
    */
@@ -82,6 +92,7 @@ export interface ContainerPorts {
   readonly journal: StateJournal;
   readonly images: RunnableImages;
   readonly snapshots: Snapshots;
+  readonly runMounts: RunMounts;
   readonly volumes: Volumes;
   readonly networks: Networks;
   readonly launcher: Launcher;

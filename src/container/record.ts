@@ -9,10 +9,10 @@ export const containerKind = 'container';
 
 /** One mount of a container, decided at create; what `volume` and `bind` point to is looked up again at every start. */
 export interface MountRecord {
-  readonly type: 'bind' | 'volume' | 'tmpfs';
-  /** Volume name; empty for the other types. */
+  readonly type: 'bind' | 'volume' | 'tmpfs' | 'image';
+  /** Volume or image name; empty for the other types. */
   readonly name: string;
-  /** Host path; empty for tmpfs. */
+  /** Host path; empty for tmpfs and images. */
   readonly source: string;
   /** As the user or the image wrote it, cleaned, absolute. */
   readonly destination: string;
@@ -23,7 +23,15 @@ export interface MountRecord {
   readonly recursive: boolean;
   /** What is mounted below a read-only bind stays writable. */
   readonly readOnlyNonRecursive: boolean;
+  /** It must become read-only too. */
+  readonly readOnlyForceRecursive?: boolean;
   readonly propagation: string;
+  /** The engine chose the propagation: where it cannot be had, the mount is private. */
+  readonly propagationChosen?: boolean;
+  /** The part of a volume or image that is shown; empty or left out for all of it. */
+  readonly subpath?: string;
+  /** Of an image. */
+  readonly image?: { readonly id: Digest; readonly layers: readonly DiffId[] };
   /** tmpfs(5) options; empty for the other types. */
   readonly options: readonly string[];
   /** An anonymous volume, deleted together with its container on request. */

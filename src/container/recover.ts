@@ -7,6 +7,7 @@ import { ContainerEntry } from './entry.ts';
 import { reconcilePause } from './pause.ts';
 import { loggedRun } from './logs.ts';
 import { containerKind, decodeRecord } from './record.ts';
+import { shownImages } from './create/storage.ts';
 import { shouldStartAtBoot } from './restart-policy.ts';
 import { startContainer } from './start/start.ts';
 import { settled } from './state.ts';
@@ -38,6 +39,7 @@ export async function recoverContainers(ctx: ContainerContext): Promise<Recovery
   // A process whose start was never recorded goes: nobody was told that it runs.
   await ctx.launcher.sweep(new Set(entries.filter((entry) => entry.isRunning).map((entry) => entry.id)));
   await ctx.snapshots.restore(known);
+  await ctx.runMounts.restore(new Set(entries.filter((entry) => entry.isRunning).map((entry) => entry.id)));
   await ctx.networks.restore(sandboxesOf(entries));
   await restoreVolumes(ctx, entries);
   await sweepDirectories(ctx, known);
@@ -120,7 +122,9 @@ function retainParts(ctx: ContainerContext, entry: ContainerEntry): void {
   ctx.images.retain(entry.record.imageId, entry.id);
   for (const mount of entry.record.mounts) {
     if (mount.type === 'volume') ctx.volumes.retain(mount.name, entry.id);
+    if (mount.image !== undefined) ctx.images.retain(mount.image.id, entry.id);
   }
+  ctx.runMounts.keepImages(entry.id, shownImages(entry.record.mounts));
 }
 
 /** Directories of containers whose removal or creation an earlier engine did not finish. */

@@ -63,11 +63,17 @@ export async function removeLocked(
   });
   entry.gone = true;
   ctx.table.delete(entry);
-  ctx.images.release(record.imageId, entry.id);
+  releaseImages(ctx, entry);
   await releaseVolumes(ctx, entry, wishes.volumes);
   for (const sink of entry.waitingSinks) sink.end();
   entry.removed.set({ statusCode: record.state.exitCode });
   void inBackground(ctx, 'deleting the files of a container', entry.id, () => deleteFiles(ctx, entry));
+}
+
+function releaseImages(ctx: ContainerContext, { id, record }: ContainerEntry): void {
+  ctx.runMounts.forgetImages(id);
+  const shown = record.mounts.flatMap(({ image }) => (image === undefined ? [] : [image.id]));
+  for (const image of new Set([record.imageId, ...shown])) ctx.images.release(image, id);
 }
 
 async function releaseVolumes(ctx: ContainerContext, entry: ContainerEntry, deleteAnonymous: boolean): Promise<void> {

@@ -1,9 +1,11 @@
-import { mkdir, readdir, readFile, stat } from 'node:fs/promises';
+import { mkdir, readdir, readFile, realpath, stat } from 'node:fs/promises';
 import { hostname } from 'node:os';
 import type { HostFiles, RootAccess } from '../container/ports.ts';
 import { invalid } from '../base/errors.ts';
 import { systemCode } from '../sys/ffi/errors.ts';
 import { place, removeTrees } from '../sys/file/place.ts';
+import { mountSources } from '../sys/mount/mount.ts';
+import { mountOf } from '../sys/mount/table.ts';
 import {
   mkdirAllInRootAsync,
   prepareMountTargetsAsync,
@@ -46,6 +48,8 @@ export const hostFiles: HostFiles = {
       throw error;
     }
   },
+  lookAt: mountSources,
+  mountOf: async (path) => mountOf(await realpath(path)),
   async makeDirectory(path, mode) {
     await mkdir(path, { recursive: true, mode });
   },

@@ -88,6 +88,7 @@ export async function wire(
     journal,
     images,
     snapshots: store.snapshots,
+    runMounts: store.runs,
     volumes,
     networks,
     launcher,

@@ -21,7 +21,7 @@ export type Outlived = Set<DiffId>;
 interface Parts {
   readonly blobs: BlobStore;
   readonly layers: LayerBackend;
-  readonly snapshots: OwnedSnapshots;
+  readonly snapshots: Pick<OwnedSnapshots, 'layersInUse'>;
   readonly leases: LeaseBook;
   /** Filled by each collection. */
   readonly outlived: Outlived;

@@ -9,6 +9,7 @@ import type { LayerBackend } from './layers/backend.ts';
 import { openLayers } from './layers/open.ts';
 import { type Lease, LeaseBook } from './leases.ts';
 import { probeStorage, type StorageSupport, type StorageWishes } from './support.ts';
+import { openRunMounts, type OwnedRunMounts } from './snapshots/run-mounts.ts';
 import { openSnapshots, type OwnedSnapshots } from './snapshots/snapshots.ts';
 
 export interface StoreOptions {
@@ -34,6 +35,8 @@ export interface Store {
   readonly layers: LayerBackend;
   /** `snapshots.restore` must be called once, after the containers are known and before anything else is done. */
   readonly snapshots: OwnedSnapshots;
+  /** `runs.restore` likewise. */
+  readonly runs: OwnedRunMounts;
   /** Protects what an operation makes or relies on until its record is committed; see `Lease`. */
   lease(): Lease;
   /**
@@ -53,6 +56,7 @@ export interface Store {
  *     blobs/sha256/<hex>      content as pulled             ingest/        downloads and uploads under way
  *     layers/<hex>.erofs, layers/<hex>/   layers            snapshots/<id> writable layers of containers
  *     mounts/layers/<hex>     mounted layers                mounts/roots/<id>   mounted roots of containers
+ *     mounts/runs/<id>/...    shared memory, images and places of running containers
  *
  * Temporary files are swept, mounts of an earlier engine adopted. @throws EngineError, SystemError.
  */
@@ -83,6 +87,14 @@ export async function openStore({ dataRoot, wishes = {}, log }: StoreOptions): P
     },
     log,
   });
+  const runs = await openRunMounts({
+    directory: join(mounts, 'runs'),
+    emptyDirectory: join(mounts, 'empty'),
+    layers,
+    overlay: support.overlay,
+    log,
+  });
+  const inUse = { layersInUse: () => snapshots.layersInUse().union(runs.layersInUse()) };
   const leases = new LeaseBook();
   let collecting: Promise<unknown> = Promise.resolve();
   return {
@@ -90,9 +102,12 @@ export async function openStore({ dataRoot, wishes = {}, log }: StoreOptions): P
     blobs,
     layers,
     snapshots,
+    runs,
     lease: () => leases.open(),
     collectGarbage(live) {
-      const run = collecting.then(() => collectGarbage({ blobs, layers, snapshots, leases, outlived, log }, live));
+      const run = collecting.then(() =>
+        collectGarbage({ blobs, layers, snapshots: inUse, leases, outlived, log }, live),
+      );
       collecting = run.catch(() => undefined);
       return run;
     },

@@ -195,9 +195,8 @@ engineSuite('volumes and binds', { images: ['busybox', 'node'] }, (engine) => {
       assert.equal(await sh(['-v', `${folder}:/var/run`], 'cat /run/file; readlink /var/run'), 'of the host\n../run');
     }));
 
-  test('propagation and volumes-from', () =>
+  test('volumes-from', () =>
     withFolder(async (folder) => {
-      assert.match(await sh(['-v', `${folder}:/host:rslave`], 'grep " /host " /proc/self/mountinfo'), /\/host .* - /);
       await docker('create', '--name', 'giver', '-v', 'shared:/shared', '-v', `${folder}:/host`, image);
       assert.equal(await sh(['--volumes-from', 'giver'], 'cat /host/file; echo x > /shared/x'), 'of the host');
       const readOnly = '(echo y > /shared/x) 2>/dev/null || cat /shared/x';

@@ -103,7 +103,7 @@ async function create(exchange: Exchange, containers: ContainerService): Promise
     ...(platform === undefined ? {} : { platform }),
   });
   const { id, warnings } = await containers.create(request);
-  exchange.send(201, { Id: id, Warnings: warnings });
+  exchange.send(201, { Id: id, Warnings: [...warnings, ...(request.warnings ?? [])] });
 }
 
 function stopOptions(exchange: Exchange): StopOptions {

@@ -2,7 +2,7 @@ import { invalid } from '../../base/errors.ts';
 
 /** What `source:target:mode` of `--volume` and `HostConfig.Binds` says. */
 export interface BindSpec {
-  /** Absolute path of the host, or the name of a volume. */
+  /** Absolute path of the host, or the name of a volume; empty for a volume without a name. */
   readonly source: string;
   readonly target: string;
   /** The third field as it came: what `Mounts[].Mode` of an inspected container shows. */
@@ -22,15 +22,19 @@ const groups: readonly (readonly [string, readonly string[]])[] = [
   ['label', ['z', 'Z']],
   ['propagation', ['shared', 'rshared', 'slave', 'rslave', 'private', 'rprivate']],
   ['copy', ['nocopy']],
-  ['consistency', ['consistent', 'cached', 'delegated', 'default']],
+  ['consistency', ['consistent', 'cached', 'delegated']],
 ];
 const groupOfWord = new Map(groups.flatMap(([group, words]) => words.map((word) => [word, group] as const)));
 
 const invalidSpec = (raw: string, reason?: string): Error =>
   invalid(`invalid volume specification: '${raw.slice(0, 300)}'${reason === undefined ? '' : `: ${reason}`}`);
 
+/** A word that only the other kind of mount may have. */
+const otherType = (raw: string, type: string, field: string): Error =>
+  invalidSpec(raw, `invalid mount config for type "${type}": field ${field} must not be specified`);
+
 /** The words of a mode by group, undefined when it is no mode. */
-function parseMode(mode: string): ReadonlyMap<string, string> | undefined {
+export function parseMode(mode: string): ReadonlyMap<string, string> | undefined {
   const found = new Map<string, string>();
   if (mode === '') return found;
   for (const word of mode.split(',')) {
@@ -44,21 +48,22 @@ function parseMode(mode: string): ReadonlyMap<string, string> | undefined {
 /** @throws invalid in Docker's words. Whether a source exists is not looked at here. */
 export function parseBind(raw: string): BindSpec {
   const parts = raw.split(':');
-  const [source, target, mode = ''] = parts;
-  if (source === undefined || source === '' || target === undefined || parts.length > 3) throw invalidSpec(raw);
+  // A target alone is a volume without a name.
+  const [source, target, mode = ''] = parts.length === 1 ? ['', ...parts] : parts;
+  if (parts[0] === '' || source === undefined || target === undefined || parts.length > 3) throw invalidSpec(raw);
   // `/data:ro` would be a volume without a source.
   if (parts.length === 2 && parseMode(target) !== undefined) throw invalidSpec(raw);
   const words = parseMode(mode);
   if (words === undefined) throw invalid(`invalid mode: ${mode.slice(0, 100)}`);
   if (target.includes('\0') || source.includes('\0')) throw invalidSpec(raw);
-  if (!target.startsWith('/')) {
-    throw invalidSpec(
-      raw,
-      `invalid mount config for type "${source.startsWith('/') ? 'bind' : 'volume'}": invalid mount path: '${target}' mount path must be absolute`,
-    );
-  }
+  const isBind = source.startsWith('/');
+  const config = `invalid mount config for type "${isBind ? 'bind' : 'volume'}"`;
+  if (!target.startsWith('/'))
+    throw invalidSpec(raw, `${config}: invalid mount path: '${target}' mount path must be absolute`);
   const cleaned = cleanPath(target);
-  if (cleaned === '/') throw invalidSpec(raw, "invalid specification: destination can't be '/'");
+  if (cleaned === '/') throw invalidSpec(raw, `${config}: invalid specification: destination can't be '/'`);
+  if (isBind && words.has('copy')) throw otherType(raw, 'bind', 'VolumeOptions');
+  if (!isBind && words.has('propagation')) throw otherType(raw, 'volume', 'BindOptions');
   const relabel = words.get('label');
   return {
     source: source.startsWith('/') ? cleanPath(source) : source,

@@ -1,6 +1,6 @@
 import { newContainerId } from '../../base/ids.ts';
 import { Scope } from '../../base/scope.ts';
-import type { CreateContainerRequest } from '../../spec/engine/container.ts';
+import type { CreateContainerRequest, HostConfig } from '../../spec/engine/container.ts';
 import { type ContainerContext, containerEvent, dataDirectory } from '../context.ts';
 import { ContainerEntry } from '../entry.ts';
 import { loggedContainer, logSettings } from '../logs.ts';
@@ -9,6 +9,7 @@ import { createdState } from '../state.ts';
 import { parseExtraHost } from '../start/hosts.ts';
 import { withHostDefaults } from './defaults.ts';
 import { mergeImageConfig } from './merge.ts';
+import { wantedMounts } from './mounts.ts';
 import { chooseName } from './names.ts';
 import { makeMounts } from './storage.ts';
 import { networkSysctls } from './sysctls.ts';
@@ -26,7 +27,7 @@ export async function createContainer(
   request.HostConfig.ExtraHosts?.forEach(parseExtraHost);
   const image = await ctx.images.resolve(request.Config.Image, request.platform);
   const config = mergeImageConfig(request.Config, image.config.config);
-  const hostConfig = withHostDefaults(request.HostConfig, {
+  const hostConfig = withHostDefaults(withIds(ctx, request.HostConfig), {
     cgroup: ctx.settings.cgroup,
     runtime: ctx.settings.defaultRuntime,
     log: ctx.settings.defaultLog,
@@ -52,7 +53,8 @@ export async function createContainer(
   scope.defer(() => ctx.images.release(image.id, id));
   scope.defer(() => ctx.host.removeTrees([dataDirectory(ctx, id)]));
   await scope.acquire(ctx.snapshots.prepare(id, image.layers), () => ctx.snapshots.remove(id));
-  const { mounts, copyUps } = await makeMounts(ctx, id, config, hostConfig, scope);
+  const wanted = wantedMounts(config, hostConfig, request.oldReadOnly);
+  const { mounts, copyUps } = await makeMounts(ctx, id, wanted, hostConfig.VolumesFrom ?? [], scope);
   if (copyUps.length > 0) await fillVolumes(ctx, id, copyUps);
   const record: ContainerRecord = {
     id,
@@ -83,6 +85,23 @@ export async function createContainer(
   ctx.table.add(new ContainerEntry(record));
   scope.commit();
   return { id, warnings };
+}
+
+const sharedModes = ['NetworkMode', 'PidMode', 'IpcMode'] as const;
+
+/** Containers whose namespaces are joined are remembered by id: a name may mean another one later. */
+function withIds(ctx: ContainerContext, host: HostConfig): HostConfig {
+  const changed: Partial<Record<(typeof sharedModes)[number], string>> = {};
+  for (const field of sharedModes) {
+    const mode = host[field];
+    if (!mode.startsWith('container:')) continue;
+    try {
+      changed[field] = `container:${ctx.table.find(mode.slice('container:'.length)).id}`;
+    } catch {
+      // It may come to be until the start.
+    }
+  }
+  return { ...host, ...changed };
 }
 
 /** Shared network: shared name, found at the start. */

@@ -13,6 +13,9 @@ export type WantedMount =
       readonly recursive: boolean;
       /** Submounts stay writable below a read-only bind. */
       readonly readOnlyNonRecursive: boolean;
+      /** Submounts must become read-only too. */
+      readonly readOnlyForceRecursive: boolean;
+      /** Empty when the request does not say. */
       readonly propagation: string;
       readonly mode: string;
       /** A missing source becomes a directory (`--volume`) instead of an error (`--mount`). */
@@ -25,7 +28,6 @@ export type WantedMount =
       readonly target: string;
       readonly readOnly: boolean;
       readonly mode: string;
-      readonly propagation: string;
       readonly copy: boolean;
       readonly subpath: string;
       readonly driver: string;
@@ -44,14 +46,16 @@ export type WantedMount =
 /**
  * All mounts of a container: binds, mounts and tmpfs of the request, then an anonymous volume at each place that the
  * configuration names as a volume and that nothing else covers. Targets are absolute and clean.
+ * `oldReadOnly`: read-only binds leave what is mounted below them writable (API before 1.44).
  * @throws invalid in Docker's words, also for two mounts at one place.
  */
-export function wantedMounts(config: ContainerConfig, host: HostConfig): WantedMount[] {
-  const mounts = [
+export function wantedMounts(config: ContainerConfig, host: HostConfig, oldReadOnly = false): WantedMount[] {
+  const mounts: WantedMount[] = [
     ...(host.Binds ?? []).map((bind) => bindMount(bind, host.VolumeDriver)),
     ...(host.Mounts ?? []).map(specMount),
     ...Object.entries(host.Tmpfs ?? {}).map(([target, options]) => tmpfsMount(target, options)),
   ];
+  if (oldReadOnly) for (const [at, one] of mounts.entries()) mounts[at] = withOldReadOnly(one);
   const targets = new Set<string>();
   for (const { target } of mounts) {
     if (targets.has(target)) throw invalid(`Duplicate mount point: ${target}`);
@@ -66,11 +70,13 @@ export function wantedMounts(config: ContainerConfig, host: HostConfig): WantedM
   return mounts;
 }
 
+const withOldReadOnly = (mount: WantedMount): WantedMount =>
+  mount.kind === 'bind' && mount.readOnly ? { ...mount, readOnlyNonRecursive: true } : mount;
+
 const volumeBase = {
   kind: 'volume',
   readOnly: false,
   mode: '',
-  propagation: '',
   copy: true,
   subpath: '',
   driverOptions: {},
@@ -85,10 +91,9 @@ const anonymousVolume = (target: string, driver: string): WantedMount => ({
 });
 
 function volumeTarget(raw: string): string {
+  // Images may name it without the slash.
   const target = cleanPath(raw);
-  if (!raw.startsWith('/') || raw.includes('\0')) {
-    throw invalid(`invalid mount path: '${raw.slice(0, 300)}' mount path must be absolute`);
-  }
+  if (raw.includes('\0')) throw invalid(`invalid mount path: '${raw.slice(0, 300)}'`);
   if (target === '/') throw invalid("invalid specification: destination can't be '/'");
   return target;
 }
@@ -99,11 +104,10 @@ function bindMount(raw: string, volumeDriver: string): WantedMount {
   if (!bind.source.startsWith('/')) {
     return {
       ...volumeBase,
-      name: bind.source,
+      name: bind.source === '' ? undefined : bind.source,
       target,
       readOnly,
       mode: mode === '' ? 'z' : mode,
-      propagation: bind.propagation ?? '',
       copy: !bind.noCopy,
       driver: volumeDriver,
     };
@@ -115,14 +119,18 @@ function bindMount(raw: string, volumeDriver: string): WantedMount {
     readOnly,
     recursive: true,
     readOnlyNonRecursive: false,
-    propagation: bind.propagation ?? 'rprivate',
+    readOnlyForceRecursive: false,
+    propagation: bind.propagation ?? '',
     mode,
     createSource: true,
   };
 }
 
 function tmpfsMount(target: string, options: string): WantedMount {
-  checkTarget({ Type: 'tmpfs', Target: target });
+  if (cleanPath(target) === '/') throw invalid("invalid specification: destination can't be '/'");
+  if (!target.startsWith('/') || target.includes('\0')) {
+    throw invalid(`invalid mount path: '${target.slice(0, 300)}' mount path must be absolute`);
+  }
   const list = options.split(',').filter((option) => option !== '');
   mergeTmpfsOptions([], list);
   return { kind: 'tmpfs', target: cleanPath(target), readOnly: list.includes('ro'), options: withoutRo(list) };
@@ -192,30 +200,34 @@ function bindSpecMount(spec: MountSpec): WantedMount {
     throw fail('bind', `invalid mount path: '${source.slice(0, 300)}' mount path must be absolute`);
   }
   if (!propagations.has(propagation)) throw fail('bind', `invalid propagation mode: ${propagation.slice(0, 100)}`);
-  if (options.ReadOnlyNonRecursive === true && options.ReadOnlyForceRecursive === true) {
-    throw fail('bind', 'ReadOnlyNonRecursive and ReadOnlyForceRecursive are mutually exclusive');
-  }
-  if (options.NonRecursive === true && options.ReadOnlyForceRecursive === true) {
-    throw fail('bind', 'NonRecursive and ReadOnlyForceRecursive are mutually exclusive');
-  }
+  const { ReadOnlyNonRecursive: flat = false, ReadOnlyForceRecursive: force = false } = options;
+  if (spec.ReadOnly !== true && flat) throw conflicting('!ReadOnly && BindOptions.ReadOnlyNonRecursive');
+  if (spec.ReadOnly !== true && force) throw conflicting('!ReadOnly && BindOptions.ReadOnlyForceRecursive');
+  if (flat && force) throw conflicting('ReadOnlyNonRecursive && BindOptions.ReadOnlyForceRecursive');
   return {
     kind: 'bind',
     source: cleanPath(source),
     target: cleanPath(spec.Target),
     readOnly: spec.ReadOnly === true,
     recursive: options.NonRecursive !== true,
-    readOnlyNonRecursive: options.ReadOnlyNonRecursive === true,
-    propagation: propagation === '' ? 'rprivate' : propagation,
+    readOnlyNonRecursive: flat,
+    readOnlyForceRecursive: force,
+    propagation,
     mode: '',
     createSource: options.CreateMountpoint === true,
   };
 }
+
+const conflicting = (what: string): Error => invalid(`mount options conflict: ${what}`);
 
 function volumeSpecMount(spec: MountSpec): WantedMount {
   const options = spec.VolumeOptions ?? {};
   const name = spec.Source === undefined || spec.Source === '' ? undefined : spec.Source;
   if (name === undefined && spec.ReadOnly === true) {
     throw fail('volume', 'must not set ReadOnly mode when using anonymous volumes');
+  }
+  if (name === undefined && (options.Subpath ?? '') !== '') {
+    throw fail('volume', 'must not set Subpath when using anonymous volumes');
   }
   return {
     ...volumeBase,
@@ -231,20 +243,36 @@ function volumeSpecMount(spec: MountSpec): WantedMount {
   };
 }
 
-/** A path inside a volume or image: relative, and never upwards. */
+/** A path inside a volume or image: relative, and never out of it. */
 function checkSubpath(type: string, subpath: string | undefined): string {
   if (subpath === undefined || subpath === '') return '';
-  if (subpath.startsWith('/') || subpath.includes('\0') || subpath.split('/').includes('..')) {
-    throw fail(type, `subpath must be a relative path within the ${type}`);
+  let depth = 0;
+  for (const part of subpath.split('/')) {
+    if (part === '..') depth--;
+    else if (part !== '' && part !== '.') depth++;
+    if (depth < 0) break;
+  }
+  if (subpath.startsWith('/') || subpath.includes('\0') || depth < 0) {
+    throw fail(type, 'subpath must be a relative path within the volume');
   }
   return cleanPath(`/${subpath}`).slice(1);
+}
+
+/** What a tmpfs of `Mounts` may say besides size and mode. */
+const tmpfsWords = new Set(['exec', 'noexec']);
+
+function tmpfsWord(pair: readonly string[]): string {
+  const [word = ''] = pair;
+  if (pair.length < 1 || pair.length > 2) throw fail('tmpfs', 'invalid option array length');
+  if (!tmpfsWords.has(word)) throw fail('tmpfs', `invalid option: ${word.slice(0, 100)}`);
+  return pair.join('=');
 }
 
 function tmpfsSpecMount(spec: MountSpec): WantedMount {
   if (spec.Source !== undefined && spec.Source !== '') throw fail('tmpfs', 'field Source must not be specified');
   const { SizeBytes: size = 0, Mode: mode = 0, Options: pairs = [] } = spec.TmpfsOptions ?? {};
   if (size < 0) throw fail('tmpfs', 'size must not be negative');
-  const options = pairs.map((pair) => pair.join('='));
+  const options = pairs.map(tmpfsWord);
   if (size > 0) options.push(`size=${size}`);
   if (mode !== 0) options.push(`mode=${mode.toString(8)}`);
   mergeTmpfsOptions([], options);

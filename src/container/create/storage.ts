@@ -1,11 +1,11 @@
-import { EngineError, invalid, messageOf } from '../../base/errors.ts';
-import type { ContainerId } from '../../base/ids.ts';
+import { invalid, messageOf } from '../../base/errors.ts';
+import type { ContainerId, DiffId } from '../../base/ids.ts';
 import type { Scope } from '../../base/scope.ts';
-import type { ContainerConfig, HostConfig } from '../../spec/engine/container.ts';
 import type { ContainerContext } from '../context.ts';
 import type { ContainerEntry } from '../entry.ts';
 import type { MountRecord } from '../record.ts';
-import { missingBindSource, type WantedMount, wantedMounts } from './mounts.ts';
+import { parseMode } from './binds.ts';
+import { missingBindSource, type WantedMount } from './mounts.ts';
 
 /** The mounts of a new container, and which of its volumes are to be filled from the image. */
 export interface MadeMounts {
@@ -16,35 +16,48 @@ export interface MadeMounts {
 /**
  * Decides all mounts and makes the volumes that do not exist yet; `scope` takes the anonymous ones back. What
  * `--volumes-from` brings gives way to the container's own mounts.
- * @throws EngineError `invalid` for bad or duplicate mounts and missing sources, `not-implemented` for other types.
+ * @throws EngineError `invalid` for missing sources, `not-found` for missing images and drivers.
  */
 export async function makeMounts(
   ctx: ContainerContext,
   id: ContainerId,
-  config: ContainerConfig,
-  hostConfig: HostConfig,
+  wanted: readonly WantedMount[],
+  volumesFrom: readonly string[],
   scope: Scope,
 ): Promise<MadeMounts> {
   const mounts: MountRecord[] = [];
   const copyUps: { volume: string; path: string }[] = [];
-  const inherited = inheritedMounts(ctx, hostConfig.VolumesFrom ?? []);
-  const fromOthers = new Map(inherited.map((mount) => [mount.destination, mount]));
-  for (const wanted of wantedMounts(config, hostConfig)) {
-    const isDeclaredOnly = wanted.kind === 'volume' && wanted.name === undefined && wanted.mode === '';
-    if (isDeclaredOnly && fromOthers.has(wanted.target)) continue;
-    fromOthers.delete(wanted.target);
-    mounts.push(await makeMount(ctx, id, wanted, scope));
-    const made = mounts.at(-1);
-    if (wanted.kind === 'volume' && wanted.copy && made !== undefined) {
-      copyUps.push({ volume: made.name, path: wanted.target });
-    }
+  const fromOthers = inheritedMounts(ctx, volumesFrom);
+  scope.defer(() => ctx.runMounts.forgetImages(id));
+  for (const one of wanted) {
+    const isDeclaredOnly = one.kind === 'volume' && one.name === undefined && one.mode === '';
+    if (isDeclaredOnly && fromOthers.has(one.target)) continue;
+    fromOthers.delete(one.target);
+    const made = await makeMount(ctx, id, one, scope);
+    mounts.push(made);
+    if (made.type === 'image') keepImages(ctx, id, mounts, scope);
+    if (one.kind === 'volume' && one.copy && one.subpath === '') copyUps.push({ volume: made.name, path: one.target });
   }
   for (const mount of fromOthers.values()) {
-    if (mount.type === 'volume') holdVolume(ctx, id, mount.name, scope);
     mounts.push(mount);
+    if (mount.type === 'volume') holdVolume(ctx, id, mount.name, scope);
+    if (mount.type === 'image') keepImages(ctx, id, mounts, scope);
   }
   return { mounts, copyUps };
 }
+
+/** The images that a container shows stay: their records while it exists, and their layers even when they go by force. */
+function keepImages(ctx: ContainerContext, id: ContainerId, mounts: readonly MountRecord[], scope: Scope): void {
+  ctx.runMounts.keepImages(id, shownImages(mounts));
+  const image = mounts.at(-1)?.image?.id;
+  if (image === undefined) return;
+  ctx.images.retain(image, id);
+  scope.defer(() => ctx.images.release(image, id));
+}
+
+/** The layers of each image that a container shows, in the order of its mounts. */
+export const shownImages = (mounts: readonly MountRecord[]): (readonly DiffId[])[] =>
+  mounts.flatMap(({ image }) => (image === undefined ? [] : [image.layers]));
 
 const base = {
   name: '',
@@ -71,7 +84,7 @@ async function makeMount(
       const { kind: _kind, target, ...bind } = wanted;
       if (!bind.createSource && (await ctx.host.kindOf(bind.source)) === 'missing')
         throw missingBindSource(bind.source);
-      return { ...base, ...bind, type: 'bind', destination: target };
+      return { ...base, ...bind, ...bindPropagation(ctx, bind), type: 'bind', destination: target };
     }
     case 'tmpfs': {
       const { target, readOnly, options } = wanted;
@@ -80,8 +93,34 @@ async function makeMount(
     case 'volume':
       return makeVolumeMount(ctx, id, wanted, scope);
     case 'image':
-      throw new EngineError('not-implemented', 'mounts of type "image" are not implemented yet');
+      return makeImageMount(ctx, wanted);
   }
+}
+
+/** Docker's rule: what holds the engine's own mounts must let go of them when the engine does. */
+function bindPropagation(
+  { settings }: ContainerContext,
+  { source, propagation }: { readonly source: string; readonly propagation: string },
+): Pick<MountRecord, 'propagation' | 'propagationChosen'> {
+  const root = settings.dataRoot;
+  if (!source.startsWith(root) && !root.startsWith(source)) {
+    return { propagation: propagation === '' ? 'rprivate' : propagation };
+  }
+  if (propagation === '') return { propagation: 'rslave', propagationChosen: true };
+  if (propagation === 'rslave' || propagation === 'rshared') return { propagation };
+  throw invalid(
+    'invalid mount config: must use either propagation mode "rslave" or "rshared" when mount source is within the daemon root, ' +
+      `daemon root: ${JSON.stringify(root)}, bind mount source: ${JSON.stringify(source)}, propagation: "${propagation}"`,
+  );
+}
+
+async function makeImageMount(
+  ctx: ContainerContext,
+  { source, target, subpath }: Extract<WantedMount, { kind: 'image' }>,
+): Promise<MountRecord> {
+  const { id, layers } = await ctx.images.resolve(source);
+  const shown = { type: 'image', name: source, destination: target, readOnly: true, propagation: 'rprivate' } as const;
+  return { ...base, ...shown, subpath, image: { id, layers } };
 }
 
 async function makeVolumeMount(
@@ -90,9 +129,6 @@ async function makeVolumeMount(
   wanted: Extract<WantedMount, { kind: 'volume' }>,
   scope: Scope,
 ): Promise<MountRecord> {
-  if (wanted.subpath !== '') {
-    throw new EngineError('not-implemented', 'VolumeOptions.Subpath is not implemented yet');
-  }
   const volume = await ctx.volumes.ensure({
     ...(wanted.name === undefined ? {} : { name: wanted.name }),
     ...(wanted.driver === '' ? {} : { driver: wanted.driver }),
@@ -110,7 +146,7 @@ async function makeVolumeMount(
     driver: volume.driver,
     mode: wanted.mode,
     readOnly: wanted.readOnly,
-    propagation: wanted.propagation,
+    ...(wanted.subpath === '' ? {} : { subpath: wanted.subpath }),
     anonymous: wanted.name === undefined,
   };
 }
@@ -120,17 +156,24 @@ function holdVolume(ctx: ContainerContext, id: ContainerId, name: string, scope:
   scope.defer(() => ctx.volumes.release(name, id));
 }
 
-/** `--volumes-from NAME[:ro|:rw]`: another container's mounts, at the same places. */
-function inheritedMounts(ctx: ContainerContext, sources: readonly string[]): MountRecord[] {
-  return sources.flatMap((text) => {
+/** `--volumes-from NAME[:MODE]`: other containers' mounts, at the same places; the last container wins. */
+function inheritedMounts(ctx: ContainerContext, sources: readonly string[]): Map<string, MountRecord> {
+  const inherited = new Map<string, MountRecord>();
+  for (const text of sources) {
+    if (text === '') throw invalid('volumes-from specification cannot be an empty string');
     const at = text.indexOf(':');
-    const mode = at < 0 ? 'rw' : text.slice(at + 1);
-    if (mode !== 'ro' && mode !== 'rw') throw invalid(`invalid mode for volumes-from: ${JSON.stringify(mode)}`);
-    const other = containerToTakeFrom(ctx, at < 0 ? text : text.slice(0, at));
-    return other.record.mounts
-      .filter((mount) => mount.type !== 'tmpfs')
-      .map((mount) => ({ ...mount, readOnly: mount.readOnly || mode === 'ro', anonymous: false }));
-  });
+    const mode = at < 0 ? '' : text.slice(at + 1);
+    const words = parseMode(mode);
+    if (words === undefined || words.has('propagation') || words.has('copy')) {
+      throw invalid(`invalid mode: ${mode.slice(0, 100)}`);
+    }
+    const { mounts } = containerToTakeFrom(ctx, at < 0 ? text : text.slice(0, at)).record;
+    for (const mount of mounts.filter(({ type }) => type !== 'tmpfs')) {
+      const readOnly = mount.readOnly || words.get('access') === 'ro';
+      inherited.set(mount.destination, { ...mount, mode: '', readOnly, anonymous: false });
+    }
+  }
+  return inherited;
 }
 
 /** The request is wrong when there is none: with `not-found` clients would take the image for missing, and pull it. */

@@ -26,11 +26,13 @@ export async function openFiles(
   for (const name of volumeNames(entry.record)) {
     await scope.acquire(ctx.volumes.mount(name, viewer), () => ctx.volumes.unmount(name, viewer));
   }
-  const mounts = [...(await keptFiles(ctx, entry).catch(() => [])), ...(await userMounts(ctx, entry))];
+  scope.defer(() => ctx.runMounts.release(viewer));
+  const files = (await keptFiles(ctx, entry).catch(() => [])).map((mount) => ({ mount, kind: 'file' as const }));
+  const mounts = [...files, ...(await userMounts(ctx, entry, viewer))];
   const resolved = await resolveTargets(
     ctx,
     root,
-    mounts.filter((mount) => mount.kind === 'bind'),
+    mounts.filter(({ mount }) => mount.kind === 'bind'),
   );
   const { ReadonlyRootfs } = entry.record.hostConfig;
   const view = await scope.acquire(

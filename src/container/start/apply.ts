@@ -49,9 +49,11 @@ async function launchInScope(
   const { rootfs, network } = await mountAndConnect(ctx, entry, scope);
   await mountVolumes(ctx, entry, scope);
   const files = await prepareFiles(ctx, entry, network);
+  scope.defer(() => ctx.runMounts.release(entry.id));
   const request = await planLaunch(ctx, entry, { rootfs, network, files });
   scope.defer(() => ctx.launcher.delete(entry.id, request.directory, request.runtime));
   const live = await ctx.launcher.create(request);
+  await ctx.runMounts.releasePlaces(entry.id);
   connectWaiting(entry, live);
   // Before it runs: a client that sees the first output may ask for a size at once.
   entry.live = live;

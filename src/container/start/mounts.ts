@@ -1,46 +1,132 @@
-import { invalid } from '../../base/errors.ts';
+import { internal, invalid } from '../../base/errors.ts';
+import type { ContainerId } from '../../base/ids.ts';
 import type { LaunchMount } from '../../spec/contract/launch.ts';
 import type { ContainerContext } from '../context.ts';
 import type { ContainerEntry } from '../entry.ts';
+import type { HostPlace } from '../ports.ts';
 import { missingBindSource } from '../create/mounts.ts';
 import type { MountRecord } from '../record.ts';
 
-/**
- * The user's mounts as a runtime needs them: sources looked up, missing bind sources made where Docker makes them
- * (`-v`, not `--mount`), parents before children. Targets are still as the user wrote them.
- */
-export async function userMounts(ctx: ContainerContext, entry: ContainerEntry): Promise<LaunchMount[]> {
-  const mounts: LaunchMount[] = [];
-  for (const mount of entry.record.mounts) mounts.push(await userMount(ctx, mount));
-  return mounts;
+/** A mount, and what has to be at its target. */
+export interface PlacedMount {
+  readonly mount: LaunchMount;
+  readonly kind: 'directory' | 'file';
 }
 
-async function userMount(ctx: ContainerContext, mount: MountRecord): Promise<LaunchMount> {
-  if (mount.type === 'tmpfs') {
-    return { kind: 'tmpfs', target: mount.destination, readOnly: mount.readOnly, options: mount.options };
+/**
+ * The user's mounts as a runtime needs them: volumes, images and places in them looked up, missing bind sources made
+ * where Docker makes them (`-v`, not `--mount`). Targets are still as the user wrote them. What is mounted for it is let go
+ * by `runMounts.release` of the holder.
+ */
+export async function userMounts(
+  ctx: ContainerContext,
+  entry: ContainerEntry,
+  holder: ContainerId = entry.id,
+): Promise<PlacedMount[]> {
+  const { mounts } = entry.record;
+  if (mounts.length === 0) return [];
+  const sources = new Map<MountRecord, string>();
+  let images = 0;
+  for (const mount of mounts) {
+    if (mount.type === 'tmpfs') continue;
+    sources.set(mount, await sourceOf(ctx, { id: entry.id, holder }, mount, mount.type === 'image' ? images++ : 0));
   }
+  const places = await lookAt(ctx, sources);
+  const placed: PlacedMount[] = [];
+  for (const mount of mounts) {
+    const source = sources.get(mount);
+    const place = places.get(mount);
+    placed.push(
+      source === undefined || place === undefined
+        ? tmpfsMount(mount)
+        : await bindMount(ctx, holder, mount, source, place),
+    );
+  }
+  return placed;
+}
+
+async function lookAt(
+  ctx: ContainerContext,
+  sources: ReadonlyMap<MountRecord, string>,
+): Promise<Map<MountRecord, HostPlace>> {
+  const found = await ctx.host.lookAt([...sources.values()]);
+  const places = new Map<MountRecord, HostPlace>();
+  for (const [at, [mount, source]] of [...sources].entries()) {
+    const place = found[at];
+    if (place !== undefined && place.kind !== 'missing') places.set(mount, place);
+    else {
+      if (!mount.createSource) throw missingBindSource(source);
+      await ctx.host.makeDirectory(source, 0o755);
+      places.set(mount, { kind: 'directory', flags: [] });
+    }
+  }
+  return places;
+}
+
+const tmpfsMount = ({ destination, readOnly, options }: MountRecord): PlacedMount => ({
+  mount: { kind: 'tmpfs', target: destination, readOnly, options },
+  kind: 'directory',
+});
+
+async function bindMount(
+  ctx: ContainerContext,
+  holder: ContainerId,
+  mount: MountRecord,
+  source: string,
+  place: HostPlace,
+): Promise<PlacedMount> {
+  const propagation = await propagationOf(ctx, mount, source);
+  // crun mounts what is below in any case: it gets a mount that has nothing below it.
+  const isFlat = !mount.recursive && place.kind === 'directory';
   return {
-    kind: 'bind',
-    source: await sourceOf(ctx, mount),
-    target: mount.destination,
-    readOnly: mount.readOnly,
-    recursive: mount.recursive,
-    readOnlyNonRecursive: mount.readOnlyNonRecursive,
-    propagation: mount.propagation === '' ? 'rprivate' : mount.propagation,
+    mount: {
+      kind: 'bind',
+      source: isFlat ? await ctx.runMounts.holdPlace(holder, source, '.', { recursive: false }) : source,
+      target: mount.destination,
+      readOnly: mount.readOnly,
+      recursive: mount.recursive,
+      readOnlyNonRecursive: mount.readOnlyNonRecursive,
+      readOnlyForceRecursive: mount.readOnlyForceRecursive === true,
+      propagation,
+      flags: place.flags,
+    },
+    kind: place.kind === 'directory' ? 'directory' : 'file',
   };
 }
 
-async function sourceOf(ctx: ContainerContext, mount: MountRecord): Promise<string> {
-  if (mount.type === 'volume') {
-    const volume = ctx.volumes.get(mount.name);
-    if (volume === undefined) throw invalid(`volume ${mount.name} of the container does not exist any more`);
-    return volume.mountpoint;
-  }
-  if ((await ctx.host.kindOf(mount.source)) === 'missing') {
-    if (!mount.createSource) throw missingBindSource(mount.source);
-    await ctx.host.makeDirectory(mount.source, 0o755);
-  }
-  return mount.source;
+/** A mount that is to pass on mounts must itself be on one that does. @throws internal in Docker's words, as there. */
+async function propagationOf(ctx: ContainerContext, mount: MountRecord, source: string): Promise<string> {
+  const wanted = mount.propagation === '' ? 'rprivate' : mount.propagation;
+  const shares = wanted === 'shared' || wanted === 'rshared';
+  if (!shares && wanted !== 'slave' && wanted !== 'rslave') return wanted;
+  const holder = await ctx.host.mountOf(source);
+  const travels = (holder?.propagation ?? []).some(
+    (tag) => tag.startsWith('shared:') || (!shares && tag.startsWith('master:')),
+  );
+  if (travels) return wanted;
+  if (mount.propagationChosen === true) return 'rprivate';
+  const kinds = shares ? 'a shared mount' : 'a shared or slave mount';
+  throw internal(`path ${source} is mounted on ${holder?.target ?? '/'} but it is not ${kinds}`);
+}
+
+/** Whose mount it is, and for whom it is looked up. */
+interface Wanted {
+  readonly id: ContainerId;
+  readonly holder: ContainerId;
+}
+
+async function sourceOf(ctx: ContainerContext, at: Wanted, mount: MountRecord, image: number): Promise<string> {
+  const root = await rootOf(ctx, at, mount, image);
+  const { subpath = '' } = mount;
+  return subpath === '' ? root : ctx.runMounts.holdPlace(at.holder, root, subpath);
+}
+
+async function rootOf(ctx: ContainerContext, at: Wanted, mount: MountRecord, image: number): Promise<string> {
+  if (mount.type === 'bind') return mount.source;
+  if (mount.type === 'image') return ctx.runMounts.showImage(at.id, image, at.holder);
+  const volume = ctx.volumes.get(mount.name);
+  if (volume === undefined) throw invalid(`volume ${mount.name} of the container does not exist any more`);
+  return volume.mountpoint;
 }
 
 const depth = (path: string): number => path.split('/').filter((part) => part !== '').length;
@@ -52,27 +138,19 @@ const depth = (path: string): number => path.split('/').filter((part) => part !=
 export async function resolveTargets(
   ctx: ContainerContext,
   rootfs: string,
-  mounts: readonly LaunchMount[],
+  mounts: readonly PlacedMount[],
 ): Promise<LaunchMount[]> {
-  const kinds = await Promise.all(mounts.map((mount) => targetKind(ctx, mount)));
-  const targets = mounts.map((mount, at) => ({ path: mount.target, kind: kinds[at] ?? 'directory' }));
+  const targets = mounts.map(({ mount, kind }) => ({ path: mount.target, kind }));
   const paths = await ctx.roots.prepareMountTargets(rootfs, targets);
-  const resolved = mounts.map((mount, at): LaunchMount => {
+  const resolved = mounts.map(({ mount, kind }, at): LaunchMount => {
     const target = paths[at] ?? mount.target;
     // Nothing is mounted below a file, and crun fails to look there.
-    return mount.kind === 'bind' && kinds[at] === 'file'
-      ? { ...mount, target, recursive: false }
-      : { ...mount, target };
+    return mount.kind === 'bind' && kind === 'file' ? { ...mount, target, recursive: false } : { ...mount, target };
   });
   const toRoot = resolved.findIndex((mount) => mount.target === '/');
   if (toRoot >= 0) {
-    throw invalid(`invalid mount: destination ${JSON.stringify(mounts[toRoot]?.target)} is the root of the container`);
+    const asked = JSON.stringify(mounts[toRoot]?.mount.target);
+    throw invalid(`invalid mount: destination ${asked} is the root of the container`);
   }
   return resolved.sort((a, b) => depth(a.target) - depth(b.target));
-}
-
-async function targetKind(ctx: ContainerContext, mount: LaunchMount): Promise<'directory' | 'file'> {
-  if (mount.kind === 'tmpfs') return 'directory';
-  if (mount.engineOwned === true) return 'file';
-  return (await ctx.host.kindOf(mount.source)) === 'directory' ? 'directory' : 'file';
 }

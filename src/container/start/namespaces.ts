@@ -1,4 +1,4 @@
-import { conflict, EngineError, invalid } from '../../base/errors.ts';
+import { conflict, invalid } from '../../base/errors.ts';
 import type { LaunchRequest, NamespaceChoice } from '../../spec/contract/launch.ts';
 import type { OpenSandbox } from '../../spec/contract/network.ts';
 import type { ContainerContext } from '../context.ts';
@@ -12,14 +12,16 @@ export function joinedContainer(ctx: ContainerContext, mode: string): ContainerE
 }
 
 /** @throws conflict when the other container does not run: it has no namespace to join. */
-function joinNamespace(ctx: ContainerContext, mode: string, name: string): NamespaceChoice {
+function joinNamespace(ctx: ContainerContext, mode: string, name: string, what: string): NamespaceChoice {
   const other = joinedContainer(ctx, mode);
   if (other === undefined) throw invalid(`invalid namespace mode ${JSON.stringify(mode)}`);
   const { state } = other.record;
-  if (state.phase !== 'running') {
-    throw conflict(`cannot join network namespace of a non running container: ${other.id} is ${state.phase}`);
-  }
-  return { kind: 'join', path: `/proc/${state.pid}/ns/${name}` };
+  if (state.phase === 'running') return { kind: 'join', path: `/proc/${state.pid}/ns/${name}` };
+  const why =
+    state.phase === 'restarting'
+      ? `Container ${other.id} is restarting, wait until the container is running`
+      : `container ${other.id} is not running`;
+  throw conflict(`failed to join ${what} namespace: ${why}`);
 }
 
 /** Where each namespace of a container comes from, from its HostConfig modes. */
@@ -39,7 +41,7 @@ export function chooseNamespaces(
 }
 
 function chooseNetwork(ctx: ContainerContext, mode: string, network: OpenSandbox | undefined): NamespaceChoice {
-  if (network === undefined) return joinNamespace(ctx, mode, 'net');
+  if (network === undefined) return joinNamespace(ctx, mode, 'net', 'network');
   if (network.namespacePath === undefined) return { kind: 'host' };
   return { kind: 'join', path: network.namespacePath };
 }
@@ -55,11 +57,5 @@ function choose(ctx: ContainerContext, field: string, mode: string, name: string
       return { kind: 'host' };
   }
   if (!mode.startsWith(prefix)) throw invalid(`invalid ${field}: ${JSON.stringify(mode)}`);
-  if (name === 'ipc') {
-    throw new EngineError(
-      'not-implemented',
-      'IpcMode container: is not implemented: its /dev/shm cannot be shared yet',
-    );
-  }
-  return joinNamespace(ctx, mode, name);
+  return joinNamespace(ctx, mode, name, name.toUpperCase());
 }

@@ -8,6 +8,7 @@ import { processEnvironment } from '../create/environment.ts';
 import { type ReadInRoot, resolveUser } from '../user/resolve.ts';
 import { hostnameOf } from './files.ts';
 import { resolveTargets, userMounts } from './mounts.ts';
+import { sharedMemoryOf } from './ipc.ts';
 import { chooseNamespaces } from './namespaces.ts';
 
 /** While the engine is away the monitor alone keeps the log within this multiple of the rotation size. */
@@ -37,7 +38,9 @@ export async function planLaunch(
   ]);
   await ctx.roots.makeDirectory(at.rootfs, resolvedCwd, { uid: user.uid, gid: user.gid });
   const hostname = hostnameOf(ctx, entry);
-  const mounts = [...at.files, ...(await userMounts(ctx, entry))];
+  const sharedMemory = await sharedMemoryOf(ctx, entry);
+  const files = at.files.map((mount) => ({ mount, kind: 'file' as const }));
+  const mounts = [...files, ...(await userMounts(ctx, entry))];
   const { maxBytes } = ctx.logs.limits(logSettings(hostConfig));
   return {
     id: entry.id,
@@ -58,6 +61,7 @@ export async function planLaunch(
     },
     hostConfig,
     mounts: await resolveTargets(ctx, at.rootfs, mounts),
+    ...(sharedMemory === undefined ? {} : { sharedMemory }),
     namespaces: chooseNamespaces(ctx, entry, at.network),
     directory: runDirectory(ctx, entry.id),
     logPath: hostConfig.LogConfig.Type === 'none' ? undefined : logPath(ctx, entry.id),

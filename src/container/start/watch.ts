@@ -82,6 +82,7 @@ async function tearDown(ctx: ContainerContext, entry: ContainerEntry): Promise<v
   const runtime = hostConfig.Runtime === '' ? ctx.settings.defaultRuntime : hostConfig.Runtime;
   await ctx.launcher.delete(entry.id, runDirectory(ctx, entry.id), runtime);
   await ctx.snapshots.unmount(entry.id);
+  await ctx.runMounts.release(entry.id);
   await unmountVolumes(ctx, entry);
 }
 

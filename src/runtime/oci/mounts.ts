@@ -1,3 +1,4 @@
+import { EngineError } from '../../base/errors.ts';
 import type { LaunchMount, LaunchRequest } from '../../spec/contract/launch.ts';
 import { mergeTmpfsOptions } from '../../spec/engine/tmpfs-options.ts';
 import type { OciMount } from '../../spec/oci/runtime.ts';
@@ -46,13 +47,12 @@ function kernelMounts(request: LaunchRequest, writableCgroups: boolean): OciMoun
   ];
 }
 
-/** Message queues and shared memory belong together: with the host's IPC namespace comes the host's /dev/shm. */
+/** Message queues and shared memory belong together: with another's IPC namespace comes that one's /dev/shm. */
 function ipcMounts(request: LaunchRequest): OciMount[] {
   const flags = ['nosuid', 'noexec', 'nodev'];
   const mqueue = mount('/dev/mqueue', 'mqueue', 'mqueue', flags);
-  if (request.namespaces.ipc.kind === 'host') {
-    return [mqueue, mount('/dev/shm', 'bind', '/dev/shm', ['rbind', 'rprivate', ...flags])];
-  }
+  const shared = request.sharedMemory ?? (request.namespaces.ipc.kind === 'host' ? '/dev/shm' : undefined);
+  if (shared !== undefined) return [mqueue, mount('/dev/shm', 'bind', shared, ['rbind', 'rprivate', ...flags])];
   if (request.hostConfig.IpcMode === 'none') return [mqueue];
   const size = request.hostConfig.ShmSize > 0 ? request.hostConfig.ShmSize : defaultShmSize;
   return [mqueue, mount('/dev/shm', 'tmpfs', 'shm', [...flags, 'mode=1777', `size=${size}`])];
@@ -82,10 +82,15 @@ function requestedMount(request: LaunchMount, host: HostFacts): OciMount {
     return mount(request.target, 'tmpfs', 'tmpfs', options);
   }
   const options = [request.recursive ? 'rbind' : 'bind', request.propagation === '' ? 'rprivate' : request.propagation];
+  const own = new Set(request.flags ?? []);
   if (request.readOnly) {
-    const whole = request.recursive && request.readOnlyNonRecursive !== true && readsRecursively(host);
-    options.push('ro', ...(whole ? ['rro'] : []));
+    own.add('ro');
+    if (request.readOnlyForceRecursive === true && !readsRecursively(host)) {
+      throw new EngineError('unavailable', 'recursively read-only mounts need Linux 5.12 or newer');
+    }
+    if (request.recursive && request.readOnlyNonRecursive !== true && readsRecursively(host)) own.add('rro');
   }
+  options.push(...own);
   return mount(request.target, 'bind', request.source, options);
 }
 

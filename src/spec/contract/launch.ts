@@ -20,6 +20,10 @@ export type LaunchMount =
       readonly propagation: string;
       /** Mounts below a read-only bind stay writable; otherwise they become read-only too, where the kernel can. */
       readonly readOnlyNonRecursive?: boolean;
+      /** They must become read-only: where the kernel cannot, the container does not start. */
+      readonly readOnlyForceRecursive?: boolean;
+      /** Flags of the source's own mount, which a runtime that mounts it anew would drop: `ro`, `nosuid`, ... */
+      readonly flags?: readonly string[];
       /** The engine's own small files (resolv.conf, hosts, hostname). */
       readonly engineOwned?: boolean;
     }
@@ -62,6 +66,8 @@ export interface LaunchRequest {
   /** Docker's settings behind resources, capabilities, devices, security options, masked paths, ... */
   readonly hostConfig: HostConfig;
   readonly mounts: readonly LaunchMount[];
+  /** The path of the shared memory for /dev/shm; undefined for one of the container's own. */
+  readonly sharedMemory?: string;
   readonly namespaces: {
     readonly network: NamespaceChoice;
     readonly pid: NamespaceChoice;

@@ -40,6 +40,40 @@ export interface Snapshots {
   restore(known: ReadonlySet<ContainerId>): Promise<void>;
 }
 
+/**
+ * What the engine mounts for one run of a container besides its root: shared memory that other containers may join,
+ * images that are shown inside it, and places inside volumes and images, held still while a runtime mounts them.
+ */
+export interface RunMounts {
+  /** A tmpfs of so many bytes for /dev/shm; gives its path. It is there until `release`. */
+  shareMemory(id: ContainerId, bytes: number): Promise<string>;
+  /** Where a running container's shared memory is; undefined when it shares none. */
+  sharedMemory(id: ContainerId): string | undefined;
+  /**
+   * The images that a container shows, each by its layers (lowest first): they stay in the store until `forgetImages`.
+   * At boot called for every container before `restore`.
+   */
+  keepImages(id: ContainerId, images: readonly (readonly DiffId[])[]): void;
+  forgetImages(id: ContainerId): void;
+  /** Mounts one of these images read-only, until `release` of the holder; gives its path. */
+  showImage(id: ContainerId, index: number, holder?: ContainerId): Promise<string>;
+  /** Where that is, also while it is not mounted. */
+  imagePath(id: ContainerId, index: number): string;
+  /**
+   * Finds `path` below `root`, which a container controls, and mounts what it found at a path of the engine's own:
+   * whatever is renamed meanwhile, a runtime that mounts this path gets exactly that, with what is mounted below it
+   * (unless `recursive` is false).
+   * @throws not-found; invalid when a link leads out of the root.
+   */
+  holdPlace(id: ContainerId, root: string, path: string, options?: { readonly recursive?: boolean }): Promise<string>;
+  /** The runtime has mounted what was held. */
+  releasePlaces(id: ContainerId): Promise<void>;
+  /** Unmounts everything of a run; no error when there is nothing. */
+  release(id: ContainerId): Promise<void>;
+  /** At boot: what running containers have is adopted, everything else is unmounted. */
+  restore(running: ReadonlySet<ContainerId>): Promise<void>;
+}
+
 export interface Volume {
   readonly name: string;
   readonly driver: string;

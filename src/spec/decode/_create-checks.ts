@@ -94,10 +94,6 @@ function checkRanges(host: HostConfig): void {
   if (host.CgroupnsMode !== '' && host.CgroupnsMode !== 'private' && host.CgroupnsMode !== 'host') {
     throw invalid(`invalid cgroup namespace mode: ${host.CgroupnsMode as string}`);
   }
-  for (const path of Object.keys(host.Tmpfs ?? {})) {
-    if (!path.startsWith('/'))
-      throw invalid(`invalid mount config for type "tmpfs": invalid mount path: '${path}' mount path must be absolute`);
-  }
 }
 
 function checkRestartPolicy(host: HostConfig): void {

@@ -1,6 +1,7 @@
 import { invalid } from '../../base/errors.ts';
 import type { ContainerConfig, CreateContainerRequest, EndpointSettings, HostConfig } from '../engine/container.ts';
 import { checkCreateContainer } from './_create-checks.ts';
+import { adaptMounts, volumeDriverWarning } from './_mount-versions.ts';
 import { containerConfigFields } from './container-config.ts';
 import type { Decoder } from './decoder.ts';
 import { decode, optional, record, string, struct } from './decoder.ts';
@@ -46,6 +47,9 @@ export function decodeCreateContainer(value: unknown, context: CreateContainerCo
   const request: CreateContainerRequest = { Config: config, HostConfig: host, EndpointsConfig: endpoints };
   if (context.name !== undefined && context.name !== '') request.name = context.name;
   if (context.platform !== undefined && context.platform !== '') request.platform = context.platform;
+  if (context.apiMinor < 44) request.oldReadOnly = true;
+  const warning = volumeDriverWarning(host, context.apiMinor);
+  if (warning !== undefined) request.warnings = [warning];
   checkCreateContainer(request);
   return request;
 }
@@ -53,7 +57,6 @@ export function decodeCreateContainer(value: unknown, context: CreateContainerCo
 function fillDefaults(config: ContainerConfig, host: HostConfig): void {
   config.Volumes ??= Object.create(null) as Record<string, Record<string, never>>;
   if (host.NetworkMode === '' || host.NetworkMode === 'default') host.NetworkMode = 'bridge';
-  if (host.IpcMode === '') host.IpcMode = 'private';
   if (host.ShmSize === 0) host.ShmSize = defaultShmSize;
   // No swap limit beside a memory limit means: as much swap again.
   if (host.Memory > 0 && host.MemorySwap === 0) host.MemorySwap = host.Memory * 2;
@@ -66,20 +69,12 @@ function fillDefaults(config: ContainerConfig, host: HostConfig): void {
 
 /** Fields that are newer than the client's version are dropped, and defaults that changed are its time's. */
 function adaptToVersion(config: ContainerConfig, host: HostConfig, minor: number): void {
-  if (minor < 40) {
-    for (const mount of host.Mounts ?? []) delete mount.BindOptions?.NonRecursive;
-    if (host.IpcMode === 'private') host.IpcMode = 'shareable';
-  }
+  if (host.Mounts !== undefined) adaptMounts(host.Mounts, minor);
+  if (minor < 40 && host.IpcMode === '') host.IpcMode = 'shareable';
   if (minor < 41 && host.CgroupnsMode === '') host.CgroupnsMode = 'host';
-  if (minor < 42) for (const mount of host.Mounts ?? []) delete mount.BindOptions?.CreateMountpoint;
+  if (minor < 42) host.ConsoleSize = [0, 0];
   if (minor < 43) delete host.Annotations;
-  if (minor < 44) {
-    delete config.Healthcheck?.StartInterval;
-    for (const mount of host.Mounts ?? []) {
-      delete mount.BindOptions?.ReadOnlyNonRecursive;
-      delete mount.BindOptions?.ReadOnlyForceRecursive;
-    }
-  }
+  if (minor < 44) delete config.Healthcheck?.StartInterval;
 }
 
 /** What a client may ask of its endpoints; addresses and ids that an engine reported earlier are not among it. */

@@ -23,7 +23,7 @@ test('an empty create body gets the defaults of Docker', () => {
   const { Config: config, HostConfig: host, EndpointsConfig: endpoints } = create({ Image: 'busybox' });
   assert.deepEqual(
     [host.NetworkMode, host.IpcMode, host.ShmSize, host.OomKillDisable, host.MemorySwappiness, host.RestartPolicy],
-    ['bridge', 'private', 67_108_864, false, null, { Name: 'no', MaximumRetryCount: 0 }],
+    ['bridge', '', 67_108_864, false, null, { Name: 'no', MaximumRetryCount: 0 }],
   );
   assert.deepEqual([config.Cmd, config.Entrypoint, config.Env, host.Binds], [null, null, [], null]);
   assert.equal(Object.keys(endpoints).length, 0);

@@ -191,6 +191,10 @@ export interface CreateContainerRequest {
   HostConfig: HostConfig;
   /** Requested endpoints by network name or id. */
   EndpointsConfig: Record<string, EndpointSettings>;
+  /** What is mounted below read-only binds stays writable: the only way before API 1.44. */
+  oldReadOnly?: boolean;
+  /** What the decoder has to tell the client, in Docker's words. */
+  warnings?: string[];
 }
 
 export type ContainerStatus = 'created' | 'running' | 'paused' | 'restarting' | 'removing' | 'exited' | 'dead';

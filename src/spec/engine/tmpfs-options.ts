@@ -34,7 +34,7 @@ export function mergeTmpfsOptions(base: readonly string[], wanted: readonly stri
 function keyOf(option: string): string {
   const equals = option.indexOf('=');
   const key = equals < 0 ? groupOf.get(option) : settingKey(option.slice(0, equals));
-  if (key === undefined) throw invalid(`invalid tmpfs option ${JSON.stringify([option.slice(0, 200)])}`);
+  if (key === undefined) throw invalid(`invalid tmpfs option ${JSON.stringify(option.slice(0, 200))}`);
   return key;
 }
 

@@ -1,7 +1,7 @@
 import { rmdir } from 'node:fs/promises';
 import type { DiffId } from '../../base/ids.ts';
 import { Scope } from '../../base/scope.ts';
-import { type MountOption, mountOverlay, type OverlayMethod } from '../../sys/mount/mount.ts';
+import { bindMount, type MountOption, mountOverlay, type OverlayMethod } from '../../sys/mount/mount.ts';
 import type { LayerBackend, MountedLayer } from '../layers/backend.ts';
 import { findUnguarded } from './_guard.ts';
 
@@ -62,6 +62,21 @@ export class LayerStacks {
       realDirectories: guard.map((name) => ({ name, make: unguarded.has(name) })),
       options: at.volatile ? [...overlayOptions, 'volatile'] : overlayOptions,
     });
+    scope.commit();
+    return held;
+  }
+
+  /** Mounts `layers` (lowest first) read-only at `target`, which exists; gives the layers that the mount holds. */
+  async mountReadOnly(layers: readonly DiffId[], target: string): Promise<readonly MountedLayer[]> {
+    await using scope = new Scope();
+    const held = await this.#holdIn(scope, layers);
+    if (held.length === 0) await bindMount(this.#emptyDirectory, target, { readOnly: true });
+    else {
+      const lower = held.map((layer) => layer.path);
+      // Without a writable directory overlayfs wants two.
+      if (lower.length === 1) lower.push(this.#emptyDirectory);
+      await mountOverlay({ method: this.#method, lower, target, options: overlayOptions });
+    }
     scope.commit();
     return held;
   }

@@ -3,6 +3,7 @@ import { place, removeDirectories, removeSmallTrees } from '../file/place-calls.
 import { bind, changeAttributes, mountNew, setPropagation, unmountPath } from '../mount/calls.ts';
 import { mountErofsSync } from '../mount/erofs-calls.ts';
 import { mountOverlaySync } from '../mount/overlay-calls.ts';
+import { lookAtSources } from '../mount/source-calls.ts';
 import { inPrivateMounts } from '../namespace/mount.ts';
 import { closeView, openView } from '../namespace/view.ts';
 import { deleteLinks, openNamespace, writeNetSysctls } from '../netlink/calls.ts';
@@ -19,6 +20,7 @@ export const blockingCalls = {
   bind,
   changeAttributes,
   setPropagation,
+  lookAtSources,
   unmount: unmountPath,
   spawnHiding: (request: SpawnRequest, hidden: readonly string[]): number =>
     inPrivateMounts(hidden, () => posixSpawn(request)),

@@ -3,12 +3,14 @@ import { callBlocking } from '../blocking/blocking.ts';
 import type { MountAttributes, MountOption, Propagation } from './calls.ts';
 import type { ErofsMethod } from './erofs-calls.ts';
 import type { OverlayRequest } from './overlay-calls.ts';
+import type { MountSource } from './source-calls.ts';
 
 import { mountOf } from './table.ts';
 
 export type { MountAttributes, MountOption } from './calls.ts';
 export type { ErofsMethod } from './erofs-calls.ts';
 export type { OverlayMethod, OverlayRequest } from './overlay-calls.ts';
+export type { MountSource } from './source-calls.ts';
 
 /** Mounts the EROFS image in `file` read-only. */
 export const mountErofs = (file: string, target: string, method: ErofsMethod): Promise<void> =>
@@ -51,6 +53,9 @@ export const makeShared = (target: string, options: { recursive?: boolean } = {}
 
 const propagate = (target: string, how: Propagation, options: { recursive?: boolean }): Promise<void> =>
   callBlocking('setPropagation', target, how, options.recursive ?? false);
+
+/** What is at each of these paths, links followed, and how it is mounted. @throws SystemError for what cannot be looked at. */
+export const mountSources = (paths: readonly string[]): Promise<MountSource[]> => callBlocking('lookAtSources', paths);
 
 /** Unmounts the topmost mount at `target`; false when there is none. `lazy` also takes one that is in use. */
 export const unmount = (target: string, options: { lazy?: boolean } = {}): Promise<boolean> =>

@@ -1,7 +1,7 @@
 /** inroot.ts as promises: the calls run in the syscall worker, so a slow file system does not hold up the engine. */
 import { callBlocking } from '../blocking/blocking.ts';
 import type { MountTarget } from './mount-targets.ts';
-import type { ResolveOptions, Root } from './inroot.ts';
+import { O_PATH, type ResolveOptions, type Root } from './inroot.ts';
 import type { PathStat } from './stat.ts';
 
 export const openInRootAsync = (
@@ -11,6 +11,13 @@ export const openInRootAsync = (
   mode = 0,
   options: ResolveOptions = {},
 ): Promise<number> => callBlocking('openInRoot', root, path, flags, mode, options);
+
+/**
+ * What is at `path` below `root`, as an O_PATH descriptor that the caller closes. A path or a link that leaves the root is
+ * an error, not cut off at it. @throws SystemError `EXDEV` for those.
+ */
+export const openPlaceAsync = (root: Root, path: string): Promise<number> =>
+  callBlocking('openInRoot', root, path, O_PATH, 0, { beneath: true });
 
 export const resolveInRootAsync = (root: Root, path: string): Promise<string> =>
   callBlocking('resolveInRoot', root, path);
