@@ -38,25 +38,36 @@ export async function* jsonTexts(body: AsyncIterable<Uint8Array>): AsyncGenerato
 export type StreamName = 'stdin' | 'stdout' | 'stderr' | 'systemerr';
 const names: readonly StreamName[] = ['stdin', 'stdout', 'stderr', 'systemerr'];
 
+export interface StreamPiece {
+  readonly stream: StreamName;
+  readonly bytes: Uint8Array;
+}
+
 /**
  * Takes apart a stream multiplexed as Docker does for containers without a terminal: a header of 8 bytes (stream, three
  * zeros, length in big endian), then the payload. Payloads are passed on as they come, possibly in pieces.
  */
-export async function* demultiplex(
+export async function* demultiplex(body: AsyncIterable<Uint8Array>): AsyncGenerator<StreamPiece, void, undefined> {
+  for await (const pieces of demultiplexChunks(body)) yield* pieces;
+}
+
+/** As `demultiplex`, with all pieces of what came at once together: a log of a million lines comes in some hundred. */
+export async function* demultiplexChunks(
   body: AsyncIterable<Uint8Array>,
-): AsyncGenerator<{ stream: StreamName; bytes: Uint8Array }, void, undefined> {
+): AsyncGenerator<readonly StreamPiece[], void, undefined> {
   const header = new Uint8Array(8);
   let filled = 0;
   let missing = 0;
   let stream: StreamName = 'stdout';
   for await (const chunk of body) {
+    const pieces: StreamPiece[] = [];
     let at = 0;
     while (at < chunk.length) {
       if (missing > 0) {
         const bytes = chunk.subarray(at, at + missing);
         at += bytes.length;
         missing -= bytes.length;
-        yield { stream, bytes };
+        pieces.push({ stream, bytes });
         continue;
       }
       const part = chunk.subarray(at, at + 8 - filled);
@@ -70,5 +81,6 @@ export async function* demultiplex(
       stream = name;
       missing = new DataView(header.buffer).getUint32(4);
     }
+    yield pieces;
   }
 }

@@ -3,6 +3,9 @@ import assert from 'node:assert/strict';
 import { readdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { test } from 'node:test';
+import { isOracle } from '../support/engine.ts';
+import { gantryProgram } from '../support/gantry-command.ts';
+import { run } from '../support/run.ts';
 import { engineSuite } from '../support/suite.ts';
 import { eventually } from '../support/wait.ts';
 import { busybox, dockerOf } from './_docker.ts';
@@ -116,6 +119,46 @@ engineSuite('logs', {}, (engine) => {
     const kept = await logs('small');
     assert.ok(kept.endsWith(numbers(19_000, 20_000)));
     assert.ok(kept.length < 900_000, `${kept.length} bytes are kept`);
+  });
+
+  test('--details shows the labels, variables and the tag that the options name', async () => {
+    const options = ['--label=team=red', '--env=TIER=front', '--log-opt=labels=team', '--log-opt=env-regex=^TI'];
+    await docker.ok('run', '--name=told', ...options, '--log-opt=tag={{.Name}} x', busybox, 'echo', 'hello');
+    assert.equal(await logs('--details', 'told'), 'TIER=front,tag=told+x,team=red hello\n');
+    assert.match(await logs('--details', '-t', 'told'), /^\S+Z TIER=front,tag=told\+x,team=red hello\n$/);
+    await docker.ok('run', '--name=untold', busybox, 'echo', 'hello');
+    assert.equal(await logs('--details', 'untold'), ' hello\n');
+  });
+
+  test('without options a json-file log is kept whole', async () => {
+    await docker.ok('run', '--name=whole', busybox, 'sh', '-c', 'seq 1 400000; seq 1 400000 >&2');
+    const read = docker.background('logs', 'whole');
+    assert.equal(await read.end, 0);
+    assert.equal(read.stdout().length, numbers(1, 400_000).length);
+    assert.equal(read.stderr(), read.stdout());
+  });
+
+  test('several logs at once, and clearing them', { skip: isOracle() }, async () => {
+    const gantry = (...args: string[]) =>
+      run(gantryProgram[0], [...gantryProgram.slice(1), ...args], { env: engine().clientEnv(), timeout: 60_000 });
+    await sh('web', 'echo one; sleep 0.6; echo three; exec sleep 1000');
+    await sh('long-name', 'sleep 0.3; echo two >&2; sleep 0.6; echo four; exec sleep 1000');
+    await eventually('all is printed', async () => (await logs('long-name')).includes('four'));
+    assert.deepEqual(await gantry('logs', 'web', 'long-name'), {
+      code: 0,
+      stdout: 'web       | one\nweb       | three\nlong-name | four\n',
+      stderr: 'long-name | two\n',
+    });
+    assert.deepEqual(await gantry('logs', '--clear', 'web', 'long-name'), { code: 0, stdout: '', stderr: '' });
+    assert.equal((await gantry('logs', 'web', 'long-name')).stdout, '');
+    assert.equal((await gantry('logs', '--clear', '--tail=1', 'web')).code, 1);
+    assert.match((await gantry('logs', '--clear', 'nobody')).stderr, /No such container: nobody/);
+    await docker.ok('exec', 'web', 'sh', '-c', 'echo five > /proc/1/fd/1');
+    await eventually('the container writes on', async () => (await logs('web')) === 'five\n');
+    await docker.ok('kill', 'web', 'long-name');
+    await docker.ok('wait', 'web', 'long-name');
+    await gantry('logs', '--clear', 'web');
+    assert.equal(await logs('web'), '');
   });
 
   test('attach to tty output, and what cannot be read', async () => {
