@@ -52,6 +52,8 @@ has_program() {
     lib*.so.*) has_library "$1" ;;
     # The `busybox` package is linked dynamically and cannot run alone in an image.
     busybox) is_static_busybox "$(command -v busybox)" ;;
+    # The interpreter alone cannot make virtual environments.
+    python3) python3 -c 'import ensurepip' 2>/dev/null ;;
     /*) [ -e "$1" ] ;;
     *) command -v "$1" >/dev/null ;;
   esac

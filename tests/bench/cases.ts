@@ -87,6 +87,17 @@ async function writeLines(peer: Peer, images: BenchImages): Promise<number> {
   return performance.now() - started;
 }
 
+const manyNames = Array.from({ length: 300 }, (_, at) => `bench-many-${at}`);
+
+/** Eight workers take the items in turn. */
+async function eightAtOnce<T>(items: readonly T[], work: (item: T) => Promise<unknown>): Promise<void> {
+  const left = [...items];
+  const worker = async (): Promise<void> => {
+    for (let item = left.shift(); item !== undefined; item = left.shift()) await work(item);
+  };
+  await Promise.all(Array.from({ length: 8 }, worker));
+}
+
 export const cases: readonly Case[] = [
   runAttached('bridge', 0.35),
   runAttached('none', 0.45),
@@ -143,6 +154,29 @@ export const cases: readonly Case[] = [
       await docker(peer, 'rm', logged);
       return [written, read];
     },
+  },
+  {
+    name: '50 x run -d, 8 at once',
+    goal: 0.4,
+    second: { name: 'rm -f of 50', goal: 0.3 },
+    async measure(peer, images) {
+      const names = Array.from({ length: 50 }, () => uniqueName('bench'));
+      const started = performance.now();
+      await eightAtOnce(names, (name) =>
+        timeDocker(peer, 'run', '-d', '--name', name, images.busybox, 'sleep', '100000'),
+      );
+      const took = performance.now() - started;
+      return [took, await timeDocker(peer, 'rm', '-f', ...names)];
+    },
+  },
+  {
+    name: 'ps, 300 containers',
+    goal: 0.7,
+    async prepare(peer, images) {
+      await eightAtOnce(manyNames, (name) => docker(peer, 'create', '--name', name, images.busybox, 'true'));
+    },
+    measure: (peer) => timeDocker(peer, 'ps', '-a'),
+    finish: async (peer) => void (await docker(peer, 'rm', ...manyNames)),
   },
   {
     name: 'load, 30,000 files, 171 MB gzip',

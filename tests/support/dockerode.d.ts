@@ -9,8 +9,26 @@ declare module 'dockerode' {
     stop(options?: { t?: number }): Promise<unknown>;
     wait(options?: { condition?: string }): Promise<{ StatusCode: number }>;
     remove(options?: { force?: boolean; v?: boolean }): Promise<unknown>;
-    inspect(): Promise<{ State: { Status: string; ExitCode: number }; Config: { Labels: Record<string, string> } }>;
+    kill(options?: { signal?: string }): Promise<unknown>;
+    pause(): Promise<unknown>;
+    unpause(): Promise<unknown>;
+    rename(options: { name: string }): Promise<unknown>;
+    update(options: Record<string, unknown>): Promise<unknown>;
+    top(): Promise<{ Titles: string[]; Processes: string[][] }>;
+    stats(options: { stream: false }): Promise<{ memory_stats: { limit: number }; pids_stats: { current: number } }>;
+    changes(): Promise<{ Path: string; Kind: number }[]>;
+    export(): Promise<NodeJS.ReadableStream>;
+    commit(options: { repo: string; tag: string }): Promise<{ Id: string }>;
+    getArchive(options: { path: string }): Promise<NodeJS.ReadableStream>;
+    putArchive(tar: Buffer, options: { path: string }): Promise<unknown>;
+    infoArchive(options: { path: string }): Promise<{ statusCode: number }>;
+    inspect(): Promise<{
+      Name: string;
+      State: { Status: string; ExitCode: number };
+      Config: { Labels: Record<string, string> };
+    }>;
     logs(options: { stdout?: boolean; stderr?: boolean }): Promise<Buffer>;
+    logs(options: { stdout?: boolean; stderr?: boolean; follow: true }): Promise<Duplex>;
     attach(options: Record<string, boolean>): Promise<Duplex>;
     exec(options: { Cmd: string[]; AttachStdout?: boolean; AttachStdin?: boolean }): Promise<Exec>;
     modem: { demuxStream(stream: Duplex, stdout: NodeJS.WritableStream, stderr: NodeJS.WritableStream): void };
@@ -28,5 +46,8 @@ declare module 'dockerode' {
     createVolume(options: { Name: string; Labels?: Record<string, string> }): Promise<unknown>;
     getVolume(name: string): { inspect(): Promise<{ Mountpoint: string }>; remove(): Promise<unknown> };
     getContainer(id: string): Container;
+    getEvents(options: { filters: Record<string, string[]> }): Promise<NodeJS.ReadableStream>;
+    df(): Promise<{ Containers: { Id: string; SizeRw: number }[] }>;
+    pruneContainers(): Promise<{ ContainersDeleted: string[]; SpaceReclaimed: number }>;
   }
 }

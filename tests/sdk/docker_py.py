@@ -1,0 +1,211 @@
+"""Drives an engine (DOCKER_HOST) with the Docker SDK for Python, as its users do; IMAGE names a small image.
+
+One function a subject; the program runs those that are named on its command line and ends with an AssertionError or
+docker's own error at the first thing that is not as Docker has it.
+"""
+
+import io
+import os
+import sys
+import tarfile
+import threading
+
+import docker
+from docker.errors import APIError, ContainerError, NotFound
+from docker.types import Healthcheck, LogConfig, Mount, Ulimit
+
+IMAGE = os.environ["IMAGE"]
+client = docker.from_env(timeout=60)
+
+
+def refused(status, call, *args, **options):
+    """Asserts that the engine answers the call with this status; gives the message."""
+    try:
+        call(*args, **options)
+    except APIError as error:
+        assert error.status_code == status, error
+        return error.explanation
+    raise AssertionError(f"not refused with {status}")
+
+
+def sleeper(**options):
+    return client.containers.run(IMAGE, ["sleep", "1000"], detach=True, stop_signal="SIGKILL", **options)
+
+
+def life():
+    assert client.containers.run(IMAGE, ["echo", "said"], remove=True) == b"said\n"
+    try:
+        client.containers.run(IMAGE, ["sh", "-c", "echo why >&2; exit 3"], remove=True)
+        raise AssertionError("an exit code other than 0 is an error")
+    except ContainerError as error:
+        assert (error.exit_status, error.stderr) == (3, b"why\n"), error
+    container = sleeper(name="py-life", labels={"of": "sdk"}, environment={"A": "b"}, hostname="inner")
+    assert container.status == "created" or container.status == "running"
+    container.reload()
+    assert container.status == "running"
+    assert container.attrs["Config"]["Hostname"] == "inner"
+    assert [c.id for c in client.containers.list(filters={"label": "of=sdk"})] == [container.id]
+    container.rename("py-renamed")
+    assert client.containers.get("py-renamed").id == container.id
+    container.pause()
+    container.reload()
+    assert container.status == "paused"
+    container.unpause()
+    container.restart(timeout=0)
+    container.reload()
+    assert container.status == "running"
+    container.stop(timeout=0)
+    assert container.wait()["StatusCode"] == 137
+    container.start()
+    container.kill()
+    assert container.wait()["StatusCode"] == 137
+    container.remove()
+    refused(404, client.containers.get, "py-renamed")
+    sleeper(name="py-pruned").kill()
+    assert client.containers.prune()["ContainersDeleted"]
+    assert client.containers.list(all=True) == []
+
+
+def execs():
+    container = sleeper()
+    result = container.exec_run(["sh", "-c", "echo out; echo err >&2; exit 7"], demux=True)
+    assert result == (7, (b"out\n", b"err\n")), result
+    code, output = container.exec_run("id -u", user="12", workdir="/tmp", environment={"X": "y"})
+    assert (code, output) == (0, b"12\n")
+    _, stream = container.exec_run(["sh", "-c", "echo 1; echo 2"], stream=True)
+    assert b"".join(stream) == b"1\n2\n"
+    created = client.api.exec_create(container.id, ["cat"], stdin=True)
+    sock = client.api.exec_start(created["Id"], socket=True)
+    sock._sock.sendall(b"typed\n")
+    assert sock.read(8 + 6)[8:] == b"typed\n"
+    sock._sock.close()
+    container.kill()
+    container.wait()
+    refused(409, client.api.exec_create, container.id, ["true"])
+    container.remove()
+
+
+def logs():
+    container = client.containers.run(IMAGE, ["sh", "-c", "echo one; echo two >&2; sleep 0.3; echo three"], detach=True)
+    assert b"".join(container.logs(stream=True, follow=True)) in (b"one\ntwo\nthree\n", b"two\none\nthree\n")
+    assert container.logs(stdout=False) == b"two\n"
+    assert container.logs(tail=1) == b"three\n"
+    assert container.logs(timestamps=True, tail=1).endswith(b"Z three\n")
+    assert container.logs(since=4102444800) == b""
+    container.remove()
+
+
+def stats():
+    container = sleeper(mem_limit="64m", nano_cpus=500_000_000, pids_limit=50)
+    one = container.stats(stream=False)
+    assert one["memory_stats"]["limit"] == 64 << 20, one["memory_stats"]
+    assert one["pids_stats"]["current"] == 1 and one["pids_stats"]["limit"] == 50
+    assert one["name"] == f"/{container.name}"
+    stream = container.stats(decode=True)
+    first, second = next(stream), next(stream)
+    assert second["preread"] == first["read"]
+    stream.close()
+    titles = container.top()
+    assert titles["Titles"][1] == "PID" and len(titles["Processes"]) == 1
+    container.update(mem_limit="128m", memswap_limit="128m")
+    container.reload()
+    assert container.attrs["HostConfig"]["Memory"] == 128 << 20
+    container.remove(force=True)
+
+
+def archive():
+    container = sleeper()
+    buffer = io.BytesIO()
+    with tarfile.open(fileobj=buffer, mode="w") as tar:
+        member = tarfile.TarInfo("folder/file")
+        member.size = 5
+        member.mode = 0o640
+        tar.addfile(member, io.BytesIO(b"bytes"))
+    assert container.put_archive("/tmp", buffer.getvalue())
+    assert container.exec_run("stat -c %a:%s /tmp/folder/file").output == b"640:5\n"
+    chunks, stat = container.get_archive("/tmp/folder")
+    assert stat["name"] == "folder"
+    with tarfile.open(fileobj=io.BytesIO(b"".join(chunks))) as tar:
+        assert tar.extractfile("folder/file").read() == b"bytes"
+    assert {"Path": "/tmp/folder/file", "Kind": 1} in container.diff()
+    refused(404, container.get_archive, "/no/such")
+    image = container.commit("py/committed", tag="1", changes=["CMD cat /tmp/folder/file"])
+    assert client.containers.run(image.id, remove=True) == b"bytes"
+    names = tarfile.open(fileobj=io.BytesIO(b"".join(container.export()))).getnames()
+    assert "tmp/folder/file" in names, names[:20]
+    container.remove(force=True)
+    client.images.remove("py/committed:1")
+
+
+def events():
+    seen = []
+    stream = client.events(decode=True, filters={"type": "container"})
+    ready = threading.Event()
+
+    def read():
+        ready.set()
+        for event in stream:
+            seen.append(event["Action"])
+            if event["Action"] == "destroy":
+                return
+
+    reader = threading.Thread(target=read)
+    reader.start()
+    ready.wait()
+    client.containers.run(IMAGE, "true", remove=True)
+    reader.join(20)
+    stream.close()
+    assert [a for a in seen if a != "attach"] == ["create", "start", "die", "destroy"], seen
+
+
+def settings():
+    client.volumes.create("py-volume", labels={"of": "sdk"})
+    container = client.containers.run(
+        IMAGE,
+        ["sh", "-c", "ulimit -n; cat /proc/self/oom_score_adj; mount | grep -c -e ' /data ' -e ' /scratch '; touch /data/x"],
+        mounts=[Mount("/data", "py-volume"), Mount("/scratch", None, type="tmpfs", tmpfs_size=1 << 20)],
+        ulimits=[Ulimit(name="nofile", soft=100, hard=200)],
+        oom_score_adj=500,
+        log_config=LogConfig(type="json-file", config={"max-size": "1m"}),
+        healthcheck=Healthcheck(test=["CMD", "true"], interval=1_000_000_000),
+        cap_drop=["ALL"],
+        read_only=True,
+        init=True,
+        detach=True,
+    )
+    assert container.wait()["StatusCode"] == 0, container.logs()
+    assert container.logs() == b"100\n500\n2\n", container.logs()
+    container.remove(v=True)
+    assert [v.name for v in client.volumes.list(filters={"label": "of=sdk"})] == ["py-volume"]
+    client.volumes.get("py-volume").remove()
+    try:
+        client.volumes.get("py-volume")
+        raise AssertionError("the volume is still there")
+    except NotFound:
+        pass
+
+
+def health():
+    container = sleeper(healthcheck=Healthcheck(test=["CMD-SHELL", "test -e /tmp/well"], interval=100_000_000, retries=1))
+    states = client.events(decode=True, filters={"event": "health_status"})
+    assert next(states)["Action"] == "health_status: unhealthy"
+    container.exec_run("touch /tmp/well")
+    assert next(states)["Action"] == "health_status: healthy"
+    states.close()
+    container.reload()
+    assert container.health == "healthy"
+    container.remove(force=True)
+
+
+def system():
+    assert client.ping()
+    assert client.info()["OSType"] == "linux"
+    assert client.version()["ApiVersion"]
+    assert {"Images", "Containers", "Volumes", "BuildCache"} <= set(client.df())
+    assert any(IMAGE in image.tags for image in client.images.list())
+
+
+for name in sys.argv[1:]:
+    globals()[name]()
+    print("done", name, flush=True)
+client.close()

@@ -1,0 +1,148 @@
+import assert from 'node:assert/strict';
+import { Agent } from 'node:http';
+import { PassThrough } from 'node:stream';
+import { text } from 'node:stream/consumers';
+import { test } from 'node:test';
+import Docker, { type Container } from 'dockerode';
+import { testImage } from '../support/images.ts';
+import { engineSuite } from '../support/suite.ts';
+import { tarOf } from '../support/tar.ts';
+
+const { name: Image } = await testImage('busybox');
+
+engineSuite('the engine through dockerode', {}, (engine) => {
+  // Without kept connections: the check for leaks would wait for the engine to give them up.
+  const agent = new Agent({ keepAlive: false });
+  const client = (): Docker => new Docker({ socketPath: engine().paths.socket, agent });
+
+  test('create, attach, start, wait, logs, inspect, remove', async () => {
+    const container = await client().createContainer({
+      Image,
+      Cmd: ['sh', '-c', 'cat; echo to-stderr >&2; exit 4'],
+      Labels: { 'a.label': 'set' },
+      OpenStdin: true,
+      StdinOnce: true,
+      AttachStdin: true,
+      AttachStdout: true,
+      AttachStderr: true,
+    });
+    const stream = await container.attach({ stream: true, stdin: true, stdout: true, stderr: true, hijack: true });
+    const [out, err] = [new PassThrough(), new PassThrough()];
+    container.modem.demuxStream(stream, out, err);
+    stream.on('end', () => [out, err].forEach((side) => side.end()));
+    await container.start();
+    const ended = container.wait();
+    stream.end('through the hijacked connection');
+    assert.deepEqual(await Promise.all([text(out), text(err)]), ['through the hijacked connection', 'to-stderr\n']);
+    assert.equal((await ended).StatusCode, 4);
+    const { State, Config } = await container.inspect();
+    assert.deepEqual([State.Status, State.ExitCode, Config.Labels['a.label']], ['exited', 4, 'set']);
+    assert.match(String(await container.logs({ stdout: true })), /through the hijacked connection/);
+    await container.remove();
+    assert.deepEqual(await client().listContainers({ all: true }), []);
+  });
+
+  test('exec with its exit code', async () => {
+    const container = await client().createContainer({ Image, Cmd: ['sleep', '1000'] });
+    await container.start();
+    const exec = await container.exec({ Cmd: ['sh', '-c', 'echo inside; exit 9'], AttachStdout: true });
+    const stream = await exec.start({ hijack: true });
+    const out = new PassThrough();
+    container.modem.demuxStream(stream, out, out);
+    stream.on('end', () => out.end());
+    assert.equal(await text(out), 'inside\n');
+    assert.deepEqual((await exec.inspect()).ExitCode, 9);
+    await container.stop({ t: 0 });
+  });
+
+  const sleeper = async (options: Record<string, unknown> = {}): Promise<Container> => {
+    const container = await client().createContainer({
+      Image,
+      Cmd: ['sleep', '1000'],
+      StopSignal: 'SIGKILL',
+      ...options,
+    });
+    await container.start();
+    return container;
+  };
+
+  test('logs as they come, with both streams', async () => {
+    const script = 'echo one; echo two >&2; sleep 0.2; echo three';
+    const container = await sleeper({ Cmd: ['sh', '-c', script] });
+    const stream = await container.logs({ stdout: true, stderr: true, follow: true });
+    const [out, err] = [new PassThrough(), new PassThrough()];
+    container.modem.demuxStream(stream, out, err);
+    stream.on('end', () => [out, err].forEach((side) => side.end()));
+    assert.deepEqual(await Promise.all([text(out), text(err)]), ['one\nthree\n', 'two\n']);
+  });
+
+  test('pause, update, rename, top and stats', async () => {
+    const container = await sleeper({ HostConfig: { Memory: 64 << 20 } });
+    await container.pause();
+    assert.equal((await container.inspect()).State.Status, 'paused');
+    await assert.rejects(container.pause(), /already paused/);
+    await container.unpause();
+    await container.update({ Memory: 96 << 20, MemorySwap: 96 << 20 });
+    await container.rename({ name: 'renamed' });
+    assert.equal((await container.inspect()).Name, '/renamed');
+    const { Titles, Processes } = await container.top();
+    assert.deepEqual([Titles.includes('PID'), Processes.length], [true, 1]);
+    const stats = await container.stats({ stream: false });
+    assert.deepEqual([stats.memory_stats.limit, stats.pids_stats.current], [96 << 20, 1]);
+  });
+
+  test('archives in and out, changes, export, commit', async () => {
+    const container = await sleeper();
+    await container.putArchive(tarOf([{ name: 'put/file', body: 'bytes' }]), { path: '/tmp' });
+    const archive = await text(await container.getArchive({ path: '/tmp/put' }));
+    assert.match(archive, /^put\/[\s\S]*bytes/);
+    const { statusCode } = await container.infoArchive({ path: '/tmp/put/file' });
+    assert.equal(statusCode, 200);
+    await assert.rejects(container.getArchive({ path: '/no/such' }), { statusCode: 404 });
+    assert.ok((await container.changes()).some(({ Path, Kind }) => Path === '/tmp/put/file' && Kind === 1));
+    assert.match(await text(await container.export()), /tmp\/put\/file/);
+    const { Id } = await container.commit({ repo: 'dockerode/committed', tag: '1' });
+    assert.match(Id, /^sha256:[0-9a-f]{64}$/);
+  });
+
+  test('events as they happen', async () => {
+    const stream = await client().getEvents({ filters: { type: ['container'] } });
+    const seen: string[] = [];
+    const ended = (async () => {
+      for await (const chunk of stream) {
+        for (const line of String(chunk).split('\n').filter(Boolean))
+          seen.push((JSON.parse(line) as { Action: string }).Action);
+        if (seen.includes('destroy')) return;
+      }
+    })();
+    const container = await sleeper();
+    await container.kill();
+    await container.wait();
+    await container.remove();
+    await ended;
+    assert.deepEqual(seen, ['create', 'start', 'kill', 'die', 'destroy']);
+  });
+
+  test('disk usage and pruning', async () => {
+    const container = await sleeper({ Cmd: ['sh', '-c', 'dd if=/dev/zero of=/big bs=1M count=2'] });
+    await container.wait();
+    const used = (await client().df()).Containers.find(({ Id }) => Id === container.id);
+    assert.ok((used?.SizeRw ?? 0) >= 2 << 20, String(used?.SizeRw));
+    const { ContainersDeleted, SpaceReclaimed } = await client().pruneContainers();
+    assert.deepEqual(ContainersDeleted, [container.id]);
+    assert.ok(SpaceReclaimed >= 2 << 20, String(SpaceReclaimed));
+  });
+
+  test('volumes', async () => {
+    await client().createVolume({ Name: 'kept', Labels: { of: 'tests' } });
+    const volume = client().getVolume('kept');
+    assert.match((await volume.inspect()).Mountpoint, /\/volumes\/kept\/_data$/);
+    await volume.remove();
+    await assert.rejects(volume.inspect(), /no such volume/);
+  });
+
+  test('ping and version', async () => {
+    assert.equal(String(await client().ping()), 'OK');
+    assert.equal((await client().version()).ApiVersion, '1.55');
+  });
+});

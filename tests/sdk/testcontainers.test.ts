@@ -1,0 +1,31 @@
+/** Testcontainers as its users have it, one of its subjects a test: see _testcontainers.ts. */
+import assert from 'node:assert/strict';
+import { join } from 'node:path';
+import { test } from 'node:test';
+import { testImage } from '../support/images.ts';
+import { engineSuite } from '../support/suite.ts';
+
+const { name: image } = await testImage('busybox');
+const program = [process.execPath, '--no-warnings', join(import.meta.dirname, '_testcontainers.ts')];
+const subjects = [
+  'a web server behind a published port',
+  'waiting for the log, a health check, a port and an end',
+  'settings, commits and what the client tells of the engine',
+];
+
+engineSuite('the engine through Testcontainers', {}, (engine) => {
+  for (const subject of subjects) {
+    test(subject, async () => {
+      // Its container that removes others comes from a registry.
+      const env = {
+        ...engine().clientEnv(),
+        IMAGE: image,
+        TESTCONTAINERS_RYUK_DISABLED: 'true',
+        DEBUG: 'testcontainers*',
+      };
+      const { code, stdout, stderr } = await engine().inside([...program, subject], { env, timeout: 90_000 });
+      assert.equal(code, 0, `${stdout}${stderr.slice(-8000)}`);
+      assert.match(stdout, /^done /m);
+    });
+  }
+});
