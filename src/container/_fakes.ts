@@ -212,6 +212,7 @@ function fakeProcesses(
         };
         return { sandbox, namespacePath: '/proc/1/fd/9', releasePath: () => undefined };
       },
+      changePorts: async () => Promise.reject(new Error('no ports here')),
       close: async (id) => void open.delete(id),
       restore: async () => undefined,
       resolvConf: async () => '',
@@ -237,6 +238,8 @@ function fakeProcesses(
       thaw: async (id) => void frozen.delete(id),
       pids: async () => [],
       update: async () => undefined,
+      mount: async () => undefined,
+      unmount: async () => undefined,
       isFrozen: async (id) => frozen.has(id),
       delete: async () => undefined,
       reopenLog: async () => undefined,

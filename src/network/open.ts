@@ -72,6 +72,7 @@ export async function openNetworks(config: NetworkConfig, dependencies: NetworkD
       const planned = plan(request);
       return sandboxes.open(request, planned, planned.kind === 'bridge' ? await bridge.get() : undefined);
     },
+    changePorts: (containerId, change) => sandboxes.changePorts(containerId, change, proxy !== undefined),
     close: (containerId) => sandboxes.close(containerId),
     restore: (running) => bridge.restore(running),
     resolvConf: (networkMode, own) => resolvConf(catalog.find(networkMode)?.driver === 'host', own),

@@ -1,10 +1,14 @@
 import { messageOf } from '../../base/errors.ts';
 import { pathPart } from '../../client/target.ts';
-import type { UpdateContainerView } from '../../spec/engine/update.ts';
+import type { ContainerChanges, UpdateContainerView } from '../../spec/engine/update.ts';
 import { atLeast, defineCommand } from '../command.ts';
 import { CliError } from '../errors.ts';
 import type { FlagValues } from '../flags/types.ts';
-import { flag, types } from '../flags/types.ts';
+import { flag, listOf, types } from '../flags/types.ts';
+import { checkEnv, checkLabel, pairs, readEnvironment } from '../key-values.ts';
+import type { Environment } from '../config.ts';
+import { mountType } from './_mount-spec.ts';
+import { readPorts } from './_port-spec.ts';
 import { restartPolicy } from './_restart-policy.ts';
 import { bytesRateType, cpusType, operationsRateType, weightType } from './_validate.ts';
 
@@ -33,25 +37,41 @@ const updateFlags = {
   restart: flag(string, 'When to start again: no, on-failure[:max-retries], always, unless-stopped'),
 };
 
-type UpdateFlags = FlagValues<typeof updateFlags>;
+/** What docker's update cannot do. */
+const changeFlags = {
+  'publish-add': flag(listOf(), 'Publish a port now: [[IP:]HOST:]CONTAINER[/PROTOCOL]'),
+  'publish-rm': flag(listOf(), 'Close a published port now: [[IP:]HOST:]CONTAINER[/PROTOCOL]'),
+  'env-add': flag(listOf(checkEnv), 'Set an environment variable: NAME=VALUE, or NAME to pass the own one on'),
+  'env-rm': flag(listOf(), 'Remove an environment variable'),
+  'label-add': flag(listOf(checkLabel), 'Set a label: NAME=VALUE'),
+  'label-rm': flag(listOf(), 'Remove a label'),
+  'mount-add': flag(mountType, 'Add a mount: type=bind|volume|tmpfs,source=...,target=...'),
+  'mount-rm': flag(listOf(), 'Remove the mount at a target'),
+  'restart-in-place': flag(types.bool, 'Restart the container when something needs that'),
+};
+
+const allFlags = { ...updateFlags, ...changeFlags };
+
+type UpdateFlags = FlagValues<typeof allFlags>;
 
 export const update = defineCommand({
   usage: '[OPTIONS] CONTAINER [CONTAINER...]',
-  summary: 'Change limits and restart policies of containers',
+  summary: 'Change limits, restart policies, ports, environment, labels and mounts of containers',
   aliases: ['gantry container update', 'gantry update'],
-  flags: updateFlags,
+  flags: allFlags,
   args: atLeast(1),
   async run({ session, flags, given, args }) {
     if (given.size === 0) throw new CliError('you must provide one or more flags when using this command');
-    const body = updateBody(flags);
+    const body = { ...updateBody(flags), ...changesBody(flags, session.env) };
     const warnings: string[] = [];
     const failures: string[] = [];
     for (const name of args) {
       try {
         const path = `/containers/${pathPart(name)}/update`;
-        const { Warnings } = await session.client.json<UpdateContainerView>('POST', path, { body });
+        const { Warnings, Pending = [] } = await session.client.json<UpdateContainerView>('POST', path, { body });
         session.out(`${name}\n`);
         warnings.push(...(Warnings ?? []));
+        for (const what of Pending) session.err(`${name}: waits for the next start: ${what}\n`);
       } catch (error) {
         failures.push(messageOf(error));
       }
@@ -97,5 +117,22 @@ function updateBody(flags: UpdateFlags) {
     IOMaximumIOps: 0,
     IOMaximumBandwidth: 0,
     RestartPolicy: flags.restart === '' ? { Name: '', MaximumRetryCount: 0 } : restartPolicy(flags.restart),
+  };
+}
+
+/** Only what was given: an engine of docker's never sees these fields. */
+function changesBody(flags: UpdateFlags, environment: Environment): Partial<ContainerChanges> {
+  const removed = readPorts(flags['publish-rm']).bindings;
+  const env = readEnvironment([], flags['env-add'], environment);
+  return {
+    ...(flags['publish-add'].length === 0 ? {} : { PublishAdd: readPorts(flags['publish-add']).bindings }),
+    ...(flags['publish-rm'].length === 0 ? {} : { PublishRemove: removed }),
+    ...(env.length === 0 ? {} : { EnvAdd: env }),
+    ...(flags['env-rm'].length === 0 ? {} : { EnvRemove: flags['env-rm'] }),
+    ...(flags['label-add'].length === 0 ? {} : { LabelAdd: pairs(flags['label-add']) }),
+    ...(flags['label-rm'].length === 0 ? {} : { LabelRemove: flags['label-rm'] }),
+    ...(flags['mount-add'].length === 0 ? {} : { MountAdd: flags['mount-add'] }),
+    ...(flags['mount-rm'].length === 0 ? {} : { MountRemove: flags['mount-rm'] }),
+    ...(flags['restart-in-place'] ? { Restart: true } : {}),
   };
 }

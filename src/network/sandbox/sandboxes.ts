@@ -1,8 +1,8 @@
-import { EngineError, messageOf } from '../../base/errors.ts';
+import { conflict, EngineError, messageOf } from '../../base/errors.ts';
 import { type ContainerId, newEndpointId, randomHex64 } from '../../base/ids.ts';
 import type { Logger } from '../../base/log.ts';
 import { Scope } from '../../base/scope.ts';
-import type { OpenSandbox, Sandbox, SandboxRequest } from '../../spec/contract/network.ts';
+import type { ChangedPorts, OpenSandbox, PortChange, Sandbox, SandboxRequest } from '../../spec/contract/network.ts';
 import type { StateJournal } from '../../spec/contract/state.ts';
 import { closeNetNamespace } from '../../sys/namespace/net.ts';
 import { openNamespace, writeNetSysctls } from '../../sys/netlink/cable.ts';
@@ -11,8 +11,9 @@ import { ReadyStock } from '../bridge/ready.ts';
 import type { AddressedNetwork } from '../driver.ts';
 import type { Publication } from '../firewall/table.ts';
 import { formatIpv4, formatMac, parseIpv4 } from '../ipv4.ts';
-import { portMapOf, publishedIn } from '../ports/binding.ts';
-import type { PublicationTarget, Publisher } from '../ports/publisher.ts';
+import { parseContainerPort, portMapOf, publishedIn } from '../ports/binding.ts';
+import type { Publisher } from '../ports/publisher.ts';
+import { type ChangedPublications, changePublications, UnchangedPublications } from './change-ports.ts';
 import { emptyEndpoint, type SandboxPlan } from './plan.ts';
 
 /** What a container holds of the network. */
@@ -87,6 +88,34 @@ export class Sandboxes {
     cable?.network.retire(cable.address, cable.hostName);
     // The container's own event, `die`, comes first.
     setImmediate(() => this.#announce('disconnect', containerId, held.sandbox));
+  }
+
+  /** See `Networks.changePorts`; `ipv6` says whether IPv6 addresses can be published on. */
+  async changePorts(containerId: ContainerId, change: PortChange, ipv6: boolean): Promise<ChangedPorts> {
+    const held = this.#held.get(containerId);
+    if (held?.cable === undefined) throw conflict('its network mode has no ports that could be published');
+    const { cable, sandbox } = held;
+    const target = { address: cable.address, interface: cable.hostName ?? '' };
+    let changed: ChangedPublications;
+    try {
+      changed = changePublications(this.#publisher, held.publications, target, change, ipv6);
+    } catch (error) {
+      if (!(error instanceof UnchangedPublications)) throw error;
+      this.#held.set(containerId, { ...held, publications: error.publications });
+      throw error.cause;
+    }
+    const exposed = [...Object.keys(sandbox.ports), ...Object.keys(change.add)].map(parseContainerPort);
+    const ports = portMapOf(exposed, changed.publications);
+    const next = { ...held, publications: changed.publications, sandbox: { ...sandbox, ports } };
+    this.#held.set(containerId, next);
+    await this.#publisher.forgetFlows(changed.opened);
+    return {
+      sandbox: next.sandbox,
+      undo: async () => {
+        if (this.#held.get(containerId) !== next) return;
+        this.#held.set(containerId, { ...held, publications: changed.undo() });
+      },
+    };
   }
 
   /** After a restart: takes over what a running container has. The firewall is written afterwards, whole. */
@@ -170,10 +199,9 @@ export class Sandboxes {
     );
     const endpointId = newEndpointId();
     const target = { address, interface: hostName };
-    const publications = this.#publish(plan, target, (message) => {
-      const endpoint = `${request.containerName} (${endpointId})`;
-      return `failed to set up container networking: driver failed programming external connectivity on endpoint ${endpoint}: ${message}`;
-    });
+    const publications = explained(`${request.containerName} (${endpointId})`, () =>
+      this.#publisher.publish(plan.ports.requests, target),
+    );
     scope.defer(() => this.#publisher.withdraw(publications));
     const { subnet, gateway } = network;
     const endpoint = {
@@ -193,16 +221,6 @@ export class Sandboxes {
     return { namespace, held: { sandbox, publications, cable: { network, address, hostName } } };
   }
 
-  /** Errors are reworded by `explain`. */
-  #publish(plan: BridgePlan, target: PublicationTarget, explain: (message: string) => string): readonly Publication[] {
-    try {
-      return this.#publisher.publish(plan.ports.requests, target);
-    } catch (error) {
-      if (!(error instanceof EngineError)) throw error;
-      throw new EngineError(error.code, explain(error.message), { cause: error });
-    }
-  }
-
   /** Nobody waits for the event: the order of calls is the order in the journal. */
   #announce(action: 'connect' | 'disconnect', containerId: ContainerId, sandbox: Sandbox): void {
     const events = Object.entries(sandbox.endpoints).map(([name, { NetworkID }]) => ({
@@ -215,6 +233,17 @@ export class Sandboxes {
     this.#journal.commit({ events, mayWait: true }).catch((error: unknown) => {
       this.#log.warn('a network event could not be recorded', { action, containerId, reason: messageOf(error) });
     });
+  }
+}
+
+/** Errors of publishing ports in Docker's words. */
+function explained<T>(endpoint: string, publish: () => T): T {
+  try {
+    return publish();
+  } catch (error) {
+    if (!(error instanceof EngineError)) throw error;
+    const what = `failed to set up container networking: driver failed programming external connectivity on endpoint ${endpoint}`;
+    throw new EngineError(error.code, `${what}: ${error.message}`, { cause: error });
   }
 }
 

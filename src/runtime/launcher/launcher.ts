@@ -16,6 +16,7 @@ import { deleteContainer } from './delete.ts';
 import { execInContainer } from './exec.ts';
 import { cgroupOf, recordedMonitor } from './exit.ts';
 import { freezeContainer, isContainerFrozen, thawContainer } from './freeze.ts';
+import { mountIntoContainer, unmountFromContainer } from './live-mounts.ts';
 import { type RuntimeSetting, Runtimes } from './runtimes.ts';
 import { startContainer } from './start.ts';
 import { sweepUnknown } from './sweep.ts';
@@ -75,6 +76,8 @@ export async function openLauncher(settings: LauncherSettings): Promise<Launcher
     freeze: (id) => freezeContainer(context, id),
     thaw: (id) => thawContainer(context, id),
     update: (id, before, after) => updateContainer(context, id, before, after),
+    mount: (id, mount, kind) => mountIntoContainer(context, id, mount, kind),
+    unmount: (id, target, source) => unmountFromContainer(context, id, target, source),
     pids: async (id) => {
       const cgroup = context.live.get(id)?.cgroup;
       return cgroup === undefined ? [] : cgroupPids(context.layout, cgroup);

@@ -73,13 +73,13 @@ function initMount(request: LaunchRequest, host: HostFacts): OciMount[] {
   return [mount(initTarget(request.mounts), 'bind', host.initPath, ['bind', 'rprivate', 'ro', 'nosuid', 'nodev'])];
 }
 
+/** What a container's tmpfs is mounted with. */
+export const requestedTmpfsOptions = ({ options, readOnly }: Extract<LaunchMount, { kind: 'tmpfs' }>): string[] =>
+  mergeTmpfsOptions(['noexec', 'nosuid', 'nodev', 'rprivate'], [...options, ...(readOnly ? ['ro'] : [])]);
+
 function requestedMount(request: LaunchMount, host: HostFacts): OciMount {
   if (request.kind === 'tmpfs') {
-    const options = mergeTmpfsOptions(
-      ['noexec', 'nosuid', 'nodev', 'rprivate'],
-      [...request.options, ...(request.readOnly ? ['ro'] : [])],
-    );
-    return mount(request.target, 'tmpfs', 'tmpfs', options);
+    return mount(request.target, 'tmpfs', 'tmpfs', requestedTmpfsOptions(request));
   }
   const options = [request.recursive ? 'rbind' : 'bind', request.propagation === '' ? 'rprivate' : request.propagation];
   const own = new Set(request.flags ?? []);

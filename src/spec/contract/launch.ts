@@ -191,6 +191,16 @@ export interface Launcher {
    * @throws conflict, invalid or unavailable naming the limit; not-found when it does not run.
    */
   update(id: ContainerId, before: HostConfig, after: HostConfig): Promise<void>;
+  /**
+   * Mounts into a running container; `kind` says what is made at the target (as the user wrote it) when it is missing.
+   * @throws invalid for a target that cannot be; unavailable for what only a new start can do; conflict when it has ended.
+   */
+  mount(id: ContainerId, mount: LaunchMount, kind: 'directory' | 'file'): Promise<void>;
+  /**
+   * Takes the bind of `source` at `target` away from a running container; processes keep what they have open.
+   * @throws unavailable when something else is there; conflict when it has ended.
+   */
+  unmount(id: ContainerId, target: string, source: string): Promise<void>;
   /** The process ids of everything in the container, as the host has them; none when it does not run. */
   pids(id: ContainerId): Promise<readonly number[]>;
   /** Removes what runtime and monitor left (state folder, cgroup, sockets); kills what is left in the cgroup. */

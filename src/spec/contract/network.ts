@@ -43,6 +43,19 @@ export interface OpenSandbox {
   releasePath(): void;
 }
 
+/** Published ports that a running container gets and loses. */
+export interface PortChange {
+  readonly add: PortMap;
+  /** A port without bindings means all of them; a binding without an address or port means any. */
+  readonly remove: PortMap;
+}
+
+export interface ChangedPorts {
+  readonly sandbox: Sandbox;
+  /** Makes it as it was before. */
+  undo(): Promise<void>;
+}
+
 export interface NetworkSummaryForContainer {
   readonly id: string;
   readonly name: string;
@@ -58,6 +71,12 @@ export interface Networks {
    * not-found: unknown network).
    */
   open(request: SandboxRequest): Promise<OpenSandbox>;
+  /**
+   * Opens and closes ports of a container that runs, all or none of them.
+   * @throws conflict when a host port is taken, or the container has no network of its own; invalid for malformed ports
+   * and for those to be closed that are not open.
+   */
+  changePorts(containerId: ContainerId, change: PortChange): Promise<ChangedPorts>;
   /** Gives back addresses, ports and interfaces of a container; no error when there is nothing. */
   close(containerId: ContainerId): Promise<void>;
   /** At boot, with the sandboxes of all running containers: addresses and ports are theirs again, the rest is swept. */

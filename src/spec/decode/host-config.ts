@@ -50,7 +50,8 @@ const deviceRequest = struct<{
 const weightDevice = struct<{ Path: string; Weight: number }>('WeightDevice', { Path: string, Weight: uint16 });
 const throttleDevice = struct<{ Path: string; Rate: number }>('ThrottleDevice', { Path: string, Rate: uint64 });
 
-const mount = struct<MountSpec>('Mount', {
+/** One mount, as `HostConfig.Mounts` has them. */
+export const mountSpec = struct<MountSpec>('Mount', {
   Type: oneOf<MountSpec['Type']>(),
   Source: optional(string),
   Target: string,
@@ -155,7 +156,7 @@ export const hostConfigFields: Fields<HostConfig> = {
   CpuPercent: int64,
   IOMaximumIOps: uint64,
   IOMaximumBandwidth: uint64,
-  Mounts: optional(list(mount)),
+  Mounts: optional(list(mountSpec)),
   MaskedPaths: nullable(list(string)),
   ReadonlyPaths: nullable(list(string)),
   Init: optional(nullable(boolean)),

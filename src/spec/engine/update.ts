@@ -1,4 +1,4 @@
-import type { HostConfig, RestartPolicy } from './container.ts';
+import type { HostConfig, MountSpec, PortMap, RestartPolicy } from './container.ts';
 
 /** The limits that can be changed while a container runs. */
 export const changeableLimits = [
@@ -24,14 +24,38 @@ export const changeableLimits = [
 
 export type ContainerLimits = Pick<HostConfig, (typeof changeableLimits)[number]>;
 
+/** Changes that Docker has no way to make. */
+export interface ContainerChanges {
+  /** A port without bindings is published on any free port of the host. */
+  readonly PublishAdd: PortMap;
+  /** A port without bindings means all of its bindings. */
+  readonly PublishRemove: PortMap;
+  /** `NAME=VALUE`, and names. */
+  readonly EnvAdd: string[];
+  readonly EnvRemove: string[];
+  readonly LabelAdd: Record<string, string>;
+  readonly LabelRemove: string[];
+  /** Mounts, and targets of mounts. */
+  readonly MountAdd: MountSpec[];
+  readonly MountRemove: string[];
+  /** Restart the container when something could only be done by that. */
+  readonly Restart: boolean;
+}
+
 /** The decoded body of `POST /containers/{id}/update`. */
 export interface UpdateContainerRequest {
   /** Zero, empty and null mean "as it is"; a PidsLimit of 0 means none. */
   readonly limits: ContainerLimits;
   /** An empty name means "as it is". */
   readonly restartPolicy: RestartPolicy;
+  /** Undefined when the request says nothing about any of them. */
+  readonly changes: ContainerChanges | undefined;
 }
 
 export interface UpdateContainerView {
   Warnings: string[] | null;
+  /** What waits for the container's next start, in words; only in answers to requests for such changes. */
+  Pending?: readonly string[];
+  /** Whether the container was restarted. */
+  Restarted?: boolean;
 }

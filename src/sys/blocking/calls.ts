@@ -4,6 +4,7 @@ import { bind, changeAttributes, mountNew, setPropagation, unmountPath } from '.
 import { mountErofsSync } from '../mount/erofs-calls.ts';
 import { mountOverlaySync } from '../mount/overlay-calls.ts';
 import { lookAtSources } from '../mount/source-calls.ts';
+import { mountIntoContainer, unmountFromContainer } from '../namespace/container-mounts.ts';
 import { inPrivateMounts } from '../namespace/mount.ts';
 import { closeView, openView } from '../namespace/view.ts';
 import { deleteLinks, openNamespace, writeNetSysctls } from '../netlink/calls.ts';
@@ -32,6 +33,8 @@ export const blockingCalls = {
   statInRoot,
   openView,
   closeView,
+  mountIntoContainer,
+  unmountFromContainer,
   openNamespace,
   writeNetSysctls,
   deleteLinks,

@@ -73,12 +73,40 @@ function reasonOf(context: number, errno: number, syscall: string, target: strin
   return new SystemError(errno, syscall, words.length === 0 ? target : `${target}: ${words.join('; ')}`);
 }
 
-function attach(mount: number, target: string | number): void {
+/** Puts a detached mount at `target`: a path whose last component is no link, or an O_PATH descriptor. */
+export function attachMount(mount: number, target: string | number): void {
   const result =
     typeof target === 'number'
       ? libc.move_mount(mount, '', target, '', MOVE_MOUNT_F_EMPTY_PATH | MOVE_MOUNT_T_EMPTY_PATH)
       : libc.move_mount(mount, '', AT_FDCWD, target, MOVE_MOUNT_F_EMPTY_PATH);
   check(result, 'move_mount', String(target));
+}
+
+/** A new file system instance, mounted nowhere yet: the caller's descriptor. `what` names it in errors. */
+export function makeMount(
+  type: string,
+  options: readonly MountOption[],
+  what: string,
+  attributes: MountAttributes = {},
+): number {
+  const context = check(libc.fsopen(type, FSOPEN_CLOEXEC), 'fsopen', type);
+  try {
+    for (const option of options) {
+      const [key, value] = typeof option === 'string' ? [option, null] : option;
+      const command = value === null ? FSCONFIG_SET_FLAG : FSCONFIG_SET_STRING;
+      if (libc.fsconfig(context, command, key, value, 0) < 0) {
+        throw reasonOf(context, lastErrno(), `fsconfig ${type} ${key}`, what);
+      }
+    }
+    if (libc.fsconfig(context, FSCONFIG_CMD_CREATE, null, null, 0) < 0) {
+      throw reasonOf(context, lastErrno(), `mount ${type}`, what);
+    }
+    const mount = libc.fsmount(context, FSMOUNT_CLOEXEC, bitsOf(attributes, true));
+    if (mount < 0) throw reasonOf(context, lastErrno(), `fsmount ${type}`, what);
+    return mount;
+  } finally {
+    closeFd(context);
+  }
 }
 
 /**
@@ -91,44 +119,42 @@ export function mountNew(
   target: string | number,
   attributes: MountAttributes = {},
 ): void {
-  const context = check(libc.fsopen(type, FSOPEN_CLOEXEC), 'fsopen', type);
+  const mount = makeMount(type, options, String(target), attributes);
   try {
-    for (const option of options) {
-      const [key, value] = typeof option === 'string' ? [option, null] : option;
-      const command = value === null ? FSCONFIG_SET_FLAG : FSCONFIG_SET_STRING;
-      if (libc.fsconfig(context, command, key, value, 0) < 0) {
-        throw reasonOf(context, lastErrno(), `fsconfig ${type} ${key}`, String(target));
-      }
-    }
-    if (libc.fsconfig(context, FSCONFIG_CMD_CREATE, null, null, 0) < 0) {
-      throw reasonOf(context, lastErrno(), `mount ${type}`, String(target));
-    }
-    const mount = libc.fsmount(context, FSMOUNT_CLOEXEC, bitsOf(attributes, true));
-    if (mount < 0) throw reasonOf(context, lastErrno(), `fsmount ${type}`, String(target));
-    try {
-      attach(mount, target);
-    } finally {
-      closeFd(mount);
-    }
+    attachMount(mount, target);
   } finally {
-    closeFd(context);
+    closeFd(mount);
   }
 }
 
-function setAttributes(fd: number, path: string, flags: number, attributes: MountAttributes): number {
+function setAttributes(
+  fd: number,
+  path: string,
+  flags: number,
+  attributes: MountAttributes,
+  propagation: bigint = 0n,
+): number {
   const argument = Buffer.alloc(32);
   argument.writeBigUInt64LE(BigInt(bitsOf(attributes, true)), 0);
   argument.writeBigUInt64LE(BigInt(bitsOf(attributes, false)), 8);
+  argument.writeBigUInt64LE(propagation, 16);
   return libc.mount_setattr(fd, path, flags, argument, BigInt(argument.length));
 }
 
-/** Mounts a copy of what is at `source` (with what is mounted below it when `recursive`) at `target`. */
-export function bind(
+/**
+ * A copy of what is at `source` (with what is mounted below it when `recursive`), mounted nowhere yet: the caller's
+ * descriptor. Without `attributesBelow` the attributes are those of the uppermost mount only.
+ */
+export function cloneTree(
   source: string | number,
-  target: string | number,
-  options: MountAttributes & { readonly recursive?: boolean },
-): void {
-  const deep = options.recursive === true ? AT_RECURSIVE : 0;
+  options: {
+    readonly recursive: boolean;
+    readonly attributes: MountAttributes;
+    readonly attributesBelow: boolean;
+    readonly propagation?: Propagation;
+  },
+): number {
+  const deep = options.recursive ? AT_RECURSIVE : 0;
   const flags = OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC | deep;
   const tree = check(
     typeof source === 'number'
@@ -138,10 +164,30 @@ export function bind(
     String(source),
   );
   try {
-    if (bitsOf(options, true) !== 0) {
-      check(setAttributes(tree, '', AT_EMPTY_PATH | deep, options), 'mount_setattr', String(source));
+    if (bitsOf(options.attributes, true) !== 0) {
+      const reach = AT_EMPTY_PATH | (options.attributesBelow ? deep : 0);
+      check(setAttributes(tree, '', reach, options.attributes), 'mount_setattr', String(source));
     }
-    attach(tree, target);
+    if (options.propagation !== undefined) {
+      const how = propagationFlags[options.propagation];
+      check(setAttributes(tree, '', AT_EMPTY_PATH | deep, {}, how), 'mount_setattr', String(source));
+    }
+    return tree;
+  } catch (error) {
+    closeFd(tree);
+    throw error;
+  }
+}
+
+/** Mounts a copy of what is at `source` (with what is mounted below it when `recursive`) at `target`. */
+export function bind(
+  source: string | number,
+  target: string | number,
+  { recursive = false, ...attributes }: MountAttributes & { readonly recursive?: boolean },
+): void {
+  const tree = cloneTree(source, { recursive, attributes, attributesBelow: true });
+  try {
+    attachMount(tree, target);
   } finally {
     closeFd(tree);
   }
@@ -170,6 +216,14 @@ export function setPropagation(target: string, propagation: Propagation, recursi
 /** mount(2) with an option string, for kernels that do not know a parameter otherwise. */
 export function mountClassic(source: string, target: string, type: string, options: string): void {
   check(libc.mount(source, target, type, 0n, options), `mount ${type}`, target);
+}
+
+/**
+ * Detaches the mount that `fd` (O_PATH, of its root) holds, in a thread whose working directory is its own folder of
+ * descriptors: no path is walked that anybody could bend. @throws SystemError: EINVAL when it is no root of a mount.
+ */
+export function unmountDescriptor(fd: number): void {
+  check(libc.umount2(String(fd), MNT_DETACH), 'umount2', String(fd));
 }
 
 /** Unmounts; false when nothing is mounted there. `lazy` detaches at once what is still in use. */

@@ -28,7 +28,8 @@ export function prepareMountTargets(root: string, targets: readonly MountTarget[
   }
 }
 
-function prepareTarget(rootFd: number, { path, kind }: MountTarget): string {
+/** The link-free path of one target inside the root that `rootFd` is; made when it is missing. */
+export function prepareTarget(rootFd: number, { path, kind }: MountTarget): string {
   const resolved = resolveInRoot(rootFd, path);
   if (exists(rootFd, resolved)) return resolved;
   if (kind === 'directory') return mkdirAllInRoot(rootFd, resolved, 0o755);

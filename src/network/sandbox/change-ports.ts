@@ -1,0 +1,106 @@
+import { codeOf, invalid, messageOf } from '../../base/errors.ts';
+import type { PortChange } from '../../spec/contract/network.ts';
+import type { PortBinding, PortMap } from '../../spec/engine/container.ts';
+import type { Publication } from '../firewall/table.ts';
+import { parseContainerPort, planPorts, portKey, type PortRequest } from '../ports/binding.ts';
+import type { PublicationTarget, Publisher } from '../ports/publisher.ts';
+
+/** What a container has published after a change. */
+export interface ChangedPublications {
+  readonly publications: readonly Publication[];
+  /** What was opened by the change. */
+  readonly opened: readonly Publication[];
+  /** Takes it back; gives what is published then. */
+  undo(): readonly Publication[];
+}
+
+/** The change could not be made: `publications` are what they were, but may be other objects. */
+export class UnchangedPublications extends Error {
+  readonly publications: readonly Publication[];
+
+  constructor(publications: readonly Publication[], cause: unknown) {
+    super(messageOf(cause), { cause });
+    this.publications = publications;
+  }
+}
+
+/**
+ * Closes and opens published ports of one container. New ones are opened before old ones are closed; only when they
+ * need a host port that one of those has, it is the other way round.
+ * @throws EngineError `invalid` for ports that are not published, `conflict` when a port is taken; UnchangedPublications
+ * when that was seen only after old ones had been closed.
+ */
+export function changePublications(
+  publisher: Publisher,
+  publications: readonly Publication[],
+  target: PublicationTarget,
+  { add, remove }: PortChange,
+  ipv6: boolean,
+): ChangedPublications {
+  const { requests } = planPorts({ exposedPorts: [], portBindings: add, publishAll: false }, ipv6);
+  const closed = chosen(publications, remove);
+  const kept = publications.filter((publication) => !closed.includes(publication));
+  const reopen = () => [...kept, ...publisher.publish(again(closed), target)];
+  const opened = openInsteadOf(publisher, closed, requests, target, reopen);
+  return {
+    publications: [...kept, ...opened],
+    opened,
+    undo() {
+      publisher.withdraw(opened);
+      return reopen();
+    },
+  };
+}
+
+function openInsteadOf(
+  publisher: Publisher,
+  closed: readonly Publication[],
+  requests: readonly PortRequest[],
+  target: PublicationTarget,
+  reopen: () => readonly Publication[],
+): readonly Publication[] {
+  try {
+    const opened = publisher.publish(requests, target);
+    publisher.withdraw(closed);
+    return opened;
+  } catch (error) {
+    if (closed.length === 0 || codeOf(error) !== 'conflict') throw error;
+  }
+  publisher.withdraw(closed);
+  try {
+    return publisher.publish(requests, target);
+  } catch (error) {
+    throw new UnchangedPublications(reopen(), error);
+  }
+}
+
+/** Requests for exactly what is published. */
+const again = (publications: readonly Publication[]): PortRequest[] =>
+  publications.map(({ port, protocol, hostIp, hostPort }) => ({
+    port,
+    protocol,
+    hostIps: [hostIp],
+    hostPorts: [hostPort, hostPort],
+  }));
+
+/** The publications that a map of ports means: all of a port without bindings, else those of each binding. */
+function chosen(publications: readonly Publication[], remove: PortMap): Publication[] {
+  return Object.entries(remove).flatMap(([text, bindings]) => {
+    const key = portKey(parseContainerPort(text));
+    const ofPort = publications.filter((publication) => portKey(publication) === key);
+    const wanted = bindings === null || bindings.length === 0 ? [undefined] : bindings;
+    return wanted.flatMap((binding) => {
+      const found = binding === undefined ? ofPort : ofPort.filter((publication) => means(binding, publication));
+      if (found.length === 0) throw notPublished(key, binding);
+      return found;
+    });
+  });
+}
+
+const means = ({ HostIp, HostPort }: PortBinding, { hostIp, hostPort }: Publication): boolean =>
+  (HostIp === '' || HostIp === hostIp) && (HostPort === '' || Number(HostPort) === hostPort);
+
+function notPublished(key: string, binding: PortBinding | undefined): Error {
+  const where = binding === undefined || binding.HostPort === '' ? '' : ` on ${binding.HostIp}:${binding.HostPort}`;
+  return invalid(`port ${key} is not published${where}`);
+}
