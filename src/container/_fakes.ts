@@ -292,6 +292,7 @@ function fakeHost(): Pick<ContainerPorts, 'roots' | 'files' | 'host' | 'processe
     log: silentLogger,
     settings: {
       storageDriver: 'erofs',
+      writableLimit: undefined,
       dataRoot: '/fake/data',
       execRoot: '/fake/run',
       defaultRuntime: 'crun',

@@ -70,6 +70,8 @@ export interface ContainerSettings {
   readonly execRoot: string;
   /** How layers are kept: `erofs`, `dir`. */
   readonly storageDriver: string;
+  /** Bytes that a container may write to its layer when it says nothing else; undefined for no limit. */
+  readonly writableLimit: number | undefined;
   readonly defaultRuntime: string;
   /** Names that a container may choose its runtime by. */
   readonly runtimes: ReadonlySet<string>;

@@ -1,3 +1,4 @@
+import { findMke2fs } from '../store/mke2fs.ts';
 import type { StorageSupport } from '../store/support.ts';
 
 const erofsWords = {
@@ -18,6 +19,7 @@ export function storageStatus({ kind, erofs, overlay, backingFileSystem }: Stora
     ['Native Overlay Diff', 'true'],
     ['userxattr', 'false'],
     ['Layers', kind === 'erofs' && erofs !== undefined ? erofsWords[erofs] : 'directories'],
+    ['Writable Layer Limits', findMke2fs() === undefined ? 'none: mke2fs is not installed' : 'ext4 in a sparse file'],
     ['Overlay Mounts', overlay === 'append' ? 'fsconfig(2), layer by layer' : 'mount(2), by relative links'],
   ];
 }

@@ -213,6 +213,7 @@ async function containerSettings(
     dataRoot: config.dataRoot,
     execRoot: config.execRoot,
     ...chosen,
+    writableLimit: config.storage.writableLimit,
     defaultLog: { driver: config.logDriver, options: config.logOptions },
     cgroup: facts.cgroup,
     cpus: cpus().length,

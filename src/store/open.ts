@@ -56,7 +56,8 @@ export interface Store {
  *     blobs/sha256/<hex>      content as pulled             ingest/        downloads and uploads under way
  *     layers/<hex>.erofs, layers/<hex>/   layers            snapshots/<id> writable layers of containers
  *     mounts/layers/<hex>     mounted layers                mounts/roots/<id>   mounted roots of containers
- *     mounts/runs/<id>/...    shared memory, images and places of running containers
+ *     mounts/disks/<id>       writable layers with a limit  mounts/runs/<id>/... shared memory, images and places of
+ *                                                           running containers
  *
  * Temporary files are swept, mounts of an earlier engine adopted. @throws EngineError, SystemError.
  */
@@ -79,6 +80,7 @@ export async function openStore({ dataRoot, wishes = {}, log }: StoreOptions): P
   const snapshots = await openSnapshots({
     directory: join(dataRoot, 'snapshots'),
     mountDirectory: join(mounts, 'roots'),
+    diskDirectory: join(mounts, 'disks'),
     emptyDirectory: join(mounts, 'empty'),
     layers,
     overlay: support.overlay,

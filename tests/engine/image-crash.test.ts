@@ -21,15 +21,20 @@ async function killDuring(engine: TestEngine, args: readonly string[]): Promise<
   await engine.start();
 }
 
+/** A half-made layer that is a directory is deleted in the background. */
+const noLayerIsLeft = (engine: TestEngine): Promise<unknown> =>
+  eventually('no layer is left', async () => (await folder(engine, 'layers')).length === 0);
+
 describe('the engine is killed while images come in', { skip: needsRoot() }, () => {
   test('a load leaves no name, no layer and no blob; done again, it works', async () => {
     await using engine = await startEngine();
     const { archive, name } = await manyFilesGzip();
     await killDuring(engine, ['load', '-i', archive]);
     assert.equal(await engine.dockerOk(['images', '-aq']), '');
-    for (const parts of [['layers'], ['blobs', 'sha256'], ['ingest']]) {
+    for (const parts of [['blobs', 'sha256'], ['ingest']]) {
       assert.deepEqual(await folder(engine, ...parts), [], parts.join('/'));
     }
+    await noLayerIsLeft(engine);
     await engine.dockerOk(['load', '-i', archive]);
     assert.equal(await engine.dockerOk(['run', '--rm', name, 'sh', '-c', 'find /data -type f | wc -l']), '30000');
   });
@@ -40,7 +45,7 @@ describe('the engine is killed while images come in', { skip: needsRoot() }, () 
     const { reference } = await registry.push(await testImage('node'), 'crash/node');
     await killDuring(engine, ['pull', reference]);
     assert.equal((await engine.docker(['image', 'inspect', reference])).code, 1);
-    assert.deepEqual(await folder(engine, 'layers'), []);
+    await noLayerIsLeft(engine);
     await engine.dockerOk(['pull', reference]);
     assert.equal(await engine.dockerOk(['run', '--rm', reference, 'node', '-p', '6*7']), '42');
   });

@@ -198,7 +198,7 @@ engineSuite('isolation', { images: ['busybox', 'debian'], runtimes: ['runc'] }, 
       'few\neth0 lo 13',
     );
     const mounts = await docker('run', '--rm', image, 'cat', '/proc/mounts');
-    assert.doesNotMatch(mounts, new RegExp(`${engine().folder}/(?!data/(mounts|snapshots|containers))`));
+    assert.doesNotMatch(mounts, new RegExp(`${engine().folder}/(?!data/(mounts|layers|snapshots|containers))`));
     const open = await docker(
       'run',
       '--rm',

@@ -10,8 +10,7 @@ import {
   readlinkSync,
   readSync,
 } from 'node:fs';
-import { closeFd, openFd } from '../../sys/ffi/descriptor.ts';
-import { nativeName, openDirectoryAt, openParent } from '../../sys/file/at.ts';
+import { nativeName, openDirectoryAt, openParent, pathAt } from '../../sys/file/at.ts';
 import { getXattr, listXattrs } from '../../sys/file/xattr.ts';
 
 const { O_DIRECTORY, O_NOFOLLOW, O_RDONLY } = constants;
@@ -24,9 +23,9 @@ interface Entry {
 
 /** Goes through a tree, in the order of the names; `path` leads to an entry as long as its visit lasts. */
 function walk(root: string, visit: (path: Buffer, name: Buffer, depth: number) => void): void {
-  let fd = openFd(root, O_RDONLY | O_DIRECTORY | O_NOFOLLOW);
+  let fd = openSync(root, O_RDONLY | O_DIRECTORY | O_NOFOLLOW);
   const step = (next: number): void => {
-    closeFd(fd);
+    closeSync(fd);
     fd = next;
   };
   try {
@@ -38,13 +37,13 @@ function walk(root: string, visit: (path: Buffer, name: Buffer, depth: number) =
         if (levels.length > 0) step(openParent(fd));
         continue;
       }
-      visit(Buffer.concat([Buffer.from(`/proc/self/fd/${fd}/`), entry.name]), entry.name, levels.length);
+      visit(pathAt(fd, nativeName(entry.name)), entry.name, levels.length);
       if (!entry.isDirectory) continue;
       step(openDirectoryAt(fd, nativeName(entry.name)));
       levels.push(entriesOf(fd));
     }
   } finally {
-    closeFd(fd);
+    closeSync(fd);
   }
 }
 

@@ -1,6 +1,5 @@
 import { closeSync, constants, openSync, writeSync } from 'node:fs';
 import { EngineError } from '../../base/errors.ts';
-import { closeFd, openFd } from '../../sys/ffi/descriptor.ts';
 import { systemCode } from '../../sys/ffi/errors.ts';
 import {
   linkAt,
@@ -64,7 +63,7 @@ export class DirectoryWriter implements NodeWriter {
   /** `nodesPath` is an empty directory on the file system of the layer; the caller deletes it with what is left in it. */
   constructor(nodesPath: string) {
     this.#nodesPath = nodesPath;
-    this.#nodes = openFd(nodesPath, O_RDONLY | O_DIRECTORY | O_NOFOLLOW);
+    this.#nodes = openSync(nodesPath, O_RDONLY | O_DIRECTORY | O_NOFOLLOW);
   }
 
   beginFile(meta: NodeMeta, size: number): void {
@@ -129,7 +128,7 @@ export class DirectoryWriter implements NodeWriter {
    */
   finish(root: Directory, path: string): { inodes: number; size: number } {
     if (this.#file !== undefined) throw new EngineError('internal', 'directory: a file was not ended');
-    let fd = openFd(path, O_RDONLY | O_DIRECTORY | O_NOFOLLOW);
+    let fd = openSync(path, O_RDONLY | O_DIRECTORY | O_NOFOLLOW);
     try {
       const levels = [{ directory: root, children: root.children.entries() }];
       for (let level = levels.at(-1); level !== undefined; level = levels.at(-1)) {
@@ -154,7 +153,7 @@ export class DirectoryWriter implements NodeWriter {
         levels.push({ directory: child, children: child.children.entries() });
       }
     } finally {
-      if (fd >= 0) closeFd(fd);
+      if (fd >= 0) closeSync(fd);
     }
     return { inodes: this.#placed, size: this.#blocks * blockSize };
   }
@@ -162,7 +161,7 @@ export class DirectoryWriter implements NodeWriter {
   /** Closes what is open, also in the middle of a file. */
   close(): void {
     if (this.#file !== undefined) closeSync(this.#file.fd);
-    closeFd(this.#nodes);
+    closeSync(this.#nodes);
   }
 
   #place(node: NodeRef, directory: number, name: Buffer): void {
@@ -204,7 +203,7 @@ export class DirectoryWriter implements NodeWriter {
 const numberName = (number: number): Buffer => Buffer.from(`${number}\0`, 'latin1');
 
 function replaceFd(old: number, by: number | undefined): number {
-  closeFd(old);
+  closeSync(old);
   return by ?? -1;
 }
 

@@ -9,6 +9,7 @@ import { createdState } from '../state.ts';
 import { parseExtraHost } from '../start/hosts.ts';
 import { withHostDefaults } from './defaults.ts';
 import { mergeImageConfig } from './merge.ts';
+import { writableLimit } from './limit.ts';
 import { wantedMounts } from './mounts.ts';
 import { chooseName } from './names.ts';
 import { makeMounts } from './storage.ts';
@@ -24,6 +25,7 @@ export async function createContainer(
   request: CreateContainerRequest,
 ): Promise<{ id: string; warnings: string[] }> {
   const warnings = validateCreate(request, ctx.settings);
+  const limit = writableLimit(request.HostConfig, ctx.settings.writableLimit);
   request.HostConfig.ExtraHosts?.forEach(parseExtraHost);
   const image = await ctx.images.resolve(request.Config.Image, request.platform);
   const config = mergeImageConfig(request.Config, image.config.config);
@@ -52,7 +54,8 @@ export async function createContainer(
   ctx.images.retain(image.id, id);
   scope.defer(() => ctx.images.release(image.id, id));
   scope.defer(() => ctx.host.removeTrees([dataDirectory(ctx, id)]));
-  await scope.acquire(ctx.snapshots.prepare(id, image.layers), () => ctx.snapshots.remove(id));
+  const layer = limit === undefined ? {} : { limit };
+  await scope.acquire(ctx.snapshots.prepare(id, image.layers, layer), () => ctx.snapshots.remove(id));
   const wanted = wantedMounts(config, hostConfig, request.oldReadOnly);
   const { mounts, copyUps } = await makeMounts(ctx, id, wanted, hostConfig.VolumesFrom ?? [], scope);
   if (copyUps.length > 0) await fillVolumes(ctx, id, copyUps);

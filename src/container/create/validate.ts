@@ -154,9 +154,6 @@ function refuseUnimplemented(host: HostConfig): void {
       `could not select device driver ${JSON.stringify(request.Driver ?? '')} with capabilities: ${capabilities}`,
     );
   }
-  if (Object.keys(host.StorageOpt ?? {}).length > 0) {
-    throw new EngineError('not-implemented', '--storage-opt is not implemented: the storage has no quotas');
-  }
   if ((host.Links ?? []).length > 0) {
     throw new EngineError('not-implemented', 'links are not implemented: use a user-defined network');
   }

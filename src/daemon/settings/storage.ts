@@ -1,4 +1,6 @@
 import { invalid } from '../../base/errors.ts';
+import { parseBinarySize } from '../../base/text/units.ts';
+import { checkedLimit } from '../../container/create/limit.ts';
 import { listOf, textOf } from './read.ts';
 import type { SettingValues } from './setting.ts';
 
@@ -7,6 +9,8 @@ export interface StorageSettings {
   readonly kind?: 'erofs' | 'dir';
   readonly erofs?: 'file-direct' | 'file' | 'loop';
   readonly overlay?: 'append' | 'links';
+  /** Bytes that a container may write to its layer when it says nothing else. */
+  readonly writableLimit?: number;
 }
 
 /** Docker's drivers that this engine has an own way for. */
@@ -58,6 +62,12 @@ function optionsOf(options: readonly string[]): StorageSettings {
       case 'overlay.mount':
         settings.overlay = chosen(name, value, choices[name]);
         break;
+      case 'size':
+      case 'overlay2.size': {
+        const limit = checkedLimit(parseBinarySize(value), value);
+        if (limit !== undefined) settings.writableLimit = limit;
+        break;
+      }
       // Docker's driver looks away from an old kernel then; here every kernel is tried.
       case 'overlay2.override_kernel_check':
         break;

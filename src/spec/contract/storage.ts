@@ -14,9 +14,10 @@ export interface SnapshotUse {
 export interface Snapshots {
   /**
    * Makes the writable layer of a container, durably, over `layers` (lowest first), which stay in the store as long
-   * as it exists. @throws not-found when a layer is missing, conflict when the id is taken.
+   * as it exists. With a `limit` the container can write so many bytes and no more; its file system tells the size.
+   * @throws not-found when a layer is missing, conflict when the id is taken, unavailable when there can be no limit.
    */
-  prepare(id: ContainerId, layers: readonly DiffId[]): Promise<void>;
+  prepare(id: ContainerId, layers: readonly DiffId[], options?: { readonly limit?: number }): Promise<void>;
   /**
    * Mounts it and returns the absolute path of the root. Mounting twice gives the same path.
    * `guard` names directories (`dev`, `proc`, `sys`) that must be real directories in the mounted root: where the

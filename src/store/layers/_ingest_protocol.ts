@@ -11,6 +11,8 @@ export interface IngestJob {
   /** The EROFS file or the directory to make: it must not exist. */
   readonly target: string;
   readonly maxBytes: number;
+  /** It is looked at and deleted: it need not be on the disk. */
+  readonly passing?: boolean;
   /** For messages. */
   readonly what: string;
 }

@@ -170,7 +170,7 @@ function testHostileContent(kind: string, open: OpenBackend, skip: string | fals
     const { directory, layers, releases } = await withBackend(t);
     const outside = join(directory, 'outside');
     await mkdir(outside);
-    const deep = 'd/'.repeat(1500);
+    const deep = `d/${`${'x'.repeat(200)}/`.repeat(18)}`;
     const info = await ingest(
       directory,
       layers,

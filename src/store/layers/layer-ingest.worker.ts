@@ -38,7 +38,7 @@ async function run(job: LayerJob): Promise<IngestReport> {
   if (job.kind !== 'ingest') return { kind: 'tree-done', found: runOnTree(job) };
   const archive = decompress(readSource(job.source), { maxBytes: job.maxBytes, what: job.what });
   const make = { erofs: ingestErofs, dir: ingestDirectory }[job.form];
-  return { kind: 'done', ...(await make(archive, job.target)) };
+  return { kind: 'done', ...(await make(archive, job.target, job.passing ?? false)) };
 }
 
 function runOnTree(job: TreeJob): string | undefined {

@@ -204,7 +204,7 @@ class Layers implements LayerBackend {
   async #compare(stored: Stored, archivePath: string): Promise<string | undefined> {
     const temporary = this.#parts.scratch.newPath();
     try {
-      const task = { source: archivePath, target: temporary };
+      const task = { source: archivePath, target: temporary, passing: true };
       await convert(this.#pool, stored.form, task, { expected: stored.info.diffId });
       return await stored.form.compare(temporary, this.#pathOf(stored), this.#pool);
     } finally {
@@ -220,11 +220,11 @@ class Layers implements LayerBackend {
 async function convert(
   pool: IngestPool,
   { kind }: LayerForm,
-  { source, target }: { source: string | GrowingFile; target: string },
+  place: { source: string | GrowingFile; target: string; passing?: boolean },
   options: IngestOptions,
 ): Promise<LayerInfo> {
   const what = options.expected === undefined ? 'the layer' : `layer ${options.expected}`;
-  const task = { form: kind, source, target, maxBytes: options.maxBytes ?? defaultMaxBytes, what };
+  const task = { ...place, form: kind, maxBytes: options.maxBytes ?? defaultMaxBytes, what };
   const { header, storedSize } = await pool.run(task, options);
   if (options.expected !== undefined && header.diffId !== options.expected) {
     throw new EngineError('corrupt', `${what}: its uncompressed bytes have the digest ${header.diffId}`);

@@ -4,6 +4,7 @@ import { conflict, EngineError, notFound } from '../../base/errors.ts';
 import { type ContainerId, type DiffId, tryDigest } from '../../base/ids.ts';
 import { removeTree } from '../../sys/file/durable.ts';
 import { place } from '../../sys/file/place.ts';
+import { makeDisk } from './_writable.ts';
 
 /** The directories of one container's writable layer. */
 export interface SnapshotPaths {
@@ -12,31 +13,58 @@ export interface SnapshotPaths {
   readonly upper: string;
   /** overlayfs's own. */
   readonly work: string;
-  /** The layers below, lowest first, one a line and `end`: without that line, the snapshot was never finished. */
+  /**
+   * `limit <bytes>` when there is one, the layers below, lowest first, one a line, and `end`: without that line, the
+   * snapshot was never finished.
+   */
   readonly layers: string;
+  /** With a limit, the image of the file system that `upper` and `work` are in then. */
+  readonly disk: string;
+}
+
+/** What a snapshot was made with. */
+export interface SnapshotFacts {
+  readonly layers: readonly DiffId[];
+  /** The most bytes that the container may write; undefined for no limit. */
+  readonly limit: number | undefined;
 }
 
 const endLine = 'end';
 
+const limitWord = 'limit ';
+
 export function snapshotPaths(directory: string, id: ContainerId): SnapshotPaths {
   const root = join(directory, id);
-  return { root, upper: join(root, 'upper'), work: join(root, 'work'), layers: join(root, 'layers') };
+  const at = (name: string): string => join(root, name);
+  return { root, upper: at('upper'), work: at('work'), layers: at('layers'), disk: at('disk') };
 }
 
 /**
  * Makes the directories, then the list of layers, whose sync makes all of it durable: journalling file systems bring
  * the directories that a new file is in to the disk with it. @throws conflict when it exists.
  */
-export async function createSnapshot(paths: SnapshotPaths, layers: readonly DiffId[]): Promise<void> {
+export async function createSnapshot(paths: SnapshotPaths, { layers, limit }: SnapshotFacts): Promise<void> {
   try {
+    const root = { path: paths.root, mode: 0o700, mustBeNew: true };
+    const list = (lines: readonly string[]) => ({
+      path: paths.layers,
+      text: [...lines, endLine, ''].join('\n'),
+      mode: 0o600,
+      durable: true,
+    });
+    if (limit !== undefined) {
+      await place({ directories: [root] });
+      await makeDisk(paths.disk, limit);
+      return await place({ directories: [], files: [list([limitWord + limit, ...layers])] });
+    }
     await place({
       directories: [
-        { path: paths.root, mode: 0o700, mustBeNew: true },
+        root,
         // The root of what the container sees has the mode of this directory.
         { path: paths.upper, mode: 0o755 },
         { path: paths.work, mode: 0o700 },
       ],
-      files: [{ path: paths.layers, text: [...layers, endLine, ''].join('\n'), mode: 0o600, durable: true }],
+      files: [list(layers)],
     });
   } catch (error) {
     if ((error as { code?: string }).code === 'EEXIST') throw conflict('the container has a writable layer already');
@@ -46,14 +74,15 @@ export async function createSnapshot(paths: SnapshotPaths, layers: readonly Diff
 }
 
 /** @throws not-found when there is no such snapshot, corrupt when it was never finished. */
-export async function readSnapshotLayers(paths: SnapshotPaths): Promise<DiffId[]> {
+export async function readSnapshot(paths: SnapshotPaths): Promise<SnapshotFacts> {
   const text = await readFile(paths.layers, 'utf8').catch((error: unknown) => {
     if ((error as { code?: string }).code === 'ENOENT') throw notFound('the container has no writable layer');
     throw error;
   });
   const lines = text.split('\n');
+  const limit = lines[0]?.startsWith(limitWord) === true ? Number(lines.shift()?.slice(limitWord.length)) : undefined;
   const end = lines.indexOf(endLine);
   const layers = lines.slice(0, Math.max(0, end)).map((line) => tryDigest(line) as DiffId | undefined);
   if (end < 0 || layers.includes(undefined)) throw new EngineError('corrupt', 'the list of layers is damaged');
-  return layers.filter((layer) => layer !== undefined);
+  return { layers: layers.filter((layer) => layer !== undefined), limit };
 }

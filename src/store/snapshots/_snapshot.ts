@@ -1,13 +1,14 @@
 import { notFound } from '../../base/errors.ts';
 import type { DiffId } from '../../base/ids.ts';
 import type { LayeredRoot } from '../../spec/contract/files.ts';
+import { diskUsage } from '../../sys/file/usage.ts';
 import { unmountAndRemove } from '../../sys/mount/mount.ts';
 import type { MountedLayer } from '../layers/backend.ts';
-import type { SnapshotPaths } from './_directory.ts';
 import type { LayerStacks } from './_stack.ts';
+import type { Writable } from './_writable.ts';
 
 interface SnapshotParts {
-  readonly paths: SnapshotPaths;
+  readonly writable: Writable;
   readonly layers: readonly DiffId[];
   readonly target: string;
   readonly stacks: LayerStacks;
@@ -19,8 +20,8 @@ interface SnapshotParts {
  */
 export class Snapshot {
   readonly layers: readonly DiffId[];
-  readonly paths: SnapshotPaths;
   readonly target: string;
+  readonly #writable: Writable;
   readonly #stacks: LayerStacks;
   /** The layers that its mount holds; undefined while it is not mounted. */
   #held: readonly MountedLayer[] | undefined;
@@ -30,8 +31,8 @@ export class Snapshot {
   /** It is to be deleted: resolves when nobody looks into it any more. */
   #unused: PromiseWithResolvers<void> | undefined;
 
-  constructor({ paths, layers, target, stacks }: SnapshotParts) {
-    this.paths = paths;
+  constructor({ writable, layers, target, stacks }: SnapshotParts) {
+    this.#writable = writable;
     this.layers = layers;
     this.target = target;
     this.#stacks = stacks;
@@ -53,7 +54,7 @@ export class Snapshot {
     if (this.#unused !== undefined) throw notFound('the container is being removed');
     await this.#mount(guard, false);
     this.#users++;
-    return { upper: this.paths.upper, lower: (this.#held ?? []).map((layer) => layer.path) };
+    return { upper: this.#writable.upper, lower: (this.#held ?? []).map((layer) => layer.path) };
   }
 
   async release(): Promise<void> {
@@ -76,17 +77,39 @@ export class Snapshot {
     this.#held = await this.#stacks.hold(this.layers);
   }
 
+  /** Its changes are in a file system of their own, which must be mounted to be looked at. */
+  get isLimited(): boolean {
+    return this.#writable.limited;
+  }
+
+  /** Bytes on disk of what its container wrote. */
+  async usage(signal?: AbortSignal): Promise<number> {
+    if (this.#held !== undefined) return diskUsage(this.#writable.upper, signal);
+    await this.#writable.open();
+    try {
+      return await diskUsage(this.#writable.upper, signal);
+    } finally {
+      await this.#writable.close();
+    }
+  }
+
   async #mount(guard: readonly string[], passing: boolean): Promise<void> {
-    this.#held ??= await this.#stacks.mount(
-      this.layers,
-      { upper: this.paths.upper, work: this.paths.work, target: this.target, volatile: passing },
-      guard,
-    );
+    if (this.#held !== undefined) return;
+    const { upper, work } = this.#writable;
+    await this.#writable.open();
+    try {
+      const at = { upper, work, target: this.target, volatile: passing };
+      this.#held = await this.#stacks.mount(this.layers, at, guard);
+    } catch (error) {
+      await this.#writable.close();
+      throw error;
+    }
   }
 
   async #unmountUnused(): Promise<void> {
     if (this.#held === undefined || this.#runs || this.#users > 0) return;
     await unmountAndRemove(this.target);
+    await this.#writable.close();
     for (const layer of this.#held) layer.release();
     this.#held = undefined;
   }

@@ -9,17 +9,19 @@ import type { OverlayMethod } from '../../sys/mount/mount.ts';
 import { ensureDirectory, removeTree } from '../../sys/file/durable.ts';
 import { removeTrees } from '../../sys/file/place.ts';
 import type { LayerBackend } from '../layers/backend.ts';
-import { createSnapshot, readSnapshotLayers, type SnapshotPaths, snapshotPaths } from './_directory.ts';
+import { createSnapshot, readSnapshot, type SnapshotFacts, type SnapshotPaths, snapshotPaths } from './_directory.ts';
 import { Snapshot } from './_snapshot.ts';
 import { LayerStacks } from './_stack.ts';
 import { sweepMounts } from './_sweep.ts';
-import { diskUsage } from '../../sys/file/usage.ts';
+import { limitedWritable, unlimitedWritable } from './_writable.ts';
 
 export interface SnapshotOptions {
   /** Holds a directory for each container. */
   readonly directory: string;
   /** Where the roots of containers are mounted. */
   readonly mountDirectory: string;
+  /** Where the file systems of writable layers with a limit are mounted. */
+  readonly diskDirectory: string;
   /** An empty directory: the lower layer of images without any. */
   readonly emptyDirectory: string;
   readonly layers: LayerBackend;
@@ -37,7 +39,7 @@ export interface OwnedSnapshots extends Snapshots {
 
 /** Opens the writable layers below `options.directory`; `restore` must be called before any other method. */
 export async function openSnapshots(options: SnapshotOptions): Promise<OwnedSnapshots> {
-  for (const path of [options.directory, options.mountDirectory]) await ensureDirectory(path);
+  for (const path of [options.directory, options.mountDirectory, options.diskDirectory]) await ensureDirectory(path);
   await ensureDirectory(options.emptyDirectory, 0o755);
   return new OverlaySnapshots(options);
 }
@@ -57,7 +59,7 @@ class OverlaySnapshots implements OwnedSnapshots {
     return new Set([...this.#snapshots.values()].flatMap((snapshot) => snapshot.layers));
   }
 
-  prepare(id: ContainerId, layers: readonly DiffId[]): Promise<void> {
+  prepare(id: ContainerId, layers: readonly DiffId[], { limit }: { readonly limit?: number } = {}): Promise<void> {
     return this.#order.run(id, async () => {
       for (const layer of layers) {
         if (this.#options.layers.info(layer) === undefined) throw notFound(`layer ${layer} is not in the store`);
@@ -65,9 +67,10 @@ class OverlaySnapshots implements OwnedSnapshots {
       const paths = snapshotPaths(this.#options.directory, id);
       // Known before it is there: from now on the garbage collector spares its layers.
       if (this.#snapshots.has(id)) throw new EngineError('conflict', 'the container has a writable layer already');
-      this.#snapshots.set(id, this.#newSnapshot(id, paths, layers));
+      const facts = { layers, limit };
+      this.#snapshots.set(id, this.#newSnapshot(id, paths, facts));
       try {
-        await createSnapshot(paths, layers);
+        await createSnapshot(paths, facts);
       } catch (error) {
         this.#snapshots.delete(id);
         throw error;
@@ -107,13 +110,17 @@ class OverlaySnapshots implements OwnedSnapshots {
   }
 
   async usage(id: ContainerId, signal?: AbortSignal): Promise<{ writable: number; layers: number }> {
-    const { paths, layers } = this.#get(id);
-    const below = layers.map((layer) => this.#options.layers.info(layer)?.contentSize ?? 0);
-    return { writable: await diskUsage(paths.upper, signal), layers: below.reduce((sum, size) => sum + size, 0) };
+    const snapshot = this.#get(id);
+    const below = snapshot.layers.map((layer) => this.#options.layers.info(layer)?.contentSize ?? 0);
+    // What must be mounted to be measured must not be mounted by somebody else meanwhile.
+    const measure = (): Promise<number> => snapshot.usage(signal);
+    const writable = await (snapshot.isLimited ? this.#order.run(id, measure) : measure());
+    return { writable, layers: below.reduce((sum, size) => sum + size, 0) };
   }
 
   async restore(known: ReadonlySet<ContainerId>): Promise<void> {
     const mounted = await sweepMounts(this.#options.mountDirectory, known);
+    await sweepMounts(this.#options.diskDirectory, mounted);
     for (const name of await readdir(this.#options.directory)) {
       const id = name as ContainerId;
       const paths = snapshotPaths(this.#options.directory, id);
@@ -132,14 +139,18 @@ class OverlaySnapshots implements OwnedSnapshots {
     return snapshot;
   }
 
-  #newSnapshot(id: ContainerId, paths: SnapshotPaths, layers: readonly DiffId[]): Snapshot {
-    return new Snapshot({ paths, layers, target: join(this.#options.mountDirectory, id), stacks: this.#stacks });
+  #newSnapshot(id: ContainerId, paths: SnapshotPaths, { layers, limit }: SnapshotFacts): Snapshot {
+    const { mountDirectory, diskDirectory } = this.#options;
+    const writable = limit === undefined ? unlimitedWritable(paths) : limitedWritable(paths, join(diskDirectory, id));
+    return new Snapshot({ writable, layers, target: join(mountDirectory, id), stacks: this.#stacks });
   }
 
   async #restoreOne(id: ContainerId, paths: SnapshotPaths, isMounted: boolean): Promise<void> {
-    const layers = await readSnapshotLayers(paths);
-    for (const path of [paths.upper, paths.work]) await mkdir(path, { recursive: true, mode: 0o755 });
-    const snapshot = this.#newSnapshot(id, paths, layers);
+    const facts = await readSnapshot(paths);
+    if (facts.limit === undefined) {
+      for (const path of [paths.upper, paths.work]) await mkdir(path, { recursive: true, mode: 0o755 });
+    }
+    const snapshot = this.#newSnapshot(id, paths, facts);
     this.#snapshots.set(id, snapshot);
     if (isMounted) await snapshot.adopt();
   }

@@ -2,6 +2,7 @@
 import { place, removeDirectories, removeSmallTrees } from '../file/place-calls.ts';
 import { bind, changeAttributes, mountNew, setPropagation, unmountPath } from '../mount/calls.ts';
 import { mountErofsSync } from '../mount/erofs-calls.ts';
+import { mountByLoopSync } from '../mount/loop-calls.ts';
 import { mountOverlaySync } from '../mount/overlay-calls.ts';
 import { lookAtSources } from '../mount/source-calls.ts';
 import { mountIntoContainer, unmountFromContainer } from '../namespace/container-mounts.ts';
@@ -17,6 +18,7 @@ import { posixSpawn, type SpawnRequest } from '../process/spawn-call.ts';
 export const blockingCalls = {
   mountNew,
   mountErofs: mountErofsSync,
+  mountByLoop: mountByLoopSync,
   mountOverlay: mountOverlaySync,
   bind,
   changeAttributes,

@@ -1,14 +1,12 @@
 /**
  * Changes to a directory by its descriptor and one name: no path, so nothing that a name says or a link points at leads
- * anywhere else. Names are bytes. For workers: may sleep. Descriptors are the caller's (`closeFd`).
+ * anywhere else. Names are bytes. For workers: may sleep. Descriptors are the caller's (`closeSync`).
  */
-import { constants } from 'node:fs';
+import { constants, openSync } from 'node:fs';
 import { check, SystemError } from '../ffi/errors.ts';
 import { openLibrary } from '../ffi/library.ts';
 
 const libc = openLibrary(null, {
-  syscall: { arguments: ['i64', 'i64', 'pointer', 'pointer', 'u64'], return: 'i64' },
-  openat: { arguments: ['i32', 'pointer', 'i32', 'u32'], return: 'i32' },
   mkdirat: { arguments: ['i32', 'pointer', 'u32'], return: 'i32' },
   mknodat: { arguments: ['i32', 'pointer', 'u32', 'u64'], return: 'i32' },
   symlinkat: { arguments: ['pointer', 'i32', 'pointer'], return: 'i32' },
@@ -25,12 +23,6 @@ const libc = openLibrary(null, {
   syncfs: { arguments: ['i32'], return: 'i32' },
 });
 
-/** The same number on every architecture that came after the unified table. */
-const SYS_openat2 = 437n;
-const RESOLVE_NO_XDEV = 0x01n;
-const RESOLVE_NO_SYMLINKS = 0x04n;
-const RESOLVE_BENEATH = 0x08n;
-const O_CLOEXEC = 0o2000000;
 const AT_SYMLINK_NOFOLLOW = 0x100;
 const AT_REMOVEDIR = 0x200;
 const { O_DIRECTORY, O_NOFOLLOW, O_RDONLY } = constants;
@@ -46,21 +38,20 @@ export function nativeName(name: Uint8Array): Buffer {
 
 const shown = (name: Buffer): string => name.toString('utf8', 0, name.length - 1);
 
-/** Opens what is at a name itself: no link is followed, no mount crossed. `name` is out of `nativeName`, here and below. */
-export function openAt(directory: number, name: Buffer, flags: number, mode = 0): number {
-  const how = Buffer.alloc(24);
-  how.writeBigUInt64LE(BigInt(flags | O_CLOEXEC | O_NOFOLLOW), 0);
-  how.writeBigUInt64LE(BigInt(mode), 8);
-  how.writeBigUInt64LE(RESOLVE_BENEATH | RESOLVE_NO_SYMLINKS | RESOLVE_NO_XDEV, 16);
-  return check(libc.syscall(SYS_openat2, BigInt(directory), name, how, 24n), 'openat2', shown(name));
-}
+/** A path for node:fs that leads to a name in an open directory. */
+export const pathAt = (directory: number, name: Buffer): Buffer =>
+  Buffer.concat([Buffer.from(`/proc/self/fd/${directory}/`), name.subarray(0, -1)]);
 
+/**
+ * Opens the directory at a name itself: a link there is not followed (`ENOTDIR`). `name` is out of `nativeName`, here and
+ * below. As all descriptors of node:fs in a worker it is closed when the worker is stopped in the middle.
+ */
 export const openDirectoryAt = (directory: number, name: Buffer): number =>
-  openAt(directory, name, O_RDONLY | O_DIRECTORY);
+  openSync(pathAt(directory, name), O_RDONLY | O_DIRECTORY | O_NOFOLLOW);
 
 /** The directory above. Only where nobody else moves directories about. */
 export const openParent = (directory: number): number =>
-  check(libc.openat(directory, '..', O_RDONLY | O_DIRECTORY | O_CLOEXEC, 0), 'openat', '..');
+  openSync(`/proc/self/fd/${directory}/..`, O_RDONLY | O_DIRECTORY);
 
 export function makeDirectoryAt(directory: number, name: Buffer, mode: number): void {
   check(libc.mkdirat(directory, name, mode), 'mkdirat', shown(name));

@@ -1,9 +1,10 @@
 /** Deleting whole trees by descriptors. For workers: a large one takes seconds. */
-import { constants, readdirSync } from 'node:fs';
+import { closeSync, constants, fstatSync, openSync, readdirSync } from 'node:fs';
 import { basename, dirname } from 'node:path';
-import { closeFd, openFd } from '../ffi/descriptor.ts';
-import { systemCode } from '../ffi/errors.ts';
+import { SystemError, systemCode } from '../ffi/errors.ts';
 import { nativeName, openDirectoryAt, openParent, removeDirectoryAt, unlinkAt } from './at.ts';
+
+const EXDEV = 18;
 
 /** What is left to do of one directory on the way down. */
 interface Level {
@@ -19,7 +20,7 @@ interface Level {
 export function removeTreeSync(path: string): void {
   let fd: number;
   try {
-    fd = openFd(dirname(path), constants.O_RDONLY | constants.O_DIRECTORY);
+    fd = openSync(dirname(path), constants.O_RDONLY | constants.O_DIRECTORY);
   } catch (error) {
     if (systemCode(error) === 'ENOENT') return;
     throw error;
@@ -38,19 +39,23 @@ export function removeTreeSync(path: string): void {
       }
       levels.pop();
       const parent = openParent(fd);
-      closeFd(fd);
+      closeSync(fd);
       fd = parent;
       removeDirectoryAt(fd, level.name);
     }
   } finally {
-    closeFd(fd);
+    closeSync(fd);
   }
 }
 
 /** Replaces the descriptor of a directory by that of one in it: however deep the tree, one is open. */
 function descend(fd: number, name: Buffer): number {
   const child = openDirectoryAt(fd, name);
-  closeFd(fd);
+  if (fstatSync(child).dev !== fstatSync(fd).dev) {
+    closeSync(child);
+    throw new SystemError(EXDEV, 'remove', name.toString('utf8', 0, name.length - 1));
+  }
+  closeSync(fd);
   return child;
 }
 

@@ -16,6 +16,14 @@ export type { MountSource } from './source-calls.ts';
 export const mountErofs = (file: string, target: string, method: ErofsMethod): Promise<void> =>
   callBlocking('mountErofs', file, target, method);
 
+/** Mounts the file system in `file`, to be written to, through a loop device that goes with the mount. */
+export const mountImage = (
+  file: string,
+  type: string,
+  options: readonly MountOption[],
+  target: string,
+): Promise<void> => callBlocking('mountByLoop', file, type, options, target, true);
+
 /** Mounts an overlay over `lower` (topmost first). */
 export const mountOverlay = (request: OverlayRequest): Promise<void> => callBlocking('mountOverlay', request);
 
