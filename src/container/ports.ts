@@ -64,6 +64,19 @@ export interface HostProcesses {
   list(args: readonly string[]): Promise<{ readonly code: number; readonly stdout: string; readonly stderr: string }>;
 }
 
+/** The operator's defaults for containers. */
+export interface ContainerDefaults {
+  readonly networkMode: 'bridge' | 'none';
+  /** Bytes of /dev/shm. */
+  readonly shmSize: number;
+  readonly ipcMode: 'private' | 'shareable';
+  readonly cgroupnsMode: 'private' | 'host';
+  readonly init: boolean;
+  readonly ulimits: NonNullable<HostConfig['Ulimits']>;
+  /** What `host-gateway` stands for in `--add-host`; the bridge's address when empty. */
+  readonly hostGateways: readonly string[];
+}
+
 export interface ContainerSettings {
   /** Data root and exec root of this engine. */
   readonly dataRoot: string;
@@ -75,6 +88,8 @@ export interface ContainerSettings {
   readonly defaultRuntime: string;
   /** Names that a container may choose its runtime by. */
   readonly runtimes: ReadonlySet<string>;
+  /** What containers get that do not say. */
+  readonly defaults: ContainerDefaults;
   /** The log driver of containers that name none, and its options. */
   readonly defaultLog: LogSettings;
   readonly cgroup: 'v1' | 'hybrid' | 'v2';

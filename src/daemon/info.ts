@@ -16,7 +16,7 @@ export interface SystemSources {
   readonly engineId: string;
   readonly facts: HostFacts;
   readonly storage: StorageSupport;
-  readonly runtimes: Readonly<Record<string, { path: string }>>;
+  readonly runtimes: Readonly<Record<string, { path: string; runtimeArgs?: string[] }>>;
   readonly defaultRuntime: string;
   readonly containerCounts: () => { total: number; running: number; paused: number; stopped: number };
   readonly imageCount: () => Promise<number>;
@@ -109,7 +109,7 @@ async function infoOf(sources: SystemSources, loopDelay: () => Record<string, nu
     HttpsProxy: process.env['HTTPS_PROXY'] ?? '',
     NoProxy: process.env['NO_PROXY'] ?? '',
     Name: hostname(),
-    Labels: [],
+    Labels: [...config.labels],
     ExperimentalBuild: false,
     ServerVersion: engineVersion,
     Runtimes: { ...sources.runtimes },

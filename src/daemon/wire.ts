@@ -10,14 +10,12 @@ import { createContainerService } from '../container/service.ts';
 import { Journal } from '../events/journal.ts';
 import { type ImageService, openImages } from '../image/service.ts';
 import { openContainerLogs } from '../logs/open.ts';
-import type { NetworkConfig } from '../network/config.ts';
 import { openNetworks } from '../network/open.ts';
 import type { NetworkService } from '../network/service.ts';
 import { createRegistryClient, type RegistryClient } from '../registry/client/client.ts';
 import { openLauncher } from '../runtime/launcher/launcher.ts';
 import { Runtimes } from '../runtime/launcher/runtimes.ts';
 import { checkHostConfig } from '../runtime/oci/check.ts';
-import { readHostFacts } from '../runtime/oci/facts.ts';
 import type { HostFacts } from '../runtime/oci/host.ts';
 import { createUsageReader } from '../runtime/usage/read.ts';
 import type { ContainerId } from '../base/ids.ts';
@@ -30,6 +28,7 @@ import { createVolumeService, type VolumeService } from '../volume/service.ts';
 import { type EngineConfig, instanceCgroup, type InstanceNames } from './config.ts';
 import { hostFiles, rootAccess } from './host-access.ts';
 import { hostProcesses } from './host-processes.ts';
+import { defaultsOf, hostFactsFor, networkConfig, runtimeSettings } from './room-settings.ts';
 import { createSystem } from './info.ts';
 import { diskUsageOf } from './usage.ts';
 import { engineVersion } from './version.ts';
@@ -56,10 +55,7 @@ export async function wire(
   const { clock, log } = engine;
   const { dataRoot, execRoot, names } = config;
   const { defaultRuntime, runtimes } = await findRuntimes(config);
-  const [facts, layout] = await Promise.all([
-    readHostFacts({ cgroupParent: names.cgroupParent, defaults: { noNewPrivileges: false, pidsLimit: undefined } }),
-    readCgroupLayout(),
-  ]);
+  const [facts, layout] = await Promise.all([hostFactsFor(config), readCgroupLayout()]);
   scope.defer(() => removeOwnCgroup(layout, names));
   const db = await scope.acquire(openStateDb(`${dataRoot}/state.db`, log), (open) => open.close());
   const journal = await scope.acquire(new Journal(db, clock), (open) => open.close());
@@ -70,19 +66,17 @@ export async function wire(
     (open) => open.shutdown(),
   );
   const volumes = await openVolumes({ directory: `${dataRoot}/volumes`, journal, clock, log });
-  const registry = registryClient(config);
-  const images = await openImages({
-    journal,
-    store,
-    registry,
-    log,
-    clock,
-    isRunning: (id) => containers.isRunning(id as ContainerId),
-  });
+  const isRunning = (id: string): boolean => containers.isRunning(id as ContainerId);
+  const images = await openImages({ journal, store, registry: registryClient(config), log, clock, isRunning });
   const logs = openContainerLogs({ log });
   logs.check({ driver: config.logDriver, options: config.logOptions });
   const files = await scope.acquire(openContainerFiles(), (open) => open.close());
-  const launcher = await openLauncher({ stateDirectory: `${execRoot}/monitors`, host: facts, log });
+  const launcher = await openLauncher({
+    stateDirectory: `${execRoot}/monitors`,
+    host: facts,
+    runtimes: runtimeSettings(config),
+    log,
+  });
   const chosen = { defaultRuntime, runtimes: new Set(Object.keys(runtimes)), storageDriver: store.support.kind };
   const containers = createContainerService({
     journal,
@@ -156,13 +150,6 @@ function servicesOf(rooms: {
 const registryClient = ({ registry }: EngineConfig): RegistryClient =>
   createRegistryClient({ insecureRegistries: registry.insecure, userAgent: `gantry/${engineVersion}` });
 
-const networkConfig = ({ names, execRoot }: EngineConfig): NetworkConfig => ({
-  bridgeName: names.bridge,
-  tableName: names.nftTable,
-  interfacePrefix: names.interfacePrefix,
-  proxySocket: `${execRoot}/resolver.sock`,
-});
-
 async function recoverAll(
   containers: ReturnType<typeof createContainerService>,
   images: ImageService,
@@ -185,12 +172,17 @@ async function removeOwnCgroup(layout: CgroupLayout, names: InstanceNames): Prom
 
 /** The runtimes that this host has, and the one for containers that name none. @throws unavailable when there is none. */
 async function findRuntimes(config: EngineConfig) {
-  const finder = new Runtimes(new Map());
+  const finder = new Runtimes(runtimeSettings(config));
   const defaultRuntime = await finder.find(config.defaultRuntime ?? '');
-  const runtimes: Record<string, { path: string }> = { [defaultRuntime.name]: { path: defaultRuntime.path } };
+  const runtimes: Record<string, { path: string; runtimeArgs?: string[] }> = {
+    [defaultRuntime.name]: { path: defaultRuntime.path },
+  };
   for (const name of ['crun', 'runc']) {
     const found = await finder.find(name).catch(() => undefined);
     if (found !== undefined) runtimes[name] = { path: found.path };
+  }
+  for (const [name, { path, runtimeArgs }] of config.runtimes) {
+    runtimes[name] = { path, ...(runtimeArgs.length > 0 ? { runtimeArgs: [...runtimeArgs] } : {}) };
   }
   return { defaultRuntime: defaultRuntime.name, runtimes };
 }
@@ -214,6 +206,7 @@ async function containerSettings(
     execRoot: config.execRoot,
     ...chosen,
     writableLimit: config.storage.writableLimit,
+    defaults: defaultsOf(config, facts),
     defaultLog: { driver: config.logDriver, options: config.logOptions },
     cgroup: facts.cgroup,
     cpus: cpus().length,

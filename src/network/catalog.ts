@@ -10,20 +10,22 @@ import { findNetwork } from './view.ts';
 export class NetworkCatalog {
   readonly #journal: StateJournal;
   readonly #records = new Map<string, NetworkRecord>();
+  readonly #hasBridge: boolean;
 
-  private constructor(journal: StateJournal) {
+  private constructor(journal: StateJournal, hasBridge: boolean) {
     this.#journal = journal;
+    this.#hasBridge = hasBridge;
   }
 
-  /** Reads the networks and makes the predefined ones that are not there yet. */
-  static async open(journal: StateJournal, clock: Clock, log: Logger): Promise<NetworkCatalog> {
-    const catalog = new NetworkCatalog(journal);
+  /** Reads the networks and makes the predefined ones that are not there yet. Without `hasBridge` the default one is hidden. */
+  static async open(journal: StateJournal, clock: Clock, log: Logger, hasBridge = true): Promise<NetworkCatalog> {
+    const catalog = new NetworkCatalog(journal, hasBridge);
     for (const { id, value } of await journal.load(networkRecordKind)) {
       const record = decodeNetworkRecord(value);
       if (record === undefined) log.warn('a network record is damaged and left aside', { id });
       else catalog.#records.set(record.id, record);
     }
-    const names = new Set(catalog.all.map(({ name }) => name));
+    const names = new Set([...catalog.#records.values()].map(({ name }) => name));
     const missing = predefined.filter(({ name }) => !names.has(name));
     const made = missing.map((network) => ({ ...network, id: newNetworkId(), createdNs: String(clock.nowNs()) }));
     if (made.length > 0) await catalog.put(made);
@@ -31,7 +33,8 @@ export class NetworkCatalog {
   }
 
   get all(): NetworkRecord[] {
-    return [...this.#records.values()];
+    const records = [...this.#records.values()];
+    return this.#hasBridge ? records : records.filter(({ driver }) => driver !== 'bridge');
   }
 
   /** @throws EngineError `invalid` for an ambiguous id prefix. */

@@ -1,3 +1,4 @@
+import type { ResolverChoice } from './resolv.ts';
 import type { AddressSpace } from './subnets.ts';
 
 /** How one engine's networks differ from another's on the same host: every name is its own. */
@@ -15,6 +16,20 @@ export interface NetworkConfig {
   readonly addressSpaces?: readonly AddressSpace[];
   /** The default network's subnet (`10.1.0.0/16`); one that the host does not use when left out. */
   readonly bridgeSubnet?: string;
+  /** The default network's own address and its subnet (`10.1.0.1/24`), which decide alone. */
+  readonly bridgeAddress?: string;
+  /** The part of its subnet that containers get addresses from; without `bridgeAddress` it is the subnet, too. */
+  readonly bridgeRange?: string;
+  /** False leaves the default network out altogether. */
+  readonly hasBridge?: boolean;
+  /** The host's address that ports are published on when nobody names one: all when left out. */
+  readonly hostIp?: string;
+  /** False lets packets to the outside keep the container's own address. */
+  readonly masquerade?: boolean;
+  /** False leaves the kernel's switch for forwarding as it is. */
+  readonly forwarding?: boolean;
+  /** Name servers, search domains and options of containers that name none. */
+  readonly resolver?: ResolverChoice;
   /** Bytes; 1500 when left out. */
   readonly mtu?: number;
   /** How many namespaces are kept ready; 4 when left out, 0 for none (each takes some 60 KB of kernel memory). */

@@ -5,19 +5,23 @@ import { contains, formatIpv4, formatPrefix, type Prefix, sizeOf } from './ipv4.
 export class AddressPool {
   readonly subnet: Prefix;
   readonly #used = new Set<number>();
-  /** Nothing below it is free. */
+  readonly #range: Prefix;
+  /** Nothing of the range below it is free. */
   #lowest: number;
 
-  constructor(subnet: Prefix, reserved: readonly number[]) {
+  /** Addresses are given out of `range`, a part of the subnet; the whole subnet when left out. */
+  constructor(subnet: Prefix, reserved: readonly number[], range: Prefix = subnet) {
     this.subnet = subnet;
-    this.#lowest = subnet.base + 1;
+    this.#range = range;
+    this.#lowest = Math.max(range.base, subnet.base + 1);
     for (const address of reserved) this.#used.add(address);
   }
 
   /** @throws EngineError `unavailable` when every address is taken. */
   allocate(): number {
     const broadcast = this.subnet.base + sizeOf(this.subnet.length) - 1;
-    for (let address = this.#lowest; address < broadcast; address++) {
+    const end = Math.min(broadcast, this.#range.base + sizeOf(this.#range.length));
+    for (let address = this.#lowest; address < end; address++) {
       if (this.#used.has(address)) continue;
       this.#used.add(address);
       this.#lowest = address + 1;
@@ -41,6 +45,6 @@ export class AddressPool {
   /** Gives an address back; no error when it was free. */
   release(address: number): void {
     if (!this.#used.delete(address)) return;
-    if (address < this.#lowest) this.#lowest = address;
+    if (address < this.#lowest && contains(this.#range, address)) this.#lowest = address;
   }
 }

@@ -12,13 +12,13 @@ import { placeBridge } from './bridge/place.ts';
 import { NetworkCatalog } from './catalog.ts';
 import { defaultMtu, defaultReadyNamespaces, type NetworkConfig } from './config.ts';
 import { Firewall } from './firewall/firewall.ts';
-import { bytesOf, parseIpv4 } from './ipv4.ts';
+import { bytesOf, contains, formatPrefix, parseIpv4, parsePrefix, type Prefix } from './ipv4.ts';
 import { ipv6Bytes } from './ipv6.ts';
 import { PortAllocator, type HostPorts } from './ports/allocator.ts';
 import { Publisher } from './ports/publisher.ts';
 import { ProxyProcess } from './proxy/client.ts';
 import { type NetworkRecord, predefinedNames } from './record.ts';
-import { containerResolvConf, isResolvedStub } from './resolv.ts';
+import { containerResolvConf, isResolvedStub, type ResolverChoice } from './resolv.ts';
 import { planSandbox } from './sandbox/plan.ts';
 import { Sandboxes } from './sandbox/sandboxes.ts';
 import type { NetworkService } from './service.ts';
@@ -47,7 +47,7 @@ const systemPorts: HostPorts = {
  */
 export async function openNetworks(config: NetworkConfig, dependencies: NetworkDependencies): Promise<NetworkService> {
   const { journal, clock, log } = dependencies;
-  const catalog = await NetworkCatalog.open(journal, clock, log);
+  const catalog = await NetworkCatalog.open(journal, clock, log, config.hasBridge ?? true);
   const firewall = new Firewall({ table: config.tableName, protect: config.protectFirewall ?? true, log });
   const ready = config.readyNamespaces ?? defaultReadyNamespaces;
   const driverOf = (id: string): string => catalog.find(id)?.driver ?? 'bridge';
@@ -56,7 +56,7 @@ export async function openNetworks(config: NetworkConfig, dependencies: NetworkD
   const sandboxes = new Sandboxes({ publisher, ready, journal, driverOf, log });
   const bridge = new DefaultBridge(config, catalog, publisher, sandboxes, log);
   const plan = (request: Parameters<NetworkService['validate']>[0]) =>
-    planSandbox(request, (name) => catalog.find(name), { ipv6Ports: proxy !== undefined });
+    planSandbox(request, (name) => catalog.find(name), { ipv6Ports: proxy !== undefined, hostIp: config.hostIp });
   const view = (record: NetworkRecord) => viewOf(record, config, sandboxes, dependencies);
   return {
     validate(request) {
@@ -75,7 +75,8 @@ export async function openNetworks(config: NetworkConfig, dependencies: NetworkD
     changePorts: (containerId, change) => sandboxes.changePorts(containerId, change, proxy !== undefined),
     close: (containerId) => sandboxes.close(containerId),
     restore: (running) => bridge.restore(running),
-    resolvConf: (networkMode, own) => resolvConf(catalog.find(networkMode)?.driver === 'host', own),
+    resolvConf: (networkMode, own) =>
+      resolvConf(catalog.find(networkMode)?.driver === 'host', withDefaults(own, config.resolver)),
     list: async (filters) => filterNetworks(catalog.all.map(view), filters),
     inspect: async (nameOrId) => view(catalog.get(nameOrId)),
     async create(name) {
@@ -123,7 +124,16 @@ function viewOf(
       containers[id] = endpointView(dependencies.containerName?.(id) ?? containerName, endpoint);
     }
   }
-  return networkView(record, { name: config.bridgeName, mtu: config.mtu ?? defaultMtu }, containers);
+  return networkView(
+    record,
+    {
+      name: config.bridgeName,
+      mtu: config.mtu ?? defaultMtu,
+      masquerade: config.masquerade ?? true,
+      hostIp: config.hostIp ?? '0.0.0.0',
+    },
+    containers,
+  );
 }
 
 /** The default network's bridge: placed at boot, or, when that failed, with the first container that needs it. */
@@ -160,6 +170,7 @@ class DefaultBridge {
   /** A network that cannot be made is no reason not to boot: containers without one must still run. */
   async restore(running: ReadonlyMap<ContainerId, Sandbox>): Promise<void> {
     this.#running = running;
+    if (this.#config.hasBridge === false) return;
     for (const [id, sandbox] of running) this.#sandboxes.adopt(id, sandbox, undefined);
     await this.get().catch((error: unknown) => this.#log.error('containers cannot use the default network', { error }));
   }
@@ -181,6 +192,8 @@ class DefaultBridge {
     if (placed.record !== record) await this.#catalog.put([placed.record]);
     const network = new BridgeNetwork({
       ...placed,
+      range: rangeWithin(this.#config.bridgeRange, placed.subnet),
+      forwarding: this.#config.forwarding ?? true,
       name: this.#config.bridgeName,
       mtu: this.#config.mtu ?? defaultMtu,
       interfacePrefix: this.#config.interfacePrefix,
@@ -190,7 +203,7 @@ class DefaultBridge {
     const publications = running.flatMap(([id, sandbox]) => this.#sandboxes.adopt(id, sandbox, network));
     await network.ensure();
     const { name, subnet } = network.options;
-    this.#publisher.start([{ name, subnet }], publications);
+    this.#publisher.start([{ name, subnet, masquerade: this.#config.masquerade ?? true }], publications);
     await network.sweep();
     this.#running = new Map();
     this.#log.info('the default network is ready', { bridge: name, subnet: placed.record.subnet });
@@ -198,11 +211,25 @@ class DefaultBridge {
   }
 }
 
+/** The part of a subnet that addresses come from. @throws EngineError `invalid` when it is no part of it */
+function rangeWithin(text: string | undefined, subnet: Prefix): Prefix | undefined {
+  if (text === undefined) return undefined;
+  const range = parsePrefix(text);
+  if (range === undefined || range.length < subnet.length || !contains(subnet, range.base)) {
+    throw new EngineError('invalid', `${text} is no part of the default network's subnet ${formatPrefix(subnet)}`);
+  }
+  return range;
+}
+
+/** A container's own choice; what it leaves open is the operator's. */
+const withDefaults = (own: ResolverChoice, defaults: ResolverChoice | undefined): ResolverChoice => ({
+  dns: own.dns.length > 0 ? own.dns : (defaults?.dns ?? []),
+  search: own.search.length > 0 ? own.search : (defaults?.search ?? []),
+  options: own.options.length > 0 ? own.options : (defaults?.options ?? []),
+});
+
 /** Reads the host's file anew each time: laptops change networks. */
-async function resolvConf(
-  sharesHost: boolean,
-  own: { dns: string[]; search: string[]; options: string[] },
-): Promise<string> {
+async function resolvConf(sharesHost: boolean, own: ResolverChoice): Promise<string> {
   const read = (path: string): Promise<string> => readFile(path, 'utf8').catch(() => '');
   const text = await read('/etc/resolv.conf');
   const real = !sharesHost && isResolvedStub(text) ? await read('/run/systemd/resolve/resolv.conf') : '';

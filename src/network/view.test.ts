@@ -10,7 +10,9 @@ const records: NetworkRecord[] = [
   { id: id('b'), name: 'host', driver: 'host', createdNs: '2' },
   { id: `a${'c'.repeat(63)}` as NetworkId, name: 'mine', driver: 'bridge', createdNs: '3' },
 ];
-const views = records.map((record) => networkView(record, { name: 'gantry0', mtu: 1500 }, {}));
+const views = records.map((record) =>
+  networkView(record, { name: 'gantry0', mtu: 1500, masquerade: true, hostIp: '0.0.0.0' }, {}),
+);
 
 const names = (filters: Record<string, string[]>) =>
   filterNetworks(views, new Map(Object.entries(filters))).map(({ Name }) => Name);

@@ -11,7 +11,7 @@ const bridgeOption = 'com.docker.network.bridge.';
 
 export function networkView(
   record: NetworkRecord,
-  bridge: { name: string; mtu: number },
+  bridge: { name: string; mtu: number; masquerade: boolean; hostIp: string },
   containers: Readonly<Record<string, NetworkContainerView>>,
 ): NetworkView {
   const isBridge = record.driver === 'bridge';
@@ -39,8 +39,8 @@ export function networkView(
       ? {
           [`${bridgeOption}default_bridge`]: 'true',
           [`${bridgeOption}enable_icc`]: 'true',
-          [`${bridgeOption}enable_ip_masquerade`]: 'true',
-          [`${bridgeOption}host_binding_ipv4`]: '0.0.0.0',
+          [`${bridgeOption}enable_ip_masquerade`]: String(bridge.masquerade),
+          [`${bridgeOption}host_binding_ipv4`]: bridge.hostIp,
           [`${bridgeOption}name`]: bridge.name,
           'com.docker.network.driver.mtu': String(bridge.mtu),
         }

@@ -30,7 +30,7 @@ export async function createContainer(
   const image = await ctx.images.resolve(request.Config.Image, request.platform);
   const config = mergeImageConfig(request.Config, image.config.config);
   const hostConfig = withHostDefaults(withIds(ctx, request.HostConfig), {
-    cgroup: ctx.settings.cgroup,
+    containers: ctx.settings.defaults,
     runtime: ctx.settings.defaultRuntime,
     log: ctx.settings.defaultLog,
   });

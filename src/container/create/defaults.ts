@@ -1,39 +1,52 @@
 import type { HostConfig } from '../../spec/engine/container.ts';
 import type { LogSettings } from '../../spec/contract/logs.ts';
+import type { ContainerDefaults } from '../ports.ts';
 import { normalizePortBindings } from './ports.ts';
 
 export interface HostDefaults {
-  readonly cgroup: 'v1' | 'hybrid' | 'v2';
+  readonly containers: ContainerDefaults;
   readonly runtime: string;
   readonly log: LogSettings;
 }
 
-const defaultShmSize = 64 * 1024 * 1024;
 const leastShares = 2;
 const mostShares = 262_144;
 
 /** The settings with everything filled in that Docker fills in at create, as `inspect` then shows them. */
 export function withHostDefaults(config: HostConfig, defaults: HostDefaults): HostConfig {
+  const own = defaults.containers;
   const { Memory: memory, MemorySwap: swap, MemorySwappiness: swappiness } = config;
   return {
     ...config,
-    NetworkMode: config.NetworkMode === '' || config.NetworkMode === 'default' ? 'bridge' : config.NetworkMode,
+    NetworkMode: isDefaultNetwork(config.NetworkMode) ? own.networkMode : config.NetworkMode,
     PortBindings: normalizePortBindings(config.PortBindings),
-    IpcMode: config.IpcMode === '' ? 'private' : config.IpcMode,
-    CgroupnsMode: config.CgroupnsMode === '' ? (defaults.cgroup === 'v2' ? 'private' : 'host') : config.CgroupnsMode,
+    IpcMode: config.IpcMode === '' ? own.ipcMode : config.IpcMode,
+    CgroupnsMode: config.CgroupnsMode === '' ? own.cgroupnsMode : config.CgroupnsMode,
     RestartPolicy: {
       ...config.RestartPolicy,
       Name: config.RestartPolicy.Name === '' ? 'no' : config.RestartPolicy.Name,
     },
     LogConfig: withLogDefaults(config.LogConfig, defaults.log),
     Runtime: config.Runtime === '' ? defaults.runtime : config.Runtime,
-    ShmSize: config.ShmSize === 0 ? defaultShmSize : config.ShmSize,
+    ShmSize: config.ShmSize === 0 ? own.shmSize : config.ShmSize,
     CpuShares: config.CpuShares > 0 ? Math.min(Math.max(config.CpuShares, leastShares), mostShares) : 0,
     MemorySwap: memory > 0 && swap === 0 ? memory * 2 : swap,
     MemorySwappiness: swappiness !== null && swappiness < 0 ? null : swappiness,
     PidsLimit: config.PidsLimit === 0 ? null : config.PidsLimit,
-    Ulimits: config.Ulimits === null ? null : lastOfEachName(config.Ulimits),
+    Ulimits: withDefaultUlimits(config.Ulimits, own.ulimits),
   };
+}
+
+/** Decoding a request has made `bridge` of what says nothing. */
+const isDefaultNetwork = (mode: string): boolean => mode === '' || mode === 'default' || mode === 'bridge';
+
+/** A container's own limits, each name once, and the engine's for names that it leaves out. */
+function withDefaultUlimits(
+  wanted: HostConfig['Ulimits'],
+  defaults: ContainerDefaults['ulimits'],
+): HostConfig['Ulimits'] {
+  if (wanted === null && defaults.length === 0) return null;
+  return lastOfEachName([...defaults, ...(wanted ?? [])]);
 }
 
 function lastOfEachName<T extends { Name: string }>(list: readonly T[]): T[] {

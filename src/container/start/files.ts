@@ -81,11 +81,13 @@ async function fileTexts(
     .flatMap((endpoint) => [endpoint.IPAddress, endpoint.GlobalIPv6Address])
     .filter((address) => address !== '')
     .map((address) => ({ address, names }));
-  const gateway = endpoints.find((endpoint) => endpoint.Gateway !== '')?.Gateway;
+  const ofBridge = endpoints.map(({ Gateway }) => Gateway).filter((gateway) => gateway !== '');
+  const { hostGateways: chosen } = ctx.settings.defaults;
+  const hostGateways = chosen.length > 0 ? chosen : ofBridge.slice(0, 1);
   const hosts =
     network?.sandbox.mode === 'host' && (hostConfig.ExtraHosts ?? []).length === 0
-      ? ((await ctx.host.read('/etc/hosts')) ?? renderHosts([], [], undefined))
-      : renderHosts(own, hostConfig.ExtraHosts ?? [], gateway);
+      ? ((await ctx.host.read('/etc/hosts')) ?? renderHosts([], [], []))
+      : renderHosts(own, hostConfig.ExtraHosts ?? [], hostGateways);
   const resolvConf = await ctx.networks.resolvConf(hostConfig.NetworkMode, {
     dns: hostConfig.Dns,
     search: hostConfig.DnsSearch,

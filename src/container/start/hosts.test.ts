@@ -20,13 +20,13 @@ describe('renderHosts', () => {
     const text = renderHosts(
       [{ address: '172.17.0.2', names: ['web.example', 'web'] }],
       ['gw:host-gateway'],
-      '172.17.0.1',
+      ['172.17.0.1'],
     );
     const lines = text.trimEnd().split('\n');
     assert.equal(lines[0], '127.0.0.1\tlocalhost');
     assert.deepEqual(lines.slice(-2), ['172.17.0.1\tgw', '172.17.0.2\tweb.example web']);
   });
   it('needs a gateway for host-gateway', () => {
-    assert.throws(() => renderHosts([], ['gw:host-gateway'], undefined), /host-gateway/);
+    assert.throws(() => renderHosts([], ['gw:host-gateway'], []), /host-gateway/);
   });
 });

@@ -43,18 +43,19 @@ function looksLikeAddress(text: string): boolean {
 /**
  * The text of a container's /etc/hosts (hosts(5)).
  * @param own the container's addresses, each with the names it is known by
+ * @param hostGateways what `host-gateway` stands for
  */
 export function renderHosts(
   own: readonly HostLine[],
   extraHosts: readonly string[],
-  hostGateway: string | undefined,
+  hostGateways: readonly string[],
 ): string {
-  const extra = extraHosts.map(parseExtraHost).map(({ name, address }): HostLine => {
-    if (address !== 'host-gateway') return { address, names: [name] };
-    if (hostGateway === undefined) {
+  const extra = extraHosts.map(parseExtraHost).flatMap(({ name, address }): HostLine[] => {
+    if (address !== 'host-gateway') return [{ address, names: [name] }];
+    if (hostGateways.length === 0) {
       throw invalid('unable to derive the IP value for host-gateway: the container has no bridge network');
     }
-    return { address: hostGateway, names: [name] };
+    return hostGateways.map((gateway) => ({ address: gateway, names: [name] }));
   });
   return [...loopback, ...extra, ...own].map(({ address, names }) => `${address}\t${names.join(' ')}\n`).join('');
 }

@@ -67,6 +67,6 @@ export async function planLaunch(
     logPath: hostConfig.LogConfig.Type === 'none' ? undefined : logPath(ctx, entry.id),
     logGuardBytes: Number.isFinite(maxBytes) ? maxBytes * guardFactor : 0,
     runtime: hostConfig.Runtime === '' ? ctx.settings.defaultRuntime : hostConfig.Runtime,
-    useInit: hostConfig.Init === true,
+    useInit: hostConfig.Init ?? ctx.settings.defaults.init,
   };
 }

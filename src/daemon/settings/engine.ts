@@ -42,7 +42,13 @@ export const engineSettings: readonly Setting[] = [
   toggle('experimental', 'Tell clients that experimental parts are on'),
   switches('feature', 'Turn a feature on or off', { key: 'features' }),
   text('metrics-addr', 'Address to serve Prometheus metrics on: host:port'),
-  list('authorization-plugin', 'Plugin that decides about each request', { key: 'authorization-plugins' }),
+  list('authorization-plugin', 'Plugin that decides about each request', {
+    key: 'authorization-plugins',
+    refuse: (value) =>
+      (value as readonly string[]).length === 0
+        ? undefined
+        : 'authorization plugins are not asked yet, and the engine must not serve without them',
+  }),
   text('min-api-version', 'Oldest API version that is spoken', { keyOnly: true }),
   number('shutdown-timeout', 'Seconds to wait for containers at the end', {
     note: always('containers outlive the engine: its end waits for none'),

@@ -12,7 +12,9 @@ export const networkSettings: readonly Setting[] = [
   text('fixed-cidr', "Part of the default bridge's subnet that containers get addresses from"),
   number('mtu', 'MTU of networks in bytes'),
   text('ip', 'Address that ports are published on when none is named'),
-  toggle('icc', 'Let containers of the default network reach each other'),
+  toggle('icc', 'Let containers of the default network reach each other', {
+    refuse: whenOff('containers of one network cannot be kept apart yet'),
+  }),
   toggle('ip-masq', "Give packets to the outside the host's address"),
   toggle('ip-forward', 'Turn on forwarding in the kernel'),
   toggle('ip-forward-no-drop', 'Leave the policy for forwarded packets alone', {

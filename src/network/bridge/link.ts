@@ -48,8 +48,8 @@ export function createBridge(bridge: {
  * Lets packets pass between the bridge and other interfaces, and from this host's loopback to the bridge. Gives the
  * sysctls that were not so before. @throws Error when they cannot be written.
  */
-export function enableForwarding(bridge: string): string[] {
-  const wanted = ['net/ipv4/ip_forward', `net/ipv4/conf/${bridge}/route_localnet`];
+export function enableForwarding(bridge: string, everywhere: boolean): string[] {
+  const wanted = [...(everywhere ? ['net/ipv4/ip_forward'] : []), `net/ipv4/conf/${bridge}/route_localnet`];
   return wanted.filter((name) => {
     const path = `/proc/sys/${name}`;
     if (readFileSync(path, 'utf8').trim() === '1') return false;

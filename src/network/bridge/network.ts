@@ -24,6 +24,10 @@ export interface BridgeOptions {
   readonly mac: Uint8Array;
   readonly subnet: Prefix;
   readonly gateway: number;
+  /** Where containers' addresses come from; the whole subnet when left out. */
+  readonly range?: Prefix | undefined;
+  /** False leaves the kernel's switch for forwarding as it is. */
+  readonly forwarding: boolean;
   readonly mtu: number;
   readonly interfacePrefix: string;
   readonly ready: number;
@@ -44,7 +48,7 @@ export class BridgeNetwork implements AddressedNetwork {
 
   constructor(options: BridgeOptions) {
     this.options = options;
-    this.#addresses = new AddressPool(options.subnet, [options.gateway]);
+    this.#addresses = new AddressPool(options.subnet, [options.gateway], options.range);
     this.#stock = new ReadyStock({
       size: options.ready,
       log: options.log,
@@ -74,7 +78,8 @@ export class BridgeNetwork implements AddressedNetwork {
       createBridge({ ...this.options, length: subnet.length });
       plugInto(name, [...this.#cables, ...this.#stock.items.map(({ hostName }) => hostName)]);
     }
-    for (const sysctl of enableForwarding(name)) this.options.log.info('set for containers to be reached', { sysctl });
+    for (const sysctl of enableForwarding(name, this.options.forwarding))
+      this.options.log.info('set for containers to be reached', { sysctl });
   }
 
   /** A namespace on the bridge, ready to be joined. `mac` replaces the address derived from the IPv4 address. */

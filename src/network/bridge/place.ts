@@ -22,10 +22,12 @@ export function placeBridge(record: NetworkRecord, config: NetworkConfig, keep: 
   const mac = Uint8Array.from([0x02, 0x42, ...Buffer.from(record.id.slice(0, 8), 'hex')]);
   const before = record.subnet === undefined ? undefined : parsePrefix(record.subnet);
   const subnet = keep && before !== undefined ? before : chooseFor(before, config);
+  const wantedGateway = keep ? undefined : gatewayOf(config);
   const gateway =
-    before !== undefined && before.base === subnet.base
+    wantedGateway ??
+    (before !== undefined && before.base === subnet.base
       ? (parseIpv4(record.gateway ?? '') ?? subnet.base + 1)
-      : subnet.base + 1;
+      : subnet.base + 1);
   const same = record.subnet === formatPrefix(subnet) && record.gateway === formatIpv4(gateway);
   return {
     record: same ? record : { ...record, subnet: formatPrefix(subnet), gateway: formatIpv4(gateway) },
@@ -35,14 +37,21 @@ export function placeBridge(record: NetworkRecord, config: NetworkConfig, keep: 
   };
 }
 
-function chooseFor(before: Prefix | undefined, config: NetworkConfig): Prefix {
-  if (config.bridgeSubnet !== undefined) {
-    const configured = parsePrefix(config.bridgeSubnet);
-    if (configured === undefined || configured.length > 30) {
-      throw new EngineError('invalid', `invalid subnet for the default network: ${config.bridgeSubnet}`);
-    }
-    return configured;
+const gatewayOf = ({ bridgeAddress }: NetworkConfig): number | undefined =>
+  bridgeAddress === undefined ? undefined : parseIpv4(bridgeAddress.split('/', 1)[0] ?? '');
+
+/** A whole subnet for containers. @throws EngineError `invalid` */
+function configuredSubnet(text: string): Prefix {
+  const configured = parsePrefix(text);
+  if (configured === undefined || configured.length > 30) {
+    throw new EngineError('invalid', `invalid subnet for the default network: ${text}`);
   }
+  return configured;
+}
+
+function chooseFor(before: Prefix | undefined, config: NetworkConfig): Prefix {
+  const wanted = config.bridgeAddress ?? config.bridgeSubnet ?? config.bridgeRange;
+  if (wanted !== undefined) return configuredSubnet(wanted);
   const used = prefixesInUse(config.bridgeName);
   if (before !== undefined && !used.some((prefix) => overlaps(prefix, before))) return before;
   return chooseSubnet(config.addressSpaces ?? defaultAddressSpaces, used);

@@ -19,6 +19,8 @@ export interface FirewallBridge {
   /** The interface. */
   readonly name: string;
   readonly subnet: Prefix;
+  /** False: packets to the outside keep the container's own address. */
+  readonly masquerade?: boolean;
 }
 
 /** A published port and where it leads. */
@@ -139,12 +141,13 @@ function masqueradeRules(bridge: FirewallBridge): Rule[] {
     prefix: { address: bytesOf(bridge.subnet.base), length: bridge.subnet.length },
   };
   const toBridge: Match = { on: 'out-interface', name: bridge.name };
+  const outside: Rule = {
+    when: [fromSubnet, { ...toBridge, not: true }],
+    then: { do: 'masquerade' },
+    comment: 'containers reach the outside',
+  };
   return [
-    {
-      when: [fromSubnet, { ...toBridge, not: true }],
-      then: { do: 'masquerade' },
-      comment: 'containers reach the outside',
-    },
+    ...(bridge.masquerade === false ? [] : [outside]),
     {
       when: [fromSubnet, toBridge, { on: 'destination-rewritten' }],
       then: { do: 'masquerade' },

@@ -76,7 +76,7 @@ export interface PortPlan {
 
 /**
  * What a container's exposed ports and wanted bindings come to. A port without bindings is published on any free host
- * port when `publishAll` says so. `ipv6` says whether IPv6 addresses can be published on. @throws EngineError `invalid`, naming the malformed port or address.
+ * port when `publishAll` says so. `hostIp` is the address of those that name none. `ipv6` says whether IPv6 addresses can be published on. @throws EngineError `invalid`, naming the malformed port or address.
  */
 export function planPorts(
   wanted: {
@@ -85,6 +85,7 @@ export function planPorts(
     readonly publishAll: boolean;
   },
   ipv6: boolean,
+  hostIp = '',
 ): PortPlan {
   const exposed = new Map<string, ContainerPort>();
   const requests: PortRequest[] = [];
@@ -95,7 +96,7 @@ export function planPorts(
     for (const binding of bindings ?? []) {
       withBindings.add(portKey(port));
       const hostPorts = parseHostPorts(binding.HostPort);
-      requests.push({ ...port, hostIps: parseHostIp(binding.HostIp, port.protocol, ipv6), hostPorts });
+      requests.push({ ...port, hostIps: parseHostIp(binding.HostIp || hostIp, port.protocol, ipv6), hostPorts });
     }
   }
   for (const text of wanted.exposedPorts) {
@@ -105,7 +106,7 @@ export function planPorts(
   if (wanted.publishAll) {
     for (const [key, port] of exposed) {
       if (withBindings.has(key)) continue;
-      requests.push({ ...port, hostIps: parseHostIp('', port.protocol, ipv6), hostPorts: undefined });
+      requests.push({ ...port, hostIps: parseHostIp(hostIp, port.protocol, ipv6), hostPorts: undefined });
     }
   }
   const choices = ({ hostPorts }: PortRequest): number =>

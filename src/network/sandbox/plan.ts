@@ -28,7 +28,7 @@ type Wish = Omit<SandboxRequest, 'containerId' | 'containerName' | 'hostname'>;
 export function planSandbox(
   wish: Wish,
   find: (nameOrId: string) => NetworkRecord | undefined,
-  abilities: { ipv6Ports: boolean },
+  abilities: { ipv6Ports: boolean; hostIp?: string | undefined },
 ): SandboxPlan {
   const lookUp = (nameOrId: string): NetworkRecord => {
     const found = find(nameOrId === 'default' || nameOrId === '' ? 'bridge' : nameOrId);
@@ -50,7 +50,7 @@ export function planSandbox(
   if (network.driver === 'host') return { kind: 'host', network };
   if (network.driver === 'null') return { kind: 'none', network };
   const mac = settings === undefined ? undefined : checkEndpoint(settings);
-  return { kind: 'bridge', network, ports: planPorts(wish, abilities.ipv6Ports), mac };
+  return { kind: 'bridge', network, ports: planPorts(wish, abilities.ipv6Ports, abilities.hostIp), mac };
 }
 
 /** What the default network refuses. Gives the wanted hardware address. */

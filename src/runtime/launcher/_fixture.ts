@@ -44,7 +44,10 @@ export async function launcherFixture(): Promise<Fixture> {
     linkSync(join(rootfs, 'bin/busybox'), join(rootfs, 'bin', name));
   }
   const cgroupParent = `/gantry-test-${base.slice(-6)}`;
-  const host = await readHostFacts({ cgroupParent, defaults: { noNewPrivileges: false, pidsLimit: undefined } });
+  const host = await readHostFacts({
+    cgroupParent,
+    defaults: { noNewPrivileges: false, pidsLimit: undefined, seccomp: undefined },
+  });
   const state = join(base, 'state');
   const another = () => openLauncher({ stateDirectory: state, host, log: silentLogger });
   const request: Fixture['request'] = (runtime, process, settings = {}) => {

@@ -53,7 +53,10 @@ export async function openLaboratory(): Promise<Laboratory> {
   }
   await copyFile(process.execPath, join(rootfs, 'node'));
   const cgroupParent = `/gantry-test-${base.slice(-6)}`;
-  const host = await readHostFacts({ cgroupParent, defaults: { noNewPrivileges: false, pidsLimit: undefined } });
+  const host = await readHostFacts({
+    cgroupParent,
+    defaults: { noNewPrivileges: false, pidsLimit: undefined, seccomp: undefined },
+  });
   const ask = async (question: Question): Promise<unknown> => {
     const id = newContainerId();
     const bundle = join(base, id);

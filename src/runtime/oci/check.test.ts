@@ -20,7 +20,7 @@ const host: HostFacts = {
   appArmor: { active: false, defaultProfile: undefined },
   extraMaskedPaths: [],
   cgroupParent: '/gantry-test',
-  defaults: { noNewPrivileges: false, pidsLimit: undefined },
+  defaults: { noNewPrivileges: false, pidsLimit: undefined, seccomp: undefined },
   devicesAt: () => Promise.resolve([]),
 };
 const check = (config: Partial<HostConfig>) => checkHostConfig({ ...emptyHostConfig(), ...config }, host);

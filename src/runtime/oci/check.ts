@@ -4,6 +4,7 @@ import { resolveCapabilities } from '../profile/capabilities.ts';
 import { parseDeviceRule } from '../profile/devices.ts';
 import { seccompFilter } from '../profile/seccomp/filter.ts';
 import { parseSecurityOptions } from '../profile/security-options.ts';
+import { defaultFilter } from './default-filter.ts';
 import type { HostFacts } from './host.ts';
 import { oomScore, processLimits } from './limits.ts';
 import { containerResources } from './resources.ts';
@@ -20,7 +21,11 @@ export async function checkHostConfig(config: HostConfig, host: HostFacts): Prom
   const request = { privileged: config.Privileged, add: config.CapAdd, drop: config.CapDrop };
   const capabilities = resolveCapabilities(request, host.capabilities);
   appArmorProfile(security.appArmor, config.Privileged, host.appArmor);
-  seccompFilter(security.seccomp, config.Privileged, { arch: host.arch, kernel: host.kernel, capabilities });
+  seccompFilter(security.seccomp ?? defaultFilter(config.Privileged, host), config.Privileged, {
+    arch: host.arch,
+    kernel: host.kernel,
+    capabilities,
+  });
   for (const rule of config.DeviceCgroupRules ?? []) parseDeviceRule(rule);
   processLimits(config.Ulimits, host, warnings);
   oomScore(config, host, warnings);

@@ -11,14 +11,16 @@ import type { HostFacts, LimitPair } from './host.ts';
 const initCandidates = ['/usr/bin/tini-static', '/usr/bin/catatonit', '/usr/libexec/catatonit/catatonit'];
 
 /** Reads what specs depend on from /proc and /sys. Once at boot is enough: nothing of it changes while the host runs. */
-export async function readHostFacts(settings: Pick<HostFacts, 'cgroupParent' | 'defaults'>): Promise<HostFacts> {
+export async function readHostFacts(
+  settings: Pick<HostFacts, 'cgroupParent' | 'defaults'> & { readonly initPath?: string | undefined },
+): Promise<HostFacts> {
   const [cgroup, capabilities, limits, oomScoreAdj, appArmorActive, initPath, extraMaskedPaths] = await Promise.all([
     readCgroup(),
     readCapabilities(),
     readLimits(),
     readNumber('/proc/self/oom_score_adj'),
     readText('/sys/module/apparmor/parameters/enabled').then((text) => text.startsWith('Y')),
-    firstExecutable(initCandidates),
+    firstExecutable(settings.initPath === undefined ? initCandidates : [settings.initPath]),
     thermalThrottlePaths(),
   ]);
   return {

@@ -1,3 +1,4 @@
+import type { SeccompChoice } from '../profile/security-options.ts';
 import type { OciDevice } from '../../spec/oci/runtime.ts';
 
 /** A soft and a hard resource limit; `Infinity` is unlimited. */
@@ -45,6 +46,8 @@ export interface HostFacts {
     readonly noNewPrivileges: boolean;
     /** Most tasks in a container that sets no limit; undefined for no limit. */
     readonly pidsLimit: number | undefined;
+    /** The filter of containers that name none and are not privileged; undefined for the built-in one. */
+    readonly seccomp: SeccompChoice | undefined;
   };
   /**
    * The device nodes at `path`: one for a node, all below it for a directory, empty when there is nothing.

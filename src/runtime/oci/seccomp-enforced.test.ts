@@ -55,7 +55,7 @@ const errnoOf = ({ kind, data }: SeccompAction): number | undefined => (kind ===
 async function refusedCalls(): Promise<[Call, number][]> {
   const { kernel } = await readHostFacts({
     cgroupParent: '/',
-    defaults: { noNewPrivileges: false, pidsLimit: undefined },
+    defaults: { noNewPrivileges: false, pidsLimit: undefined, seccomp: undefined },
   });
   const profile = defaultProfile({ arch: 'x86_64', kernel, capabilities: defaultCapabilities });
   // uretprobe and uprobe serve the kernel's own trampolines: it ends any other caller, past all filters.

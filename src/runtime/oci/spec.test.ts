@@ -37,7 +37,7 @@ const host: HostFacts = {
   appArmor: { active: false, defaultProfile: undefined },
   extraMaskedPaths: ['/sys/devices/system/cpu/cpu0/thermal_throttle'],
   cgroupParent: '/gantry-test',
-  defaults: { noNewPrivileges: false, pidsLimit: undefined },
+  defaults: { noNewPrivileges: false, pidsLimit: undefined, seccomp: undefined },
   devicesAt: (path) => Promise.resolve(nodes.filter((one) => one.path === path || one.path.startsWith(`${path}/`))),
 };
 

@@ -13,6 +13,7 @@ import { defaultDeviceRules, mapDevices, parseDeviceRule, privilegedDeviceRules 
 import { defaultMaskedPaths, defaultReadonlyPaths } from '../profile/paths.ts';
 import { parseSecurityOptions } from '../profile/security-options.ts';
 import { seccompFilter } from '../profile/seccomp/filter.ts';
+import { defaultFilter } from './default-filter.ts';
 import type { HostFacts } from './host.ts';
 import { containerMounts, initTarget, rootPropagation, takesInit } from './mounts.ts';
 import { ociProcess } from './process.ts';
@@ -43,7 +44,7 @@ export async function buildContainerSpec(request: LaunchRequest, host: HostFacts
   const resources = await containerResources(config, host, warnings);
   const propagation = rootPropagation(request.mounts);
   const sysctl = containerSysctls(request);
-  const seccomp = seccompFilter(security.seccomp, config.Privileged, {
+  const seccomp = seccompFilter(security.seccomp ?? defaultFilter(config.Privileged, host), config.Privileged, {
     arch: host.arch,
     kernel: host.kernel,
     capabilities: process.capabilities.bounding,

@@ -23,8 +23,6 @@ const body: Decoder<Body> = struct<Body>('CreateRequest', {
   MacAddress: optional(string),
 });
 
-const defaultShmSize = 64 * 1024 * 1024;
-
 export interface CreateContainerContext {
   /** The minor number of the API version that the client speaks (1.x). */
   readonly apiMinor: number;
@@ -57,7 +55,6 @@ export function decodeCreateContainer(value: unknown, context: CreateContainerCo
 function fillDefaults(config: ContainerConfig, host: HostConfig): void {
   config.Volumes ??= Object.create(null) as Record<string, Record<string, never>>;
   if (host.NetworkMode === '' || host.NetworkMode === 'default') host.NetworkMode = 'bridge';
-  if (host.ShmSize === 0) host.ShmSize = defaultShmSize;
   // No swap limit beside a memory limit means: as much swap again.
   if (host.Memory > 0 && host.MemorySwap === 0) host.MemorySwap = host.Memory * 2;
   // The command line says -1 for "not set".

@@ -19,11 +19,11 @@ const refuses = (work: () => unknown, message: RegExp) =>
     (error) => error instanceof EngineError && error.code === 'invalid' && message.test(error.message),
   );
 
-test('an empty create body gets the defaults of Docker', () => {
+test('an empty create body gets the defaults of Docker; what the operator may choose stays open', () => {
   const { Config: config, HostConfig: host, EndpointsConfig: endpoints } = create({ Image: 'busybox' });
   assert.deepEqual(
     [host.NetworkMode, host.IpcMode, host.ShmSize, host.OomKillDisable, host.MemorySwappiness, host.RestartPolicy],
-    ['bridge', '', 67_108_864, false, null, { Name: 'no', MaximumRetryCount: 0 }],
+    ['bridge', '', 0, false, null, { Name: 'no', MaximumRetryCount: 0 }],
   );
   assert.deepEqual([config.Cmd, config.Entrypoint, config.Env, host.Binds], [null, null, [], null]);
   assert.equal(Object.keys(endpoints).length, 0);
