@@ -11,6 +11,7 @@ import type {
   StdioChannel,
   StdioSink,
 } from '../spec/contract/launch.ts';
+import type { ProbeAnswer, ProbeTarget } from '../spec/contract/probe.ts';
 import type { StateChange } from '../spec/contract/state.ts';
 import type { EventInput } from '../spec/engine/event.ts';
 import type { ContainerConfig, CreateContainerRequest, HostConfig } from '../spec/engine/container.ts';
@@ -38,6 +39,7 @@ function newWorld() {
     records: new Map<string, unknown>(),
     runs: [] as FakeRun[],
     execs: [] as FakeExec[],
+    probes: [] as { target: ProbeTarget; answer(isGood: boolean, text: string): void }[],
     signals: [] as number[],
     failures: {} as { create?: Error; open?: Error; exec?: Error },
     mounted: new Set<ContainerId>(),
@@ -83,6 +85,9 @@ function launchFake({ runs, adoptable }: World, request: LaunchRequest): Launche
   };
   return { pid: 1000 + runs.length, pidStart: 7, stdio, exited: promise };
 }
+
+const probeFake = ({ probes }: World, target: ProbeTarget): Promise<ProbeAnswer> =>
+  new Promise((resolve) => probes.push({ target, answer: (isGood, text) => resolve({ isGood, text }) }));
 
 function execFake({ execs, failures }: World, request: ExecRequest): LaunchedExec {
   if (failures.exec !== undefined) throw failures.exec;
@@ -194,7 +199,7 @@ function fakeStorage({
 
 function fakeProcesses(
   world: World,
-): Pick<ContainerPorts, 'networks' | 'launcher' | 'usage' | 'logs' | 'runtimeSettings'> {
+): Pick<ContainerPorts, 'networks' | 'launcher' | 'probes' | 'usage' | 'logs' | 'runtimeSettings'> {
   const { failures, open, runs, signals, adoptable, frozen } = world;
   return {
     networks: {
@@ -246,6 +251,7 @@ function fakeProcesses(
       sweep: async () => undefined,
     },
     runtimeSettings: { check: async () => [] },
+    probes: { probe: async (target) => probeFake(world, target) },
     usage: { read: async () => Promise.reject(new Error('no usage here')) },
     logs: {
       read: async function* () {},

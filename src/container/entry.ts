@@ -28,8 +28,7 @@ export class ContainerEntry {
   /** Cleaning up after the last run, which a new start waits for. */
   teardown: Promise<void> = Promise.resolve();
   /** The pending automatic restart. */
-  restart: { readonly timer: NodeJS.Timeout; readonly delayMs: number } | undefined;
-  lastDelayMs = 0;
+  restart: { readonly timer: NodeJS.Timeout } | undefined;
   /** Operations that need its processes to stand still for a moment (`whileFrozen`). */
   freezes = 0;
   /** A removal is under way: nothing may start it again. */

@@ -5,6 +5,7 @@ import type { RunnableImages } from '../spec/contract/image.ts';
 import type { Launcher } from '../spec/contract/launch.ts';
 import type { ContainerLogs, LogSettings } from '../spec/contract/logs.ts';
 import type { Networks } from '../spec/contract/network.ts';
+import type { NetworkProbes } from '../spec/contract/probe.ts';
 import type { StateJournal } from '../spec/contract/state.ts';
 import type { HostConfig } from '../spec/engine/container.ts';
 import type { UsageReader } from '../spec/contract/usage.ts';
@@ -113,6 +114,7 @@ export interface ContainerPorts {
   readonly volumes: Volumes;
   readonly networks: Networks;
   readonly launcher: Launcher;
+  readonly probes: NetworkProbes;
   readonly usage: UsageReader;
   readonly runtimeSettings: SettingsCheck;
   readonly logs: ContainerLogs;

@@ -64,6 +64,10 @@ export interface ContainerRecord {
   readonly health?: HealthState;
   /** Automatic restarts since the user last started it. */
   readonly restartCount: number;
+  /** The wait before the last automatic restart, in milliseconds: the next one is longer. */
+  readonly restartDelayMs?: number;
+  /** What ends the current run wants another one (`health/react.ts`), whatever the restart policy says. */
+  readonly revive?: boolean;
   /** The user stopped it: `always` and `unless-stopped` do not bring it back until the next start. */
   readonly stoppedByUser: boolean;
   /** The live network while it runs, the last one's settings afterwards. */

@@ -9,8 +9,8 @@ import { loggedRun } from './logs.ts';
 import { containerKind, decodeRecord } from './record.ts';
 import { shownImages } from './create/storage.ts';
 import { shouldStartAtBoot } from './restart-policy.ts';
+import { scheduleRestart } from './start/again.ts';
 import { startContainer } from './start/start.ts';
-import { settled } from './state.ts';
 import { restoreVolumes } from './volume-use.ts';
 
 /** What a boot found. */
@@ -32,7 +32,6 @@ export async function recoverContainers(ctx: ContainerContext): Promise<Recovery
     }
   }
   const entries = ctx.table.list().reverse();
-  const wasUp = new Set(entries.filter(isUp));
   for (const entry of entries) retainParts(ctx, entry);
   // Before any process is followed: its end may come at once, and gives back what is restored here.
   const known = new Set(entries.map((entry) => entry.id));
@@ -43,29 +42,28 @@ export async function recoverContainers(ctx: ContainerContext): Promise<Recovery
   await ctx.networks.restore(sandboxesOf(entries));
   await restoreVolumes(ctx, entries);
   await sweepDirectories(ctx, known);
-  await Promise.all(entries.map((entry) => adopt(ctx, entry)));
+  const wasUp = new Set(entries.filter((entry) => entry.isRunning));
+  const lost = new Set<ContainerEntry>();
+  await Promise.all(entries.map(async (entry) => void ((await adopt(ctx, entry)) === 'lost' && lost.add(entry))));
   for (const entry of entries) {
     const run = entry.isRunning ? undefined : loggedRun(ctx, entry);
     if (run !== undefined) ctx.logs.finish(run);
   }
+  // What ran is up still, or its end is handled by its restart policy as any other end is.
   const toStart = entries.filter((entry) => {
-    const { record } = entry;
-    return (
-      record.state.phase !== 'running' &&
-      shouldStartAtBoot(record.hostConfig.RestartPolicy, {
-        exitCode: record.state.exitCode,
-        restartCount: record.restartCount,
-        stoppedByUser: record.stoppedByUser,
-        wasUp: wasUp.has(entry),
-      }) &&
-      record.state.startedNs !== 0n
-    );
+    return (lost.has(entry) || !wasUp.has(entry)) && isWanted(entry, lost.has(entry));
   });
   return { toStart };
 }
 
-const isUp = ({ record }: ContainerEntry): boolean =>
-  record.state.phase === 'running' || record.state.phase === 'restarting';
+/** Whether the engine brings it up by itself. One whose automatic restart was under way goes on with that. */
+function isWanted({ record }: ContainerEntry, wasUp: boolean): boolean {
+  const { state, restartCount, stoppedByUser } = record;
+  if (state.phase === 'restarting') return true;
+  if (state.startedNs === 0n) return false;
+  const run = { exitCode: state.exitCode, restartCount, stoppedByUser, wasUp };
+  return shouldStartAtBoot(record.hostConfig.RestartPolicy, run);
+}
 
 /** The networks of the containers that ran when the engine ended. */
 function sandboxesOf(entries: readonly ContainerEntry[]): Map<ContainerId, Sandbox> {
@@ -77,9 +75,8 @@ function sandboxesOf(entries: readonly ContainerEntry[]): Map<ContainerId, Sandb
 }
 
 /** Follows a process that lives, or whose end is about to be handled. */
-async function adopt(ctx: ContainerContext, entry: ContainerEntry): Promise<void> {
+async function adopt(ctx: ContainerContext, entry: ContainerEntry): Promise<'lost' | undefined> {
   const { state, config, hostConfig } = entry.record;
-  if (state.phase === 'restarting') entry.record = { ...entry.record, state: settled(state) };
   if (state.phase !== 'running') {
     // The engine before may have ended while somebody looked into its files.
     await ctx.snapshots.unmount(entry.id);
@@ -95,12 +92,13 @@ async function adopt(ctx: ContainerContext, entry: ContainerEntry): Promise<void
     openStdin: config.OpenStdin,
     runtime: hostConfig.Runtime === '' ? ctx.settings.defaultRuntime : hostConfig.Runtime,
   });
-  if (live === undefined) return;
+  if (live === undefined) return 'lost';
   entry.live = live;
   entry.started.set(live.stdio);
   await reconcilePause(ctx, entry);
   ctx.follow(entry, live);
   ctx.watchHealth(entry, { adopted: true });
+  return undefined;
 }
 
 async function adoptProcess(
@@ -142,6 +140,7 @@ async function sweepDirectories(ctx: ContainerContext, known: ReadonlySet<Contai
 /** Starts what its restart policy wants up; one that fails does not hold up the others. */
 export function startRecovered(ctx: ContainerContext, entries: readonly ContainerEntry[]): void {
   for (const entry of entries) {
-    void inBackground(ctx, 'starting a container after boot', entry.id, () => startContainer(ctx, entry));
+    if (entry.record.state.phase === 'restarting') scheduleRestart(ctx, entry);
+    else void inBackground(ctx, 'starting a container after boot', entry.id, () => startContainer(ctx, entry));
   }
 }

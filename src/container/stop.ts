@@ -15,6 +15,8 @@ const killPatienceMs = 30_000;
 export interface StopWishes {
   readonly timeoutSeconds?: number;
   readonly signal?: string;
+  /** False when nobody asked for it: the restart policy then has its say. */
+  readonly byUser?: boolean;
 }
 
 type StopBegun =
@@ -37,7 +39,7 @@ export async function stopContainer(ctx: ContainerContext, entry: ContainerEntry
 export async function endRun(ctx: ContainerContext, entry: ContainerEntry, wishes: StopWishes): Promise<boolean> {
   const signal = parseSignal(wishes.signal ?? entry.record.config.StopSignal ?? 'SIGTERM');
   const timeoutSeconds = wishes.timeoutSeconds ?? entry.record.config.StopTimeout ?? defaultTimeoutSeconds;
-  const begun = await beginStop(ctx, entry);
+  const begun = await beginStop(ctx, entry, wishes.byUser ?? true);
   if (begun.kind === 'not-running') return false;
   if (begun.kind === 'called-off') return true;
   const { exited } = begun;
@@ -52,10 +54,10 @@ export async function endRun(ctx: ContainerContext, entry: ContainerEntry, wishe
  * From here on the restart policy knows that the user wants it stopped, also after a crash of the engine. The exit comes
  * wrapped in an object, since an async function would otherwise wait for it itself.
  */
-function beginStop(ctx: ContainerContext, entry: ContainerEntry): Promise<StopBegun> {
+function beginStop(ctx: ContainerContext, entry: ContainerEntry, byUser: boolean): Promise<StopBegun> {
   return entry.lock(async () => {
     const { state } = entry.record;
-    if (state.phase === 'restarting') {
+    if (state.phase === 'restarting' && byUser) {
       entry.cancelRestart();
       await commitRecord(ctx, entry, { state: settled(state), stoppedByUser: true });
       entry.announceExit({ code: state.exitCode, oomKilled: state.oomKilled, finishedNs: state.finishedNs });
@@ -63,7 +65,7 @@ function beginStop(ctx: ContainerContext, entry: ContainerEntry): Promise<StopBe
     }
     if (state.phase !== 'running') return { kind: 'not-running' };
     const exited = entry.nextExit.wait();
-    if (!entry.record.stoppedByUser) await commitRecord(ctx, entry, { stoppedByUser: true });
+    if (byUser && !entry.record.stoppedByUser) await commitRecord(ctx, entry, { stoppedByUser: true });
     return { kind: 'running', exited };
   });
 }

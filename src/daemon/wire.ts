@@ -10,6 +10,7 @@ import { createContainerService } from '../container/service.ts';
 import { Journal } from '../events/journal.ts';
 import { type ImageService, openImages } from '../image/service.ts';
 import { openContainerLogs } from '../logs/open.ts';
+import { networkProbes } from '../network/probe/probe.ts';
 import { openNetworks } from '../network/open.ts';
 import type { NetworkService } from '../network/service.ts';
 import { createRegistryClient, type RegistryClient } from '../registry/client/client.ts';
@@ -89,10 +90,8 @@ export async function wire(
     runtimeSettings: { check: (settings) => checkHostConfig(settings, facts) },
     usage: createUsageReader(layout, names.cgroupParent, clock),
     logs,
-    roots: rootAccess,
+    ...statelessPorts,
     files,
-    host: hostFiles,
-    processes: hostProcesses,
     clock,
     log,
     settings: await containerSettings(config, facts, chosen),
@@ -122,6 +121,9 @@ export async function wire(
   });
   return { services, recover: () => recoverAll(containers, images, system) };
 }
+
+/** What containers need of the host and keeps nothing. */
+const statelessPorts = { probes: networkProbes, roots: rootAccess, host: hostFiles, processes: hostProcesses };
 
 /** The rooms as the API sees them. */
 function servicesOf(rooms: {

@@ -8,6 +8,7 @@ import { readDevices } from './_device-spec.ts';
 import { pairs, readEnvironment, readLabels } from '../key-values.ts';
 import { checkMac, readNetworks } from './_network-spec.ts';
 import { addExposed, readPorts } from './_port-spec.ts';
+import { healthcheck } from './_health.ts';
 import type { createFlags } from './_run-flags.ts';
 import { restartPolicy } from './_restart-policy.ts';
 import { cut } from './_validate.ts';
@@ -185,29 +186,6 @@ function resources(flags: CreateFlags) {
     IOMaximumIOps: flags['io-maxiops'],
     IOMaximumBandwidth: flags['io-maxbandwidth'],
   };
-}
-
-function healthcheck(flags: CreateFlags): Record<string, unknown> | undefined {
-  const times = {
-    Interval: flags['health-interval'],
-    Timeout: flags['health-timeout'],
-    StartPeriod: flags['health-start-period'],
-    StartInterval: flags['health-start-interval'],
-    Retries: flags['health-retries'],
-  };
-  const command = flags['health-cmd'];
-  const isSet = command !== '' || Object.values(times).some((value) => value !== 0);
-  if (flags['no-healthcheck']) {
-    if (isSet) throw new CliError('--no-healthcheck conflicts with --health-* options');
-    return { Test: ['NONE'] };
-  }
-  if (!isSet) return undefined;
-  const names = ['interval', 'timeout', 'start-period', 'start-interval', 'retries'];
-  Object.values(times).forEach((value, at) => {
-    if (value < 0) throw new CliError(`--health-${names[at]} cannot be negative`);
-  });
-  const given = Object.entries(times).filter(([, value]) => value !== 0);
-  return { ...(command === '' ? {} : { Test: ['CMD-SHELL', command] }), ...Object.fromEntries(given) };
 }
 
 function checkNamespaces(flags: CreateFlags): void {

@@ -48,11 +48,14 @@ const identity = {
 const life = {
   'health-cmd': flag(string, 'Command that checks the health'),
   'health-interval': flag(duration, 'Time between two checks (ms|s|m|h)', { shown: '0s' }),
+  'health-http': flag(string, 'URL that the engine asks to check the health: URL, PORT/PATH or /PATH'),
+  'health-on-failure': flag(string, 'What an unhealthy container gets: none, kill, restart or stop'),
   'health-retries': flag(int, 'Failed checks in a row after which the container counts as unhealthy'),
   'health-start-interval': flag(duration, 'Time between two checks in the start period (ms|s|m|h)', { shown: '0s' }),
   'health-start-period': flag(duration, 'Time to start up in which failed checks do not count (ms|s|m|h)', {
     shown: '0s',
   }),
+  'health-tcp': flag(string, 'Port that the engine connects to to check the health: [ADDRESS:]PORT'),
   'health-timeout': flag(duration, 'Longest time that a check may take (ms|s|m|h)', { shown: '0s' }),
   'no-healthcheck': flag(bool, "Switch the image's health check off"),
   restart: flag(string, 'When to start again: no, on-failure[:max-retries], always, unless-stopped', {

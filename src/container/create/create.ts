@@ -14,7 +14,7 @@ import { wantedMounts } from './mounts.ts';
 import { chooseName } from './names.ts';
 import { makeMounts } from './storage.ts';
 import { networkSysctls } from './sysctls.ts';
-import { validateCreate } from './validate.ts';
+import { validateCreate, validateHealthOutcome } from './validate.ts';
 
 /**
  * `docker create`: checks the whole request first, then makes volumes and the writable layer, then the record. When a
@@ -29,6 +29,7 @@ export async function createContainer(
   request.HostConfig.ExtraHosts?.forEach(parseExtraHost);
   const image = await ctx.images.resolve(request.Config.Image, request.platform);
   const config = mergeImageConfig(request.Config, image.config.config);
+  validateHealthOutcome(config);
   const hostConfig = withHostDefaults(withIds(ctx, request.HostConfig), {
     containers: ctx.settings.defaults,
     runtime: ctx.settings.defaultRuntime,

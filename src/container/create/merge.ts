@@ -106,5 +106,6 @@ function definedOnly(wanted: HealthConfig): HealthConfig {
     const value = wanted[field];
     if (value !== undefined && value !== 0) health[field] = value;
   }
+  if (wanted.OnFailure !== undefined && wanted.OnFailure !== '') health.OnFailure = wanted.OnFailure;
   return health;
 }

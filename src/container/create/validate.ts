@@ -7,6 +7,8 @@ import type {
   HostConfig,
   RestartPolicy,
 } from '../../spec/engine/container.ts';
+import { emptyContainerConfig } from '../../spec/engine/empty-config.ts';
+import { healthSettings } from '../health/settings.ts';
 import { wantedMounts } from './mounts.ts';
 import { normalizeExposedPorts, normalizePortBindings } from './ports.ts';
 import { validateSysctls } from './sysctls.ts';
@@ -89,6 +91,9 @@ function validateHostname(name: string, field: string): void {
 
 const healthDurations = ['Interval', 'Timeout', 'StartPeriod', 'StartInterval'] as const;
 
+const healthKinds = ['NONE', 'CMD', 'CMD-SHELL', 'HTTP', 'TCP'];
+const failureActions: readonly string[] = ['', 'none', 'kill', 'restart', 'stop'];
+
 function validateHealthcheck(health: HealthConfig): void {
   for (const field of healthDurations) {
     const value = health[field];
@@ -98,9 +103,23 @@ function validateHealthcheck(health: HealthConfig): void {
   }
   if (health.Retries !== undefined && health.Retries < 0) throw invalid('Retries in Healthcheck cannot be negative');
   const kind = health.Test?.[0];
-  if (kind !== undefined && kind !== '' && !['NONE', 'CMD', 'CMD-SHELL'].includes(kind)) {
-    throw invalid(`unknown health check type ${JSON.stringify(kind.slice(0, 100))}: expected NONE, CMD or CMD-SHELL`);
+  if (kind !== undefined && kind !== '' && !healthKinds.includes(kind)) {
+    const known = 'NONE, CMD, CMD-SHELL, HTTP or TCP';
+    throw invalid(`unknown health check type ${JSON.stringify(kind.slice(0, 100))}: expected ${known}`);
   }
+  if (!failureActions.includes(health.OnFailure ?? '')) {
+    const shown = JSON.stringify(String(health.OnFailure).slice(0, 100));
+    throw invalid(`invalid on-failure action of the health check ${shown}: expected none, kill, restart or stop`);
+  }
+  healthSettings({ ...emptyContainerConfig(), Healthcheck: health });
+}
+
+/** With the image's part in it. @throws invalid for an action that no check would ever cause. */
+export function validateHealthOutcome(config: ContainerConfig): void {
+  const settings = healthSettings(config);
+  const action = config.Healthcheck?.OnFailure ?? '';
+  if (action === '' || action === 'none' || settings !== undefined) return;
+  throw invalid(`cannot set on-failure action to ${action} without a health check`);
 }
 
 /** `name:address`, where the address may itself have colons, or be `host-gateway`. */

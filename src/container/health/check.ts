@@ -1,11 +1,12 @@
 import { delay, Semaphore } from '../../base/async.ts';
-import { messageOf } from '../../base/errors.ts';
+import { conflict, messageOf } from '../../base/errors.ts';
 import { formatDuration } from '../../base/text/duration.ts';
+import type { ProbeTarget } from '../../spec/contract/probe.ts';
 import type { ContainerContext } from '../context.ts';
 import type { ContainerEntry } from '../entry.ts';
 import { createExec, startExec } from '../exec/exec.ts';
-import { CheckOutput } from './output.ts';
-import type { HealthSettings, HealthTest } from './settings.ts';
+import { CheckOutput, outputLimit } from './output.ts';
+import type { HealthSettings } from './settings.ts';
 import type { CheckResult } from './state.ts';
 
 /** Commands of checks that are being started at the same time: each costs tens of milliseconds of processor time. */
@@ -22,9 +23,12 @@ export async function runCheck(
   signal: AbortSignal,
 ): Promise<CheckResult> {
   const startNs = ctx.clock.nowNs();
-  const verdict = await checkByCommand(ctx, entry, settings.test, settings.timeoutMs, signal).catch(
-    (error: unknown): Verdict => ({ exitCode: -1, output: messageOf(error) }),
-  );
+  const { test } = settings;
+  const check =
+    test.kind === 'exec'
+      ? checkByCommand(ctx, entry, test.argv, settings.timeoutMs, signal)
+      : checkByProbe(ctx, entry, test.target, settings.timeoutMs, signal);
+  const verdict = await check.catch((error: unknown): Verdict => ({ exitCode: -1, output: messageOf(error) }));
   return { ...verdict, startNs, endNs: ctx.clock.nowNs() };
 }
 
@@ -35,12 +39,12 @@ export async function runCheck(
 async function checkByCommand(
   ctx: ContainerContext,
   entry: ContainerEntry,
-  test: HealthTest,
+  argv: readonly string[],
   timeoutMs: number,
   signal: AbortSignal,
 ): Promise<Verdict> {
   const output = new CheckOutput();
-  const exec = createExec(ctx, entry, execRequest(test.argv));
+  const exec = createExec(ctx, entry, execRequest(argv));
   try {
     const live = await starting.run(() => {
       signal.throwIfAborted();
@@ -60,6 +64,33 @@ async function checkByCommand(
     return { exitCode: -1, output: lateText(timeoutMs, output.text()) };
   } finally {
     ctx.table.deleteExec(entry, exec.id);
+  }
+}
+
+/** Asks a port in the container's network; nothing runs inside the container for it. */
+async function checkByProbe(
+  ctx: ContainerContext,
+  entry: ContainerEntry,
+  target: ProbeTarget,
+  timeoutMs: number,
+  signal: AbortSignal,
+): Promise<Verdict> {
+  const { state } = entry.record;
+  if (state.phase !== 'running') throw conflict(`container ${entry.id} is not running`);
+  const ended = new AbortController();
+  const late = delay(timeoutMs, AbortSignal.any([signal, ended.signal])).then(
+    () => 'late' as const,
+    () => 'stopped' as const,
+  );
+  try {
+    const place = { pid: state.pid, start: state.pidStart };
+    const answer = ctx.probes.probe(target, place, outputLimit, AbortSignal.any([signal, ended.signal]));
+    answer.catch(() => undefined);
+    const how = await Promise.race([answer, late]);
+    if (typeof how !== 'object') return { exitCode: -1, output: lateText(timeoutMs, '') };
+    return { exitCode: how.isGood ? 0 : 1, output: how.text };
+  } finally {
+    ended.abort();
   }
 }
 

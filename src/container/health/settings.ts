@@ -1,7 +1,14 @@
+import type { ProbeTarget } from '../../spec/contract/probe.ts';
 import type { ContainerConfig } from '../../spec/engine/container.ts';
+import { httpTarget, tcpTarget } from './target.ts';
 
-/** What a check does: a command inside the container, for now. */
-export type HealthTest = { readonly kind: 'exec'; readonly argv: readonly string[] };
+/** What a container that turns unhealthy gets, beside being called so. */
+export type FailureAction = 'none' | 'kill' | 'restart' | 'stop';
+
+/** What a check does: run a command inside the container, or talk to a port in its network. */
+export type HealthTest =
+  | { readonly kind: 'exec'; readonly argv: readonly string[] }
+  | { readonly kind: 'probe'; readonly target: ProbeTarget };
 
 /** A container's health check with Docker's defaults filled in. All times in milliseconds. */
 export interface HealthSettings {
@@ -15,6 +22,7 @@ export interface HealthSettings {
   readonly startIntervalMs: number;
   /** Failures in a row that make the container unhealthy. */
   readonly retries: number;
+  readonly onFailure: FailureAction;
 }
 
 const defaultIntervalMs = 30_000;
@@ -38,6 +46,7 @@ export function healthSettings(config: ContainerConfig): HealthSettings | undefi
     startPeriodMs: milliseconds(health.StartPeriod, 0),
     startIntervalMs: milliseconds(health.StartInterval, defaultStartIntervalMs),
     retries: health.Retries === undefined || health.Retries <= 0 ? defaultRetries : health.Retries,
+    onFailure: health.OnFailure === undefined || health.OnFailure === '' ? 'none' : health.OnFailure,
   };
 }
 
@@ -48,6 +57,10 @@ function healthTest(test: readonly string[], config: ContainerConfig): HealthTes
       return words.length === 0 ? undefined : { kind: 'exec', argv: words };
     case 'CMD-SHELL':
       return { kind: 'exec', argv: [...shellOf(config), ...words] };
+    case 'HTTP':
+      return { kind: 'probe', target: httpTarget(words) };
+    case 'TCP':
+      return { kind: 'probe', target: tcpTarget(words) };
     default:
       return undefined;
   }

@@ -59,6 +59,7 @@ describe('the settings of a check', () => {
       startPeriodMs: 0,
       startIntervalMs: 5000,
       retries: 3,
+      onFailure: 'none',
     });
     assert.equal(of(['CMD', 'a'], { Interval: 1_500_000 })?.intervalMs, 1.5);
     assert.deepEqual(of(['CMD-SHELL', 'a'])?.test, { kind: 'exec', argv: ['/bin/sh', '-c', 'a'] });

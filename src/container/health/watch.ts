@@ -3,8 +3,9 @@ import { commitRecord, type ContainerContext, containerEvent, inBackground } fro
 import type { ContainerEntry } from '../entry.ts';
 import { isPaused } from '../state.ts';
 import { runCheck } from './check.ts';
+import { reactToFailure } from './react.ts';
 import { healthSettings, type HealthSettings } from './settings.ts';
-import { beginningHealth, type CheckResult, judged } from './state.ts';
+import { beginningHealth, type CheckResult, type HealthState, judged } from './state.ts';
 
 /** The checks of one run, from its begin or from an `unpause` on. */
 export interface HealthWatch {
@@ -76,11 +77,23 @@ async function takeResult(
   const { record } = entry;
   const last = record.health ?? beginningHealth(undefined);
   const health = judged(last, result, settings, record.state.startedNs);
+  const { onFailure } = settings;
+  const acts = onFailure !== 'none' && result.exitCode !== 0 && health.status === 'unhealthy';
+  // No further check comes before it is carried out; the next run has checks of its own.
+  if (acts) entry.health?.stop();
   if (health.status === last.status) {
     entry.record = { ...record, health };
-    return;
+  } else {
+    await recordStatus(ctx, entry, health);
   }
-  const event = containerEvent(record, `health_status: ${health.status}`);
+  if (!acts) return;
+  void inBackground(ctx, 'what a failed health check asks for', entry.id, () =>
+    reactToFailure(ctx, entry, onFailure).finally(() => ctx.watchHealth(entry)),
+  );
+}
+
+async function recordStatus(ctx: ContainerContext, entry: ContainerEntry, health: HealthState): Promise<void> {
+  const event = containerEvent(entry.record, `health_status: ${health.status}`);
   try {
     await commitRecord(ctx, entry, { health }, [event], { mayWait: true });
   } catch (error) {

@@ -20,10 +20,9 @@ export function startContainer(ctx: ContainerContext, entry: ContainerEntry): Pr
       throw conflict('container is marked for removal and cannot be started');
     }
     entry.cancelRestart();
-    entry.lastDelayMs = 0;
     entry.record = { ...record, state: settled(record.state) };
     try {
-      await launch(ctx, entry, { restartCount: 0, stoppedByUser: false });
+      await launch(ctx, entry, { restartCount: 0, restartDelayMs: 0, revive: false, stoppedByUser: false });
     } catch (error) {
       if (record.hostConfig.AutoRemove && record.state.startedNs === 0n) {
         await removeLocked(ctx, entry, { volumes: true });

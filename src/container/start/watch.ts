@@ -5,9 +5,8 @@ import type { ContainerEntry } from '../entry.ts';
 import { loggedRun } from '../logs.ts';
 import { unwatchedHealth } from '../health/state.ts';
 import { removeLocked } from '../remove.ts';
-import { nextDelayMs, shouldRestart } from '../restart-policy.ts';
-import { ended, settled } from '../state.ts';
-import { launch } from './apply.ts';
+import { ended } from '../state.ts';
+import { delayBeforeRestart, scheduleRestart } from './again.ts';
 import { unmountVolumes, volumeEvents } from '../volume-use.ts';
 
 /** Follows one run to its end: log rotation while it lasts, the record and the restart policy afterwards. */
@@ -36,14 +35,8 @@ async function runEnded(
   ctx.logs.end(entry.id);
   const { record } = entry;
   const { hostConfig } = record;
-  const again =
-    !ctx.closing &&
-    !entry.removing &&
-    shouldRestart(hostConfig.RestartPolicy, {
-      exitCode: exit.code,
-      restartCount: record.restartCount,
-      stoppedByUser: record.stoppedByUser,
-    });
+  const delayMs = delayBeforeRestart(entry, exit);
+  const again = delayMs !== undefined;
   await ctx.networks.close(entry.id);
   const seconds = Math.max(0, Math.round(Number(exit.finishedNs - record.state.startedNs) / 1e9));
   const die = containerEvent(record, 'die', { exitCode: String(exit.code), execDuration: String(seconds) });
@@ -54,11 +47,12 @@ async function runEnded(
   const state = ended(record.state, exit, again);
   // What is removed at once needs no transaction of its own for its end; until then the exit file tells it.
   const health = record.health === undefined ? {} : { health: unwatchedHealth(record.health) };
-  const recorded = commitRecord(ctx, entry, { state, ...health }, events, { mayWait: removes });
+  const restart = again ? { restartDelayMs: delayMs, revive: false } : {};
+  const recorded = commitRecord(ctx, entry, { state, ...health, ...restart }, events, { mayWait: removes });
   if (removes) recorded.catch(() => undefined);
   else await recorded.catch((error: unknown) => notRecorded(ctx, entry, error));
   entry.announceExit(exit);
-  if (again) scheduleRestart(ctx, entry, exit);
+  if (again) scheduleRestart(ctx, entry);
   if (!removes) return;
   // The network's event comes between `die` and `destroy`.
   await new Promise((resolve) => setImmediate(resolve));
@@ -84,35 +78,4 @@ async function tearDown(ctx: ContainerContext, entry: ContainerEntry): Promise<v
   await ctx.snapshots.unmount(entry.id);
   await ctx.runMounts.release(entry.id);
   await unmountVolumes(ctx, entry);
-}
-
-function scheduleRestart(ctx: ContainerContext, entry: ContainerEntry, exit: ExitStatus): void {
-  const runMs = Number(exit.finishedNs - entry.record.state.startedNs) / 1e6;
-  const delayMs = nextDelayMs(entry.lastDelayMs, runMs);
-  entry.lastDelayMs = delayMs;
-  const timer = setTimeout(() => {
-    entry.restart = undefined;
-    void inBackground(ctx, 'restarting a container', entry.id, () => entry.lock(() => restartNow(ctx, entry)));
-  }, delayMs);
-  entry.restart = { timer, delayMs };
-}
-
-async function restartNow(ctx: ContainerContext, entry: ContainerEntry): Promise<void> {
-  if (ctx.closing || entry.removing || entry.record.state.phase !== 'restarting') return;
-  try {
-    await launch(ctx, entry, { restartCount: entry.record.restartCount + 1 });
-  } catch (error) {
-    ctx.log.warn('an automatic restart failed', { container: entry.id, error: messageOf(error) });
-    // The policy goes on trying, as it would after a run that ended at once.
-    const { record } = entry;
-    const run = { exitCode: record.state.exitCode, restartCount: record.restartCount + 1, stoppedByUser: false };
-    if (!shouldRestart(record.hostConfig.RestartPolicy, run)) {
-      await commitRecord(ctx, entry, { state: settled(record.state) });
-      return;
-    }
-    const now = ctx.clock.nowNs();
-    const exit = { code: record.state.exitCode, oomKilled: false, finishedNs: now };
-    await commitRecord(ctx, entry, { state: ended(record.state, exit, true), restartCount: record.restartCount + 1 });
-    scheduleRestart(ctx, entry, { ...exit, finishedNs: record.state.startedNs });
-  }
 }

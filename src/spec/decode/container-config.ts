@@ -1,5 +1,6 @@
 import type { ContainerConfig, HealthConfig } from '../engine/container.ts';
 import {
+  type Decoder,
   type Fields,
   boolean,
   int64,
@@ -20,6 +21,7 @@ const healthConfig = struct<HealthConfig>('HealthConfig', {
   StartPeriod: optional(int64),
   StartInterval: optional(int64),
   Retries: optional(int64),
+  OnFailure: optional(string as Decoder<NonNullable<HealthConfig['OnFailure']>>),
 });
 
 /** The fields of `Config`, which a create request has at top level. */

@@ -8,6 +8,8 @@ export interface HealthConfig {
   StartPeriod?: number;
   StartInterval?: number;
   Retries?: number;
+  /** An addition of this engine: what happens to the container when it turns unhealthy. */
+  OnFailure?: '' | 'none' | 'kill' | 'restart' | 'stop';
 }
 
 /** `Config`: the portable part, that an image can preset. */

@@ -13,6 +13,7 @@ import { forgetUdpFlows } from '../netlink/conntrack.ts';
 import { mkdirAllInRoot, openInRoot, readFileInRoot, resolveInRoot } from '../paths/inroot.ts';
 import { prepareMountTargets } from '../paths/mount-targets.ts';
 import { statInRoot } from '../paths/stat.ts';
+import { openSocketIn } from '../socket/namespace-socket.ts';
 import { posixSpawn, type SpawnRequest } from '../process/spawn-call.ts';
 
 export const blockingCalls = {
@@ -27,6 +28,7 @@ export const blockingCalls = {
   unmount: unmountPath,
   spawnHiding: (request: SpawnRequest, hidden: readonly string[]): number =>
     inPrivateMounts(hidden, () => posixSpawn(request)),
+  openSocketIn,
   openInRoot,
   resolveInRoot,
   mkdirAllInRoot,
