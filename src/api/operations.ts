@@ -156,4 +156,8 @@ export type Method = 'GET' | 'HEAD' | 'POST' | 'PUT' | 'DELETE';
 export type OperationId = keyof typeof operations;
 
 /** Operations whose connection becomes a plain byte stream: only they accept an upgrade. */
-export const hijackedOperations: ReadonlySet<OperationId> = new Set<OperationId>(['ContainerAttach', 'ExecStart']);
+export const hijackedOperations: ReadonlySet<OperationId> = new Set<OperationId>([
+  'ContainerAttach',
+  'ContainerAttachWebsocket',
+  'ExecStart',
+]);

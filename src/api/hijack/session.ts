@@ -27,7 +27,11 @@ export interface HijackedClient {
 
 /** Takes the connection over and makes its sink. */
 export function hijack(exchange: Exchange, wishes: StdioWishes): HijackedClient {
-  const stream = takeOver(exchange, streamType(wishes.multiplexed, exchange.minor));
+  return clientOver(takeOver(exchange, streamType(wishes.multiplexed, exchange.minor)), wishes);
+}
+
+/** The client at the other end of a stream. */
+export function clientOver(stream: Duplex, wishes: StdioWishes): HijackedClient {
   const { promise: finished, resolve } = Promise.withResolvers<void>();
   stream.once('close', () => resolve());
   const sink = new ClientSink(stream, {

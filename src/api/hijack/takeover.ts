@@ -19,6 +19,16 @@ export const isTakenOver = (request: IncomingMessage): boolean => takenOver.has(
  * @throws EngineError `cancelled` when the client is gone.
  */
 export function takeOver(exchange: Exchange, contentType: string): Duplex {
+  const common = `Content-Type: ${contentType}\r\nApi-Version: ${String(exchange.response.getHeader('Api-Version'))}\r\n`;
+  const head =
+    exchange.upgraded === undefined
+      ? `HTTP/1.1 200 OK\r\n${common}\r\n`
+      : `HTTP/1.1 101 UPGRADED\r\n${common}Connection: Upgrade\r\nUpgrade: tcp\r\n\r\n`;
+  return takeOverWith(exchange, head);
+}
+
+/** The same, with another head of the answer. */
+export function takeOverWith(exchange: Exchange, head: string): Duplex {
   const { request, response, upgraded } = exchange;
   const stream = upgraded?.stream ?? request.socket;
   if (stream.destroyed) throw new EngineError('cancelled', 'the client went away');
@@ -29,12 +39,7 @@ export function takeOver(exchange: Exchange, contentType: string): Duplex {
   if (upgraded !== undefined && upgraded.head.length > 0) stream.unshift(upgraded.head);
   response.detachSocket(stream as Socket);
   stream.on('error', () => stream.destroy());
-  const common = `Content-Type: ${contentType}\r\nApi-Version: ${String(response.getHeader('Api-Version'))}\r\n`;
-  stream.write(
-    upgraded === undefined
-      ? `HTTP/1.1 200 OK\r\n${common}\r\n`
-      : `HTTP/1.1 101 UPGRADED\r\n${common}Connection: Upgrade\r\nUpgrade: tcp\r\n\r\n`,
-  );
+  stream.write(head);
   return stream;
 }
 

@@ -6,17 +6,21 @@ import type { LogBatch, LogReadOptions } from '../../spec/contract/logs.ts';
 import { parseTimestamp } from '../../spec/decode/time.ts';
 import { parseDetachKeys } from '../hijack/detach-keys.ts';
 import { streamType } from '../hijack/frames.ts';
-import { hijack, serveStdio, type StdioWishes } from '../hijack/session.ts';
-import { endStream } from '../hijack/takeover.ts';
+import { clientOver, hijack, type HijackedClient, serveStdio, type StdioWishes } from '../hijack/session.ts';
+import { endStream, takeOverWith } from '../hijack/takeover.ts';
 import type { Exchange } from '../http/exchange.ts';
 import { LogOutput } from '../http/log-output.ts';
 import { beginStream, writeChunk } from '../http/streams.ts';
+import type { AttachSession } from '../services/container-streams.ts';
 import type { ContainerService } from '../services/container.ts';
+import { acceptLines } from '../websocket/handshake.ts';
+import { WebSocketStream } from '../websocket/stream.ts';
 import type { Handlers } from './handlers.ts';
 
 export function containerStreamHandlers(containers: ContainerService): Handlers {
   return {
     ContainerAttach: (exchange) => attach(exchange, containers),
+    ContainerAttachWebsocket: (exchange) => attachWebSocket(exchange, containers),
     ContainerLogs: (exchange) => logs(exchange, containers),
     async ContainerLogsClear(exchange) {
       await containers.clearLogs(exchange.param('id'));
@@ -27,9 +31,8 @@ export function containerStreamHandlers(containers: ContainerService): Handlers 
 }
 
 async function attach(exchange: Exchange, containers: ContainerService): Promise<void> {
-  const name = exchange.param('id');
   const detachKeys = parseDetachKeys(exchange.text('detachKeys'));
-  const session = await containers.attach(name);
+  const session = await containers.attach(exchange.param('id'));
   const wishes: StdioWishes = {
     tty: session.tty,
     multiplexed: !session.tty,
@@ -38,11 +41,46 @@ async function attach(exchange: Exchange, containers: ContainerService): Promise
     stderr: exchange.flag('stderr'),
     detachKeys,
   };
+  await serveAttached(exchange, containers, session, wishes, () => hijack(exchange, wishes));
+}
+
+/**
+ * The same over a WebSocket: stdout and stderr in one, in frames of bytes (of text before API 1.28). Before API 1.42
+ * all streams are connected, whatever is asked for.
+ */
+async function attachWebSocket(exchange: Exchange, containers: ContainerService): Promise<void> {
+  const { minor, request } = exchange;
+  const detachKeys = parseDetachKeys(exchange.text('detachKeys'));
+  const accept = acceptLines(request.headers);
+  const session = await containers.attach(exchange.param('id'));
+  const wants = (name: string): boolean => minor < 42 || exchange.flag(name);
+  const wishes: StdioWishes = {
+    tty: session.tty,
+    multiplexed: false,
+    stdin: wants('stdin') && session.openStdin,
+    stdout: wants('stdout'),
+    stderr: wants('stderr'),
+    detachKeys,
+  };
+  await serveAttached(exchange, containers, session, wishes, () => {
+    const connection = takeOverWith(exchange, `HTTP/1.1 101 Switching Protocols\r\n${accept}\r\n`);
+    return clientOver(new WebSocketStream(connection, minor < 28 ? 'text' : 'binary'), wishes);
+  });
+}
+
+/** What both ways to attach have in common; `connect` takes the connection over when nothing can be refused any more. */
+async function serveAttached(
+  exchange: Exchange,
+  containers: ContainerService,
+  session: AttachSession,
+  wishes: StdioWishes,
+  connect: () => HijackedClient,
+): Promise<void> {
   const history = exchange.flag('logs')
-    ? await containers.logs(name, { follow: false, stdout: wishes.stdout, stderr: wishes.stderr })
+    ? await containers.logs(exchange.param('id'), { follow: false, stdout: wishes.stdout, stderr: wishes.stderr })
     : undefined;
   await exchange.settle();
-  const client = hijack(exchange, wishes);
+  const client = connect();
   if (history !== undefined) {
     for await (const batch of history.batches) await showHistory(batch, client.sink);
   }
