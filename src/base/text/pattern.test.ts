@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import test from 'node:test';
 import fc from 'fast-check';
 import { compilePattern } from './pattern.ts';
+import { startCpuClock } from '../../../tests/support/cpu.ts';
 
 test('patterns find what the same regular expression finds', () => {
   const atom = fc.constantFrom('a', 'b', '.', '[ab]', '[^a]', '\\d', '\\W', '^', '$', '-', '\\.');
@@ -58,7 +59,7 @@ test('what is no pattern is refused, and a hostile one costs nothing', () => {
   ]) {
     assert.throws(() => compilePattern(bad), { name: 'EngineError' }, bad);
   }
-  const began = performance.now();
+  const spent = startCpuClock();
   assert.equal(compilePattern('^(a+)+$').test(`${'a'.repeat(5000)}b`), false);
-  assert.ok(performance.now() - began < 1000);
+  assert.ok(spent() < 1000);
 });

@@ -3,6 +3,7 @@ import { test } from 'node:test';
 import fc from 'fast-check';
 import { EngineError } from '../../base/errors.ts';
 import { resolveUser } from './resolve.ts';
+import { startCpuClock } from '../../../tests/support/cpu.ts';
 
 const passwd = `root:x:0:0:root:/root:/bin/sh
 # comment:x:7:7::/:/bin/sh
@@ -77,10 +78,10 @@ test('what is not there, out of range or unreadable never becomes root', async (
 
 test('a file of one huge line is read in linear time', async () => {
   const line = new TextEncoder().encode(`wheel:x:10:${'a,'.repeat(1_000_000)}app\n`);
-  const began = performance.now();
+  const spent = startCpuClock();
   const read = (path: string) => (path === '/etc/group' ? Promise.resolve(line) : inImage(path));
   assert.deepEqual(await resolved('app', [], read), [1000, 1000, '1000,10', '/home/app']);
-  assert.ok(performance.now() - began < 2000);
+  assert.ok(spent() < 2000);
 });
 
 test('whatever an image says: ids in range, or a refusal', async () => {

@@ -12,6 +12,7 @@ import {
   type Reference,
   withDefaultTag,
 } from './reference.ts';
+import { startCpuClock } from '../../../tests/support/cpu.ts';
 
 const hex = 'a'.repeat(64);
 const digest = `sha256:${hex}`;
@@ -177,9 +178,9 @@ describe('properties', () => {
 
   test('a long hostile text takes no longer than its length', () => {
     for (const text of [`${'a-'.repeat(500_000)}!`, `${'a.'.repeat(500_000)}/x`, `a/${'_'.repeat(1_000_000)}`]) {
-      const start = performance.now();
+      const spent = startCpuClock();
       assert.throws(() => parseReference(text));
-      assert.ok(performance.now() - start < 500);
+      assert.ok(spent() < 500);
     }
   });
 });
