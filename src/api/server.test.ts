@@ -167,6 +167,14 @@ test('events are one JSON object a line, with all digits of their time', async (
   assert.match(old, /"time":1700000000,"timeNano":1700000000123456789,"Gantry":\{"Seq":5\}/);
   assert.doesNotMatch((await ask(path, 'GET', '/v1.52/events')).body, /"status"/);
   assert.equal((await ask(path, 'GET', '/events?since=20&until=10')).status, 400);
+  const typeOf = async (version: string, accept?: string) => {
+    const answer = await ask(path, 'GET', `${version}/events`, undefined, accept === undefined ? {} : { accept });
+    return [answer.headers['content-type'], answer.body.charCodeAt(0)];
+  };
+  assert.deepEqual(await typeOf('/v1.51'), ['application/json', 0x7b]);
+  assert.deepEqual(await typeOf('/v1.52'), ['application/jsonl', 0x7b]);
+  assert.deepEqual(await typeOf('/v1.52', 'application/json-seq'), ['application/json-seq', 0x1e]);
+  assert.deepEqual(await typeOf('/v1.44', 'application/x-ndjson'), ['application/x-ndjson', 0x7b]);
 });
 
 test('progress: an error before the first message is a status, after it the last message', async (t) => {

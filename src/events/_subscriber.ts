@@ -12,7 +12,7 @@ const longestTimerMs = 2 ** 31 - 1;
 
 /** One client's place in the journal. */
 export class Subscriber implements AsyncIterable<JournalEvent> {
-  readonly #db: Pick<StateDb, 'readEvents'>;
+  readonly #db: Pick<StateDb, 'readEvents' | 'eventBounds'>;
   readonly #clock: Clock;
   readonly #options: SubscribeOptions;
   readonly #onClose: () => void;
@@ -22,11 +22,20 @@ export class Subscriber implements AsyncIterable<JournalEvent> {
   #queue: JournalEvent[] = [];
   /** There may be events on disk that are neither delivered nor in the queue. */
   #behind: boolean;
+  /** Whether the beginning was compared with what the journal holds. */
+  #begun = false;
+  /** A page was read: from here on numbers follow each other, also where a time chose the first of them. */
+  #counting = false;
   #closed = false;
   #wake: (() => void) | undefined;
   #timer: NodeJS.Timeout | undefined;
 
-  constructor(db: Pick<StateDb, 'readEvents'>, clock: Clock, options: SubscribeOptions, onClose: () => void) {
+  constructor(
+    db: Pick<StateDb, 'readEvents' | 'eventBounds'>,
+    clock: Clock,
+    options: SubscribeOptions,
+    onClose: () => void,
+  ) {
     this.#db = db;
     this.#clock = clock;
     this.#options = options;
@@ -85,6 +94,11 @@ export class Subscriber implements AsyncIterable<JournalEvent> {
   /** Delivers pages until one comes back short: everything after it that was committed is in the queue. */
   async *#readFromDisk(): AsyncGenerator<JournalEvent, void, void> {
     const { sinceNs, untilNs, filters, signal } = this.#options;
+    if (!this.#begun) {
+      this.#begun = true;
+      const gap = await this.#gapBefore();
+      if (gap !== undefined) yield gap;
+    }
     for (;;) {
       this.#behind = false;
       const page = await this.#db.readEvents({
@@ -93,8 +107,13 @@ export class Subscriber implements AsyncIterable<JournalEvent> {
         ...(sinceNs === undefined ? {} : { sinceNs }),
         ...(untilNs === undefined ? {} : { untilNs }),
       });
+      const [first] = page;
       const last = page.at(-1);
-      if (last !== undefined) {
+      if (first !== undefined && last !== undefined) {
+        const missed = first.seq - 1 - (this.#afterSeq ?? first.seq - 1);
+        if (missed > 0 && (this.#counting || this.#options.sinceNs === undefined))
+          yield gapEvent(first, String(missed));
+        this.#counting = true;
         this.#afterSeq = last.seq;
         this.#queue = this.#queue.filter((event) => event.seq > last.seq);
       }
@@ -105,6 +124,25 @@ export class Subscriber implements AsyncIterable<JournalEvent> {
       if (page.length < pageSize && !this.#behind) break;
     }
     if (untilNs !== undefined && this.#clock.nowNs() >= untilNs) this.close();
+  }
+
+  /** What says that the journal does not reach back to where this client wants to begin. */
+  async #gapBefore(): Promise<JournalEvent | undefined> {
+    const { sinceSeq, sinceNs } = this.#options;
+    if (sinceSeq === undefined && sinceNs === undefined) return undefined;
+    const { first, lastSeq } = await this.#db.eventBounds();
+    if (sinceSeq !== undefined && sinceSeq > lastSeq + 1) {
+      // Numbers of another journal, which was damaged and replaced: all of this one is new to the client.
+      this.#afterSeq = 0;
+      return gapEvent(first ?? { seq: lastSeq, timeNs: this.#clock.nowNs() }, 'unknown');
+    }
+    if (first === undefined || first.seq === 1) return undefined;
+    if (sinceSeq !== undefined) {
+      const missed = first.seq - Math.max(1, sinceSeq);
+      this.#afterSeq = Math.max(this.#afterSeq ?? 0, first.seq - 1);
+      return missed > 0 ? gapEvent(first, String(missed)) : undefined;
+    }
+    return sinceNs !== undefined && sinceNs < first.timeNs ? gapEvent(first, 'unknown') : undefined;
   }
 
   *#drainQueue(): Generator<JournalEvent, void, void> {
@@ -144,4 +182,9 @@ export class Subscriber implements AsyncIterable<JournalEvent> {
       Math.min(ms, longestTimerMs),
     );
   }
+}
+
+/** The addition `gap` of this engine: events before this place are not in the journal any more. No filter hides it. */
+function gapEvent({ seq, timeNs }: { seq: number; timeNs: bigint }, missed: string): JournalEvent {
+  return { type: 'daemon', action: 'gap', actorId: '', attributes: { missed }, seq, timeNs };
 }

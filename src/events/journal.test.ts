@@ -3,7 +3,7 @@ import test from 'node:test';
 import type { StateChange } from '../spec/contract/state.ts';
 import type { EventInput, JournalEvent } from '../spec/engine/event.ts';
 import { type Filters, noFilters } from '../spec/engine/filters.ts';
-import type { EventQuery } from '../store/db/open.ts';
+import type { EventBounds, EventQuery } from '../store/db/open.ts';
 import { Journal } from './journal.ts';
 
 /** The database's promises, in memory: numbered events, read in pages. */
@@ -18,12 +18,20 @@ class MemoryDb {
   }
   async commit(change: StateChange): Promise<readonly JournalEvent[]> {
     const made = (change.events ?? []).map((event, index) => {
-      const seq = this.events.length + index + 1;
+      const seq = (this.events.at(-1)?.seq ?? 0) + index + 1;
       return { ...event, seq, timeNs: BigInt(seq) * 1000n };
     });
     this.events.push(...made);
     await Promise.resolve();
     return made;
+  }
+  async eventBounds(): Promise<EventBounds> {
+    const [first] = this.events;
+    return { first, lastSeq: this.events.at(-1)?.seq ?? 0 };
+  }
+  /** Forgets the oldest events. */
+  trim(count: number): void {
+    this.events.splice(0, count);
   }
   async readEvents(query: EventQuery): Promise<readonly JournalEvent[]> {
     this.reads++;
@@ -137,4 +145,55 @@ test('filters choose what is delivered, from disk and live', async () => {
   const events = subscribe();
   await journal.commit({ events: [event('start'), event('die')] });
   assert.deepEqual(await take(events, 2, abort), [2, 4]);
+});
+
+async function takeText(events: AsyncIterable<JournalEvent>, count: number, abort: AbortController): Promise<string[]> {
+  const texts: string[] = [];
+  for await (const { action, seq, attributes } of events) {
+    texts.push(action === 'gap' ? `gap ${attributes['missed']} before ${seq}` : String(seq));
+    if (texts.length === count) abort.abort();
+  }
+  return texts;
+}
+
+test('what the journal has no more shows as a gap, whatever the filters say', async () => {
+  const bySeq = setUp({ sinceSeq: 3, filters: new Map([['type', ['container']]]) });
+  await bySeq.add(10);
+  bySeq.db.trim(5);
+  assert.deepEqual(await takeText(bySeq.subscribe(), 3, bySeq.abort), ['gap 3 before 6', '6', '7']);
+
+  const byTime = setUp({ sinceNs: 2000n });
+  await byTime.add(10);
+  byTime.db.trim(5);
+  assert.deepEqual(await takeText(byTime.subscribe(), 2, byTime.abort), ['gap unknown before 6', '6']);
+
+  const within = setUp({ sinceNs: 7000n });
+  await within.add(10);
+  within.db.trim(5);
+  assert.deepEqual(await takeText(within.subscribe(), 2, within.abort), ['7', '8']);
+
+  const foreign = setUp({ sinceSeq: 5000 });
+  await foreign.add(2);
+  assert.deepEqual(await takeText(foreign.subscribe(), 3, foreign.abort), ['gap unknown before 1', '1', '2']);
+
+  const next = setUp({ sinceSeq: 3 });
+  await next.add(2);
+  const events = next.subscribe();
+  const taken = takeText(events, 1, next.abort);
+  await next.add(1);
+  assert.deepEqual(await taken, ['3']);
+});
+
+test('a client so slow that the journal overtakes it is told', async () => {
+  const { db, abort, subscribe, add } = setUp();
+  await add(1);
+  const iterator = subscribe()[Symbol.asyncIterator]();
+  const first = iterator.next();
+  await add(1);
+  assert.equal(((await first).value as JournalEvent).seq, 2);
+  await add(2000);
+  db.trim(1500);
+  const rest = await takeText({ [Symbol.asyncIterator]: () => iterator }, 503, abort);
+  assert.deepEqual(rest.slice(0, 2), ['gap 1498 before 1501', '1501']);
+  assert.equal(rest.at(-1), '2002');
 });

@@ -8,7 +8,7 @@ import { Subscriber } from './_subscriber.ts';
 export interface SubscribeOptions {
   /** Events from this wall clock time on, inclusive, from disk. */
   readonly sinceNs?: bigint;
-  /** Events from this number on, inclusive, from disk. */
+  /** Events from this number on, inclusive, from disk; one that is not yet known means an older journal's: a gap. */
   readonly sinceSeq?: number;
   /** Ends here, also when it lies in the future; alone it means: everything that the journal has until then. */
   readonly untilNs?: bigint;
@@ -19,14 +19,15 @@ export interface SubscribeOptions {
 /**
  * The engine's journal: records and events are committed together, then the events go to the subscribers. A subscriber
  * is a position in the journal: it reads from disk until it has caught up, then listens, and falls back to the disk
- * when it gets too far behind. So nothing is lost or doubled, and a slow client costs no memory.
+ * when it gets too far behind. So nothing is lost or doubled, and a slow client costs no memory. The journal keeps the
+ * newest 100,000 events: where a subscriber asks for older ones, or was overtaken, an event says that there is a gap.
  */
 export class Journal implements StateJournal {
-  readonly #db: Pick<StateDb, 'load' | 'commit' | 'readEvents'>;
+  readonly #db: Pick<StateDb, 'load' | 'commit' | 'readEvents' | 'eventBounds'>;
   readonly #clock: Clock;
   readonly #subscribers = new Set<Subscriber>();
 
-  constructor(db: Pick<StateDb, 'load' | 'commit' | 'readEvents'>, clock: Clock = systemClock) {
+  constructor(db: Pick<StateDb, 'load' | 'commit' | 'readEvents' | 'eventBounds'>, clock: Clock = systemClock) {
     this.#db = db;
     this.#clock = clock;
   }

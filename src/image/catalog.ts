@@ -62,6 +62,11 @@ export class ImageCatalog {
     }
   }
 
+  /** Tells of something that changes no image. */
+  async tell(event: EventInput): Promise<void> {
+    await this.#journal.commit({ events: [event] });
+  }
+
   /** Runs `decide` alone among all changes; what it returns is committed before anybody else may decide. */
   exclusive<T>(decide: (commit: (change: CatalogChange) => Promise<void>) => Promise<T>): Promise<T> {
     return this.#changes.run(() => decide((change) => this.#commit(change)));

@@ -37,9 +37,12 @@ export async function commitImage(
     const { variant } = makeVariant(target, manifest, config);
     const blobs = [target, manifest.config, ...manifest.layers];
     const references = reference === undefined ? [] : [reference];
-    await storeImage(context, { target, variants: [variant], blobs }, references, async (image) =>
-      reference === undefined ? [] : [await imageEvent(context, 'tag', image, { name: familiarReference(reference) })],
-    );
+    await storeImage(context, { target, variants: [variant], blobs }, references, async (image) => [
+      await imageEvent(context, 'create', image, {}),
+      ...(reference === undefined
+        ? []
+        : [await imageEvent(context, 'tag', image, { name: familiarReference(reference) })]),
+    ]);
     return { id: target.digest, name: reference === undefined ? '' : familiarReference(reference) };
   } finally {
     content.end();

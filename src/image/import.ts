@@ -66,7 +66,10 @@ export async function importImage(context: ImageContext, transfers: Transfers, o
     const blobs = [target, configDescriptor, layer];
     const references = reference === undefined ? [] : [reference];
     await storeImage(context, { target, variants: [variant], blobs }, references, async (image) => [
-      await imageEvent(context, 'import', image, reference === undefined ? {} : { name: familiarReference(reference) }),
+      ...(reference === undefined
+        ? []
+        : [await imageEvent(context, 'tag', image, { name: familiarReference(reference) })]),
+      await imageEvent(context, 'import', image, {}),
     ]);
     done = true;
     options.progress({ status: target.digest });

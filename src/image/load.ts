@@ -51,13 +51,9 @@ export async function loadImages(
     const source: Source = { context, archive, contents, blobs: blobsByDigest(archive), content, unpacker, wanted };
     for (const { target, references } of contents.images) {
       const complete = await completeImage(source, target);
-      const { moved, image } = await storeImage(context, complete, references, (stored) =>
-        Promise.all(
-          (references.length === 0 ? [undefined] : references).map((reference) =>
-            imageEvent(context, 'load', stored, reference === undefined ? {} : { name: familiarReference(reference) }),
-          ),
-        ),
-      );
+      const { moved, image } = await storeImage(context, complete, references, async (stored) => [
+        await imageEvent(context, 'load', stored, {}),
+      ]);
       for (const { name, from } of moved) {
         options.progress({
           stream: `The image ${name} already exists, renaming the old one with ID ${from} to empty string\n`,

@@ -34,6 +34,8 @@ export async function pruneImages(context: ImageContext, filters: Filters): Prom
     deleted.push(...removal.items);
   }
   if (deleted.length > 0) await context.content.collect();
+  const attributes = { reclaimed: String(reclaimed) };
+  await context.catalog.tell({ type: 'image', action: 'prune', actorId: '', attributes });
   return { ImagesDeleted: deleted.length === 0 ? null : deleted, SpaceReclaimed: reclaimed };
 }
 

@@ -1,6 +1,9 @@
 /** `docker events`: order, ranges, filters, formats, over engine restarts. */
 import assert from 'node:assert/strict';
+import { connect } from 'node:net';
+import { join } from 'node:path';
 import { test } from 'node:test';
+import { isOracle } from '../support/engine.ts';
 import { engineSuite } from '../support/suite.ts';
 import { eventually } from '../support/wait.ts';
 import { busybox, dockerOf } from './_docker.ts';
@@ -128,6 +131,131 @@ engineSuite('events', {}, (engine) => {
       lines.slice(1).sort(),
       Array.from({ length: 8 }, (_, at) => `create c${at}`),
     );
+  });
+
+  test("every action of containers, volumes and images tells with Docker's attributes", async () => {
+    const folder = engine().folder;
+    const id = await docker.ok('create', '--name=first', '--label=l=1', '-v', 'named:/named', busybox, 'sleep', '1000');
+    const common = `image=${busybox} l=1 name=second`;
+    const told = async (work: readonly string[], ...expected: readonly string[]) => {
+      const since = now();
+      await docker(...work);
+      const lines = await eventually(`${work.join(' ')} tells ${expected.join(', ')}`, async () => {
+        const found = (await past(since, '--format=json')).map((line) => JSON.parse(line) as EventView);
+        // Docker mounts a container's volumes for a copy.
+        const wanted = found.filter(
+          ({ Type, Action }) => Type !== 'volume' || !/mount/.test(Action) || work[0] === 'start',
+        );
+        return wanted.length >= expected.length ? wanted : undefined;
+      });
+      const texts = lines.map(({ Type, Action, Actor }) => {
+        const attributes = Object.entries(Actor.Attributes).map(([name, value]) => `${name}=${value}`);
+        return `${Type} ${Action} ${attributes.sort().join(' ')}`.replaceAll(/sha256:[0-9a-f]{64}/g, 'DIGEST');
+      });
+      assert.deepEqual(texts.toSorted(), expected.toSorted());
+    };
+    const mount = `container=${id} destination=/named driver=local propagation= read/write=true`;
+    const first = common.replace('second', 'first');
+    await told(
+      ['start', 'first'],
+      `volume mount ${mount}`,
+      `network connect container=${id} name=bridge type=bridge`,
+      `container start ${first}`,
+    );
+    await told(['kill', '-s', 'CONT', 'first'], `container kill ${first} signal=18`);
+    await told(['pause', 'first'], `container pause ${first}`);
+    await told(['unpause', 'first'], `container unpause ${first}`);
+    await told(['rename', 'first', 'second'], `container rename ${common} oldName=/first`);
+    await told(['update', '--cpu-shares=512', 'second'], `container update ${common}`);
+    await told(['top', 'second'], `container top ${common}`);
+    await told(['cp', 'second:/etc/passwd', join(folder, 'passwd')], `container archive-path ${common}`);
+    await told(['cp', join(folder, 'passwd'), 'second:/tmp/passwd'], `container extract-to-dir ${common}`);
+    await told(['export', '-o', join(folder, 'root.tar'), 'second'], `container export ${common}`);
+    await told(
+      ['commit', '-m', 'why', 'second', 'made:1'],
+      `container pause ${common}`,
+      `container unpause ${common}`,
+      'image create l=1 name=DIGEST',
+      'image tag l=1 name=made:1',
+      `container commit comment=why image=${busybox} imageID=DIGEST imageRef=made:1 l=1 name=second`,
+    );
+    const since = now();
+    assert.equal((await engine().api('POST', '/containers/second/resize?h=10&w=20')).status, 200);
+    const resized = await eventually('the resize is told', async () => {
+      const [line] = await past(since, '--filter=event=resize', '--format=json');
+      return line;
+    });
+    const { height, width } = (JSON.parse(resized) as EventView).Actor.Attributes;
+    assert.deepEqual([height, width], ['10', '20']);
+    await told(['tag', busybox, 'other:1'], 'image tag name=other:1');
+    await told(['rmi', 'other:1'], 'image untag name=DIGEST');
+    await told(
+      ['import', join(folder, 'root.tar'), 'imported:1'],
+      'image tag name=imported:1',
+      'image import name=DIGEST',
+    );
+    await told(['rmi', 'imported:1'], 'image untag name=DIGEST', 'image delete name=DIGEST');
+    await told(['image', 'prune', '-f'], 'image prune reclaimed=0');
+    await told(['volume', 'create', 'loose'], 'volume create driver=local');
+    await told(['volume', 'rm', 'loose'], 'volume destroy driver=local');
+    await told(['volume', 'prune', '-f'], 'volume prune reclaimed=0');
+    await told(['container', 'prune', '-f'], 'container prune reclaimed=0');
+  });
+
+  test('an exec tells its command, its id and its exit code', async () => {
+    const since = now();
+    await docker.ok('run', '-d', '--name=holder', busybox, 'sleep', '1000');
+    await docker('exec', 'holder', 'sh', '-c', 'exit 3');
+    await docker.ok('exec', 'holder', 'true');
+    const found = await eventually('both have ended', async () => {
+      const lines = await past(since, '--filter=container=holder', '--format=json');
+      const execs = lines
+        .map((line) => JSON.parse(line) as EventView)
+        .filter(({ Action }) => Action.startsWith('exec_'));
+      return execs.length >= 6 ? execs : undefined;
+    });
+    assert.deepEqual(
+      found.map(({ Action, Actor }) => [Action, Actor.Attributes['exitCode']]),
+      [
+        ['exec_create: sh -c exit 3', undefined],
+        ['exec_start: sh -c exit 3', undefined],
+        ['exec_die', '3'],
+        ['exec_create: true ', undefined],
+        ['exec_start: true ', undefined],
+        ['exec_die', '0'],
+      ],
+    );
+    assert.equal(new Set(found.map(({ Actor }) => Actor.Attributes['execID'])).size, 2);
+  });
+
+  test('a reader that stops reading gets every event later, and costs the engine no memory', {
+    skip: isOracle(),
+  }, async () => {
+    const memory = async () =>
+      (await engine().api('GET', '/info')).json<{ Gantry: { MemoryRss: number } }>().Gantry.MemoryRss;
+    await docker.ok('create', '--name=busy', `--label=long=${'x'.repeat(2000)}`, busybox, 'true');
+    const since = now();
+    const stalled = connect(engine().paths.socket);
+    let text = '';
+    stalled.write(`GET /events?since=${since}&filters={"event":["rename"]} HTTP/1.1\r\nHost: engine\r\n\r\n`);
+    stalled.pause();
+    const before = await memory();
+    const rounds = 1500;
+    for (let round = 0; round < rounds; round += 2) {
+      await engine().api('POST', '/containers/busy/rename?name=idle');
+      await engine().api('POST', '/containers/idle/rename?name=busy');
+    }
+    const grown = (await memory()) - before;
+    assert.ok(grown < 48 << 20, `${grown >> 20} MiB`);
+    stalled.setEncoding('utf8').on('data', (more: string) => (text += more));
+    stalled.resume();
+    const seen = () => [...text.matchAll(/"Seq":([0-9]+)/g)].map(([, seq]) => Number(seq));
+    await eventually('all come', () => seen().length >= rounds);
+    assert.deepEqual(
+      seen(),
+      Array.from({ length: rounds }, (_, at) => (seen()[0] ?? 0) + at),
+    );
+    stalled.destroy();
   });
 
   test('they survive kill -9, and go on after it', async () => {

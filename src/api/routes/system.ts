@@ -3,6 +3,7 @@ import { invalid } from '../../base/errors.ts';
 import { decodeFilters } from '../../spec/decode/filters.ts';
 import { queryInteger } from '../../spec/decode/query.ts';
 import { parseTimestamp } from '../../spec/decode/time.ts';
+import { namedType } from '../http/accept.ts';
 import type { Exchange } from '../http/exchange.ts';
 import { beginStream, writeChunk } from '../http/streams.ts';
 import type { EventsApi, EventSubscription, SystemApi } from '../services/system.ts';
@@ -47,13 +48,26 @@ function ping({ request, response }: Exchange): void {
   response.end(request.method === 'HEAD' ? undefined : 'OK');
 }
 
+/** What a client may ask for by its Accept header; one text a line in all of them. */
+const eventTypes = ['application/jsonl', 'application/x-ndjson', 'application/json-seq'];
+/** Minor API versions. */
+const jsonLinesSince = 52;
+const imagesCreatedSince = 46;
+
 async function streamEvents(exchange: Exchange, events: EventsApi): Promise<void> {
   const { response, signal, minor } = exchange;
   const stream = events.subscribe(subscriptionOf(exchange));
-  beginStream(response, 'application/json');
+  const usual = minor < jsonLinesSince ? 'application/json' : 'application/jsonl';
+  const type = namedType(exchange.request.headers.accept, eventTypes) ?? usual;
+  // RFC 7464: each text behind a record separator.
+  const before = type === 'application/json-seq' ? '\u001e' : '';
+  beginStream(response, type);
   try {
-    for await (const event of stream)
-      await writeChunk(response, `${JSON.stringify(eventView(event, minor))}\n`, signal);
+    for await (const event of stream) {
+      // Older clients do not know that images are created.
+      if (minor < imagesCreatedSince && event.type === 'image' && event.action === 'create') continue;
+      await writeChunk(response, `${before}${JSON.stringify(eventView(event, minor))}\n`, signal);
+    }
   } catch (error) {
     if (!signal.aborted) throw error;
   }

@@ -40,6 +40,7 @@ export const events = defineCommand({
     filter: flag(filterType, 'Show only events that meet a condition', { short: 'f' }),
     format: flag(types.string, inspectFormatHelp),
     since: flag(types.string, 'Begin with the events after a time, or since a while ago'),
+    'since-seq': flag(types.string, 'Begin with the event of a number (`Gantry.Seq`), to go on without a gap'),
     until: flag(types.string, 'End at a time, or at a while ago'),
   },
   args: noArguments,
@@ -48,6 +49,7 @@ export const events = defineCommand({
     const query = {
       filters: filtersJson(flags.filter),
       since: flags.since === '' ? undefined : timestampText(flags.since, 'since'),
+      'since-seq': flags['since-seq'] === '' ? undefined : flags['since-seq'],
       until: flags.until === '' ? undefined : timestampText(flags.until, 'until'),
     };
     const response = await session.client.request('GET', '/events', { query });

@@ -16,7 +16,9 @@ import { type ExecEntry, newExecEntry } from './entry.ts';
 /** Ended execs that are still known to `inspect`; the oldest are forgotten first. */
 const rememberedExecs = 100;
 
-const eventText = (action: string, exec: ExecEntry): string => `${action}: ${exec.request.Cmd.join(' ')}`;
+/** Docker puts a blank behind the program also when nothing follows it. */
+const eventText = (action: string, { request: { Cmd } }: ExecEntry): string =>
+  `${action}: ${Cmd[0] ?? ''} ${Cmd.slice(1).join(' ')}`;
 
 function requireRunning(entry: ContainerEntry): void {
   const { state } = entry.record;

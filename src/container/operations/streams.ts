@@ -1,7 +1,7 @@
 import { conflict } from '../../base/errors.ts';
 import type { LogReadOptions } from '../../spec/contract/logs.ts';
 import { attachContainer } from '../attach.ts';
-import type { ContainerContext } from '../context.ts';
+import { type ContainerContext, emit } from '../context.ts';
 import { clearLogs, containerLogs } from '../logs.ts';
 import { isPaused } from '../state.ts';
 import { containerStats } from '../stats.ts';
@@ -27,6 +27,7 @@ export function streamOperations(ctx: ContainerContext) {
       const entry = find(nameOrId);
       if (entry.live === undefined) throw conflict(`container ${entry.id} is not running`);
       await entry.live.stdio.resize(rows, columns);
+      emit(ctx, entry, 'resize', { height: String(rows), width: String(columns) });
     },
   };
 }

@@ -4,7 +4,7 @@ import { DatabaseSync, type StatementSync } from 'node:sqlite';
 import { crc32 } from 'node:zlib';
 import { messageOf } from '../../base/errors.ts';
 import type { JournalEvent } from '../../spec/engine/event.ts';
-import type { DbNotice, EncodedChange, EncodedRecord, EventQuery, StoredRecord } from './_protocol.ts';
+import type { DbNotice, EncodedChange, EncodedRecord, EventBounds, EventQuery, StoredRecord } from './_protocol.ts';
 import { migrate, NewerDatabaseError, recordVersion } from './_schema.ts';
 
 /** Old events are deleted when this many more than wanted are there: not with every commit. */
@@ -75,6 +75,16 @@ export class StateDatabase {
       actorId: String(row['actor_id']),
       attributes: readAttributes(String(row['attributes'])),
     }));
+  }
+
+  eventBounds(): EventBounds {
+    const statement = this.#prepare(
+      `SELECT seq, time_ns, (SELECT max(seq) FROM events) AS last FROM events ORDER BY seq LIMIT 1`,
+    );
+    statement.setReadBigInts(true);
+    const row = statement.get();
+    if (row === undefined) return { first: undefined, lastSeq: 0 };
+    return { first: { seq: Number(row['seq']), timeNs: row['time_ns'] as bigint }, lastSeq: Number(row['last']) };
   }
 
   close(): void {

@@ -23,10 +23,17 @@ export interface EventQuery {
   readonly limit: number;
 }
 
+/** What the journal holds: its oldest event, and the number of its newest one, 0 before there was any. */
+export interface EventBounds {
+  readonly first: { readonly seq: number; readonly timeNs: bigint } | undefined;
+  readonly lastSeq: number;
+}
+
 export type DbRequest =
   | { readonly op: 'commit'; readonly changes: readonly EncodedChange[] }
   | { readonly op: 'load'; readonly kind: string }
   | { readonly op: 'events'; readonly query: EventQuery }
+  | { readonly op: 'bounds' }
   | { readonly op: 'close' };
 
 /** Something that the database noticed and that a person should read. */
@@ -47,6 +54,7 @@ export type DbAnswer = { readonly notices: readonly DbNotice[] } & (
   | { readonly result: 'committed'; readonly events: readonly (readonly JournalEvent[])[] }
   | { readonly result: 'records'; readonly records: readonly StoredRecord[] }
   | { readonly result: 'events'; readonly events: readonly JournalEvent[] }
+  | { readonly result: 'bounds'; readonly bounds: EventBounds }
   | { readonly result: 'closed' }
   | { readonly result: 'opened' }
   | { readonly result: 'failed'; readonly code: ErrorCode; readonly message: string }

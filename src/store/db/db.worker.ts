@@ -53,6 +53,8 @@ function handle(database: StateDatabase, request: DbRequest): void {
       return answer({ result: 'records', records: database.load(request.kind) });
     case 'events':
       return answer({ result: 'events', events: database.readEvents(request.query) });
+    case 'bounds':
+      return answer({ result: 'bounds', bounds: database.eventBounds() });
     case 'close':
       database.close();
       answer({ result: 'closed' });

@@ -71,6 +71,8 @@ test('only the newest events are kept', async (t) => {
   const db = await openStateDb(join(await directory(t), 'state.db'), silentLogger, { eventRetention: 10 });
   await db.commit({ events: Array.from({ length: 2500 }, (_, i) => event(`e${i}`)) });
   const left = await db.readEvents({ limit: 5000 });
+  const bounds = await db.eventBounds();
+  assert.deepEqual([bounds.first?.seq, bounds.first?.timeNs, bounds.lastSeq], [2491, left[0]?.timeNs, 2500]);
   assert.deepEqual(
     left.map((e) => e.seq),
     [2491, 2492, 2493, 2494, 2495, 2496, 2497, 2498, 2499, 2500],

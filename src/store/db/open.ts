@@ -5,9 +5,9 @@ import type { Logger } from '../../base/log.ts';
 import type { StateChange } from '../../spec/contract/state.ts';
 import type { JournalEvent } from '../../spec/engine/event.ts';
 import { workerUrl } from '../../sys/worker/url.ts';
-import type { DbAnswer, DbRequest, DbWorkerData, EncodedChange, EventQuery } from './_protocol.ts';
+import type { DbAnswer, DbRequest, DbWorkerData, EncodedChange, EventBounds, EventQuery } from './_protocol.ts';
 
-export type { EventQuery } from './_protocol.ts';
+export type { EventBounds, EventQuery } from './_protocol.ts';
 
 /**
  * The durable state: JSON records by kind and id, and the event journal, in one SQLite file. Everything that a call of
@@ -21,6 +21,8 @@ export interface StateDb {
   commit(change: StateChange): Promise<readonly JournalEvent[]>;
   /** Events in order of `seq`, at most `query.limit`. */
   readEvents(query: EventQuery): Promise<readonly JournalEvent[]>;
+  /** What the journal holds: older events were deleted. */
+  eventBounds(): Promise<EventBounds>;
   /** Waits for everything called before, then closes the file. Later calls fail with `unavailable`. */
   close(): Promise<void>;
 }
@@ -64,6 +66,11 @@ function createStateDb(queue: RequestQueue, clock: Clock): StateDb {
       const answer = await queue.request({ op: 'events', query });
       if (answer.result !== 'events') throw unexpected(answer);
       return answer.events;
+    },
+    async eventBounds() {
+      const answer = await queue.request({ op: 'bounds' });
+      if (answer.result !== 'bounds') throw unexpected(answer);
+      return answer.bounds;
     },
     close() {
       closing ??= queue.close();
