@@ -58,8 +58,8 @@ describe('watching the health', () => {
     assert.equal(execs.length, 2);
     const shown = events.map(({ action }) => action);
     assert.deepEqual(shown.slice(2, 6), [
-      'exec_create: probe',
-      'exec_start: probe',
+      'exec_create: probe ',
+      'exec_start: probe ',
       'exec_die',
       'health_status: healthy',
     ]);
