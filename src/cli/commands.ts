@@ -16,6 +16,22 @@ const attach: Entry = {
   summary: "Connect the terminal to a running container's main process",
   load: async () => (await import('./container/attach.ts')).attach,
 };
+const commit: Entry = {
+  summary: 'Make an image from what a container has changed',
+  load: async () => (await import('./container/commit.ts')).commit,
+};
+const copy: Entry = {
+  summary: 'Copy files and folders between a container and the local file system',
+  load: async () => (await import('./container/copy.ts')).copy,
+};
+const diff: Entry = {
+  summary: 'Show which files and folders a container has added, changed and deleted',
+  load: async () => (await import('./container/diff.ts')).diff,
+};
+const exportContainer: Entry = {
+  summary: "Write a container's file system as a tar archive",
+  load: async () => (await import('./container/export.ts')).exportContainer,
+};
 const create: Entry = {
   summary: 'Make a container without starting it',
   load: async () => (await import('./container/create.ts')).create,
@@ -127,8 +143,12 @@ const info: Entry = {
 
 const container: Readonly<Record<string, Entry>> = {
   attach,
+  commit,
+  cp: copy,
   create,
+  diff,
   exec,
+  export: exportContainer,
   inspect: {
     summary: 'Show all that is known of containers',
     load: async () => (await import('./inspect/container.ts')).inspectContainer,
@@ -256,8 +276,12 @@ export const commands: Readonly<Record<string, Entry>> = {
     load: async () => (await import('./engine/setup.ts')).setup,
   },
   attach,
+  commit,
+  cp: copy,
   create,
+  diff,
   events,
+  export: exportContainer,
   import: importImage,
   inspect: {
     summary: 'Show all that is known of containers, images, volumes and networks',
