@@ -1,6 +1,6 @@
 import { delay } from '../base/async.ts';
 import { formatTime, zeroTime } from '../base/clock.ts';
-import type { StatsView, UsageSample } from '../spec/engine/stats.ts';
+import { noBlkio, type StatsView, type UsageSample } from '../spec/engine/stats.ts';
 import type { ContainerContext } from './context.ts';
 import type { ContainerEntry } from './entry.ts';
 
@@ -29,9 +29,10 @@ export async function* containerStats(
   for (;;) {
     const sample = await sampleOf(ctx, entry);
     yield viewOf(entry, sample, before);
-    if (!options.stream || entry.gone) return;
+    if (!options.stream) return;
     before = sample;
     await delay(intervalMs, options.signal);
+    if (entry.gone) return;
   }
 }
 
@@ -49,12 +50,13 @@ function viewOf(entry: ContainerEntry, sample: UsageSample | undefined, before: 
     read: sample === undefined ? zeroTime : formatTime(sample.takenNs),
     preread: before === undefined ? zeroTime : formatTime(before.takenNs),
     pids_stats: sample?.pids_stats ?? {},
-    blkio_stats: sample?.blkio_stats ?? { io_service_bytes_recursive: null, io_serviced_recursive: null },
+    blkio_stats: sample?.blkio_stats ?? noBlkio,
     num_procs: 0,
     storage_stats: {},
     cpu_stats: sample?.cpu_stats ?? noCpu,
     precpu_stats: before?.cpu_stats ?? noCpu,
     memory_stats: sample?.memory_stats ?? {},
-    ...(sample?.networks === undefined ? {} : { networks: sample.networks }),
+    // The host's own interfaces are not the container's.
+    ...(sample?.networks === undefined || entry.record.sandbox?.mode === 'host' ? {} : { networks: sample.networks }),
   };
 }

@@ -2,7 +2,14 @@ import { readFile } from 'node:fs/promises';
 import { cpus, totalmem } from 'node:os';
 import type { Clock } from '../../base/clock.ts';
 import type { UsageReader } from '../../spec/contract/usage.ts';
-import type { BlkioEntry, CpuStats, MemoryStats, NetworkStats, UsageSample } from '../../spec/engine/stats.ts';
+import {
+  type BlkioEntry,
+  type CpuStats,
+  type MemoryStats,
+  type NetworkStats,
+  noBlkio,
+  type UsageSample,
+} from '../../spec/engine/stats.ts';
 import { type CgroupLayout, controllerDirectory } from '../../sys/cgroup/layout.ts';
 import { cgroupPath } from '../oci/spec.ts';
 
@@ -106,18 +113,29 @@ async function cpuV2(file: ReadFile): Promise<CpuStats> {
 /** A limit above the host's memory is none. */
 const memoryLimit = (text: string): number => Math.min(text.startsWith('max') ? Infinity : numberOf(text), totalmem());
 
+/** Counters of v1 that Docker does not show. */
+const newerCounters: ReadonlySet<string> = new Set([
+  'shmem',
+  'swap',
+  'swapcached',
+  'workingset_refault_anon',
+  'workingset_refault_file',
+]);
+
 async function memoryV1(file: ReadFile): Promise<MemoryStats | undefined> {
   const names = ['memory.usage_in_bytes', 'memory.max_usage_in_bytes', 'memory.failcnt', 'memory.limit_in_bytes'];
   const [usage = '', most = '', failures = '', limit = ''] = await Promise.all(
     names.map((name) => file('memory', name)),
   );
   if (usage === '') return undefined;
-  const stats = { ...counters(await file('memory', 'memory.stat')) };
+  const all = Object.entries(counters(await file('memory', 'memory.stat')));
+  const stats = Object.fromEntries(all.filter(([name]) => !newerCounters.has(name.replace(/^total_/, ''))));
+  const failcnt = numberOf(failures);
   return {
     usage: numberOf(usage),
     max_usage: numberOf(most),
     stats,
-    failcnt: numberOf(failures),
+    ...(failcnt === 0 ? {} : { failcnt }),
     limit: memoryLimit(limit),
   };
 }
@@ -144,16 +162,30 @@ function blkioEntries(text: string): BlkioEntry[] {
     const [device = '', op, value] = line.split(' ');
     const [major, minor] = device.split(':');
     if (minor === undefined || op === undefined || value === undefined) return [];
-    return [{ major: numberOf(major ?? ''), minor: numberOf(minor), op: op.toLowerCase(), value: numberOf(value) }];
+    return [{ major: numberOf(major ?? ''), minor: numberOf(minor), op, value: numberOf(value) }];
   });
 }
+
+/** The block layer's own scheduler CFQ, which counted more, is gone since Linux 5.0: what it counted is empty. */
+const uncounted = {
+  io_queue_recursive: [],
+  io_service_time_recursive: [],
+  io_wait_time_recursive: [],
+  io_merged_recursive: [],
+  io_time_recursive: [],
+  sectors_recursive: [],
+};
 
 async function blkioV1(file: ReadFile): Promise<Blkio> {
   const [bytes, operations] = await Promise.all([
     file('blkio', 'blkio.throttle.io_service_bytes_recursive'),
     file('blkio', 'blkio.throttle.io_serviced_recursive'),
   ]);
-  return { io_service_bytes_recursive: blkioEntries(bytes), io_serviced_recursive: blkioEntries(operations) };
+  return {
+    io_service_bytes_recursive: blkioEntries(bytes),
+    io_serviced_recursive: blkioEntries(operations),
+    ...uncounted,
+  };
 }
 
 /** Lines of `MAJOR:MINOR rbytes=N wbytes=N rios=N wios=N ...`. */
@@ -174,7 +206,7 @@ async function blkioV2(file: ReadFile): Promise<Blkio> {
     bytes.push(entry('read', 'rbytes'), entry('write', 'wbytes'));
     operations.push(entry('read', 'rios'), entry('write', 'wios'));
   }
-  return { io_service_bytes_recursive: bytes, io_serviced_recursive: operations };
+  return { ...noBlkio, io_service_bytes_recursive: bytes, io_serviced_recursive: operations };
 }
 
 /** The interfaces of the process's network namespace, without loopback. */

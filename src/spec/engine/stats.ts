@@ -8,10 +8,7 @@ export interface StatsView {
   read: string;
   preread: string;
   pids_stats: { current?: number; limit?: number };
-  blkio_stats: {
-    io_service_bytes_recursive: BlkioEntry[] | null;
-    io_serviced_recursive: BlkioEntry[] | null;
-  };
+  blkio_stats: BlkioStats;
   num_procs: 0;
   storage_stats: Record<string, never>;
   cpu_stats: CpuStats;
@@ -19,6 +16,30 @@ export interface StatsView {
   memory_stats: MemoryStats | Record<string, never>;
   networks?: Record<string, NetworkStats>;
 }
+/** Null where the kernel does not count, empty where nothing was counted. */
+export interface BlkioStats {
+  io_service_bytes_recursive: BlkioEntry[] | null;
+  io_serviced_recursive: BlkioEntry[] | null;
+  io_queue_recursive: BlkioEntry[] | null;
+  io_service_time_recursive: BlkioEntry[] | null;
+  io_wait_time_recursive: BlkioEntry[] | null;
+  io_merged_recursive: BlkioEntry[] | null;
+  io_time_recursive: BlkioEntry[] | null;
+  sectors_recursive: BlkioEntry[] | null;
+}
+
+/** Of a container that does not run. */
+export const noBlkio: BlkioStats = {
+  io_service_bytes_recursive: null,
+  io_serviced_recursive: null,
+  io_queue_recursive: null,
+  io_service_time_recursive: null,
+  io_wait_time_recursive: null,
+  io_merged_recursive: null,
+  io_time_recursive: null,
+  sectors_recursive: null,
+};
+
 export interface BlkioEntry {
   major: number;
   minor: number;
