@@ -141,6 +141,16 @@ function setAttributes(
   return libc.mount_setattr(fd, path, flags, argument, BigInt(argument.length));
 }
 
+const MOUNT_ATTR_IDMAP = 0x0010_0000n;
+
+/** Shifts the owners that a mount shows by a user namespace; only once, and before it is mounted. */
+export function setIdMap(tree: number, userNamespace: number, path: string): void {
+  const argument = Buffer.alloc(32);
+  argument.writeBigUInt64LE(MOUNT_ATTR_IDMAP, 0);
+  argument.writeBigUInt64LE(BigInt(userNamespace), 24);
+  check(libc.mount_setattr(tree, '', AT_EMPTY_PATH, argument, BigInt(argument.length)), 'mount_setattr', path);
+}
+
 /**
  * A copy of what is at `source` (with what is mounted below it when `recursive`), mounted nowhere yet: the caller's
  * descriptor. Without `attributesBelow` the attributes are those of the uppermost mount only.

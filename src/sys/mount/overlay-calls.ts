@@ -1,8 +1,10 @@
 /** Overlay mounts for the syscall worker: layers one by one where the kernel can, short relative links elsewhere. */
 import { mkdirSync, mkdtempSync, rmSync, symlinkSync } from 'node:fs';
+import { dirname } from 'node:path';
 import { check } from '../ffi/errors.ts';
 import { openLibrary } from '../ffi/library.ts';
 import { type MountOption, mountClassic, mountNew } from './calls.ts';
+import { withIdMapped } from './idmap-calls.ts';
 import { makeRealDirectories, type WantedDirectory } from './real-directories.ts';
 
 const libc = openLibrary(null, {
@@ -29,6 +31,8 @@ export interface OverlayRequest {
   readonly makeTarget?: boolean;
   /** Names at the top of `upper` that must be real directories in the overlay. */
   readonly realDirectories?: readonly WantedDirectory[];
+  /** The layers show the owners of this user namespace (a descriptor); what is written has them already. */
+  readonly userNamespace?: number | undefined;
   /** More parameters: `volatile`, `userxattr`, `['index', 'off']`. */
   readonly options?: readonly MountOption[];
 }
@@ -41,6 +45,12 @@ export function mountOverlaySync(request: OverlayRequest): void {
     rmSync(`${request.work}/work/incompat`, { recursive: true, force: true });
   }
   if (request.makeTarget === true) mkdirSync(request.target, { recursive: true, mode: 0o700 });
+  if (request.userNamespace === undefined) return mountLayers(request);
+  const beside = dirname(request.target);
+  withIdMapped(request.lower, request.userNamespace, beside, (lower) => mountLayers({ ...request, lower }));
+}
+
+function mountLayers(request: OverlayRequest): void {
   if (request.method === 'append') mountAppending(request);
   else mountByLinks(request);
 }

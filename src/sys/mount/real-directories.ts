@@ -1,5 +1,5 @@
 /** Names in a directory that must not be links or files. For the syscall worker: may sleep. */
-import { chmodSync, lstatSync, mkdirSync, rmSync } from 'node:fs';
+import { chmodSync, chownSync, lstatSync, mkdirSync, rmSync, statSync } from 'node:fs';
 
 export interface WantedDirectory {
   readonly name: string;
@@ -7,7 +7,7 @@ export interface WantedDirectory {
   readonly make: boolean;
 }
 
-/** Replaces what is no directory at these names by an empty one. Nobody else may change `parent` meanwhile. */
+/** Replaces what is no directory at these names by an empty one, which belongs to the owner of `parent`. Nobody else may change `parent` meanwhile. */
 export function makeRealDirectories(parent: string, wanted: readonly WantedDirectory[]): void {
   for (const { name, make } of wanted) {
     const path = `${parent}/${name}`;
@@ -16,5 +16,7 @@ export function makeRealDirectories(parent: string, wanted: readonly WantedDirec
     if (found !== undefined) rmSync(path);
     mkdirSync(path);
     chmodSync(path, 0o755);
+    const { uid, gid } = statSync(parent);
+    chownSync(path, uid, gid);
   }
 }
