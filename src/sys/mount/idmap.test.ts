@@ -48,8 +48,14 @@ test('layers show the owners of a user namespace, and nothing but the overlay st
     // Copied up, it keeps what was seen.
     writeFileSync(join(target, 'of-user'), 'changed');
     assert.equal(lstatSync(join(base, 'upper/of-user')).uid, 300_007);
-    assert.deepEqual((await readMountTable()).filter((mount) => mount.target.includes('.idmap-')), []);
-    assert.deepEqual(readdirSync(base).filter((name) => name.startsWith('.idmap-')), []);
+    assert.deepEqual(
+      (await readMountTable()).filter((mount) => mount.target.includes('.idmap-')),
+      [],
+    );
+    assert.deepEqual(
+      readdirSync(base).filter((name) => name.startsWith('.idmap-')),
+      [],
+    );
   } finally {
     await unmount(target);
   }
