@@ -192,6 +192,7 @@ function fakeStorage({
       retain: () => undefined,
       release: () => undefined,
       users: () => [],
+      claim: async () => undefined,
       copyUp: async () => undefined,
     },
   };
@@ -268,7 +269,10 @@ function fakeProcesses(
   };
 }
 
-function fakeHost(): Pick<ContainerPorts, 'roots' | 'files' | 'host' | 'processes' | 'clock' | 'log' | 'settings'> {
+function fakeHost(): Pick<
+  ContainerPorts,
+  'userNamespaces' | 'roots' | 'files' | 'host' | 'processes' | 'clock' | 'log' | 'settings'
+> {
   return {
     roots: {
       readFile: async () => undefined,
@@ -296,7 +300,17 @@ function fakeHost(): Pick<ContainerPorts, 'roots' | 'files' | 'host' | 'processe
     processes: { list: async () => ({ code: 0, stdout: '', stderr: '' }) },
     clock: systemClock,
     log: silentLogger,
+    userNamespaces: {
+      create: async () => Promise.reject(new Error('no user namespaces here')),
+      of: () => {
+        throw new Error('no user namespaces here');
+      },
+    },
     settings: {
+      userNamespaces: {
+        ids: undefined,
+        auto: { uids: [{ start: 1000, count: 200_000 }], gids: [{ start: 1000, count: 200_000 }] },
+      },
       storageDriver: 'erofs',
       writableLimit: undefined,
       dataRoot: '/fake/data',

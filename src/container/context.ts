@@ -1,6 +1,7 @@
 import type { ContainerId } from '../base/ids.ts';
 import { messageOf } from '../base/errors.ts';
 import type { LaunchedContainer } from '../spec/contract/launch.ts';
+import type { IdMapping } from '../spec/contract/user-namespace.ts';
 import type { EventInput } from '../spec/engine/event.ts';
 import type { ContainerEntry } from './entry.ts';
 import type { ContainerPorts } from './ports.ts';
@@ -16,6 +17,8 @@ export interface ContainerContext extends ContainerPorts {
   readonly follow: (entry: ContainerEntry, live: LaunchedContainer) => void;
   /** Begins the health checks of a container that runs, when it has any (`health/watch.ts`). */
   readonly watchHealth: (entry: ContainerEntry, options?: { readonly adopted: boolean }) => void;
+  /** Ids of user namespaces of containers that are being made. */
+  readonly reservedIds: Set<IdMapping>;
   /** Set at shutdown: no automatic restart is begun any more. */
   closing: boolean;
 }

@@ -1,5 +1,6 @@
 import { formatTime } from '../base/clock.ts';
 import type { ContainerInspect, MountPoint, NetworkSettingsView } from '../spec/engine/container.ts';
+import type { IdMapping, IdRange } from '../spec/contract/user-namespace.ts';
 import { type ContainerContext, dataDirectory, logPath } from './context.ts';
 import { noEndpoint, viewEndpoints } from './endpoints.ts';
 import type { ContainerEntry } from './entry.ts';
@@ -48,7 +49,14 @@ export async function inspectContainer(
     Mounts: viewMounts(ctx, entry),
     Config: config,
     NetworkSettings: viewNetwork(entry),
+    ...(record.ids === undefined ? {} : { Gantry: { IDMappings: viewIds(record.ids) } }),
   };
+}
+
+/** As in Podman's inspect: `inside:outside:size`. */
+function viewIds({ uids, gids }: IdMapping): { UidMap: string[]; GidMap: string[] } {
+  const view = ({ inside, outside, size }: IdRange): string => `${inside}:${outside}:${size}`;
+  return { UidMap: uids.map(view), GidMap: gids.map(view) };
 }
 
 function fileOwner(ctx: ContainerContext, entry: ContainerEntry): ContainerEntry {

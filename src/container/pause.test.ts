@@ -21,6 +21,7 @@ async function running() {
     ...fakes.ports,
     table: new ContainerTable(),
     background: new Set(),
+    reservedIds: new Set(),
     follow: () => undefined,
     watchHealth: () => undefined,
     closing: false,

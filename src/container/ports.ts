@@ -9,6 +9,8 @@ import type { NetworkProbes } from '../spec/contract/probe.ts';
 import type { StateJournal } from '../spec/contract/state.ts';
 import type { HostConfig } from '../spec/engine/container.ts';
 import type { UsageReader } from '../spec/contract/usage.ts';
+import type { IdMapping, UserNamespaces } from '../spec/contract/user-namespace.ts';
+import type { HostRange } from './user-namespace/ranges.ts';
 import type { RunMounts, Snapshots, Volumes } from '../spec/contract/storage.ts';
 
 /**
@@ -21,14 +23,22 @@ export interface RootAccess {
   /** The link-free absolute path inside the root that `path` means; its last parts need not exist. */
   resolve(root: string, path: string): Promise<string>;
   /**
-   * The link-free path of each mount target; one that is missing is made, as an empty directory or file.
+   * The link-free path of each mount target; one that is missing is made, as an empty directory or file,
+   * which belongs to `owner`.
    */
   prepareMountTargets(
     root: string,
     targets: readonly { readonly path: string; readonly kind: 'directory' | 'file' }[],
+    owner?: { readonly uid: number; readonly gid: number },
   ): Promise<string[]>;
   /** Makes a directory and its parents, owned by `uid` and `gid`. @throws invalid when something else is there. */
   makeDirectory(root: string, path: string, owner: { uid: number; gid: number }): Promise<void>;
+}
+
+/** Host ids. */
+export interface IdOwner {
+  readonly uid: number;
+  readonly gid: number;
 }
 
 /** Something of the host that is to be seen inside a container. */
@@ -50,7 +60,12 @@ export interface HostFiles {
    */
   place(
     directories: readonly string[],
-    files: readonly { readonly path: string; readonly text: string; readonly mode: number }[],
+    files: readonly {
+      readonly path: string;
+      readonly text: string;
+      readonly mode: number;
+      readonly owner?: IdOwner | undefined;
+    }[],
   ): Promise<void>;
   read(path: string): Promise<string | undefined>;
   /** Deletes trees that the engine owns; nothing there is no error. */
@@ -78,6 +93,12 @@ export interface ContainerDefaults {
   readonly hostGateways: readonly string[];
 }
 
+export interface UserNamespaceSettings {
+  /** Undefined for the host's. */
+  readonly ids: IdMapping | undefined;
+  readonly auto: { readonly uids: readonly HostRange[]; readonly gids: readonly HostRange[] };
+}
+
 export interface ContainerSettings {
   /** Data root and exec root of this engine. */
   readonly dataRoot: string;
@@ -86,6 +107,8 @@ export interface ContainerSettings {
   readonly storageDriver: string;
   /** Bytes that a container may write to its layer when it says nothing else; undefined for no limit. */
   readonly writableLimit: number | undefined;
+  /** The user namespace of containers that name none, and what those that want one of their own get their ids from. */
+  readonly userNamespaces: UserNamespaceSettings;
   readonly defaultRuntime: string;
   /** Names that a container may choose its runtime by. */
   readonly runtimes: ReadonlySet<string>;
@@ -121,6 +144,7 @@ export interface ContainerPorts {
   readonly roots: RootAccess;
   readonly files: ContainerFiles;
   readonly host: HostFiles;
+  readonly userNamespaces: UserNamespaces;
   readonly processes: HostProcesses;
   readonly clock: Clock;
   readonly log: Logger;

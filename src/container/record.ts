@@ -1,5 +1,6 @@
 import type { ContainerId, Digest, DiffId } from '../base/ids.ts';
 import type { Sandbox } from '../spec/contract/network.ts';
+import type { IdMapping } from '../spec/contract/user-namespace.ts';
 import type { ContainerConfig, EndpointSettings, HostConfig } from '../spec/engine/container.ts';
 import type { HealthState } from './health/state.ts';
 import type { ContainerState } from './state.ts';
@@ -57,6 +58,8 @@ export interface ContainerRecord {
   readonly endpoints: Readonly<Record<string, EndpointSettings>>;
   readonly mounts: readonly MountRecord[];
   readonly state: ContainerState;
+  /** The ids of its user namespace; left out for the host's. */
+  readonly ids?: IdMapping;
   /**
    * Of a container with a health check, from its first start on. In memory it is as of the last check, on disk as of
    * the last change of the status (or of anything else): an engine that was killed goes on from there.

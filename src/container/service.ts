@@ -18,6 +18,7 @@ export function createContainerService(ports: ContainerPorts) {
     ...ports,
     table: new ContainerTable(),
     background: new Set(),
+    reservedIds: new Set(),
     follow: (entry, live) => watchRun(ctx, entry, live),
     watchHealth: (entry, options) => watchHealth(ctx, entry, options),
     closing: false,

@@ -24,7 +24,7 @@ export const rootAccess: RootAccess = {
     }
   },
   resolve: (root, path) => resolveInRootAsync(root, path),
-  prepareMountTargets: (root, targets) => prepareMountTargetsAsync(root, targets),
+  prepareMountTargets: (root, targets, owner) => prepareMountTargetsAsync(root, targets, owner),
   async makeDirectory(root, path, owner) {
     if (path === '/') return;
     try {

@@ -5,6 +5,7 @@ import { maxApiVersion, minApiVersion } from '../api/versions.ts';
 import type { InfoView, VersionView } from '../spec/engine/system.ts';
 import { logDriverNames } from '../logs/settings/check.ts';
 import type { HostFacts } from '../runtime/oci/host.ts';
+import type { UserNamespaceSettings } from '../container/ports.ts';
 import type { EngineConfig } from './config.ts';
 import type { StorageSupport } from '../store/support.ts';
 import { storageStatus } from './storage-info.ts';
@@ -17,6 +18,7 @@ export interface SystemSources {
   readonly facts: HostFacts;
   readonly storage: StorageSupport;
   readonly runtimes: Readonly<Record<string, { path: string; runtimeArgs?: string[] }>>;
+  readonly userNamespaces: UserNamespaceSettings;
   readonly defaultRuntime: string;
   readonly containerCounts: () => { total: number; running: number; paused: number; stopped: number };
   readonly imageCount: () => Promise<number>;
@@ -129,7 +131,11 @@ async function infoOf(sources: SystemSources, loopDelay: () => Record<string, nu
     ContainerdCommit: { ID: '' },
     RuncCommit: { ID: '' },
     InitCommit: { ID: '' },
-    SecurityOptions: ['name=seccomp,profile=builtin', ...(facts.cgroup === 'v2' ? ['name=cgroupns'] : [])],
+    SecurityOptions: [
+      'name=seccomp,profile=builtin',
+      ...(facts.cgroup === 'v2' ? ['name=cgroupns'] : []),
+      ...(sources.userNamespaces.ids === undefined ? [] : ['name=userns']),
+    ],
     CDISpecDirs: [],
     Warnings: warningsOf(facts, forwarding),
     Gantry: {

@@ -24,6 +24,7 @@ import { openStateDb } from '../store/db/open.ts';
 import { openStore, type Store } from '../store/open.ts';
 import { childCgroups, removeCgroup } from '../sys/cgroup/cgroup.ts';
 import { type CgroupLayout, readCgroupLayout } from '../sys/cgroup/layout.ts';
+import { userNamespaces } from '../sys/namespace/user.ts';
 import { openVolumes } from '../volume/open.ts';
 import { createVolumeService, type VolumeService } from '../volume/service.ts';
 import { type EngineConfig, instanceCgroup, type InstanceNames } from './config.ts';
@@ -32,6 +33,7 @@ import { hostProcesses } from './host-processes.ts';
 import { defaultsOf, hostFactsFor, networkConfig, runtimeSettings } from './room-settings.ts';
 import { createSystem } from './info.ts';
 import { diskUsageOf } from './usage.ts';
+import { readUserNamespaceSettings } from './user-ranges.ts';
 import { engineVersion } from './version.ts';
 
 /** Everything behind the API of one engine, joined. */
@@ -71,6 +73,7 @@ export async function wire(
   const images = await openImages({ journal, store, registry: registryClient(config), log, clock, isRunning });
   const logs = openContainerLogs({ log });
   logs.check({ driver: config.logDriver, options: config.logOptions });
+  const userNamespaceSettings = await readUserNamespaceSettings(config.containers, log);
   const files = await scope.acquire(openContainerFiles(), (open) => open.close());
   const launcher = await openLauncher({
     stateDirectory: `${execRoot}/monitors`,
@@ -78,7 +81,12 @@ export async function wire(
     runtimes: runtimeSettings(config),
     log,
   });
-  const chosen = { defaultRuntime, runtimes: new Set(Object.keys(runtimes)), storageDriver: store.support.kind };
+  const chosen = {
+    userNamespaces: userNamespaceSettings,
+    defaultRuntime,
+    runtimes: new Set(Object.keys(runtimes)),
+    storageDriver: store.support.kind,
+  };
   const containers = createContainerService({
     journal,
     images,
@@ -104,6 +112,7 @@ export async function wire(
     storage: store.support,
     runtimes,
     defaultRuntime,
+    userNamespaces: userNamespaceSettings,
     containerCounts: () => containers.counts(),
     imageCount: async () => images.count(),
     eventListeners: () => journal.listeners,
@@ -123,7 +132,13 @@ export async function wire(
 }
 
 /** What containers need of the host and keeps nothing. */
-const statelessPorts = { probes: networkProbes, roots: rootAccess, host: hostFiles, processes: hostProcesses };
+const statelessPorts = {
+  probes: networkProbes,
+  roots: rootAccess,
+  host: hostFiles,
+  processes: hostProcesses,
+  userNamespaces,
+};
 
 /** The rooms as the API sees them. */
 function servicesOf(rooms: {
@@ -192,7 +207,7 @@ async function findRuntimes(config: EngineConfig) {
 async function containerSettings(
   config: EngineConfig,
   facts: HostFacts,
-  chosen: Pick<ContainerSettings, 'defaultRuntime' | 'runtimes' | 'storageDriver'>,
+  chosen: Pick<ContainerSettings, 'defaultRuntime' | 'runtimes' | 'storageDriver' | 'userNamespaces'>,
 ): Promise<ContainerSettings> {
   const list = (path: string): Promise<string | undefined> =>
     readFile(path, 'utf8').then(

@@ -21,9 +21,9 @@ export interface AddressedNetwork {
   readonly gateway: number;
   /**
    * A new namespace on the network, ready to be joined. `mac` replaces the hardware address that follows from the IPv4
-   * address. @throws EngineError `unavailable` when no address is free.
+   * address; `namespace` is one to take over instead of a new one. @throws EngineError `unavailable` when no address is free.
    */
-  attach(mac: Uint8Array | undefined): Promise<Attachment>;
+  attach(mac: Uint8Array | undefined, namespace?: number): Promise<Attachment>;
   /** Address and cable are a running container's. @throws EngineError `conflict`, `invalid` when they cannot be. */
   adopt(address: number, hostName: string | undefined): void;
   /** Takes back what a container had; at once for the caller, the address is free when the cable is gone. */

@@ -1,5 +1,6 @@
 import { invalid } from '../../base/errors.ts';
 import type { ContainerConfig, HostConfig } from '../../spec/engine/container.ts';
+import { parseUserNamespaceMode } from '../user-namespace/mode.ts';
 
 /** Modes of namespaces, and what cannot go together with them. */
 export function validateNamespaces(config: ContainerConfig, host: HostConfig): void {
@@ -8,9 +9,7 @@ export function validateNamespaces(config: ContainerConfig, host: HostConfig): v
   if (!isMode(pid, ['', 'host'])) throw invalid(`invalid PID mode: ${pid.slice(0, 100)}`);
   if (!isMode(ipc, ['', 'none', 'private', 'shareable', 'host']))
     throw invalid(`invalid IPC mode: ${ipc.slice(0, 100)}`);
-  if (host.UsernsMode !== '' && host.UsernsMode !== 'host') {
-    throw invalid(`invalid user namespace mode: ${host.UsernsMode.slice(0, 100)}`);
-  }
+  parseUserNamespaceMode(host.UsernsMode);
   if (!['', 'private', 'host'].includes(host.CgroupnsMode)) {
     throw invalid(`invalid cgroup namespace mode: ${String(host.CgroupnsMode).slice(0, 100)}`);
   }

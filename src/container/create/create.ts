@@ -1,11 +1,14 @@
 import { newContainerId } from '../../base/ids.ts';
 import { Scope } from '../../base/scope.ts';
+import { rootOwner } from '../../spec/contract/user-namespace.ts';
 import type { CreateContainerRequest, HostConfig } from '../../spec/engine/container.ts';
 import { type ContainerContext, containerEvent, dataDirectory } from '../context.ts';
 import { ContainerEntry } from '../entry.ts';
 import { loggedContainer, logSettings } from '../logs.ts';
-import { containerKind, type ContainerRecord, encodeRecord } from '../record.ts';
+import type { IdOwner } from '../ports.ts';
+import { containerKind, type ContainerRecord, encodeRecord, type MountRecord } from '../record.ts';
 import { createdState } from '../state.ts';
+import { chooseIds, keptUser } from '../user-namespace/choose.ts';
 import { parseExtraHost } from '../start/hosts.ts';
 import { withHostDefaults } from './defaults.ts';
 import { mergeImageConfig } from './merge.ts';
@@ -50,15 +53,18 @@ export async function createContainer(
 
   await using scope = new Scope();
   const id = newContainerId();
+  const { ids, settle } = chooseIds(ctx, hostConfig);
+  using _settled = { [Symbol.dispose]: settle };
   const name = takeName(ctx, request.name, id);
   scope.defer(() => ctx.table.releaseName(name, id));
   ctx.images.retain(image.id, id);
   scope.defer(() => ctx.images.release(image.id, id));
   scope.defer(() => ctx.host.removeTrees([dataDirectory(ctx, id)]));
-  const layer = limit === undefined ? {} : { limit };
+  const layer = { ...(limit === undefined ? {} : { limit }), ...(ids === undefined ? {} : { ids }) };
   await scope.acquire(ctx.snapshots.prepare(id, image.layers, layer), () => ctx.snapshots.remove(id));
   const wanted = wantedMounts(config, hostConfig, request.oldReadOnly);
   const { mounts, copyUps } = await makeMounts(ctx, id, wanted, hostConfig.VolumesFrom ?? [], scope);
+  if (ids !== undefined) await claimVolumes(ctx, mounts, rootOwner(ids));
   if (copyUps.length > 0) await fillVolumes(ctx, id, copyUps);
   const record: ContainerRecord = {
     id,
@@ -71,12 +77,14 @@ export async function createContainer(
     layers: image.layers,
     config: {
       ...config,
+      User: request.Config.User === '' ? (keptUser(hostConfig) ?? config.User) : config.User,
       Hostname: config.Hostname === '' ? defaultHostname(hostConfig.NetworkMode, id) : config.Hostname,
     },
     hostConfig,
     endpoints: request.EndpointsConfig,
     mounts,
     state: createdState,
+    ...(ids === undefined ? {} : { ids }),
     restartCount: 0,
     stoppedByUser: false,
     sandbox: undefined,
@@ -89,6 +97,11 @@ export async function createContainer(
   ctx.table.add(new ContainerEntry(record));
   scope.commit();
   return { id, warnings };
+}
+
+/** The first container that has a volume gets it: with ids of the host it would be nobody's to write. */
+async function claimVolumes(ctx: ContainerContext, mounts: readonly MountRecord[], owner: IdOwner): Promise<void> {
+  for (const mount of mounts) if (mount.type === 'volume') await ctx.volumes.claim(mount.name, owner);
 }
 
 const sharedModes = ['NetworkMode', 'PidMode', 'IpcMode'] as const;

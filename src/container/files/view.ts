@@ -33,6 +33,7 @@ export async function openFiles(
     ctx,
     root,
     mounts.filter(({ mount }) => mount.kind === 'bind'),
+    entry.record.ids,
   );
   const { ReadonlyRootfs } = entry.record.hostConfig;
   const view = await scope.acquire(

@@ -9,6 +9,7 @@ import { healthSettings } from '../health/settings.ts';
 import { beginningHealth } from '../health/state.ts';
 import { mountVolumes, volumeEvents } from '../volume-use.ts';
 import { networkSysctls } from '../create/sysctls.ts';
+import { openUserNamespace } from '../user-namespace/choose.ts';
 import { startFailed, started } from '../state.ts';
 import { prepareFiles } from './files.ts';
 import { joinedContainer } from './namespaces.ts';
@@ -46,11 +47,13 @@ async function launchInScope(
   change: Partial<ContainerRecord>,
 ): Promise<void> {
   await using scope = new Scope();
-  const { rootfs, network } = await mountAndConnect(ctx, entry, scope);
+  const userNamespace = await openUserNamespace(ctx, entry);
+  using _closed = { [Symbol.dispose]: () => userNamespace?.close() };
+  const { rootfs, network } = await mountAndConnect(ctx, entry, scope, userNamespace?.takeNetwork());
   await mountVolumes(ctx, entry, scope);
   const files = await prepareFiles(ctx, entry, network);
   scope.defer(() => ctx.runMounts.release(entry.id));
-  const request = await planLaunch(ctx, entry, { rootfs, network, files });
+  const request = await planLaunch(ctx, entry, { rootfs, network, files, userNamespace });
   scope.defer(() => ctx.launcher.delete(entry.id, request.directory, request.runtime));
   const live = await ctx.launcher.create(request);
   await ctx.runMounts.releasePlaces(entry.id);
@@ -83,6 +86,7 @@ async function mountAndConnect(
   ctx: ContainerContext,
   entry: ContainerEntry,
   scope: Scope,
+  networkNamespace: number | undefined,
 ): Promise<{ rootfs: string; network: OpenSandbox | undefined }> {
   const { record } = entry;
   const joins = joinedContainer(ctx, record.hostConfig.NetworkMode) !== undefined;
@@ -92,7 +96,7 @@ async function mountAndConnect(
     ),
     joins
       ? undefined
-      : scope.acquire(ctx.networks.open(sandboxRequest(entry)), async (open) => {
+      : scope.acquire(ctx.networks.open({ ...sandboxRequest(entry), networkNamespace }), async (open) => {
           open.releasePath();
           await ctx.networks.close(entry.id);
         }),

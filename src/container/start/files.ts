@@ -1,5 +1,6 @@
 import type { OpenSandbox } from '../../spec/contract/network.ts';
 import type { LaunchMount } from '../../spec/contract/launch.ts';
+import { rootOwner } from '../../spec/contract/user-namespace.ts';
 import { type ContainerContext, dataDirectory, runDirectory } from '../context.ts';
 import type { ContainerEntry } from '../entry.ts';
 import { joinedContainer } from './namespaces.ts';
@@ -33,9 +34,11 @@ export async function prepareFiles(
   const joined = joinedContainer(ctx, entry.record.hostConfig.NetworkMode);
   const directory = dataDirectory(ctx, (joined ?? entry).id);
   const files = joined === undefined ? await fileTexts(ctx, entry, network) : [];
+  const { ids } = entry.record;
+  const owner = ids === undefined ? undefined : rootOwner(ids);
   await ctx.host.place(
     [dataDirectory(ctx, entry.id), runDirectory(ctx, entry.id)],
-    files.map(({ name, text }) => ({ path: `${directory}/${name}`, text, mode: 0o644 })),
+    files.map(({ name, text }) => ({ path: `${directory}/${name}`, text, mode: 0o644, owner })),
   );
   return fileMounts(entry, directory);
 }

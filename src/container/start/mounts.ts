@@ -1,6 +1,7 @@
 import { internal, invalid } from '../../base/errors.ts';
 import type { ContainerId } from '../../base/ids.ts';
 import type { LaunchMount } from '../../spec/contract/launch.ts';
+import { type IdMapping, rootOwner } from '../../spec/contract/user-namespace.ts';
 import type { ContainerContext } from '../context.ts';
 import type { ContainerEntry } from '../entry.ts';
 import type { HostPlace } from '../ports.ts';
@@ -139,9 +140,10 @@ export async function resolveTargets(
   ctx: ContainerContext,
   rootfs: string,
   mounts: readonly PlacedMount[],
+  ids: IdMapping | undefined,
 ): Promise<LaunchMount[]> {
   const targets = mounts.map(({ mount, kind }) => ({ path: mount.target, kind }));
-  const paths = await ctx.roots.prepareMountTargets(rootfs, targets);
+  const paths = await ctx.roots.prepareMountTargets(rootfs, targets, ids === undefined ? undefined : rootOwner(ids));
   const resolved = mounts.map(({ mount, kind }, at): LaunchMount => {
     const target = paths[at] ?? mount.target;
     // Nothing is mounted below a file, and crun fails to look there.

@@ -1,6 +1,8 @@
 import { invalid } from '../../base/errors.ts';
-import type { LaunchMount, LaunchRequest } from '../../spec/contract/launch.ts';
+import type { LaunchMount, LaunchRequest, ProcessUser } from '../../spec/contract/launch.ts';
 import type { OpenSandbox } from '../../spec/contract/network.ts';
+import { hostId, type IdMapping, type OpenUserNamespace, overflowId } from '../../spec/contract/user-namespace.ts';
+import type { IdOwner } from '../ports.ts';
 import { type ContainerContext, logPath, runDirectory } from '../context.ts';
 import type { ContainerEntry } from '../entry.ts';
 import { logSettings } from '../logs.ts';
@@ -20,11 +22,25 @@ export const userFiles =
   (path, limit) =>
     ctx.roots.readFile(rootfs, path, limit);
 
+const joinedUsers = (open: OpenUserNamespace | undefined, ids: IdMapping | undefined) =>
+  open === undefined || ids === undefined ? {} : { userNamespace: { path: open.path, ids } };
+
+/** Whom files of a user of the container belong to on the host. */
+const onHost = ({ uid, gid }: ProcessUser, ids: IdMapping | undefined): IdOwner => ({
+  uid: ids === undefined ? uid : (hostId(ids.uids, uid) ?? overflowId),
+  gid: ids === undefined ? gid : (hostId(ids.gids, gid) ?? overflowId),
+});
+
 /** What to launch. Makes nothing but the working directory, which Docker makes too. */
 export async function planLaunch(
   ctx: ContainerContext,
   entry: ContainerEntry,
-  at: { readonly rootfs: string; readonly network: OpenSandbox | undefined; readonly files: readonly LaunchMount[] },
+  at: {
+    readonly rootfs: string;
+    readonly network: OpenSandbox | undefined;
+    readonly files: readonly LaunchMount[];
+    readonly userNamespace: OpenUserNamespace | undefined;
+  },
 ): Promise<LaunchRequest> {
   const { record } = entry;
   const { config, hostConfig } = record;
@@ -36,7 +52,7 @@ export async function planLaunch(
     resolveUser(config.User, hostConfig.GroupAdd, userFiles(ctx, at.rootfs)),
     ctx.roots.resolve(at.rootfs, cwd),
   ]);
-  await ctx.roots.makeDirectory(at.rootfs, resolvedCwd, { uid: user.uid, gid: user.gid });
+  await ctx.roots.makeDirectory(at.rootfs, resolvedCwd, onHost(user, record.ids));
   const hostname = hostnameOf(ctx, entry);
   const sharedMemory = await sharedMemoryOf(ctx, entry);
   const files = at.files.map((mount) => ({ mount, kind: 'file' as const }));
@@ -60,7 +76,8 @@ export async function planLaunch(
       stdinOnce: config.StdinOnce,
     },
     hostConfig,
-    mounts: await resolveTargets(ctx, at.rootfs, mounts),
+    mounts: await resolveTargets(ctx, at.rootfs, mounts, record.ids),
+    ...joinedUsers(at.userNamespace, record.ids),
     ...(sharedMemory === undefined ? {} : { sharedMemory }),
     namespaces: chooseNamespaces(ctx, entry, at.network),
     directory: runDirectory(ctx, entry.id),

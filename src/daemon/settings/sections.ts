@@ -6,6 +6,10 @@ import type { SettingValues } from './setting.ts';
 
 /** What containers get that do not say. */
 export interface ContainerDefaults {
+  /** As written; undefined for the host's user namespace. */
+  readonly usernsRemap: string | undefined;
+  /** Whose subordinate ids containers with a user namespace of their own get. */
+  readonly usernsAutoUser: string;
   /** Bytes. */
   readonly shmSize: number | undefined;
   readonly ipcMode: 'private' | 'shareable';
@@ -61,6 +65,8 @@ export function containerDefaults(values: SettingValues): ContainerDefaults {
   checkExecOptions(listOf(values, 'exec-opt'));
   return {
     shmSize: (values.get('default-shm-size') as number | undefined) || undefined,
+    usernsRemap: textOf(values, 'userns-remap') || undefined,
+    usernsAutoUser: textOf(values, 'userns-auto-user') ?? 'containers',
     ipcMode: choiceOf(values, 'default-ipc-mode', ['private', 'shareable']) ?? 'private',
     cgroupnsMode: choiceOf(values, 'default-cgroupns-mode', ['private', 'host']),
     ulimits: Object.values(mapOf<UlimitEntry>(values, 'default-ulimit')),

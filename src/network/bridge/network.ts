@@ -83,11 +83,16 @@ export class BridgeNetwork implements AddressedNetwork {
   }
 
   /** A namespace on the bridge, ready to be joined. `mac` replaces the address derived from the IPv4 address. */
-  async attach(mac: Uint8Array | undefined): Promise<Attachment> {
+  async attach(mac: Uint8Array | undefined, namespace?: number): Promise<Attachment> {
     if (linkIndex(this.options.name) === 0) await this.ensure();
-    const attachment = mac === undefined ? await this.#takeIntact() : await this.#make(() => mac);
+    const attachment = await this.#attachment(mac, namespace);
     this.#cables.add(attachment.hostName);
     return attachment;
+  }
+
+  #attachment(mac: Uint8Array | undefined, namespace: number | undefined): Promise<Attachment> {
+    if (mac === undefined && namespace === undefined) return this.#takeIntact();
+    return this.#make(mac === undefined ? macOf : () => mac, namespace);
   }
 
   /** After a restart: address and cable belong to a running container. @throws EngineError when they cannot. */
@@ -146,7 +151,7 @@ export class BridgeNetwork implements AddressedNetwork {
     }
   }
 
-  async #make(macFor: (address: number) => Uint8Array): Promise<Attachment> {
+  async #make(macFor: (address: number) => Uint8Array, taken?: number): Promise<Attachment> {
     const { name, subnet, gateway, mtu, interfacePrefix } = this.options;
     const address = this.#addresses.allocate();
     const mac = macFor(address);
@@ -164,7 +169,8 @@ export class BridgeNetwork implements AddressedNetwork {
     // An address with another hardware address than before has to be announced, or neighbours keep the old one.
     const announce = macFor === macOf ? {} : { 'net.ipv4.conf.default.arp_notify': '1' };
     try {
-      const namespace = await openNamespace({ sysctls: { ...namespaceSysctls, ...announce }, cables: [cable] });
+      const sysctls = { ...namespaceSysctls, ...announce };
+      const namespace = await openNamespace({ sysctls, cables: [cable], namespace: taken });
       return { namespace, address, mac, hostName };
     } catch (error) {
       this.#addresses.release(address);

@@ -165,7 +165,7 @@ export class Sandboxes {
     const made =
       plan.kind === 'bridge' && network !== undefined
         ? await this.#attach(request, plan, network, scope)
-        : await this.#openBare(plan, scope);
+        : await this.#openBare(plan, scope, request.networkNamespace);
     if (Object.keys(request.sysctls).length > 0) await applySysctls(made.namespace, request.sysctls);
     await this.#publisher.forgetFlows(made.held.publications);
     scope.commit();
@@ -181,8 +181,16 @@ export class Sandboxes {
     };
   }
 
-  async #openBare(plan: SandboxPlan, scope: Scope): Promise<{ namespace: number; held: Omit<Held, 'containerName'> }> {
-    const namespace = await scope.acquire(this.#bare.take(), closeNetNamespace);
+  async #openBare(
+    plan: SandboxPlan,
+    scope: Scope,
+    taken: number | undefined,
+  ): Promise<{ namespace: number; held: Omit<Held, 'containerName'> }> {
+    const made =
+      taken === undefined
+        ? this.#bare.take()
+        : openNamespace({ sysctls: namespaceSysctls, cables: [], namespace: taken });
+    const namespace = await scope.acquire(made, closeNetNamespace);
     const endpoints = { [plan.network.name]: emptyEndpoint(plan.network, newEndpointId()) };
     const sandbox: Sandbox = { sandboxId: randomHex64(), mode: 'private', endpoints, ports: {}, hostInterfaces: [] };
     return { namespace, held: { sandbox, publications: [], cable: undefined } };
@@ -194,8 +202,9 @@ export class Sandboxes {
     network: AddressedNetwork,
     scope: Scope,
   ): Promise<{ namespace: number; held: Omit<Held, 'containerName'> }> {
-    const { namespace, address, mac, hostName } = await scope.acquire(network.attach(plan.mac), (made) =>
-      network.discard(made),
+    const { namespace, address, mac, hostName } = await scope.acquire(
+      network.attach(plan.mac, request.networkNamespace),
+      (made) => network.discard(made),
     );
     const endpointId = newEndpointId();
     const target = { address, interface: hostName };

@@ -22,6 +22,7 @@ import { deleteContainer } from './delete.ts';
 import { awaitExit, ownCgroup, recordMonitor } from './exit.ts';
 import { createFailure } from './failure.ts';
 import type { Runtime } from './runtimes.ts';
+import { placeForRoot } from './shown-root.ts';
 
 const SIGKILL = 9;
 /** A runtime that takes longer (a dead mount) is given up. */
@@ -30,7 +31,8 @@ const CREATE_TIMEOUT_MS = 120_000;
 /** See `Launcher.create`. */
 export async function createContainer(context: LauncherContext, request: LaunchRequest): Promise<LaunchedContainer> {
   const runtime = await context.runtimes.find(request.runtime);
-  const { spec, warnings } = await buildContainerSpec(request, context.host);
+  const place = request.userNamespace === undefined ? undefined : placeForRoot(context);
+  const { spec, warnings } = await buildContainerSpec({ ...request, rootfs: place ?? request.rootfs }, context.host);
   for (const warning of warnings) context.log.warn(warning, { container: request.id });
   await removeRemains(context, request, runtime);
   // The exec root is in memory (/run): a few small files are handled without a trip to a thread.
@@ -38,7 +40,7 @@ export async function createContainer(context: LauncherContext, request: LaunchR
     rmSync(path, { force: true });
   }
   writeFileSync(join(request.directory, 'config.json'), serializeSpec(spec), { mode: 0o600 });
-  const monitor = await startMonitor(context, request, runtime);
+  const monitor = await startMonitor(context, request, runtime, place);
   try {
     recordMonitor(request.directory, monitor.process.pid);
     const pid = await createdPid(monitor, request, runtime);
@@ -65,9 +67,15 @@ async function removeRemains(context: LauncherContext, request: LaunchRequest, r
   await deleteContainer(context, request.id, request.directory, request.runtime);
 }
 
-const startMonitor = (context: LauncherContext, request: LaunchRequest, runtime: Runtime): Promise<Monitor> =>
+const startMonitor = (
+  context: LauncherContext,
+  request: LaunchRequest,
+  runtime: Runtime,
+  place: string | undefined,
+): Promise<Monitor> =>
   startContainerMonitor({
     ...monitorRequest(context, runtime, request.directory),
+    ...(place === undefined ? {} : { shownMount: { source: request.rootfs, target: place } }),
     containerId: request.id,
     name: request.name,
     exits: exitsDirectory(context),

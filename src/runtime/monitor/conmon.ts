@@ -4,8 +4,9 @@
  */
 import { closeSync, openSync, writeSync } from 'node:fs';
 import { systemCode } from '../../sys/ffi/errors.ts';
+import type { MountView } from '../../sys/namespace/mount.ts';
 import { createPipe } from '../../sys/process/pipe.ts';
-import { type Child, spawn, spawnHiding, type SpawnRequest } from '../../sys/process/spawn.ts';
+import { type Child, spawn, spawnInView, type SpawnRequest } from '../../sys/process/spawn.ts';
 import { ReportPipe } from './reports.ts';
 
 /** The descriptors that conmon finds its pipes at. */
@@ -31,6 +32,8 @@ export interface MonitorRequest {
   readonly openStdin: boolean;
   /** Mounts that runtime and monitor shall not see. */
   readonly hiddenMounts: readonly string[];
+  /** A mount that only runtime and monitor shall see, at another place. */
+  readonly shownMount?: MountView['shown'];
 }
 
 export interface Monitor {
@@ -65,7 +68,8 @@ async function start(
       env: [searchPath, ...env],
       fds: [...fds, [messages, 2]],
     };
-    return await (request.hiddenMounts.length === 0 ? spawn(wanted) : spawnHiding(wanted, request.hiddenMounts));
+    const { hiddenMounts: hidden, shownMount: shown } = request;
+    return await (hidden.length === 0 && shown === undefined ? spawn(wanted) : spawnInView(wanted, { hidden, shown }));
   } finally {
     closeSync(messages);
   }

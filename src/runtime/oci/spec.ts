@@ -1,10 +1,12 @@
 import { EngineError, invalid } from '../../base/errors.ts';
 import type { ExecRequest, LaunchRequest, NamespaceChoice } from '../../spec/contract/launch.ts';
+import { hostId, type IdRange } from '../../spec/contract/user-namespace.ts';
 import type { HostConfig } from '../../spec/engine/container.ts';
 import type {
   OciDevice,
   OciDeviceRule,
   OciNamespace,
+  OciLinux,
   OciNamespaceType,
   OciProcess,
   OciSpec,
@@ -57,6 +59,7 @@ export async function buildContainerSpec(request: LaunchRequest, host: HostFacts
     mounts: containerMounts(request, host, security.writableCgroups),
     linux: {
       namespaces: namespaces(request),
+      ...idMappings(request),
       ...(devices.length > 0 ? { devices } : {}),
       cgroupsPath: cgroupPath(config.CgroupParent, request.id, host),
       resources: { devices: rules, ...resources },
@@ -106,8 +109,25 @@ function namespaces(request: LaunchRequest): OciNamespace[] {
     if (choice.kind === 'new') list.push({ type });
     if (choice.kind === 'join') list.push({ type, path: choice.path });
   }
+  if (request.userNamespace !== undefined) list.push({ type: 'user', path: request.userNamespace.path });
   return list;
 }
+
+/** What the joined user namespace maps: runtimes make files for it, and check ids against it. */
+function idMappings({ userNamespace, process }: LaunchRequest): Pick<OciLinux, 'uidMappings' | 'gidMappings'> {
+  if (userNamespace === undefined) return {};
+  const { uids, gids } = userNamespace.ids;
+  const { uid, gid, additionalGids } = process.user;
+  for (const [what, ranges, id] of [
+    ['uid', uids, uid] as const,
+    ...[gid, ...additionalGids].map((one) => ['gid', gids, one] as const),
+  ]) {
+    if (hostId(ranges, id) === undefined) throw invalid(`the ${what} ${id} is not mapped in the user namespace`);
+  }
+  return { uidMappings: uids.map(ociRange), gidMappings: gids.map(ociRange) };
+}
+
+const ociRange = ({ inside, outside, size }: IdRange) => ({ containerID: inside, hostID: outside, size });
 
 async function containerDevices(
   config: HostConfig,

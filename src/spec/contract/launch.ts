@@ -1,5 +1,6 @@
 import { EngineError } from '../../base/errors.ts';
 import type { ContainerId, ExecId } from '../../base/ids.ts';
+import type { IdMapping } from './user-namespace.ts';
 import type { HostConfig } from '../engine/container.ts';
 
 /** The numeric identity of a process, resolved by the engine: a runtime is never given a name. */
@@ -75,6 +76,8 @@ export interface LaunchRequest {
     readonly uts: NamespaceChoice;
     readonly cgroup: NamespaceChoice;
   };
+  /** The user namespace to join, and its ids; undefined for the host's. */
+  readonly userNamespace?: { readonly path: string; readonly ids: IdMapping } | undefined;
   /** Container directory, 0700, the engine's own: spec, monitor files and log live in it. */
   readonly directory: string;
   /** Absolute path of the log that the monitor writes; undefined for none. */

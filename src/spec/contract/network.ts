@@ -17,6 +17,11 @@ export interface SandboxRequest {
   readonly exposedPorts: readonly string[];
   readonly portBindings: PortMap;
   readonly publishAll: boolean;
+  /**
+   * A network namespace that is there already (a descriptor), for a container with a user namespace; the sandbox takes it
+   * over. Undefined for a new one.
+   */
+  readonly networkNamespace?: number | undefined;
   /** Sysctls of the net.* tree, written inside the namespace. */
   readonly sysctls: Readonly<Record<string, string>>;
 }

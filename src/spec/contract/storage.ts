@@ -1,5 +1,6 @@
 import type { ContainerId, DiffId } from '../../base/ids.ts';
 import type { LayeredRoot } from './files.ts';
+import type { IdMapping } from './user-namespace.ts';
 
 /** A mounted root that somebody looks into. */
 export interface SnapshotUse {
@@ -14,10 +15,16 @@ export interface SnapshotUse {
 export interface Snapshots {
   /**
    * Makes the writable layer of a container, durably, over `layers` (lowest first), which stay in the store as long
-   * as it exists. With a `limit` the container can write so many bytes and no more; its file system tells the size.
+   * as it exists. With a `limit` the container can write so many bytes and no more; its file system tells the size. With
+   * `ids` it has a user namespace: its root is mounted so that what belongs to the image's root belongs to the
+   * namespace's.
    * @throws not-found when a layer is missing, conflict when the id is taken, unavailable when there can be no limit.
    */
-  prepare(id: ContainerId, layers: readonly DiffId[], options?: { readonly limit?: number }): Promise<void>;
+  prepare(
+    id: ContainerId,
+    layers: readonly DiffId[],
+    options?: { readonly limit?: number; readonly ids?: IdMapping },
+  ): Promise<void>;
   /**
    * Mounts it and returns the absolute path of the root. Mounting twice gives the same path.
    * `guard` names directories (`dev`, `proc`, `sys`) that must be real directories in the mounted root: where the
@@ -111,6 +118,10 @@ export interface Volumes {
   retain(name: string, containerId: ContainerId): void;
   release(name: string, containerId: ContainerId): void;
   users(name: string): readonly ContainerId[];
+  /**
+   * Gives an empty volume that nobody owns yet to the root of a container with a user namespace.
+   */
+  claim(name: string, owner: { readonly uid: number; readonly gid: number }): Promise<void>;
   /**
    * Copies what the image has at `path` into the volume when the volume is still empty (Docker's copy-up), with
    * owner, mode, times and xattrs; `root` is the mounted root file system, and nothing outside it is ever read.

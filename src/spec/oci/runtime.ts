@@ -158,7 +158,16 @@ export interface OciSeccomp {
   syscalls: OciSeccompSyscall[];
 }
 
+/** A run of ids, in the container and on the host. */
+interface OciIdMapping {
+  containerID: number;
+  hostID: number;
+  size: number;
+}
+
 export interface OciLinux {
+  uidMappings?: OciIdMapping[];
+  gidMappings?: OciIdMapping[];
   namespaces: OciNamespace[];
   devices?: OciDevice[];
   cgroupsPath: string;

@@ -1,7 +1,9 @@
+import { chown, stat } from 'node:fs/promises';
 import { notFound } from '../../base/errors.ts';
 import type { DiffId } from '../../base/ids.ts';
 import type { LayeredRoot } from '../../spec/contract/files.ts';
 import { diskUsage } from '../../sys/file/usage.ts';
+import { type IdMapping, rootOwner } from '../../spec/contract/user-namespace.ts';
 import { unmountAndRemove } from '../../sys/mount/mount.ts';
 import type { MountedLayer } from '../layers/backend.ts';
 import type { LayerStacks } from './_stack.ts';
@@ -12,6 +14,7 @@ interface SnapshotParts {
   readonly layers: readonly DiffId[];
   readonly target: string;
   readonly stacks: LayerStacks;
+  readonly ids: IdMapping | undefined;
 }
 
 /**
@@ -23,6 +26,7 @@ export class Snapshot {
   readonly target: string;
   readonly #writable: Writable;
   readonly #stacks: LayerStacks;
+  readonly #ids: IdMapping | undefined;
   /** The layers that its mount holds; undefined while it is not mounted. */
   #held: readonly MountedLayer[] | undefined;
   /** Its container runs, or is about to. */
@@ -31,11 +35,12 @@ export class Snapshot {
   /** It is to be deleted: resolves when nobody looks into it any more. */
   #unused: PromiseWithResolvers<void> | undefined;
 
-  constructor({ writable, layers, target, stacks }: SnapshotParts) {
+  constructor({ writable, layers, target, stacks, ids }: SnapshotParts) {
     this.#writable = writable;
     this.layers = layers;
     this.target = target;
     this.#stacks = stacks;
+    this.#ids = ids;
   }
 
   /** For a run of its container, until `unmount`. */
@@ -95,10 +100,11 @@ export class Snapshot {
 
   async #mount(guard: readonly string[], passing: boolean): Promise<void> {
     if (this.#held !== undefined) return;
-    const { upper, work } = this.#writable;
+    const { upper, work, limited } = this.#writable;
     await this.#writable.open();
     try {
-      const at = { upper, work, target: this.target, volatile: passing };
+      if (this.#ids !== undefined && limited) await giveNew(upper, rootOwner(this.#ids));
+      const at = { upper, work, target: this.target, volatile: passing, ids: this.#ids };
       this.#held = await this.#stacks.mount(this.layers, at, guard);
     } catch (error) {
       await this.#writable.close();
@@ -113,4 +119,10 @@ export class Snapshot {
     for (const layer of this.#held) layer.release();
     this.#held = undefined;
   }
+}
+
+/** A directory in a file system of its own belongs to the host's root at first. */
+async function giveNew(upper: string, owner: { readonly uid: number; readonly gid: number }): Promise<void> {
+  const { uid, gid } = await stat(upper);
+  if (uid === 0 && gid === 0) await chown(upper, owner.uid, owner.gid);
 }

@@ -4,6 +4,10 @@ import { Scope } from '../../base/scope.ts';
 import { bindMount, type MountOption, mountOverlay, type OverlayMethod } from '../../sys/mount/mount.ts';
 import type { LayerBackend, MountedLayer } from '../layers/backend.ts';
 import { findUnguarded } from './_guard.ts';
+import { EngineError } from '../../base/errors.ts';
+import type { IdMapping } from '../../spec/contract/user-namespace.ts';
+import { systemCode } from '../../sys/ffi/errors.ts';
+import { userNamespaces } from '../../sys/namespace/user.ts';
 
 /**
  * `redirect_dir=nofollow` and `metacopy=off`: nothing in a writable layer can point at other files of the layers.
@@ -17,6 +21,27 @@ const overlayOptions: readonly MountOption[] = [
 
 /** So many stacks of layers are remembered with the names that need a guard. */
 const rememberedStacks = 256;
+
+/** Calls `mount` with a user namespace of these ids, which need not live longer than the call. */
+async function withOwners(
+  ids: IdMapping | undefined,
+  mount: (userNamespace: number | undefined) => Promise<void>,
+): Promise<void> {
+  if (ids === undefined) return mount(undefined);
+  const namespace = await userNamespaces.create(ids);
+  try {
+    await mount(namespace.descriptor);
+  } catch (error) {
+    if (systemCode(error) !== 'EINVAL' && systemCode(error) !== 'EPERM') throw error;
+    throw new EngineError(
+      'unavailable',
+      'this kernel cannot show layers with the owners of a user namespace (idmapped mounts below overlayfs: Linux 5.19)',
+      { cause: error },
+    );
+  } finally {
+    namespace.close();
+  }
+}
 
 /** Stacks layers into overlays. */
 export class LayerStacks {
@@ -43,7 +68,13 @@ export class LayerStacks {
   /** Mounts `layers` (lowest first) below `at.upper` at `at.target`; gives the layers that the mount holds. */
   async mount(
     layers: readonly DiffId[],
-    at: { readonly upper: string; readonly work: string; readonly target: string; readonly volatile: boolean },
+    at: {
+      readonly upper: string;
+      readonly work: string;
+      readonly target: string;
+      readonly volatile: boolean;
+      readonly ids: IdMapping | undefined;
+    },
     guard: readonly string[],
   ): Promise<readonly MountedLayer[]> {
     await using scope = new Scope();
@@ -51,17 +82,20 @@ export class LayerStacks {
     const lower = held.length === 0 ? [this.#emptyDirectory] : held.map((layer) => layer.path);
     scope.defer(() => rmdir(at.target).catch(() => undefined));
     const unguarded = await this.#unguardedIn(layers, lower, guard);
-    await mountOverlay({
-      method: this.#method,
-      lower,
-      upper: at.upper,
-      work: at.work,
-      target: at.target,
-      makeTarget: true,
-      // Without it runtimes as packaged follow a link that an image has at /dev, /proc or /sys, and write into the host.
-      realDirectories: guard.map((name) => ({ name, make: unguarded.has(name) })),
-      options: at.volatile ? [...overlayOptions, 'volatile'] : overlayOptions,
-    });
+    await withOwners(at.ids, (userNamespace) =>
+      mountOverlay({
+        method: this.#method,
+        userNamespace,
+        lower,
+        upper: at.upper,
+        work: at.work,
+        target: at.target,
+        makeTarget: true,
+        // Without it runtimes as packaged follow a link that an image has at /dev, /proc or /sys, and write into the host.
+        realDirectories: guard.map((name) => ({ name, make: unguarded.has(name) })),
+        options: at.volatile ? [...overlayOptions, 'volatile'] : overlayOptions,
+      }),
+    );
     scope.commit();
     return held;
   }

@@ -5,6 +5,7 @@ import { EngineError, messageOf, notFound } from '../../base/errors.ts';
 import type { ContainerId, DiffId } from '../../base/ids.ts';
 import type { Logger } from '../../base/log.ts';
 import type { Snapshots, SnapshotUse } from '../../spec/contract/storage.ts';
+import type { IdMapping } from '../../spec/contract/user-namespace.ts';
 import type { OverlayMethod } from '../../sys/mount/mount.ts';
 import { ensureDirectory, removeTree } from '../../sys/file/durable.ts';
 import { removeTrees } from '../../sys/file/place.ts';
@@ -59,7 +60,11 @@ class OverlaySnapshots implements OwnedSnapshots {
     return new Set([...this.#snapshots.values()].flatMap((snapshot) => snapshot.layers));
   }
 
-  prepare(id: ContainerId, layers: readonly DiffId[], { limit }: { readonly limit?: number } = {}): Promise<void> {
+  prepare(
+    id: ContainerId,
+    layers: readonly DiffId[],
+    { limit, ids }: { readonly limit?: number; readonly ids?: IdMapping } = {},
+  ): Promise<void> {
     return this.#order.run(id, async () => {
       for (const layer of layers) {
         if (this.#options.layers.info(layer) === undefined) throw notFound(`layer ${layer} is not in the store`);
@@ -67,7 +72,7 @@ class OverlaySnapshots implements OwnedSnapshots {
       const paths = snapshotPaths(this.#options.directory, id);
       // Known before it is there: from now on the garbage collector spares its layers.
       if (this.#snapshots.has(id)) throw new EngineError('conflict', 'the container has a writable layer already');
-      const facts = { layers, limit };
+      const facts = { layers, limit, ids };
       this.#snapshots.set(id, this.#newSnapshot(id, paths, facts));
       try {
         await createSnapshot(paths, facts);
@@ -139,10 +144,10 @@ class OverlaySnapshots implements OwnedSnapshots {
     return snapshot;
   }
 
-  #newSnapshot(id: ContainerId, paths: SnapshotPaths, { layers, limit }: SnapshotFacts): Snapshot {
+  #newSnapshot(id: ContainerId, paths: SnapshotPaths, { layers, limit, ids }: SnapshotFacts): Snapshot {
     const { mountDirectory, diskDirectory } = this.#options;
     const writable = limit === undefined ? unlimitedWritable(paths) : limitedWritable(paths, join(diskDirectory, id));
-    return new Snapshot({ writable, layers, target: join(mountDirectory, id), stacks: this.#stacks });
+    return new Snapshot({ writable, layers, target: join(mountDirectory, id), stacks: this.#stacks, ids });
   }
 
   async #restoreOne(id: ContainerId, paths: SnapshotPaths, isMounted: boolean): Promise<void> {

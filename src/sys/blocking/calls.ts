@@ -6,7 +6,7 @@ import { mountByLoopSync } from '../mount/loop-calls.ts';
 import { mountOverlaySync } from '../mount/overlay-calls.ts';
 import { lookAtSources } from '../mount/source-calls.ts';
 import { mountIntoContainer, unmountFromContainer } from '../namespace/container-mounts.ts';
-import { inPrivateMounts } from '../namespace/mount.ts';
+import { inPrivateMounts, type MountView } from '../namespace/mount.ts';
 import { closeView, openView } from '../namespace/view.ts';
 import { deleteLinks, openNamespace, writeNetSysctls } from '../netlink/calls.ts';
 import { forgetUdpFlows } from '../netlink/conntrack.ts';
@@ -26,8 +26,7 @@ export const blockingCalls = {
   setPropagation,
   lookAtSources,
   unmount: unmountPath,
-  spawnHiding: (request: SpawnRequest, hidden: readonly string[]): number =>
-    inPrivateMounts(hidden, () => posixSpawn(request)),
+  spawnInView: (request: SpawnRequest, view: MountView): number => inPrivateMounts(view, () => posixSpawn(request)),
   openSocketIn,
   openInRoot,
   resolveInRoot,

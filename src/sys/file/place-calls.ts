@@ -1,9 +1,11 @@
 /** Many small changes to the engine's own directories in one call, for the syscall worker: file systems may sleep. */
 import {
   chmodSync,
+  chownSync,
   closeSync,
   constants,
   existsSync,
+  fchownSync,
   mkdirSync,
   openSync,
   readdirSync,
@@ -26,6 +28,13 @@ export interface PlacedDirectory {
   readonly mode: number;
   /** One that exists already is an error (`EEXIST`). */
   readonly mustBeNew?: boolean;
+  /** Whom it belongs to when it is new: the engine's user otherwise. */
+  readonly owner?: Owner;
+}
+
+interface Owner {
+  readonly uid: number;
+  readonly gid: number;
 }
 
 export interface PlacedFile {
@@ -34,6 +43,7 @@ export interface PlacedFile {
   readonly mode: number;
   /** Answered only when it is on disk (fsync). */
   readonly durable?: boolean;
+  readonly owner?: Owner | undefined;
 }
 
 /** Makes directories and files; gives the open descriptors of those that are still to be synced. @throws system errors. */
@@ -53,21 +63,23 @@ export function place({ directories, files = [] }: Placement): number[] {
   }
 }
 
-function placeDirectory({ path, mode, mustBeNew }: PlacedDirectory): void {
+function placeDirectory({ path, mode, mustBeNew, owner }: PlacedDirectory): void {
   try {
     mkdirSync(path, { mode });
   } catch (error) {
     if (mustBeNew !== true && systemCode(error) === 'EEXIST') return;
     throw error;
   }
+  if (owner !== undefined) chownSync(path, owner.uid, owner.gid);
   chmodSync(path, mode);
 }
 
 const { O_CREAT, O_NOFOLLOW, O_TRUNC, O_WRONLY } = constants;
 
-function placeFile({ path, text, mode }: PlacedFile): number {
+function placeFile({ path, text, mode, owner }: PlacedFile): number {
   const fd = openSync(path, O_WRONLY | O_CREAT | O_TRUNC | O_NOFOLLOW, mode);
   try {
+    if (owner !== undefined) fchownSync(fd, owner.uid, owner.gid);
     writeSync(fd, text);
     return fd;
   } catch (error) {

@@ -40,7 +40,7 @@ export interface OpenView {
  * given to `closeView`. @throws SystemError.
  */
 export function openView({ root, mounts, readOnly, readOnlyRoot }: ViewRequest): OpenView {
-  return inPrivateMounts([], () => {
+  return inPrivateMounts({ hidden: [] }, () => {
     const rootFd = openFd(root, O_PATH | constants.O_DIRECTORY);
     try {
       const harmless = { noDev: true, noSuid: true, noExec: true };

@@ -36,6 +36,8 @@ export interface NamespaceRequest {
   /** Written before there is any interface, so that interfaces begin with them; what the kernel lacks is left out. */
   readonly sysctls: Readonly<Record<string, string>>;
   readonly cables: readonly Cable[];
+  /** A namespace that is there already, instead of a new one; it is taken over. */
+  readonly namespace?: number | undefined;
 }
 
 /**
@@ -43,7 +45,7 @@ export interface NamespaceRequest {
  * @throws SystemError, NetlinkError; nothing is left then.
  */
 export function openNamespace(request: NamespaceRequest): number {
-  const namespace = createNetNamespace();
+  const namespace = request.namespace ?? createNetNamespace();
   try {
     const inside = inNetNamespace(namespace, () => {
       writeSysctls(request.sysctls, { skipMissing: true });

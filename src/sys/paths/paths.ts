@@ -36,8 +36,11 @@ export async function readFileInRootAsync(root: Root, path: string, limit: numbe
 }
 
 /** See mount-targets.ts. */
-export const prepareMountTargetsAsync = (root: string, targets: readonly MountTarget[]): Promise<string[]> =>
-  callBlocking('prepareMountTargets', root, targets);
+export const prepareMountTargetsAsync = (
+  root: string,
+  targets: readonly MountTarget[],
+  owner?: { readonly uid: number; readonly gid: number },
+): Promise<string[]> => callBlocking('prepareMountTargets', root, targets, owner);
 
 /** See stat.ts. */
 export const statInRootAsync = (root: Root, path: string): Promise<PathStat> => callBlocking('statInRoot', root, path);

@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import { test } from 'node:test';
 import { ensureSharedMount, mountTmpfs, unmount } from '../mount/mount.ts';
 import { createPipe } from './pipe.ts';
-import { spawnHiding } from './spawn.ts';
+import { spawnInView } from './spawn.ts';
 
 const skip = process.getuid?.() === 0 ? false : 'mount namespaces need root';
 
@@ -27,7 +27,10 @@ test('a child does not see hidden mounts, the host does, and unmounts reach the 
       [input.read, 0],
       [out.write, 1],
     ];
-    const child = await spawnHiding({ path: '/bin/sh', argv: ['sh', '-c', script], env: ['PATH=/bin'], fds }, [hidden]);
+    const child = await spawnInView(
+      { path: '/bin/sh', argv: ['sh', '-c', script], env: ['PATH=/bin'], fds },
+      { hidden: [hidden] },
+    );
     closeSync(out.write);
     const buffer = Buffer.alloc(4096);
     const first = buffer.toString('utf8', 0, readSync(out.read, buffer));

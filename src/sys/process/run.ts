@@ -3,7 +3,7 @@ import { Socket } from 'node:net';
 import { throwIfAborted } from '../../base/async.ts';
 import { concatBytes } from '../../base/stream.ts';
 import { createPipe } from './pipe.ts';
-import { type Child, type ChildExit, spawn, spawnHiding } from './spawn.ts';
+import { type Child, type ChildExit, spawn, spawnInView } from './spawn.ts';
 
 const SIGKILL = 9;
 
@@ -13,7 +13,7 @@ export interface RunRequest {
   readonly argv: readonly string[];
   readonly env: readonly string[];
   readonly cwd?: string;
-  /** Mounts that the program shall not see (see `spawnHiding`). */
+  /** Mounts that the program shall not see (see `spawnInView`). */
   readonly hidden?: readonly string[];
   readonly input?: Uint8Array;
   /** After so long the program is killed and `timedOut` says so. */
@@ -74,7 +74,7 @@ export async function run(request: RunRequest): Promise<RunResult> {
     const { path, argv, env, cwd } = request;
     const wanted = { path, argv, env, fds, ...(cwd === undefined ? {} : { cwd }) };
     const { hidden = [] } = request;
-    child = hidden.length === 0 ? spawn(wanted) : await spawnHiding(wanted, hidden);
+    child = hidden.length === 0 ? spawn(wanted) : await spawnInView(wanted, { hidden });
   } catch (error) {
     for (const fd of [out.read, err.read, ...(input === undefined ? [] : [input.write])]) closeSync(fd);
     throw error;

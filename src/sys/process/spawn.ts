@@ -2,6 +2,7 @@ import { callBlocking } from '../blocking/blocking.ts';
 import { closeFd } from '../ffi/descriptor.ts';
 import { openLibrary } from '../ffi/library.ts';
 import { SystemError } from '../ffi/errors.ts';
+import type { MountView } from '../namespace/mount.ts';
 import { pollOnce, READABLE } from '../poll/poll.ts';
 import { openPidfd, signalPidfd } from './pidfd.ts';
 import { posixSpawn, type SpawnRequest } from './spawn-call.ts';
@@ -57,13 +58,13 @@ export const spawn = (request: SpawnRequest, options: { readonly unref?: boolean
   childOf(posixSpawn(request), options);
 
 /**
- * The same with the child in a private copy of the host's mounts in which `hidden` are unmounted. It still sees later
+ * The same with the child in a private copy of the host's mounts. It still sees later
  * mounts and unmounts of the host below shared mounts.
  */
-export async function spawnHiding(request: SpawnRequest, hidden: readonly string[]): Promise<Child> {
+export async function spawnInView(request: SpawnRequest, view: MountView): Promise<Child> {
   arriving++;
   try {
-    return childOf(await callBlocking('spawnHiding', request, hidden));
+    return childOf(await callBlocking('spawnInView', request, view));
   } finally {
     arriving--;
   }
