@@ -21,6 +21,8 @@ export async function claimRoots(config: EngineConfig): Promise<{ release(): voi
     await mkdir(`${config.dataRoot}/${name}`, { recursive: true, mode: 0o700 });
     await mkdir(`${config.execRoot}/${name}`, { recursive: true, mode: 0o700 });
   }
+  // Empty, always: where monitors of containers with a user namespace see their container's root.
+  await mkdir(`${config.execRoot}/rootfs`, { recursive: true, mode: 0o755 });
   const lock = lockFile(`${config.dataRoot}/engine.lock`);
   if (lock === undefined) {
     throw new EngineError('conflict', `another engine is running with the data root ${config.dataRoot}`);

@@ -1,4 +1,4 @@
-import { chmodSync, mkdirSync, statSync } from 'node:fs';
+import { chmodSync, statSync } from 'node:fs';
 import { dirname } from 'node:path';
 import { EngineError } from '../../base/errors.ts';
 import type { LauncherContext } from './context.ts';
@@ -16,7 +16,6 @@ const othersPass = 0o001;
 export function placeForRoot(context: LauncherContext): string {
   const execRoot = dirname(context.stateDirectory);
   const place = `${execRoot}/rootfs`;
-  mkdirSync(place, { recursive: true, mode: 0o755 });
   chmodSync(execRoot, passable);
   for (let above = dirname(execRoot); above !== '/'; above = dirname(above)) {
     if ((statSync(above).mode & othersPass) !== 0) continue;
