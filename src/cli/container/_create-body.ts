@@ -132,7 +132,7 @@ function hostPart(flags: CreateFlags, given: ReadonlySet<string>) {
     ...storageOptions(flags['storage-opt']),
     ...mapOrNone('Tmpfs', tmpfs),
     UTSMode: flags.uts,
-    UsernsMode: flags.userns,
+    UsernsMode: userNamespaceMode(flags.userns),
     ShmSize: flags['shm-size'],
     ...mapOrNone('Sysctls', flags.sysctl),
     ...(flags.runtime === '' ? {} : { Runtime: flags.runtime }),
@@ -192,7 +192,7 @@ function checkNamespaces(flags: CreateFlags): void {
   const isContainer = (mode: string) => mode.startsWith('container:') && mode.length > 'container:'.length;
   if (!['', 'host'].includes(flags.pid) && !isContainer(flags.pid)) throw new CliError('--pid: invalid PID mode');
   if (!['', 'host'].includes(flags.uts)) throw new CliError('--uts: invalid UTS mode');
-  if (!['', 'host'].includes(flags.userns)) throw new CliError('--userns: invalid USER mode');
+  userNamespaceMode(flags.userns);
   if (!['', 'host', 'private'].includes(flags.cgroupns)) throw new CliError('--cgroupns: invalid CGROUP mode');
 }
 
@@ -201,6 +201,13 @@ function logOptions(flags: CreateFlags): Record<string, string> {
     throw new CliError('invalid logging opts for driver none');
   }
   return pairs(flags['log-opt']);
+}
+
+/** `keep-id` alone means whoever calls; the engine knows the rest. */
+function userNamespaceMode(mode: string): string {
+  const [kind] = mode.split(':');
+  if (!['', 'host', 'auto', 'keep-id'].includes(kind ?? '')) throw new CliError('--userns: invalid USER mode');
+  return mode === 'keep-id' ? `keep-id:uid=${process.getuid?.()},gid=${process.getgid?.()}` : mode;
 }
 
 function storageOptions(texts: readonly string[]): Record<string, unknown> {
