@@ -192,7 +192,6 @@ function fakeStorage({
       retain: () => undefined,
       release: () => undefined,
       users: () => [],
-      claim: async () => undefined,
       copyUp: async () => undefined,
     },
   };
@@ -295,6 +294,7 @@ function fakeHost(): Pick<
       read: async () => undefined,
       removeTrees: async () => undefined,
       list: async () => [],
+      giveEmpty: async () => undefined,
       hostname: () => 'host',
     },
     processes: { list: async () => ({ code: 0, stdout: '', stderr: '' }) },

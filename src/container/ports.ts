@@ -71,6 +71,8 @@ export interface HostFiles {
   /** Deletes trees that the engine owns; nothing there is no error. */
   removeTrees(paths: readonly string[]): Promise<void>;
   list(path: string): Promise<readonly string[]>;
+  /** Gives an empty directory that belongs to the host's root to somebody else; any other stays as it is. */
+  giveEmpty(path: string, owner: IdOwner): Promise<void>;
   hostname(): string;
 }
 

@@ -1,4 +1,4 @@
-import { mkdir, readdir, readFile, realpath, stat } from 'node:fs/promises';
+import { chown, mkdir, readdir, readFile, realpath, stat } from 'node:fs/promises';
 import { hostname } from 'node:os';
 import type { HostFiles, RootAccess } from '../container/ports.ts';
 import { invalid } from '../base/errors.ts';
@@ -69,6 +69,10 @@ export const hostFiles: HostFiles = {
       if ((error as NodeJS.ErrnoException).code === 'ENOENT') return [];
       throw error;
     }
+  },
+  async giveEmpty(path, owner) {
+    const { uid, gid } = await stat(path);
+    if (uid === 0 && gid === 0 && (await readdir(path)).length === 0) await chown(path, owner.uid, owner.gid);
   },
   hostname,
 };

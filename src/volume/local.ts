@@ -1,4 +1,3 @@
-import { chown, readdir, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { KeyedMutex } from '../base/async.ts';
 import type { Clock } from '../base/clock.ts';
@@ -117,16 +116,6 @@ export class LocalVolumes implements OwnedVolumes {
 
   users(name: string): readonly ContainerId[] {
     return [...(this.#users.get(name) ?? [])];
-  }
-
-  claim(name: string, owner: { readonly uid: number; readonly gid: number }): Promise<void> {
-    return this.#order.run(name, async () => {
-      const { mountpoint, options } = find(this.#volumes, name);
-      if (Object.keys(options).length > 0) return;
-      const { uid, gid } = await stat(mountpoint);
-      if (uid === 0 && gid === 0 && (await readdir(mountpoint)).length === 0)
-        await chown(mountpoint, owner.uid, owner.gid);
-    });
   }
 
   copyUp(name: string, root: string, path: string): Promise<void> {

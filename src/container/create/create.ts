@@ -53,8 +53,8 @@ export async function createContainer(
 
   await using scope = new Scope();
   const id = newContainerId();
-  const { ids, settle } = chooseIds(ctx, hostConfig);
-  using _settled = { [Symbol.dispose]: settle };
+  using chosen = chooseIds(ctx, hostConfig);
+  const { ids } = chosen;
   const name = takeName(ctx, request.name, id);
   scope.defer(() => ctx.table.releaseName(name, id));
   ctx.images.retain(image.id, id);
@@ -101,7 +101,7 @@ export async function createContainer(
 
 /** The first container that has a volume gets it: with ids of the host it would be nobody's to write. */
 async function claimVolumes(ctx: ContainerContext, mounts: readonly MountRecord[], owner: IdOwner): Promise<void> {
-  for (const mount of mounts) if (mount.type === 'volume') await ctx.volumes.claim(mount.name, owner);
+  for (const mount of mounts) if (mount.type === 'volume') await ctx.host.giveEmpty(mount.source, owner);
 }
 
 const sharedModes = ['NetworkMode', 'PidMode', 'IpcMode'] as const;

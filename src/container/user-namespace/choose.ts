@@ -25,27 +25,27 @@ function joinedContainers(ctx: ContainerContext, config: HostConfig): ContainerE
 }
 
 /**
- * The ids of a new container's user namespace; undefined for the host's. Ids of its own are reserved until `settle` is
- * called, when the container's record has them or the container did not come to be. A container that joins namespaces of
+ * The ids of a new container's user namespace; undefined for the host's. Ids of its own are reserved until the
+ * choice is disposed of, when the container's record has them or the container did not come to be. A container that joins namespaces of
  * another one has that one's: elsewhere it would have no rights in them.
  * @throws invalid for wrong modes and, in Docker's words, for what cannot be together; unavailable without free ids.
  */
 export function chooseIds(
   ctx: ContainerContext,
   config: HostConfig,
-): { readonly ids: IdMapping | undefined; settle(): void } {
+): Disposable & { readonly ids: IdMapping | undefined } {
   const mode = parseUserNamespaceMode(config.UsernsMode);
   const joined = joinedContainers(ctx, config);
   const [first] = joined;
   if (first !== undefined && (mode.kind === 'auto' || mode.kind === 'keep-id')) {
     throw invalid(`conflicting options: ${config.UsernsMode} and joining namespaces of another container`);
   }
-  if (mode.kind === 'host') return { ids: undefined, settle: () => undefined };
+  if (mode.kind === 'host') return { ids: undefined, [Symbol.dispose]: () => undefined };
   const ids = mode.kind === 'engine' ? (first?.record ?? ctx.settings.userNamespaces).ids : newIds(ctx, mode);
-  if (ids === undefined) return { ids, settle: () => undefined };
+  if (ids === undefined) return { ids, [Symbol.dispose]: () => undefined };
   refuseHostNamespaces(config);
   ctx.reservedIds.add(ids);
-  return { ids, settle: () => void ctx.reservedIds.delete(ids) };
+  return { ids, [Symbol.dispose]: () => void ctx.reservedIds.delete(ids) };
 }
 
 function newIds(ctx: ContainerContext, mode: Extract<UserNamespaceMode, { size: number }>): IdMapping {

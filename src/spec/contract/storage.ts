@@ -119,10 +119,6 @@ export interface Volumes {
   release(name: string, containerId: ContainerId): void;
   users(name: string): readonly ContainerId[];
   /**
-   * Gives an empty volume that nobody owns yet to the root of a container with a user namespace.
-   */
-  claim(name: string, owner: { readonly uid: number; readonly gid: number }): Promise<void>;
-  /**
    * Copies what the image has at `path` into the volume when the volume is still empty (Docker's copy-up), with
    * owner, mode, times and xattrs; `root` is the mounted root file system, and nothing outside it is ever read.
    */
