@@ -6,6 +6,7 @@
 #
 # The guest has Debian's packages for an engine and this tree at /gantry. Its console goes to stdout; the exit status is
 # the command's, 125 when the guest could not be built or did not end within GUEST_TIMEOUT seconds (600).
+# GUEST_ADD (`file:path file:path`) adds files of this host to it.
 # Needs: qemu-system-x86_64, mmdebstrap, mke2fs, cpio, busybox-static. Everything made lies in GUEST_CACHE
 # (default: ${XDG_CACHE_HOME:-~/.cache}/gantry-guest).
 set -euo pipefail
@@ -51,8 +52,12 @@ mkdir "$work/root"
 tar -C "$work/root" -xf "$cache/base.tar"
 mkdir -p "$work/root/lib/modules" "$work/root/gantry"
 cp -a "$cache/kernel/lib/modules/$version" "$work/root/lib/modules/"
-depmod -b "$work/root" "$version"
+chroot "$work/root" depmod "$version"
 tar -C "$tree" -chf - --exclude=./.git --exclude=./node_modules/.cache . | tar -C "$work/root/gantry" -xf -
+for added in ${GUEST_ADD:-}; do
+  mkdir -p "$work/root$(dirname "${added#*:}")"
+  cp -a "${added%%:*}" "$work/root${added#*:}"
+done
 printf '%s\n' "$command" > "$work/root/gantry-command"
 cat > "$work/root/gantry-init" <<'INIT'
 #!/bin/sh

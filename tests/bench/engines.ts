@@ -33,16 +33,16 @@ interface Starter {
 
 const cgroupOf = (folder: string): string => `/gantry-bench-${folder.slice(-6)}`;
 
-const gantry: Starter = {
-  name: 'gantry',
+const gantryWith = (name: string, ...more: readonly string[]): Starter => ({
+  name,
   engineWords: ['gantryd'],
   monitorWord: 'conmon',
   async prepare(folder, socket) {
     const flags = [`--data-root=${folder}/data`, `--exec-root=${folder}/run`, `--host=unix://${socket}`];
-    const command = [join(repository, 'build/bin/gantryd'), ...flags, `--cgroup-parent=${cgroupOf(folder)}`];
+    const command = [join(repository, 'build/bin/gantryd'), ...flags, `--cgroup-parent=${cgroupOf(folder)}`, ...more];
     return { command, env: {} };
   },
-};
+});
 
 const dockerd: Starter = {
   name: 'dockerd',
@@ -110,7 +110,12 @@ const ownRun = (command: readonly string[]): readonly string[] => [
   ...command,
 ];
 
-const starters = { gantry, dockerd, podman } as const;
+const starters = {
+  gantry: gantryWith('gantry'),
+  'gantry-dir': gantryWith('gantry-dir', '--storage-driver=dir'),
+  dockerd,
+  podman,
+} as const;
 export type PeerName = keyof typeof starters;
 
 /**

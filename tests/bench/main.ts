@@ -1,5 +1,5 @@
 /**
- * `node tests/bench/main.ts [--pairs=N] [--peers=dockerd,podman] [--only=TEXT] [--json=FILE] [--write]`
+ * `node tests/bench/main.ts [--pairs=N] [--peers=dockerd,podman,gantry-dir] [--only=TEXT] [--json=FILE] [--write]`
  *
  * Measures Gantry beside other engines with the same docker client and the same images, in turn, each engine in a
  * network and a mount namespace of its own. Prints a table; `--json` keeps every single value, `--write` puts the

@@ -1,5 +1,6 @@
 import { type ChildProcess, type SpawnOptions, spawn } from 'node:child_process';
 import { constants } from 'node:os';
+import { patience } from './wait.ts';
 
 export interface RunOptions {
   readonly env?: Readonly<Record<string, string>>;
@@ -34,7 +35,7 @@ export async function run(program: string, args: readonly string[], options: Run
   // A program may end without having read all of its input.
   child.stdin?.on('error', () => undefined);
   child.stdin?.end(options.input);
-  const timeout = options.timeout ?? 120_000;
+  const timeout = (options.timeout ?? 120_000) * patience;
   const timer = setTimeout(() => child.kill('SIGKILL'), timeout);
   const started = performance.now();
   const { code, signal } = await ended(child);

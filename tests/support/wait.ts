@@ -1,3 +1,6 @@
+/** How much slower than usual the machine is: `GANTRY_TEST_PATIENCE`, for an emulated one. All longest times grow by it. */
+export const patience = Number(process.env['GANTRY_TEST_PATIENCE'] ?? 1);
+
 export interface WaitOptions {
   /** Longest time in milliseconds, default 10 s. */
   readonly timeout?: number;
@@ -15,7 +18,8 @@ export async function eventually<T>(
   look: () => T | Promise<T>,
   options: WaitOptions = {},
 ): Promise<Exclude<T, undefined | false>> {
-  const end = performance.now() + (options.timeout ?? 10_000);
+  const longest = (options.timeout ?? 10_000) * patience;
+  const end = performance.now() + longest;
   let cause: unknown;
   for (;;) {
     try {
@@ -24,7 +28,7 @@ export async function eventually<T>(
     } catch (error) {
       cause = error;
     }
-    if (performance.now() > end) throw new Error(`${what}: not within ${options.timeout ?? 10_000} ms`, { cause });
+    if (performance.now() > end) throw new Error(`${what}: not within ${longest} ms`, { cause });
     await new Promise((resolve) => setTimeout(resolve, options.every ?? 10));
   }
 }
