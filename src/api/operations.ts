@@ -46,6 +46,8 @@ export const operations = {
   ExecStart: ['POST', '/exec/{id}/start'],
   ExecResize: ['POST', '/exec/{id}/resize'],
   ExecInspect: ['GET', '/exec/{id}/json'],
+  ContainerExecList: ['GET', '/containers/{id}/exec/json'],
+  ExecKill: ['POST', '/exec/{id}/kill'],
 
   // Image
   ImageList: ['GET', '/images/json'],

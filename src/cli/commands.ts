@@ -36,6 +36,14 @@ const create: Entry = {
   summary: 'Make a container without starting it',
   load: async () => (await import('./container/create.ts')).create,
 };
+const execs: Entry = {
+  summary: 'List the commands that were started in a running container',
+  load: async () => (await import('./container/execs.ts')).execs,
+};
+const killExec: Entry = {
+  summary: 'Send a signal to commands that exec started',
+  load: async () => (await import('./container/kill-exec.ts')).killExec,
+};
 const exec: Entry = {
   summary: 'Run a command inside a running container',
   load: async () => (await import('./container/exec.ts')).exec,
@@ -149,6 +157,8 @@ const container: Readonly<Record<string, Entry>> = {
   diff,
   exec,
   export: exportContainer,
+  execs,
+  'kill-exec': killExec,
   inspect: {
     summary: 'Show all that is known of containers',
     load: async () => (await import('./inspect/container.ts')).inspectContainer,
@@ -246,6 +256,8 @@ const system: Readonly<Record<string, Entry>> = {
 export const commands: Readonly<Record<string, Entry>> = {
   run: { ...run, section: 'common' },
   exec: { ...exec, section: 'common' },
+  execs,
+  'kill-exec': killExec,
   ps: { ...list, alsoNamed: [], section: 'common' },
   pull: { ...pull, section: 'common' },
   images: { ...images, alsoNamed: [], section: 'common' },

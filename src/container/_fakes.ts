@@ -234,6 +234,7 @@ function fakeProcesses(
         return launchFake(world, run.request);
       },
       exec: async (request) => execFake(world, request),
+      adoptExecs: async () => [],
       async signal(_id, _directory, signal) {
         signals.push(signal);
         if (signal === 9) runs.at(-1)?.end(137);

@@ -4,6 +4,7 @@ import type { LaunchedContainer } from '../spec/contract/launch.ts';
 import type { Sandbox } from '../spec/contract/network.ts';
 import { commitRecord, type ContainerContext, inBackground, runDirectory } from './context.ts';
 import { ContainerEntry } from './entry.ts';
+import { adoptExecs } from './exec/adopt.ts';
 import { reconcilePause } from './pause.ts';
 import { loggedRun } from './logs.ts';
 import { containerKind, decodeRecord } from './record.ts';
@@ -98,6 +99,7 @@ async function adopt(ctx: ContainerContext, entry: ContainerEntry): Promise<'los
   await reconcilePause(ctx, entry);
   ctx.follow(entry, live);
   ctx.watchHealth(entry, { adopted: true });
+  await adoptExecs(ctx, entry);
   return undefined;
 }
 

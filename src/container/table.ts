@@ -81,9 +81,14 @@ export class ContainerTable {
     this.#execs.delete(id);
   }
 
-  /** @throws EngineError `not-found`. */
-  findExec(id: string): { container: ContainerEntry; exec: ExecEntry } {
-    const found = this.#execs.get(id as ExecId);
+  /** By its whole id, or by an unambiguous prefix. @throws EngineError `not-found`; `invalid` for several. */
+  findExec(id: string, options: { readonly byPrefix?: boolean } = {}): { container: ContainerEntry; exec: ExecEntry } {
+    const exact = this.#execs.get(id as ExecId);
+    if (exact !== undefined) return exact;
+    const fitting =
+      options.byPrefix === true && id !== '' ? [...this.#execs.keys()].filter((key) => key.startsWith(id)) : [];
+    if (fitting.length > 1) throw new EngineError('invalid', `Multiple IDs found with provided prefix: ${id}`);
+    const found = fitting[0] === undefined ? undefined : this.#execs.get(fitting[0]);
     if (found === undefined) throw notFound(`No such exec instance: ${id}`);
     return found;
   }

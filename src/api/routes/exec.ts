@@ -4,6 +4,7 @@ import { invalid } from '../../base/errors.ts';
 import { queryTerminalSize } from '../../spec/decode/query.ts';
 import { parseDetachKeys } from '../hijack/detach-keys.ts';
 import { hijack, serveStdio, type StdioWishes } from '../hijack/session.ts';
+import { watchClient } from '../hijack/client-watch.ts';
 import { endStream } from '../hijack/takeover.ts';
 import type { Exchange } from '../http/exchange.ts';
 import type { ExecService, StartedExec } from '../services/exec.ts';
@@ -23,6 +24,14 @@ export function execHandlers(execs: ExecService): Handlers {
       const { rows, columns } = queryTerminalSize(exchange.query);
       await execs.resize(exchange.param('id'), rows, columns);
       exchange.empty(200);
+    },
+    async ContainerExecList(exchange) {
+      exchange.send(200, await execs.list(exchange.param('id')));
+    },
+    async ExecKill(exchange) {
+      const signal = exchange.text('signal');
+      await execs.kill(exchange.param('id'), signal === '' ? undefined : signal);
+      exchange.empty(204);
     },
     async ExecInspect(exchange) {
       exchange.send(200, await execs.inspect(exchange.param('id')));
@@ -61,5 +70,15 @@ async function start(exchange: Exchange, execs: ExecService): Promise<void> {
     endStream(client.stream);
     return;
   }
-  await serveStdio(client, wishes, started.stdio);
+  if (exec.killOnDisconnect !== true) {
+    await serveStdio(client, wishes, started.stdio);
+    return;
+  }
+  const watch = watchClient(client, wishes);
+  try {
+    const detached = await serveStdio(client, wishes, started.stdio);
+    if (!detached) await execs.clientGone(id);
+  } finally {
+    watch.stop();
+  }
 }

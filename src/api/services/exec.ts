@@ -1,6 +1,6 @@
 import type { StdioChannel, StdioSink } from '../../spec/contract/launch.ts';
 import type { CreateExecRequest } from '../../spec/engine/container.ts';
-import type { ExecInspect } from '../../spec/engine/exec.ts';
+import type { ExecInspect, ExecListItem } from '../../spec/engine/exec.ts';
 
 export interface ExecStartOptions {
   /** Rows and columns. */
@@ -15,6 +15,8 @@ export interface StartableExec {
   readonly stdout?: boolean;
   readonly stderr?: boolean;
   readonly detachKeys: string | undefined;
+  /** `clientGone` is to be called when the client is. */
+  readonly killOnDisconnect?: boolean;
 }
 export interface StartedExec {
   readonly stdio: StdioChannel;
@@ -32,4 +34,13 @@ export interface ExecService {
   /** @throws conflict when it does not run. */
   resize(id: string, rows: number, columns: number): Promise<void>;
   inspect(id: string): Promise<ExecInspect>;
+  /** All that are known of a container, the oldest first. */
+  list(nameOrId: string): Promise<ExecListItem[]>;
+  /**
+   * `signal` as the client wrote it, undefined for SIGKILL, which reaches all that the exec started. `id` may be a
+   * prefix. @throws not-found; conflict when it does not run.
+   */
+  kill(id: string, signal: string | undefined): Promise<void>;
+  /** Kills it when it was made so. */
+  clientGone(id: string): Promise<void>;
 }

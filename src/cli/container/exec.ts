@@ -22,6 +22,7 @@ export const exec = defineCommand({
       short: 'e',
     }),
     'env-file': flag(listOf(), 'File with environment variables'),
+    'kill-on-disconnect': flag(types.bool, 'Kill the command and all it started when this client is gone'),
     interactive: flag(types.bool, 'Keep standard input open', { short: 'i' }),
     privileged: flag(types.bool, 'Give the command all privileges'),
     tty: flag(types.bool, 'Give the command a terminal', { short: 't' }),
@@ -55,6 +56,7 @@ export const exec = defineCommand({
         Detach: flags.detach,
         WorkingDir: flags.workdir,
         Cmd: command,
+        ...(flags['kill-on-disconnect'] ? { KillOnDisconnect: true } : {}),
       },
     });
     const body = { Detach: flags.detach, Tty: flags.tty, ...consoleSize };

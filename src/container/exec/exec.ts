@@ -1,9 +1,15 @@
-import { conflict, EngineError, invalid } from '../../base/errors.ts';
+import { conflict, EngineError, invalid, messageOf } from '../../base/errors.ts';
 import { newExecId } from '../../base/ids.ts';
-import { LaunchError, type ExecRequest, type LaunchedExec, type StdioSink } from '../../spec/contract/launch.ts';
+import {
+  LaunchError,
+  type ExecRequest,
+  type ExitStatus,
+  type LaunchedExec,
+  type StdioSink,
+} from '../../spec/contract/launch.ts';
 import type { CreateExecRequest } from '../../spec/engine/container.ts';
 import type { ExecInspect } from '../../spec/engine/exec.ts';
-import { type ContainerContext, emit, inBackground, runDirectory } from '../context.ts';
+import { type ContainerContext, emit, runDirectory } from '../context.ts';
 import type { ContainerEntry } from '../entry.ts';
 import { processEnvironment } from '../create/environment.ts';
 import { hostnameOf } from '../start/files.ts';
@@ -12,6 +18,7 @@ import { isPaused } from '../state.ts';
 import { isRestarting } from '../pause.ts';
 import { resolveUser } from '../user/resolve.ts';
 import { type ExecEntry, newExecEntry } from './entry.ts';
+import { execMemo } from './memo.ts';
 
 /** Ended execs that are still known to `inspect`; the oldest are forgotten first. */
 const rememberedExecs = 100;
@@ -28,10 +35,15 @@ function requireRunning(entry: ContainerEntry): void {
 }
 
 /** Notes an exec; nothing runs yet. @throws conflict when the container does not run; invalid without a command. */
-export function createExec(ctx: ContainerContext, entry: ContainerEntry, request: CreateExecRequest): ExecEntry {
+export function createExec(
+  ctx: ContainerContext,
+  entry: ContainerEntry,
+  request: CreateExecRequest,
+  isCheck = false,
+): ExecEntry {
   requireRunning(entry);
   if (request.Cmd.length === 0) throw invalid('No exec command specified');
-  const exec = newExecEntry(newExecId(), request);
+  const exec = newExecEntry(newExecId(), request, { createdNs: ctx.clock.nowNs(), isCheck });
   forgetOldest(ctx, entry);
   ctx.table.addExec(entry, exec);
   emit(ctx, entry, eventText('exec_create', exec), { execID: exec.id });
@@ -73,7 +85,7 @@ export async function startExec(
     exec.phase = 'running';
     if (exec.pendingSize !== undefined) await live.stdio.resize(...exec.pendingSize);
     emit(ctx, entry, eventText('exec_start', exec), { execID: exec.id });
-    void inBackground(ctx, 'handling the end of an exec', entry.id, () => followExec(ctx, entry, exec, live, held));
+    followExec(ctx, entry, exec, live, held);
     return live;
   } catch (error) {
     const code = error instanceof LaunchError ? error.exitCode : 126;
@@ -82,14 +94,28 @@ export async function startExec(
   }
 }
 
-async function followExec(
+/** Notes the end of a running exec when it comes; `sinks` are told afterwards. */
+export function followExec(
   ctx: ContainerContext,
   entry: ContainerEntry,
   exec: ExecEntry,
   live: LaunchedExec,
   sinks: readonly HeldSink[],
-): Promise<void> {
-  const exit = await live.exited;
+): void {
+  live.exited.then(
+    (exit) => endExec(ctx, entry, exec, exit, sinks),
+    (error: unknown) => ctx.log.error('the end of an exec was not seen', { exec: exec.id, error: messageOf(error) }),
+  );
+}
+
+/** The exec has ended: for those who ask, for those who wait, and as an event. */
+export function endExec(
+  ctx: ContainerContext,
+  entry: ContainerEntry,
+  exec: ExecEntry,
+  exit: ExitStatus,
+  sinks: readonly HeldSink[] = [],
+): void {
   finish(exec, exit.code, exit.finishedNs);
   for (const sink of sinks) sink.release();
   emit(ctx, entry, 'exec_die', { execID: exec.id, exitCode: String(exit.code) });
@@ -154,6 +180,7 @@ async function planExec(
     },
     hostConfig,
     privileged: request.Privileged,
+    memo: execMemo(exec),
     sinks,
     directory: runDirectory(ctx, entry.id),
     runtime: hostConfig.Runtime === '' ? ctx.settings.defaultRuntime : hostConfig.Runtime,

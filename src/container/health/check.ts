@@ -44,7 +44,7 @@ async function checkByCommand(
   signal: AbortSignal,
 ): Promise<Verdict> {
   const output = new CheckOutput();
-  const exec = createExec(ctx, entry, execRequest(argv));
+  const exec = createExec(ctx, entry, execRequest(argv), true);
   try {
     const live = await starting.run(() => {
       signal.throwIfAborted();

@@ -2,10 +2,8 @@ import { mkdirSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { systemClock } from '../../base/clock.ts';
 import { type ExecRequest, type ExitStatus, type LaunchedExec, LaunchError } from '../../spec/contract/launch.ts';
-import { cgroupPids } from '../../sys/cgroup/cgroup.ts';
 import { removeTrees } from '../../sys/file/place.ts';
-import { type ProcessIdentity, processStartTime, signalProcess } from '../../sys/process/pidfd.ts';
-import { killTree } from '../../sys/process/tree.ts';
+import { processStartTime } from '../../sys/process/pidfd.ts';
 import { type ExecMonitor, startExecMonitor } from '../monitor/conmon.ts';
 import { MonitorStdio } from '../monitor/stdio.ts';
 import { serializeSpec } from '../oci/serialize.ts';
@@ -13,6 +11,8 @@ import { buildExecProcess } from '../oci/spec.ts';
 import { type LauncherContext, monitorRequest } from './context.ts';
 import { inTime, liveContainer } from './create.ts';
 import { execFailure } from './failure.ts';
+import { noteExec } from './adopt-exec.ts';
+import { signals } from './exec-signals.ts';
 import type { Runtime } from './runtimes.ts';
 
 const SIGKILL = 9;
@@ -26,6 +26,7 @@ export async function execInContainer(context: LauncherContext, request: ExecReq
   mkdirSync(directory, { mode: 0o700 });
   try {
     writeFileSync(join(directory, 'process.json'), serializeSpec(process), { mode: 0o600 });
+    noteExec(directory, request);
     const monitor = await startMonitor(context, request, runtime, directory);
     return await runExec(context, request, monitor, directory);
   } catch (error) {
@@ -82,19 +83,6 @@ async function runExec(
   } finally {
     monitor.close();
   }
-}
-
-/** A process that ended before its start time could be read is gone: nothing reaches the next owner of its pid. */
-function signals(
-  context: LauncherContext,
-  containerId: ExecRequest['containerId'],
-  identity: ProcessIdentity,
-): Pick<LaunchedExec, 'signal' | 'kill'> {
-  const cgroup = context.live.get(containerId)?.cgroup;
-  return {
-    signal: (signal) => signalProcess(identity, signal),
-    kill: () => killTree(identity, async () => (cgroup === undefined ? [] : cgroupPids(context.layout, cgroup))),
-  };
 }
 
 /** The exit code is known before the clients hear of the end: docker asks for it at once. */

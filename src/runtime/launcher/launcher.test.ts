@@ -69,6 +69,7 @@ for (const runtime of ['crun', 'runc']) {
         process,
         hostConfig: hostConfig(),
         privileged: false,
+        memo: null,
         sinks,
         directory: wanted.directory,
         runtime,

@@ -10,6 +10,7 @@ import { reopenMonitorLog } from '../monitor/control.ts';
 import { readExitFile } from '../monitor/exit-file.ts';
 import { MonitorStdio } from '../monitor/stdio.ts';
 import type { HostFacts } from '../oci/host.ts';
+import { adoptExecs } from './adopt-exec.ts';
 import { exitsDirectory, type LauncherContext } from './context.ts';
 import { createContainer, follow, liveContainer } from './create.ts';
 import { deleteContainer } from './delete.ts';
@@ -69,6 +70,7 @@ export async function openLauncher(settings: LauncherSettings): Promise<Launcher
     start: (id) => startContainer(context, id, liveContainer(context, id)),
     adopt: (request) => adoptContainer(context, request),
     exec: (request) => execInContainer(context, request),
+    adoptExecs: (id, directory) => adoptExecs(context, id, directory),
     signal: async (id, _directory, signal) => {
       const live = context.live.get(id);
       return live !== undefined && signalProcess(live.process, signal);

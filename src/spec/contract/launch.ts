@@ -94,6 +94,8 @@ export interface ExecRequest {
   readonly process: LaunchProcess;
   readonly hostConfig: HostConfig;
   readonly privileged: boolean;
+  /** JSON that comes back when a later engine finds this exec (`adoptExecs`). */
+  readonly memo: unknown;
   /** Clients that watch from the first byte on: the process does not run before they are connected. */
   readonly sinks: readonly StdioSink[];
   /** The container's directory; the exec makes its own below it and removes it. */
@@ -157,6 +159,13 @@ export interface LaunchedExec {
   kill(): Promise<void>;
 }
 
+/** An exec that an earlier engine started: it runs, or its end is known by now. */
+export interface AdoptedExec {
+  readonly execId: ExecId;
+  readonly memo: unknown;
+  readonly found: LaunchedExec | ExitStatus;
+}
+
 /** Makes, starts, watches and ends containers through monitors and OCI runtimes. */
 export interface Launcher {
   /**
@@ -179,6 +188,8 @@ export interface Launcher {
     runtime: string;
   }): Promise<LaunchedContainer>;
   exec(request: ExecRequest): Promise<LaunchedExec>;
+  /** The execs of an adopted container that an earlier engine did not see end; each is given once. */
+  adoptExecs(id: ContainerId, directory: string): Promise<AdoptedExec[]>;
   /** Sends a signal number to the container's first process; false when it is gone. */
   signal(id: ContainerId, directory: string, signal: number): Promise<boolean>;
   /**

@@ -14,6 +14,7 @@ const createExec = struct<CreateExecRequest>('ExecCreateRequest', {
   Env: list(string),
   WorkingDir: string,
   Cmd: words,
+  KillOnDisconnect: optional(boolean),
 });
 
 /** The body of `POST /containers/{id}/exec`. @throws EngineError `invalid`. */

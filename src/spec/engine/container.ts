@@ -241,6 +241,8 @@ export interface CreateExecRequest {
   Env: string[];
   WorkingDir: string;
   Cmd: string[];
+  /** An addition of this engine: it is killed when the client that started it is gone. */
+  KillOnDisconnect?: boolean;
 }
 
 /** A state of a health check; only containers with one have it. */

@@ -1,3 +1,9 @@
+/** One entry of `GET /containers/{id}/exec/json`, an addition of this engine. */
+export interface ExecListItem extends ExecInspect {
+  /** RFC 3339. */
+  Created: string;
+}
+
 /** `GET /exec/{id}/json`. */
 export interface ExecInspect {
   ID: string;

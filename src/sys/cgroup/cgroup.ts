@@ -65,7 +65,7 @@ export async function cgroupPids(layout: CgroupLayout, path: string): Promise<nu
 }
 
 /** Is this process, right now, in the cgroup or below it? */
-async function isMember(pid: number, path: string): Promise<boolean> {
+export async function isMember(pid: number, path: string): Promise<boolean> {
   for (const line of (await readOrEmpty(`/proc/${pid}/cgroup`)).split('\n')) {
     const own = line.slice(line.indexOf(':', line.indexOf(':') + 1) + 1);
     if (own === path || own.startsWith(`${path}/`)) return true;
