@@ -12,6 +12,7 @@ import type { ContainerInspect, CreateContainerRequest, WaitResult } from '../sp
 import type { JournalEvent } from '../spec/engine/event.ts';
 import type { ExecInspect } from '../spec/engine/exec.ts';
 import type { StatsView } from '../spec/engine/stats.ts';
+import { maxApiVersion } from './versions.ts';
 import type { VersionView } from '../spec/engine/system.ts';
 import { createApiServer } from './server.ts';
 import type { ApiServices } from './services.ts';
@@ -82,7 +83,14 @@ const unanswered = <T extends object>(answers: Partial<T>): T =>
 export function fakeServices(container: FakeContainer, answers: Partial<ApiServices> = {}): ApiServices {
   return {
     system: unanswered<ApiServices['system']>({
-      version: () => ({ Version: '0.1', Os: 'linux', Arch: 'amd64', Components: [] }) as unknown as VersionView,
+      version: () =>
+        ({
+          Version: '0.1',
+          ApiVersion: maxApiVersion,
+          Os: 'linux',
+          Arch: 'amd64',
+          Components: [],
+        }) as unknown as VersionView,
     }),
     events: answers.events ?? { subscribe: () => fakeEvents([]) },
     containers: fakeContainerService(container),

@@ -31,6 +31,16 @@ export interface ApiServerOptions {
   readonly minMinor?: number;
   /** Clients are told that experimental parts are on. */
   readonly experimental?: boolean;
+  /** Told of each request that was answered, or taken over. */
+  readonly onRequest?: ((seen: RequestSeen) => void) | undefined;
+}
+
+/** What became of one request. */
+export interface RequestSeen {
+  readonly operation: OperationId;
+  readonly status: number;
+  /** Milliseconds until its handler was done. */
+  readonly ms: number;
 }
 
 export interface ApiServer {
@@ -89,6 +99,7 @@ class Dispatcher {
   readonly #serverHeader: string;
   readonly #minMinor: number;
   readonly #experimental: string;
+  readonly #onRequest: ((seen: RequestSeen) => void) | undefined;
   /** All open connections: node:http forgets those that were taken over. */
   readonly #connections = new Set<Socket>();
 
@@ -101,6 +112,7 @@ class Dispatcher {
     this.#serverHeader = `Gantry/${options.version} (linux)`;
     this.#minMinor = options.minMinor ?? minMinor;
     this.#experimental = String(options.experimental ?? false);
+    this.#onRequest = options.onRequest;
   }
 
   createServer({ tls }: { tls?: TlsFiles | undefined } = {}): Http.Server {
@@ -189,8 +201,23 @@ class Dispatcher {
       throw new EngineError('not-implemented', `${match.operation} is not implemented by this engine yet`);
     }
     const query = parseQuery(mark < 0 ? '' : url.slice(mark + 1));
-    const log = this.#log;
-    await handler(new Exchange(request, response, { minor, params: match.params, query, upgraded }, log));
+    const exchange = new Exchange(request, response, { minor, params: match.params, query, upgraded }, this.#log);
+    if (this.#onRequest === undefined) return handler(exchange);
+    await this.#timed(match.operation, response, () => handler(exchange));
+  }
+
+  async #timed(operation: OperationId, response: Http.ServerResponse, handle: () => void | Promise<void>) {
+    const began = performance.now();
+    let status: number | undefined;
+    try {
+      await handle();
+      status = response.statusCode;
+    } catch (error) {
+      status = httpError(error).status;
+      throw error;
+    } finally {
+      this.#onRequest?.({ operation, status: status ?? 500, ms: performance.now() - began });
+    }
   }
 
   #fail(request: Http.IncomingMessage, response: Http.ServerResponse, error: unknown): void {

@@ -35,8 +35,21 @@ export class Semaphore {
   #free: number;
   readonly #waiting: (() => void)[] = [];
 
+  #limit: number;
+
   constructor(limit: number) {
     this.#free = limit;
+    this.#limit = limit;
+  }
+
+  /** Lets so many in from now on; who is in already stays. */
+  resize(limit: number): void {
+    this.#free += limit - this.#limit;
+    this.#limit = limit;
+    while (this.#free > 0 && this.#waiting.length > 0) {
+      this.#free--;
+      this.#waiting.shift()?.();
+    }
   }
 
   async run<T>(task: () => T | Promise<T>): Promise<T> {
@@ -45,7 +58,8 @@ export class Semaphore {
     try {
       return await task();
     } finally {
-      const next = this.#waiting.shift();
+      // Below zero there are more inside than a smaller limit allows.
+      const next = this.#free < 0 ? undefined : this.#waiting.shift();
       if (next === undefined) this.#free++;
       else next();
     }

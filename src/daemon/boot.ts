@@ -1,4 +1,4 @@
-import { createApiServer } from '../api/server.ts';
+import { type ApiServerOptions, createApiServer } from '../api/server.ts';
 import { systemClock } from '../base/clock.ts';
 import type { Logger } from '../base/log.ts';
 import { Scope } from '../base/scope.ts';
@@ -7,7 +7,19 @@ import type { EngineConfig } from './config.ts';
 import { claimRoots, engineId, writePidfile } from './directories.ts';
 import { engineVersion } from './version.ts';
 import { listenAll } from './listen.ts';
-import { wire } from './wire.ts';
+import type { LiveConfig } from './live.ts';
+import type { Metrics } from './metrics.ts';
+import { reloadOnSignal } from './reload.ts';
+import type { ServiceManager } from './sd-notify.ts';
+import { wire, type WiredEngine } from './wire.ts';
+
+export interface BootOptions {
+  readonly live: LiveConfig;
+  /** Reads flags and configuration file anew, for a reload. */
+  readonly load: () => Promise<EngineConfig>;
+  readonly manager: ServiceManager;
+  readonly log: Logger;
+}
 
 /** A serving engine. */
 export interface Engine {
@@ -20,7 +32,8 @@ export interface Engine {
  * then the sockets. It serves when this returns; restart policies are carried out afterwards.
  * @throws EngineError `conflict` when another engine has the data root, `unavailable` for a missing part of the host.
  */
-export async function boot(config: EngineConfig, log: Logger): Promise<Engine> {
+export async function boot({ live, load, manager, log }: BootOptions): Promise<Engine> {
+  const config = live.current;
   const began = performance.now();
   const scope = new Scope();
   try {
@@ -29,19 +42,60 @@ export async function boot(config: EngineConfig, log: Logger): Promise<Engine> {
     scope.defer(await writePidfile(config.pidfile));
     scope.defer(reapOrphans());
     const engine = { id: await engineId(config.dataRoot), clock: systemClock, log };
-    const wired = await wire(config, engine, scope);
+    const wired = await wire(live, engine, scope);
     const begin = await wired.recover();
-    const { minApiMinor: minMinor, experimental } = config;
-    const server = await scope.acquire(
-      createApiServer(wired.services, { log, version: engineVersion, minMinor, experimental }),
-      (api) => api.close(),
+    const metrics = await openMetrics(config, wired, scope, log);
+    const server = await scope.acquire(createApiServer(wired.services, apiOptions(config, log, metrics)), (api) =>
+      api.close(),
     );
     const sockets = await listenAll(server, config, log);
     log.info('serving', { sockets, ms: Math.round(performance.now() - began) });
     begin();
+    const { journal } = wired;
+    scope.defer(
+      reloadOnSignal({
+        live,
+        load: loadChecked(load, (next) => wired.checkReload(next)),
+        engineId: engine.id,
+        journal,
+        manager,
+        log,
+      }),
+    );
     return { close: () => scope[Symbol.asyncDispose]() };
   } catch (error) {
     await scope[Symbol.asyncDispose]();
     throw error;
   }
 }
+
+const apiOptions = (config: EngineConfig, log: Logger, metrics: Metrics | undefined): ApiServerOptions => ({
+  log,
+  version: engineVersion,
+  minMinor: config.minApiMinor,
+  experimental: config.experimental,
+  onRequest: metrics === undefined ? undefined : (seen) => metrics.seen(seen),
+});
+
+/** The metrics and their listener, when the operator wants them: most engines never load them. */
+async function openMetrics(
+  { metricsAddress }: EngineConfig,
+  wired: WiredEngine,
+  scope: Scope,
+  log: Logger,
+): Promise<Metrics | undefined> {
+  if (metricsAddress === undefined) return undefined;
+  const { Metrics, serveMetrics } = await import('./metrics.ts');
+  const metrics = new Metrics(wired.metrics);
+  wired.journal.onEvents = (count) => metrics.happened(count);
+  const { port } = await scope.acquire(serveMetrics(metricsAddress, metrics), (listener) => listener.close());
+  log.info('serving metrics', { address: metricsAddress, port });
+  return metrics;
+}
+
+const loadChecked =
+  (load: () => Promise<EngineConfig>, check: (config: EngineConfig) => void) => async (): Promise<EngineConfig> => {
+    const config = await load();
+    check(config);
+    return config;
+  };

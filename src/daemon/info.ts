@@ -1,27 +1,36 @@
 import { readdir, readFile } from 'node:fs/promises';
 import { cpus, hostname, release, totalmem } from 'node:os';
 import { monitorEventLoopDelay } from 'node:perf_hooks';
-import { maxApiVersion, minApiVersion } from '../api/versions.ts';
+import { maxApiVersion } from '../api/versions.ts';
 import type { InfoView, VersionView } from '../spec/engine/system.ts';
 import { logDriverNames } from '../logs/settings/check.ts';
 import type { HostFacts } from '../runtime/oci/host.ts';
 import type { UserNamespaceSettings } from '../container/ports.ts';
 import type { EngineConfig } from './config.ts';
+import {
+  indexServer,
+  noSwarm,
+  maskCredentials,
+  registryConfig,
+  resourceSupport,
+  securityOptions,
+  warningsOf,
+} from './info-sections.ts';
+import type { RuntimeChoice } from './runtime-choice.ts';
 import type { StorageSupport } from '../store/support.ts';
 import { storageStatus } from './storage-info.ts';
 import { engineVersion } from './version.ts';
 
 /** What `/info` and `/version` tell, gathered from the services at each call. */
 export interface SystemSources {
-  readonly config: EngineConfig;
+  readonly config: () => EngineConfig;
   readonly engineId: string;
   readonly facts: HostFacts;
   readonly storage: StorageSupport;
-  readonly runtimes: Readonly<Record<string, { path: string; runtimeArgs?: string[] }>>;
   readonly userNamespaces: UserNamespaceSettings;
-  readonly defaultRuntime: string;
+  readonly runtimes: Pick<RuntimeChoice, 'described' | 'defaultName'>;
   readonly containerCounts: () => { total: number; running: number; paused: number; stopped: number };
-  readonly imageCount: () => Promise<number>;
+  readonly imageCount: () => number;
   readonly eventListeners: () => number;
   readonly now: () => Date;
 }
@@ -48,10 +57,11 @@ export function createSystem(sources: SystemSources) {
 }
 
 /** The command line shows a component's details, SDKs the outer fields: both tell the same. */
-function versionOf({ facts }: SystemSources): VersionView {
+function versionOf({ facts, config }: SystemSources): VersionView {
+  const { experimental, minApiMinor } = config();
   const common = {
     ApiVersion: maxApiVersion,
-    MinAPIVersion: minApiVersion,
+    MinAPIVersion: `1.${minApiMinor}`,
     GitCommit: '',
     GoVersion: `node${process.versions.node}`,
     Os: 'linux',
@@ -61,23 +71,31 @@ function versionOf({ facts }: SystemSources): VersionView {
   };
   return {
     Platform: { Name: 'Gantry' },
-    Components: [{ Name: 'Engine', Version: engineVersion, Details: { ...common, Experimental: 'false' } }],
+    Components: [
+      { Name: 'Engine', Version: engineVersion, Details: { ...common, Experimental: String(experimental) } },
+    ],
     Version: engineVersion,
     ...common,
+    ...(experimental ? { Experimental: true } : {}),
   };
 }
 
 async function infoOf(sources: SystemSources, loopDelay: () => Record<string, number>): Promise<InfoView> {
-  const { config, facts } = sources;
+  const { facts } = sources;
+  const config = sources.config();
   const counts = sources.containerCounts();
-  const [images, os, forwarding] = await Promise.all([sources.imageCount(), operatingSystem(), ipForwarding()]);
+  const [os, forwarding, runtimes] = await Promise.all([
+    operatingSystem(),
+    ipForwarding(),
+    sources.runtimes.described(),
+  ]);
   return {
     ID: sources.engineId,
     Containers: counts.total,
     ContainersRunning: counts.running,
     ContainersPaused: counts.paused,
     ContainersStopped: counts.stopped,
-    Images: images,
+    Images: sources.imageCount(),
     Driver: sources.storage.kind,
     DriverStatus: storageStatus(sources.storage),
     Plugins: {
@@ -101,29 +119,22 @@ async function infoOf(sources: SystemSources, loopDelay: () => Record<string, nu
     OSVersion: os.version,
     OSType: 'linux',
     Architecture: facts.arch,
-    IndexServerAddress: '',
-    RegistryConfig: registryConfig(config.registry.insecure),
+    IndexServerAddress: indexServer,
+    RegistryConfig: registryConfig(config.registry),
     NCPU: cpus().length,
     MemTotal: totalmem(),
-    GenericResources: null,
+    GenericResources: config.genericResources.length === 0 ? null : config.genericResources,
     DockerRootDir: config.dataRoot,
-    HttpProxy: process.env['HTTP_PROXY'] ?? '',
-    HttpsProxy: process.env['HTTPS_PROXY'] ?? '',
-    NoProxy: process.env['NO_PROXY'] ?? '',
+    HttpProxy: maskCredentials(config.proxies.http),
+    HttpsProxy: maskCredentials(config.proxies.https),
+    NoProxy: config.proxies.none,
     Name: hostname(),
     Labels: [...config.labels],
-    ExperimentalBuild: false,
+    ExperimentalBuild: config.experimental,
     ServerVersion: engineVersion,
-    Runtimes: { ...sources.runtimes },
-    DefaultRuntime: sources.defaultRuntime,
-    Swarm: {
-      NodeID: '',
-      NodeAddr: '',
-      LocalNodeState: 'inactive',
-      ControlAvailable: false,
-      Error: '',
-      RemoteManagers: null,
-    },
+    Runtimes: runtimes,
+    DefaultRuntime: sources.runtimes.defaultName,
+    Swarm: noSwarm,
     // Containers never depend on the engine process here.
     LiveRestoreEnabled: true,
     Isolation: '',
@@ -131,55 +142,19 @@ async function infoOf(sources: SystemSources, loopDelay: () => Record<string, nu
     ContainerdCommit: { ID: '' },
     RuncCommit: { ID: '' },
     InitCommit: { ID: '' },
-    SecurityOptions: [
-      'name=seccomp,profile=builtin',
-      ...(facts.cgroup === 'v2' ? ['name=cgroupns'] : []),
-      ...(sources.userNamespaces.ids === undefined ? [] : ['name=userns']),
-    ],
-    CDISpecDirs: [],
-    Warnings: warningsOf(facts, forwarding),
+    SecurityOptions: securityOptions(config, facts, sources.userNamespaces.ids !== undefined),
+    CDISpecDirs: [...config.containers.cdiSpecDirs],
+    ...(config.network.addressPools.length === 0
+      ? {}
+      : { DefaultAddressPools: config.network.addressPools.map(({ base, size }) => ({ Base: base, Size: size })) }),
+    FirewallBackend: { Driver: 'nftables' },
+    Warnings: warningsOf(config, facts, forwarding),
     Gantry: {
       EventLoop: loopDelay(),
       MemoryRss: process.memoryUsage.rss(),
       Instance: { ...config.names },
     },
   };
-}
-
-/** Which limits this host can enforce. */
-function resourceSupport({ controllers, swapLimit, cgroup }: HostFacts) {
-  const cpu = controllers.has('cpu');
-  return {
-    MemoryLimit: controllers.has('memory'),
-    SwapLimit: swapLimit,
-    CpuCfsPeriod: cpu,
-    CpuCfsQuota: cpu,
-    CPUShares: cpu,
-    CPUSet: controllers.has('cpuset'),
-    PidsLimit: controllers.has('pids'),
-    OomKillDisable: cgroup !== 'v2',
-  };
-}
-
-function registryConfig(insecure: readonly string[]): Readonly<Record<string, unknown>> {
-  const entries = insecure.map((Name) => [Name, { Name, Mirrors: [], Secure: false, Official: false }]);
-  return {
-    InsecureRegistryCIDRs: ['127.0.0.0/8', '::1/128'],
-    IndexConfigs: Object.fromEntries(entries),
-    Mirrors: null,
-  };
-}
-
-function warningsOf(facts: HostFacts, forwarding: boolean): string[] | null {
-  const warnings = [
-    ...(facts.controllers.has('memory') ? [] : ['WARNING: No memory limit support']),
-    ...(facts.swapLimit ? [] : ['WARNING: No swap limit support']),
-    ...(facts.controllers.has('cpu') ? [] : ['WARNING: No cpu cfs quota support']),
-    ...(facts.controllers.has('pids') ? [] : ['WARNING: No pids limit support']),
-    ...(forwarding ? [] : ['WARNING: IPv4 forwarding is disabled']),
-    ...(facts.initPath === undefined ? ['WARNING: No init binary for --init was found'] : []),
-  ];
-  return warnings.length === 0 ? null : warnings;
 }
 
 async function operatingSystem(): Promise<{ name: string; version: string }> {

@@ -1,7 +1,9 @@
 import { EngineError, messageOf } from '../base/errors.ts';
-import { type Logger, loggerTo } from '../base/log.ts';
+import { type Logger, type LogSink, loggerTo } from '../base/log.ts';
 import { boot } from './boot.ts';
 import { type EngineConfig, loadConfig, type ProgramName } from './config.ts';
+import { LiveConfig } from './live.ts';
+import { findServiceManager } from './sd-notify.ts';
 import type { Setting } from './settings/setting.ts';
 import { settings } from './settings/table.ts';
 import { engineVersion } from './version.ts';
@@ -19,9 +21,11 @@ export async function main(args: readonly string[]): Promise<number> {
     process.stdout.write(`Gantry version ${engineVersion}\n`);
     return 0;
   }
+  const program = programName();
+  const load = () => loadConfig(args, program);
   let config: EngineConfig;
   try {
-    config = await loadConfig(args, programName());
+    config = await load();
   } catch (error) {
     process.stderr.write(`${messageOf(error)}\nSee 'gantry daemon --help'.\n`);
     return 1;
@@ -31,19 +35,29 @@ export async function main(args: readonly string[]): Promise<number> {
     return 0;
   }
   const write = (line: string) => void process.stderr.write(`${line}\n`);
-  const log = loggerTo({ least: config.logLevel, format: config.logFormat, write });
+  const sink: LogSink = { least: config.logLevel, format: config.logFormat, write };
+  const log = loggerTo(sink);
+  const live = new LiveConfig(config);
+  live.onChange(({ logLevel }) => {
+    sink.least = logLevel;
+  });
   for (const note of config.notes) log.warn(note);
   surviveMistakes(log);
   const ending = endSignal(log);
+  const manager = findServiceManager(process.env, log);
   try {
-    const engine = await boot(config, log);
+    const engine = await boot({ live, load, manager, log });
+    manager.ready();
     await ending;
+    manager.stopping();
     await engine.close();
     return 0;
   } catch (error) {
     const code = error instanceof EngineError ? error.code : undefined;
     log.error(`the engine cannot run: ${messageOf(error)}`, { code, error });
     return 1;
+  } finally {
+    manager.close();
   }
 }
 

@@ -3,7 +3,6 @@ import { invalid, messageOf } from '../base/errors.ts';
 import type { ContainerDefaults } from '../container/ports.ts';
 import type { NetworkConfig } from '../network/config.ts';
 import { parsePrefix } from '../network/ipv4.ts';
-import type { RuntimeSetting } from '../runtime/launcher/runtimes.ts';
 import { readHostFacts } from '../runtime/oci/facts.ts';
 import type { HostFacts } from '../runtime/oci/host.ts';
 import type { SeccompChoice } from '../runtime/profile/security-options.ts';
@@ -44,9 +43,6 @@ export function defaultsOf({ containers, network }: EngineConfig, facts: HostFac
     hostGateways: network.hostGatewayIps,
   };
 }
-
-export const runtimeSettings = ({ runtimes }: EngineConfig): ReadonlyMap<string, RuntimeSetting> =>
-  new Map([...runtimes].map(([name, { path, runtimeArgs }]) => [name, { path, args: runtimeArgs }]));
 
 /** @throws EngineError `invalid` for a malformed address pool */
 export function networkConfig({ names, execRoot, network }: EngineConfig): NetworkConfig {

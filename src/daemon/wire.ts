@@ -5,9 +5,10 @@ import type { ApiServices } from '../api/services.ts';
 import type { Clock } from '../base/clock.ts';
 import type { Logger } from '../base/log.ts';
 import type { Scope } from '../base/scope.ts';
-import type { ContainerSettings } from '../container/ports.ts';
+import type { ContainerSettings, UserNamespaceSettings } from '../container/ports.ts';
 import { createContainerService } from '../container/service.ts';
 import { Journal } from '../events/journal.ts';
+import { createTransfers, type Transfers } from '../image/fetch-layers.ts';
 import { type ImageService, openImages } from '../image/service.ts';
 import { openContainerLogs } from '../logs/open.ts';
 import { networkProbes } from '../network/probe/probe.ts';
@@ -15,7 +16,6 @@ import { openNetworks } from '../network/open.ts';
 import type { NetworkService } from '../network/service.ts';
 import { createRegistryClient, type RegistryClient } from '../registry/client/client.ts';
 import { openLauncher } from '../runtime/launcher/launcher.ts';
-import { Runtimes } from '../runtime/launcher/runtimes.ts';
 import { checkHostConfig } from '../runtime/oci/check.ts';
 import type { HostFacts } from '../runtime/oci/host.ts';
 import { createUsageReader } from '../runtime/usage/read.ts';
@@ -30,8 +30,11 @@ import { createVolumeService, type VolumeService } from '../volume/service.ts';
 import { type EngineConfig, instanceCgroup, type InstanceNames } from './config.ts';
 import { hostFiles, rootAccess } from './host-access.ts';
 import { hostProcesses } from './host-processes.ts';
-import { defaultsOf, hostFactsFor, networkConfig, runtimeSettings } from './room-settings.ts';
+import type { LiveConfig } from './live.ts';
+import { defaultsOf, hostFactsFor, networkConfig } from './room-settings.ts';
+import { RuntimeChoice } from './runtime-choice.ts';
 import { createSystem } from './info.ts';
+import type { MetricSources } from './metrics.ts';
 import { diskUsageOf } from './usage.ts';
 import { readUserNamespaceSettings } from './user-ranges.ts';
 import { engineVersion } from './version.ts';
@@ -39,6 +42,10 @@ import { engineVersion } from './version.ts';
 /** Everything behind the API of one engine, joined. */
 export interface WiredEngine {
   readonly services: ApiServices;
+  readonly journal: Journal;
+  readonly metrics: MetricSources;
+  /** Looks at a configuration before it replaces the present one. @throws invalid */
+  checkReload(next: EngineConfig): void;
   /**
    * Finds containers as they are, and restores what they stand on; once, before anything else. What it gives back is
    * called once the engine serves: restart policies are carried out then.
@@ -51,13 +58,14 @@ export interface WiredEngine {
  * changed before `recover`.
  */
 export async function wire(
-  config: EngineConfig,
+  live: LiveConfig,
   engine: { readonly id: string; readonly clock: Clock; readonly log: Logger },
   scope: Scope,
 ): Promise<WiredEngine> {
   const { clock, log } = engine;
+  const config = live.current;
   const { dataRoot, execRoot, names } = config;
-  const { defaultRuntime, runtimes } = await findRuntimes(config);
+  const runtimes = await RuntimeChoice.open(live);
   const [facts, layout] = await Promise.all([hostFactsFor(config), readCgroupLayout()]);
   scope.defer(() => removeOwnCgroup(layout, names));
   const db = await scope.acquire(openStateDb(`${dataRoot}/state.db`, log), (open) => open.close());
@@ -70,7 +78,15 @@ export async function wire(
   );
   const volumes = await openVolumes({ directory: `${dataRoot}/volumes`, journal, clock, log });
   const isRunning = (id: string): boolean => containers.isRunning(id as ContainerId);
-  const images = await openImages({ journal, store, registry: registryClient(config), log, clock, isRunning });
+  const images = await openImages({
+    journal,
+    store,
+    registry: registryClient(live),
+    transfers: transfersOf(live),
+    log,
+    clock,
+    isRunning,
+  });
   const logs = openContainerLogs({ log });
   logs.check({ driver: config.logDriver, options: config.logOptions });
   const userNamespaceSettings = await readUserNamespaceSettings(config.containers, log);
@@ -78,15 +94,9 @@ export async function wire(
   const launcher = await openLauncher({
     stateDirectory: `${execRoot}/monitors`,
     host: facts,
-    runtimes: runtimeSettings(config),
+    runtimes: runtimes.settings,
     log,
   });
-  const chosen = {
-    userNamespaces: userNamespaceSettings,
-    defaultRuntime,
-    runtimes: new Set(Object.keys(runtimes)),
-    storageDriver: store.support.kind,
-  };
   const containers = createContainerService({
     journal,
     images,
@@ -102,33 +112,70 @@ export async function wire(
     files,
     clock,
     log,
-    settings: await containerSettings(config, facts, chosen),
+    settings: await containerSettings(config, facts, runtimes, {
+      storageDriver: store.support.kind,
+      userNamespaces: userNamespaceSettings,
+    }),
   });
   scope.defer(() => containers.close());
-  const system = createSystem({
-    config,
+  return joined({
+    live,
+    scope,
+    engine,
+    facts,
+    runtimes,
+    journal,
+    store,
+    volumes,
+    networks,
+    images,
+    containers,
+    userNamespaceSettings,
+  });
+}
+
+/** What `wire` has opened. */
+interface Rooms {
+  readonly live: LiveConfig;
+  readonly scope: Scope;
+  readonly engine: { readonly id: string; readonly log: Logger };
+  readonly facts: HostFacts;
+  readonly runtimes: RuntimeChoice;
+  readonly journal: Journal;
+  readonly store: Store;
+  readonly volumes: Awaited<ReturnType<typeof openVolumes>>;
+  readonly networks: NetworkService;
+  readonly images: ImageService;
+  readonly containers: ReturnType<typeof createContainerService>;
+  readonly userNamespaceSettings: UserNamespaceSettings;
+}
+
+function joined(rooms: Rooms): WiredEngine {
+  const { live, scope, engine, facts, runtimes, journal, store, images, containers } = rooms;
+  const counted = {
     engineId: engine.id,
+    containerCounts: () => containers.counts(),
+    imageCount: () => images.count(),
+    eventListeners: () => journal.listeners,
+  };
+  const system = createSystem({
+    ...counted,
+    config: () => live.current,
     facts,
     storage: store.support,
     runtimes,
-    defaultRuntime,
-    userNamespaces: userNamespaceSettings,
-    containerCounts: () => containers.counts(),
-    imageCount: async () => images.count(),
-    eventListeners: () => journal.listeners,
+    userNamespaces: rooms.userNamespaceSettings,
     now: () => new Date(),
   });
   scope.defer(() => void system.close());
-  const services = servicesOf({
-    system,
+  const volumes = createVolumeService(rooms.volumes, journal, engine.log);
+  return {
+    services: servicesOf({ ...rooms, system, volumes }),
     journal,
-    containers,
-    images,
-    networks,
-    store,
-    volumes: createVolumeService(volumes, journal, log),
-  });
-  return { services, recover: () => recoverAll(containers, images, system) };
+    metrics: { ...counted, version: system.version, driver: store.support.kind },
+    checkReload: (next) => runtimes.check(next),
+    recover: () => recoverAll(containers, images, system),
+  };
 }
 
 /** What containers need of the host and keeps nothing. */
@@ -164,8 +211,18 @@ function servicesOf(rooms: {
   };
 }
 
-const registryClient = ({ registry }: EngineConfig): RegistryClient =>
-  createRegistryClient({ insecureRegistries: registry.insecure, userAgent: `gantry/${engineVersion}` });
+const registryClient = (live: LiveConfig): RegistryClient =>
+  createRegistryClient({
+    insecureRegistries: () => live.current.registry.insecure,
+    retries: () => live.current.registry.downloadAttempts,
+    userAgent: `gantry/${engineVersion}`,
+  });
+
+function transfersOf(live: LiveConfig): Transfers {
+  const transfers = createTransfers({ downloads: live.current.registry.maxDownloads, unpacks: 2 });
+  live.onChange(({ registry }) => transfers.downloads.resize(registry.maxDownloads));
+  return transfers;
+}
 
 async function recoverAll(
   containers: ReturnType<typeof createContainerService>,
@@ -187,27 +244,11 @@ async function removeOwnCgroup(layout: CgroupLayout, names: InstanceNames): Prom
   await removeCgroup(layout, own, 0);
 }
 
-/** The runtimes that this host has, and the one for containers that name none. @throws unavailable when there is none. */
-async function findRuntimes(config: EngineConfig) {
-  const finder = new Runtimes(runtimeSettings(config));
-  const defaultRuntime = await finder.find(config.defaultRuntime ?? '');
-  const runtimes: Record<string, { path: string; runtimeArgs?: string[] }> = {
-    [defaultRuntime.name]: { path: defaultRuntime.path },
-  };
-  for (const name of ['crun', 'runc']) {
-    const found = await finder.find(name).catch(() => undefined);
-    if (found !== undefined) runtimes[name] = { path: found.path };
-  }
-  for (const [name, { path, runtimeArgs }] of config.runtimes) {
-    runtimes[name] = { path, ...(runtimeArgs.length > 0 ? { runtimeArgs: [...runtimeArgs] } : {}) };
-  }
-  return { defaultRuntime: defaultRuntime.name, runtimes };
-}
-
 async function containerSettings(
   config: EngineConfig,
   facts: HostFacts,
-  chosen: Pick<ContainerSettings, 'defaultRuntime' | 'runtimes' | 'storageDriver' | 'userNamespaces'>,
+  runtimes: RuntimeChoice,
+  more: Pick<ContainerSettings, 'storageDriver' | 'userNamespaces'>,
 ): Promise<ContainerSettings> {
   const list = (path: string): Promise<string | undefined> =>
     readFile(path, 'utf8').then(
@@ -221,7 +262,11 @@ async function containerSettings(
   return {
     dataRoot: config.dataRoot,
     execRoot: config.execRoot,
-    ...chosen,
+    ...more,
+    runtimes: runtimes.names,
+    get defaultRuntime() {
+      return runtimes.defaultName;
+    },
     writableLimit: config.storage.writableLimit,
     defaults: defaultsOf(config, facts),
     defaultLog: { driver: config.logDriver, options: config.logOptions },

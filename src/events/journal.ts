@@ -26,6 +26,8 @@ export class Journal implements StateJournal {
   readonly #db: Pick<StateDb, 'load' | 'commit' | 'readEvents' | 'eventBounds'>;
   readonly #clock: Clock;
   readonly #subscribers = new Set<Subscriber>();
+  /** Told how many events each commit had: a count costs no subscription. */
+  onEvents: ((count: number) => void) | undefined;
 
   constructor(db: Pick<StateDb, 'load' | 'commit' | 'readEvents' | 'eventBounds'>, clock: Clock = systemClock) {
     this.#db = db;
@@ -39,6 +41,7 @@ export class Journal implements StateJournal {
   /** Commits resolve in order of their numbers, so that subscribers see every event in its place. */
   async commit(change: StateChange): Promise<readonly JournalEvent[]> {
     const events = await this.#db.commit(change);
+    if (events.length > 0) this.onEvents?.(events.length);
     if (events.length > 0) for (const subscriber of this.#subscribers) subscriber.offer(events);
     return events;
   }

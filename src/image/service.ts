@@ -22,7 +22,7 @@ import { applyChanges } from './changes.ts';
 import { commitImage } from './commit.ts';
 import { createImageContent } from './content.ts';
 import { createConfigReader, type ImageContext } from './context.ts';
-import { createTransfers } from './fetch-layers.ts';
+import { createTransfers, type Transfers } from './fetch-layers.ts';
 import { imageHistory } from './history.ts';
 import { importImage, type ImportOptions } from './import.ts';
 import { inspectImage } from './inspect.ts';
@@ -85,6 +85,8 @@ export interface ImageServiceOptions {
   /** Whether a container runs right now: the image of a running one is never deleted. */
   readonly isRunning: (containerId: string) => boolean;
   readonly clock?: Clock;
+  /** Limits of what goes on at once. */
+  readonly transfers?: Transfers;
   /** What images are chosen for; this process's own by default. */
   readonly platform?: Platform;
 }
@@ -106,11 +108,10 @@ export async function openImages(options: ImageServiceOptions): Promise<ImageSer
     log,
     isRunning,
   };
-  return createService(context, registry);
+  return createService(context, registry, options.transfers ?? createTransfers());
 }
 
-function createService(context: ImageContext, registry: RegistryClient): ImageService {
-  const transfers = createTransfers();
+function createService(context: ImageContext, registry: RegistryClient, transfers: Transfers): ImageService {
   return {
     resolve: (nameOrId, platform) => resolveImage(context, nameOrId, platform),
     idOf: (nameOrId) => imageIdOf(context.catalog, nameOrId),

@@ -33,6 +33,8 @@ export function secureServer(options: Http.ServerOptions, { cert, key, ca, verif
       minVersion: 'TLSv1.2',
       ALPNProtocols: ['http/1.1'],
       handshakeTimeout: 10_000,
+      // As node:http has it for plain sockets: a client that has sent all its stdin still wants the output.
+      allowHalfOpen: true,
     });
   } catch (error) {
     throw invalid(`cannot use the TLS files ${cert} and ${key}: ${messageOf(error)}`, error);

@@ -7,7 +7,6 @@ import { namedType } from '../http/accept.ts';
 import type { Exchange } from '../http/exchange.ts';
 import { beginStream, writeChunk } from '../http/streams.ts';
 import type { EventsApi, EventSubscription, SystemApi } from '../services/system.ts';
-import { maxApiVersion, minApiVersion } from '../versions.ts';
 import { eventView } from '../views/event.ts';
 import type { Handlers } from './handlers.ts';
 
@@ -22,12 +21,7 @@ export function systemHandlers(system: SystemApi, events: EventsApi): Handlers {
     SystemPing: ping,
     SystemPingHead: ping,
     async SystemVersion(exchange) {
-      const version = await system.version();
-      const api = { ApiVersion: maxApiVersion, MinAPIVersion: minApiVersion };
-      const components = version.Components.map((component) =>
-        component.Name === 'Engine' ? { ...component, Details: { ...component.Details, ...api } } : component,
-      );
-      exchange.send(200, { ...version, ...api, Components: components });
+      exchange.send(200, await system.version());
     },
     async SystemInfo(exchange) {
       exchange.send(200, await system.info());

@@ -6,7 +6,6 @@ import type { DiskUsageReport, UsageKind } from '../../spec/engine/usage.ts';
 export interface SystemApi {
   /** What objects of these kinds take on the disk. @throws cancelled when the signal aborts */
   diskUsage(kinds: readonly UsageKind[], signal: AbortSignal): Promise<DiskUsageReport>;
-  /** `ApiVersion`, `MinAPIVersion` and the API's part of `Components` are filled in by the API. */
   version(): VersionView | Promise<VersionView>;
   info(): InfoView | Promise<InfoView>;
 }

@@ -46,7 +46,12 @@ async function serve(
   };
 }
 
-const client = createRegistryClient({ userAgent: 'test', retryDelayMs: 1, retries: 3, timeouts: { stallMs: 100 } });
+const client = createRegistryClient({
+  userAgent: 'test',
+  retryDelayMs: 1,
+  retries: () => 3,
+  timeouts: { stallMs: 100 },
+});
 const fetchBlob = async (name: string, from = 0): Promise<Uint8Array> =>
   readAll(client.repository(parseReference(name)).blob(blob, { from }), 1e9);
 

@@ -14,11 +14,11 @@ import { createTransport, TransportError, type TransportResponse, type Transport
 
 export interface RegistryClientOptions {
   /** dockerd's `insecure-registries`; loopback registries are always insecure, as in Docker. */
-  readonly insecureRegistries?: readonly string[];
+  readonly insecureRegistries?: () => readonly string[];
   readonly userAgent: string;
   readonly timeouts?: Partial<TransportTimeouts>;
   /** How often a request that broke is tried again; 5 by default. */
-  readonly retries?: number;
+  readonly retries?: () => number;
   /** Milliseconds before the first of these, doubled for each further one; 200 by default. */
   readonly retryDelayMs?: number;
 }
@@ -58,11 +58,12 @@ const longestRetryDelayMs = 10_000;
 /** A client for all registries; connections are shared and kept alive. */
 export function createRegistryClient(options: RegistryClientOptions): RegistryClient {
   const transport = createTransport({ headMs: 30_000, stallMs: 60_000, ...options.timeouts });
-  const retry = { most: options.retries ?? 5, delayMs: options.retryDelayMs ?? 200 };
-  const { insecureRegistries = [], userAgent } = options;
+  const { insecureRegistries = () => [], retries = () => 5, userAgent } = options;
   return {
     repository(reference, credentials) {
-      const session = new RegistrySession({ transport, insecureRegistries, userAgent }, reference, credentials);
+      const retry = { most: retries(), delayMs: options.retryDelayMs ?? 200 };
+      const settings = { transport, insecureRegistries: insecureRegistries(), userAgent };
+      const session = new RegistrySession(settings, reference, credentials);
       return {
         manifest: (wanted, signal) => fetchManifest(session, wanted, retry, signal),
         blob: (descriptor, { from = 0, signal }) => fetchBlob(session, reference, descriptor, from, retry, signal),

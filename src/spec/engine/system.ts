@@ -54,7 +54,7 @@ export interface InfoView {
   NCPU: number;
   /** Bytes. */
   MemTotal: number;
-  GenericResources: null;
+  GenericResources: readonly unknown[] | null;
   DockerRootDir: string;
   HttpProxy: string;
   HttpsProxy: string;
@@ -63,7 +63,7 @@ export interface InfoView {
   Labels: string[];
   ExperimentalBuild: boolean;
   ServerVersion: string;
-  Runtimes: Record<string, { path: string; runtimeArgs?: string[] }>;
+  Runtimes: Record<string, { path: string; runtimeArgs?: string[]; status?: Record<string, string> }>;
   DefaultRuntime: string;
   Swarm: Readonly<Record<string, unknown>>;
   LiveRestoreEnabled: boolean;
@@ -75,6 +75,8 @@ export interface InfoView {
   SecurityOptions: string[];
   DefaultAddressPools?: { Base: string; Size: number }[];
   CDISpecDirs: string[];
+  /** What keeps the firewall's rules: `nftables`. */
+  FirewallBackend?: { Driver: string };
   Warnings: string[] | null;
   /** Additions of this engine. */
   Gantry?: Readonly<Record<string, unknown>>;

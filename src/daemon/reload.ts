@@ -1,0 +1,71 @@
+import { hostname } from 'node:os';
+import { Mutex } from '../base/async.ts';
+import { messageOf } from '../base/errors.ts';
+import type { Logger } from '../base/log.ts';
+import type { StateJournal } from '../spec/contract/state.ts';
+import type { EventInput } from '../spec/engine/event.ts';
+import type { EngineConfig } from './config.ts';
+import type { LiveConfig } from './live.ts';
+import type { ServiceManager } from './sd-notify.ts';
+
+export interface Reloading {
+  readonly live: LiveConfig;
+  /** Reads flags and file anew. */
+  readonly load: () => Promise<EngineConfig>;
+  readonly engineId: string;
+  readonly journal: StateJournal;
+  readonly manager: ServiceManager;
+  readonly log: Logger;
+}
+
+/**
+ * Reloads the configuration at each SIGHUP, one after the other. A configuration that is wrong changes nothing and is
+ * logged. Gives what ends the watch.
+ */
+export function reloadOnSignal(reloading: Reloading): () => void {
+  const order = new Mutex();
+  const onSignal = (): void => void order.run(() => reloadOnce(reloading));
+  process.on('SIGHUP', onSignal);
+  return () => process.off('SIGHUP', onSignal);
+}
+
+async function reloadOnce({ live, load, engineId, journal, manager, log }: Reloading): Promise<void> {
+  manager.reloading();
+  try {
+    const config = live.reload(await load());
+    await journal.commit({ events: [reloadEvent(config, engineId)] });
+    log.info('reloaded the configuration', { level: config.logLevel });
+  } catch (error) {
+    log.error(`the configuration was not reloaded, nothing has changed: ${messageOf(error)}`);
+  } finally {
+    manager.ready();
+  }
+}
+
+/** Docker's event, with its attributes. */
+function reloadEvent(config: EngineConfig, engineId: string): EventInput {
+  const { containers, registry } = config;
+  return {
+    type: 'daemon',
+    action: 'reload',
+    actorId: engineId,
+    attributes: {
+      'allow-nondistributable-artifacts': '[]',
+      debug: String(config.logLevel === 'debug'),
+      'default-cgroupns-mode': containers.cgroupnsMode ?? '',
+      'default-ipc-mode': containers.ipcMode,
+      'default-runtime': config.defaultRuntime ?? '',
+      'default-shm-size': String(containers.shmSize ?? 64 * 1024 * 1024),
+      features: JSON.stringify(config.features),
+      'insecure-registries': JSON.stringify(registry.insecure),
+      labels: JSON.stringify(config.labels),
+      'live-restore': 'true',
+      'max-concurrent-downloads': String(registry.maxDownloads),
+      'max-download-attempts': String(registry.downloadAttempts),
+      name: hostname(),
+      'registry-mirrors': JSON.stringify(registry.mirrors),
+      runtimes: [...config.runtimes].map(([name, { path }]) => `${name}:${path}`).join(' '),
+      'shutdown-timeout': String(config.shutdownTimeout),
+    },
+  };
+}
