@@ -55,7 +55,7 @@ export class ContainerTable {
     let found: ContainerEntry | undefined;
     for (const [id, entry] of this.#byId) {
       if (!id.startsWith(wanted)) continue;
-      if (found !== undefined) throw new EngineError('invalid', `Multiple IDs found with provided prefix: ${wanted}`);
+      if (found !== undefined) throw new EngineError('invalid', `multiple IDs found with provided prefix: ${wanted}`);
       found = entry;
     }
     if (found === undefined) throw notFound(`No such container: ${nameOrId}`);

@@ -139,6 +139,32 @@ engineSuite('rename, top and prune', {}, (engine) => {
     assert.equal((await bad('{"until":'))[0], 400);
   });
 
+  test('a prefix of several ids is refused by every operation', async () => {
+    const ids: string[] = [];
+    let prefix: string | undefined;
+    while (prefix === undefined) {
+      const answer = await engine().api('POST', '/containers/create', { Image: busybox, Cmd: ['true'] });
+      const { Id } = answer.json<{ Id: string }>();
+      if (ids.some((id) => id[0] === Id[0])) prefix = Id[0];
+      ids.push(Id);
+    }
+    const before = await docker.ok('ps', '-a', '--no-trunc', '--format', '{{.ID}} {{.Names}} {{.State}}');
+    for (const [method, operation, body] of [
+      ['POST', 'pause'],
+      ['POST', 'unpause'],
+      ['POST', 'rename?name=other'],
+      ['GET', 'top'],
+      ['POST', 'update', { PidsLimit: 5 }],
+      ['GET', 'stats?stream=false'],
+      ['POST', 'attach?stream=1'],
+    ] as const) {
+      const answer = await engine().api(method, `/containers/${prefix}/${operation}`, body);
+      assert.equal(answer.status, 400, `${operation}: ${answer.status} ${answer.text}`);
+      assert.match(answer.text, /multiple IDs found with provided prefix: /);
+    }
+    assert.equal(await docker.ok('ps', '-a', '--no-trunc', '--format', '{{.ID}} {{.Names}} {{.State}}'), before);
+  });
+
   test('checkpoints are refused clearly', { skip: isOracle() }, async () => {
     await docker.ok('create', '--name', 'idle', busybox, 'true');
     assert.equal((await ask('GET', '/containers/idle/checkpoints'))[0], 501);
