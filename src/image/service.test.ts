@@ -227,7 +227,7 @@ group('import', () => {
     assert.deepEqual([view.Config.Cmd, view.Config.Env, view.Architecture], [['/bin/x'], ['A=1'], 'arm64']);
     assert.deepEqual(Object.keys(view.Config.ExposedPorts ?? {}), ['80/tcp']);
     assert.equal(view.Comment, 'by hand');
-    assert.deepEqual(t.events, ['import made:v1']);
+    assert.deepEqual(t.events, ['tag made:v1', `import ${view.Id}`]);
   });
 
   const bad: [name: string, body: Uint8Array, more: object, code: string][] = [

@@ -37,8 +37,9 @@ export async function verboseUsage(format: string, view: DiskUsageView): Promise
   const isTable = format === '' || format === 'table';
   // The size of the whole root is left out: it would count layers more than once.
   const containers = (view.Containers ?? []).map((container) => ({ ...container, SizeRootFs: 0 }));
+  // Named by its first tag; an image that only a digest names has no name here.
   const images = (view.Images ?? []).flatMap((image): ImageRow[] =>
-    imageRowsOf(image, { digests: false, digestRows: false }).slice(0, 1),
+    imageRowsOf({ ...image, RepoDigests: [] }, { digests: false, digestRows: false }).slice(0, 1),
   );
   const volumes = view.Volumes ?? [];
   const cache = view.BuildCache ?? [];
