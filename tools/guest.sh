@@ -15,7 +15,7 @@ tree=$(cd "$(dirname "$0")/.." && pwd)
 cache=${GUEST_CACHE:-${XDG_CACHE_HOME:-$HOME/.cache}/gantry-guest}
 timeout=${GUEST_TIMEOUT:-600}
 command=${*:-./gantry quickstart}
-packages=crun,runc,conmon,nftables,libnftables1,busybox-static,tini,kmod,iproute2,ca-certificates,libatomic1,npm
+packages=crun,runc,conmon,nftables,libnftables1,busybox-static,tini,kmod,iproute2,ca-certificates,libatomic1,procps,npm
 
 fail() { echo "guest: $*" >&2; exit 125; }
 for tool in qemu-system-x86_64 mmdebstrap mke2fs cpio busybox; do
@@ -37,11 +37,12 @@ if [ ! -e "$cache/kernel/vmlinuz" ]; then
 fi
 version=$(basename "$cache"/kernel/boot/vmlinuz-*); version=${version#vmlinuz-}
 
-# The base system, without the tree.
-if [ ! -e "$cache/base.tar" ]; then
-  mmdebstrap --quiet --format=tar --variant=minbase --include="$packages" bookworm "$cache/base.tar.part" \
+# The base system, without the tree; another list of packages makes another one.
+base="$cache/base-$(echo "$packages" | cksum | cut -d " " -f 1).tar"
+if [ ! -e "$base" ]; then
+  mmdebstrap --quiet --format=tar --variant=minbase --include="$packages" bookworm "$base.part" \
     || fail "the base system could not be made"
-  mv "$cache/base.tar.part" "$cache/base.tar"
+  mv "$base.part" "$base"
 fi
 
 work=$(mktemp -d "$cache/run.XXXXXX")
@@ -49,7 +50,7 @@ trap 'rm -rf "$work"' EXIT
 
 # The disk: base system, kernel modules, this tree as it is (with its node_modules), and what to run.
 mkdir "$work/root"
-tar -C "$work/root" -xf "$cache/base.tar"
+tar -C "$work/root" -xf "$base"
 mkdir -p "$work/root/lib/modules" "$work/root/gantry"
 cp -a "$cache/kernel/lib/modules/$version" "$work/root/lib/modules/"
 chroot "$work/root" depmod "$version"
