@@ -88,9 +88,10 @@ export class MonitorStdio implements StdioChannel {
   }
 
   #deliver(packet: Buffer): void {
+    // Most containers have no client most of the time: nothing is copied for nobody.
+    if (packet.length < 2 || this.#sinks.size === 0) return;
     const stream = packet[0] === FROM_STDERR ? 2 : 1;
-    const bytes = packet.subarray(1);
-    if (bytes.length === 0) return;
+    const bytes = Buffer.from(packet.subarray(1));
     const slow: Promise<void>[] = [];
     for (const sink of this.#sinks) {
       const kept = attempt(() => {

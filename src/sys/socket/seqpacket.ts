@@ -22,13 +22,13 @@ const EINTR = 4;
 const ADDRESS_BYTES = 110;
 const O_PATH = 0o10000000;
 
-/** One buffer for all receiving: a packet is copied out before the next one comes. Larger than any packet of conmon. */
+/** One buffer for all receiving: whoever keeps a packet copies it. Larger than any packet of conmon. */
 const packet = Buffer.allocUnsafeSlow(65536);
 /** Packets taken in one turn of the event loop, so that one busy container does not starve the others. */
 const PACKETS_A_TURN = 64;
 
 export interface PacketListener {
-  /** One packet; the bytes are the listener's. */
+  /** One packet; the bytes are valid during the call only. */
   packet(bytes: Buffer): void;
   /** The other side is gone; called once, unless `close` came first. */
   ended(): void;
@@ -104,7 +104,7 @@ export class PacketSocket {
     for (let count = 0; count < PACKETS_A_TURN && !this.#closed && !this.#paused; count++) {
       const length = Number(libc.recv(this.#fd, packet, BigInt(packet.length), MSG_DONTWAIT_NOSIGNAL));
       if (length > 0) {
-        this.#listener.packet(Buffer.from(packet.subarray(0, length)));
+        this.#listener.packet(packet.subarray(0, length));
         continue;
       }
       const errno = length < 0 ? lastErrno() : 0;
