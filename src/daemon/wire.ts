@@ -78,10 +78,11 @@ export async function wire(
   );
   const volumes = await openVolumes({ directory: `${dataRoot}/volumes`, journal, clock, log });
   const isRunning = (id: string): boolean => containers.isRunning(id as ContainerId);
+  const registry = registryClient(live);
   const images = await openImages({
     journal,
     store,
-    registry: registryClient(live),
+    registry,
     transfers: transfersOf(live),
     log,
     clock,
@@ -130,6 +131,7 @@ export async function wire(
     networks,
     images,
     containers,
+    registry,
     userNamespaceSettings,
   });
 }
@@ -147,6 +149,7 @@ interface Rooms {
   readonly networks: NetworkService;
   readonly images: ImageService;
   readonly containers: ReturnType<typeof createContainerService>;
+  readonly registry: RegistryClient;
   readonly userNamespaceSettings: UserNamespaceSettings;
 }
 
@@ -196,12 +199,17 @@ function servicesOf(rooms: {
   readonly volumes: VolumeService;
   readonly networks: NetworkService;
   readonly store: Store;
+  readonly registry: RegistryClient;
 }): ApiServices {
   const { system, journal, images, volumes, networks, store } = rooms;
   const { containers, execs } = rooms.containers;
   const counted = { containers, images, volumes, store };
   return {
-    system: { ...system, diskUsage: (kinds, signal) => diskUsageOf(counted, kinds, signal) },
+    system: {
+      ...system,
+      diskUsage: (kinds, signal) => diskUsageOf(counted, kinds, signal),
+      login: ({ address, credentials }, signal) => rooms.registry.login(address, credentials, signal),
+    },
     events: journal,
     containers,
     execs,

@@ -170,7 +170,7 @@ function memoryRegistry({ remote, cuts, asked }: Pick<TestImages, 'remote' | 'cu
       if (until < bytes.length) throw new EngineError('unavailable', 'unexpected EOF');
     },
   };
-  return { repository: () => repository };
+  return { login: async () => undefined, repository: () => repository };
 }
 
 export const sha256 = (bytes: Uint8Array): Digest => digestOfHex(createHash('sha256').update(bytes).digest('hex'));

@@ -25,16 +25,20 @@ const manifestType = 'application/vnd.oci.image.manifest.v1+json';
 const layerType = 'application/vnd.oci.image.layer.v1.tar+gzip';
 const configType = 'application/vnd.oci.image.config.v1+json';
 
-export async function startRegistry(namespaces: Namespaces): Promise<Registry> {
+/** With `htpasswd` (lines of `user:bcrypt`) only its users are served. */
+export async function startRegistry(namespaces: Namespaces, htpasswd?: string): Promise<Registry> {
   const folder = await mkdtemp(join(tmpdir(), 'gantry-registry-'));
   const config = join(folder, 'config.yml');
-  await writeFile(config, registryConfig(folder));
+  const users = htpasswd === undefined ? undefined : join(folder, 'htpasswd');
+  if (users !== undefined) await writeFile(users, `${htpasswd}\n`);
+  await writeFile(config, registryConfig(folder, users));
   const [program, ...args] = namespaces.enter(['docker-registry', 'serve', config]);
   const child = spawn(program, args, { stdio: ['ignore', 'ignore', 'pipe'] });
   const end = ended(child);
   const host = `127.0.0.1:${port}`;
   const request = requester(namespaces, `http://${host}`, folder);
-  await eventually('docker-registry answers', async () => (await request('GET', '/v2/')).status === 200);
+  const ready = users === undefined ? 200 : 401;
+  await eventually('docker-registry answers', async () => (await request('GET', '/v2/')).status === ready);
   return {
     host,
     push: (image, repository) => pushImage(request, host, image, repository),
@@ -52,11 +56,12 @@ export async function startRegistry(namespaces: Namespaces): Promise<Registry> {
   };
 }
 
-const registryConfig = (folder: string): string =>
+const registryConfig = (folder: string, users: string | undefined): string =>
   JSON.stringify({
     version: 0.1,
     log: { level: 'error' },
     storage: { filesystem: { rootdirectory: join(folder, 'data') }, delete: { enabled: true } },
+    ...(users === undefined ? {} : { auth: { htpasswd: { realm: 'test', path: users } } }),
     http: { addr: `127.0.0.1:${port}` },
   });
 

@@ -5,6 +5,7 @@ import { queryInteger } from '../../spec/decode/query.ts';
 import { parseTimestamp } from '../../spec/decode/time.ts';
 import { namedType } from '../http/accept.ts';
 import type { Exchange } from '../http/exchange.ts';
+import { decodeLogin } from '../http/registry-auth.ts';
 import { beginStream, writeChunk } from '../http/streams.ts';
 import type { EventsApi, EventSubscription, SystemApi } from '../services/system.ts';
 import { eventView } from '../views/event.ts';
@@ -22,6 +23,10 @@ export function systemHandlers(system: SystemApi, events: EventsApi): Handlers {
     SystemPingHead: ping,
     async SystemVersion(exchange) {
       exchange.send(200, await system.version());
+    },
+    async SystemAuth(exchange) {
+      await system.login(decodeLogin(await exchange.json()), exchange.signal);
+      exchange.send(200, { Status: 'Login Succeeded', IdentityToken: '' });
     },
     async SystemInfo(exchange) {
       exchange.send(200, await system.info());

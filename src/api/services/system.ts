@@ -1,9 +1,19 @@
+import type { RegistryAuth } from './image.ts';
 import type { JournalEvent } from '../../spec/engine/event.ts';
 import type { Filters } from '../../spec/engine/filters.ts';
 import type { InfoView, VersionView } from '../../spec/engine/system.ts';
 import type { DiskUsageReport, UsageKind } from '../../spec/engine/usage.ts';
 
+/** Credentials to try at a registry; nothing of it is kept. */
+export interface LoginRequest {
+  /** `host:port` or a URL; empty for the default registry. */
+  readonly address: string;
+  readonly credentials: RegistryAuth;
+}
+
 export interface SystemApi {
+  /** @throws unauthorized when the registry refuses them, unavailable when it cannot be reached, invalid */
+  login(request: LoginRequest, signal: AbortSignal): Promise<void>;
   /** What objects of these kinds take on the disk. @throws cancelled when the signal aborts */
   diskUsage(kinds: readonly UsageKind[], signal: AbortSignal): Promise<DiskUsageReport>;
   version(): VersionView | Promise<VersionView>;

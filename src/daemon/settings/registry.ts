@@ -1,15 +1,20 @@
 import { always, list, number, type Setting, text } from './setting.ts';
 
+const noProxies = always('registries are reached directly; info shows the setting');
+
 /** How images come and go. */
 export const registrySettings: readonly Setting[] = [
   list('insecure-registry', 'Registry that may be used without TLS', { key: 'insecure-registries' }),
-  list('registry-mirror', 'Registry to ask first for images of the default registry', { key: 'registry-mirrors' }),
+  list('registry-mirror', 'Registry to ask first for images of the default registry', {
+    key: 'registry-mirrors',
+    note: always('mirrors are not asked yet: images come from the registry itself'),
+  }),
   number('max-concurrent-downloads', 'Layers that are downloaded at once'),
   number('max-concurrent-uploads', 'Layers that are uploaded at once', { note: always('there is no push yet') }),
   number('max-download-attempts', 'How often a download is tried'),
-  text('http-proxy', 'Proxy for registries over HTTP'),
-  text('https-proxy', 'Proxy for registries over HTTPS'),
-  text('no-proxy', 'Hosts that are reached without a proxy'),
+  text('http-proxy', 'Proxy for registries over HTTP', { note: noProxies }),
+  text('https-proxy', 'Proxy for registries over HTTPS', { note: noProxies }),
+  text('no-proxy', 'Hosts that are reached without a proxy', { note: noProxies }),
   list('allow-nondistributable-artifacts', 'Registries that foreign layers are pushed to', {
     note: always('foreign layers are like all others: there is nothing to allow'),
   }),

@@ -38,9 +38,22 @@ export class RegistrySession {
   }
 
   /** GET below `/v2/<repository>/`; the answer may be an error status, but no challenge that can be answered. */
-  async get(path: string, headers: Readonly<Record<string, string>>, signal?: AbortSignal): Promise<TransportResponse> {
+  get(path: string, headers: Readonly<Record<string, string>>, signal?: AbortSignal): Promise<TransportResponse> {
+    return this.#fetch(`/v2/${this.#repository.path}/${path}`, headers, signal);
+  }
+
+  /** GET of `/v2/` itself, which tells whether the credentials are good. */
+  base(signal?: AbortSignal): Promise<TransportResponse> {
+    return this.#fetch('/v2/', {}, signal);
+  }
+
+  async #fetch(
+    path: string,
+    headers: Readonly<Record<string, string>>,
+    signal: AbortSignal | undefined,
+  ): Promise<TransportResponse> {
     const origin = await this.#findOrigin(signal);
-    const url = new URL(`/v2/${this.#repository.path}/${path}`, origin);
+    const url = new URL(path, origin);
     const current = this.#authorization;
     const sent = await current;
     const response = await this.#send(url, headers, sent, signal);
@@ -66,7 +79,7 @@ export class RegistrySession {
       registry,
       trust: this.#trust,
       credentials: this.#credentials,
-      scope: `repository:${this.#repository.path}:pull`,
+      scope: this.#repository.path === '' ? '' : `repository:${this.#repository.path}:pull`,
       signal,
     };
     for (const challenge of parseChallenges(response.headers['www-authenticate'] ?? '')) {

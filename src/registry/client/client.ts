@@ -6,7 +6,7 @@ import { type ByteStream, readAll } from '../../base/stream.ts';
 import type { Descriptor } from '../../spec/oci/image.ts';
 import { largestDocument } from '../../spec/oci/json.ts';
 import { acceptedManifestTypes } from '../../spec/oci/manifest.ts';
-import { formatReference, type Reference } from '../../spec/reference/reference.ts';
+import { defaultDomain, formatReference, type Reference } from '../../spec/reference/reference.ts';
 import { RegistrySession } from './_session.ts';
 import { pullError, type RegistryProblem, readProblem } from './errors.ts';
 import type { RegistryCredentials } from './token.ts';
@@ -46,6 +46,11 @@ export interface RemoteRepository {
 export interface RegistryClient {
   /** No request is made yet. The credentials live as long as the repository object. */
   repository(reference: Reference, credentials?: RegistryCredentials): RemoteRepository;
+  /**
+   * Tries credentials at a registry: `host:port`, or a URL of it; empty for the default one.
+   * @throws EngineError unauthorized when they are refused, unavailable, invalid for no address
+   */
+  login(address: string, credentials: RegistryCredentials, signal: AbortSignal): Promise<void>;
 }
 
 interface Retry {
@@ -60,6 +65,18 @@ export function createRegistryClient(options: RegistryClientOptions): RegistryCl
   const transport = createTransport({ headMs: 30_000, stallMs: 60_000, ...options.timeouts });
   const { insecureRegistries = () => [], retries = () => 5, userAgent } = options;
   return {
+    async login(address, credentials, signal) {
+      const reference = { domain: registryOf(address), path: '' };
+      const settings = { transport, insecureRegistries: insecureRegistries(), userAgent };
+      const response = await new RegistrySession(settings, reference, credentials).base(signal);
+      response.discard();
+      if (response.status === 200) return;
+      const { url, status, statusText } = response;
+      throw new EngineError(
+        status === 401 || status === 403 ? 'unauthorized' : 'unavailable',
+        `login attempt to ${url.origin}${url.pathname} failed with status: ${status} ${statusText}`.trim(),
+      );
+    },
     repository(reference, credentials) {
       const retry = { most: retries(), delayMs: options.retryDelayMs ?? 200 };
       const settings = { transport, insecureRegistries: insecureRegistries(), userAgent };
@@ -70,6 +87,16 @@ export function createRegistryClient(options: RegistryClientOptions): RegistryCl
       };
     },
   };
+}
+
+/** The registry that an address means. @throws invalid */
+function registryOf(address: string): string {
+  if (address === '') return defaultDomain;
+  const url = URL.parse(address.includes('://') ? address : `https://${address}`);
+  if (url === null || url.host === '' || !/^https?:$/.test(url.protocol)) {
+    throw new EngineError('invalid', `unable to parse server address ${JSON.stringify(address.slice(0, 200))}`);
+  }
+  return url.host === `index.${defaultDomain}` ? defaultDomain : url.host;
 }
 
 async function fetchManifest(

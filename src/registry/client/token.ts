@@ -18,7 +18,7 @@ export interface TokenRequest {
   readonly registry: URL;
   readonly trust: Trust;
   readonly credentials: RegistryCredentials | undefined;
-  /** `repository:library/busybox:pull` */
+  /** `repository:library/busybox:pull`; empty for a login, which asks for nothing but a token. */
   readonly scope: string;
   readonly signal: AbortSignal | undefined;
 }
@@ -58,7 +58,7 @@ function realmOf({ challenge, registry, trust, scope }: TokenRequest): URL {
   realm.password = '';
   const service = challenge.parameters.get('service');
   if (service !== undefined) realm.searchParams.set('service', service);
-  realm.searchParams.set('scope', scope);
+  if (scope !== '') realm.searchParams.set('scope', scope);
   return realm;
 }
 
