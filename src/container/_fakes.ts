@@ -22,7 +22,8 @@ import type { ContainerPorts } from './ports.ts';
 export interface FakeRun {
   readonly request: LaunchRequest;
   readonly sinks: Set<StdioSink>;
-  end(code: number): void;
+  /** `finishedNs`: now, when left out. */
+  end(code: number, finishedNs?: bigint): void;
 }
 
 /** A process of an exec that a test ends by hand; killing it ends it with 137. */
@@ -68,9 +69,9 @@ function launchFake({ runs, adoptable }: World, request: LaunchRequest): Launche
   const run: FakeRun = {
     request,
     sinks,
-    end(code) {
+    end(code, finishedNs = systemClock.nowNs()) {
       for (const sink of sinks) sink.end();
-      resolve({ code, oomKilled: false, finishedNs: systemClock.nowNs() });
+      resolve({ code, oomKilled: false, finishedNs });
     },
   };
   runs.push(run);
