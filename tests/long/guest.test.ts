@@ -8,7 +8,7 @@ import { must, type RunResult, run } from '../support/run.ts';
 import { onlyLong } from '../support/skip.ts';
 
 const guest = join(repository, 'tools/guest.sh');
-const seconds = 1_700;
+const seconds = 3_000;
 
 /** Files of this host that are in the guest, too: `file:path`. */
 async function runInGuest(command: string, added: readonly string[] = []): Promise<RunResult> {
