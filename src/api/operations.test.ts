@@ -19,14 +19,14 @@ test('the table in docs/api.md lists every operation, and says truly which ones 
 
 test('every operation is found by its own path, also where another template would fit', () => {
   for (const [id, [method, template]] of Object.entries(operations)) {
-    const path = template.replace('{name...}', 'some/name:tag').replace(/\{[a-z]+\}/g, 'json');
+    const path = template.replace(/\{(name|id)\.\.\.\}/, 'some/name:tag').replace(/\{[a-z]+\}/g, 'json');
     assert.equal(matchRoute(method, path)?.operation, id, path);
   }
   assert.equal(matchRoute('GET', '/images/json')?.operation, 'ImageList');
   assert.equal(matchRoute('GET', '/images/json/json')?.operation, 'ImageInspect');
   assert.equal(matchRoute('GET', '/images/get/json')?.params.get('name'), 'get');
   assert.equal(matchRoute('GET', '/networks/')?.operation, 'NetworkList');
-  assert.equal(matchRoute('GET', '/containers/a/b/json'), undefined);
+  assert.equal(matchRoute('POST', '/containers/a/b/start'), undefined);
   assert.equal(matchRoute('PATCH', '/containers/json'), undefined);
   assert.equal(matchRoute('GET', ''), undefined);
 });

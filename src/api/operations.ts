@@ -16,7 +16,7 @@ export const operations = {
   // Container
   ContainerList: ['GET', '/containers/json'],
   ContainerCreate: ['POST', '/containers/create'],
-  ContainerInspect: ['GET', '/containers/{id}/json'],
+  ContainerInspect: ['GET', '/containers/{id...}/json'],
   ContainerTop: ['GET', '/containers/{id}/top'],
   ContainerLogs: ['GET', '/containers/{id}/logs'],
   ContainerLogsClear: ['DELETE', '/containers/{id}/logs'],
@@ -35,7 +35,7 @@ export const operations = {
   ContainerAttach: ['POST', '/containers/{id}/attach'],
   ContainerAttachWebsocket: ['GET', '/containers/{id}/attach/ws'],
   ContainerWait: ['POST', '/containers/{id}/wait'],
-  ContainerDelete: ['DELETE', '/containers/{id}'],
+  ContainerDelete: ['DELETE', '/containers/{id...}'],
   ContainerArchiveInfo: ['HEAD', '/containers/{id}/archive'],
   ContainerArchive: ['GET', '/containers/{id}/archive'],
   PutContainerArchive: ['PUT', '/containers/{id}/archive'],

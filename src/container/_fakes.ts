@@ -200,7 +200,7 @@ function fakeStorage({
 
 function fakeProcesses(
   world: World,
-): Pick<ContainerPorts, 'networks' | 'launcher' | 'probes' | 'usage' | 'logs' | 'runtimeSettings'> {
+): Pick<ContainerPorts, 'networks' | 'launcher' | 'probes' | 'usage' | 'logs' | 'runtimeSettings' | 'devices'> {
   const { failures, open, runs, signals, adoptable, frozen } = world;
   return {
     networks: {
@@ -254,6 +254,7 @@ function fakeProcesses(
     },
     runtimeSettings: { check: async () => [] },
     probes: { probe: async (target) => probeFake(world, target) },
+    devices: { edits: async () => Promise.reject(new Error('no devices here')) },
     usage: { read: async () => Promise.reject(new Error('no usage here')) },
     logs: {
       read: async function* () {},
@@ -333,6 +334,9 @@ function fakeHost(): Pick<
       cpus: 2,
       onlineCpus: '0-1',
       onlineMems: '0',
+      blockLimits: { weight: true, weightDevice: true, throttle: true },
+      maskedPaths: ['/proc/kcore'],
+      readonlyPaths: ['/proc/sys'],
     },
   };
 }

@@ -1,11 +1,12 @@
 import { formatTime } from '../base/clock.ts';
-import type { ContainerInspect, MountPoint, NetworkSettingsView } from '../spec/engine/container.ts';
+import type { ContainerConfig, ContainerInspect, MountPoint, NetworkSettingsView } from '../spec/engine/container.ts';
 import type { IdMapping, IdRange } from '../spec/contract/user-namespace.ts';
 import { type ContainerContext, dataDirectory, logPath } from './context.ts';
 import { noEndpoint, viewEndpoints } from './endpoints.ts';
 import type { ContainerEntry } from './entry.ts';
 import { viewHealth } from './health/state.ts';
-import type { MountRecord } from './record.ts';
+import { viewLinks } from './links/links.ts';
+import type { ContainerRecord, MountRecord } from './record.ts';
 import { joinedContainer } from './start/namespaces.ts';
 import { viewState } from './state.ts';
 
@@ -43,11 +44,11 @@ export async function inspectContainer(
     ProcessLabel: '',
     AppArmorProfile: '',
     ExecIDs: execs.length === 0 ? null : execs,
-    HostConfig: hostConfig,
+    HostConfig: { ...hostConfig, Links: viewLinks(ctx, entry) },
     GraphDriver: { Name: ctx.settings.storageDriver, Data: null },
     ...(usage === undefined ? {} : { SizeRw: usage.writable, SizeRootFs: usage.writable + usage.layers }),
     Mounts: viewMounts(ctx, entry),
-    Config: config,
+    Config: withMacAddress(record),
     NetworkSettings: viewNetwork(entry),
     ...(record.ids === undefined ? {} : { Gantry: { IDMappings: viewIds(record.ids) } }),
   };
@@ -83,6 +84,12 @@ export function viewMounts(ctx: ContainerContext, entry: ContainerEntry): MountP
     RW: !mount.readOnly,
     Propagation: mount.propagation,
   }));
+}
+
+/** Clients before API 1.52 look for the wanted address of the main endpoint here. */
+function withMacAddress({ config, hostConfig, endpoints }: ContainerRecord): ContainerConfig {
+  const mac = endpoints[hostConfig.NetworkMode]?.MacAddress ?? '';
+  return mac === '' ? config : { ...config, MacAddress: mac };
 }
 
 function shownSource(ctx: ContainerContext, entry: ContainerEntry, mount: MountRecord, image: number): string {

@@ -6,6 +6,7 @@ import type { ContainerContext } from './context.ts';
 import { viewEndpoints } from './endpoints.ts';
 import type { ContainerEntry } from './entry.ts';
 import { viewMounts } from './inspect.ts';
+import { namesByLinks } from './links/links.ts';
 import type { ContainerRecord } from './record.ts';
 import { statusOf } from './state.ts';
 import { describeState } from './status.ts';
@@ -53,7 +54,8 @@ export async function listContainers(ctx: ContainerContext, wishes: ListWishes):
     chosen.push(entry);
     if (wishes.limit !== undefined && wishes.limit > 0 && chosen.length >= wishes.limit) break;
   }
-  return Promise.all(chosen.map((entry) => summarize(ctx, entry, wishes)));
+  const linkNames = namesByLinks(ctx.table.list());
+  return Promise.all(chosen.map((entry) => summarize(ctx, entry, wishes, linkNames.get(entry.id) ?? [])));
 }
 
 function checkFilters(filters: Filters): void {
@@ -84,7 +86,8 @@ function matcher(ctx: ContainerContext, filters: Filters): Test {
   };
   any('id', (value, { id }) => id.startsWith(value));
   const hasName = patternFilter(filters, 'name');
-  tests.push(({ record }) => hasName([record.name, `/${record.name}`]));
+  const linkNames = namesByLinks(ctx.table.list());
+  tests.push(({ id, record }) => hasName([record.name, `/${record.name}`, ...(linkNames.get(id) ?? [])]));
   any('status', (value, { record }) => statusOf(record.state) === value);
   any('exited', (value, { record }) => record.state.phase === 'exited' && record.state.exitCode === Number(value));
   any('ancestor', (value, entry) => isAncestor(value, entry));
@@ -116,13 +119,14 @@ async function summarize(
   ctx: ContainerContext,
   entry: ContainerEntry,
   { size, signal }: ListWishes,
+  linkNames: readonly string[],
 ): Promise<ContainerSummary> {
   const { record } = entry;
   const { config, hostConfig, state } = record;
   const usage = size ? await ctx.snapshots.usage(entry.id, signal) : undefined;
   return {
     Id: entry.id,
-    Names: [`/${record.name}`],
+    Names: [`/${record.name}`, ...linkNames],
     Image: imageShown(ctx, record),
     ImageID: record.imageId,
     Command: [...(config.Entrypoint ?? []), ...(config.Cmd ?? [])].map(quoteWord).join(' '),

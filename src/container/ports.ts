@@ -2,7 +2,8 @@ import type { Clock } from '../base/clock.ts';
 import type { Logger } from '../base/log.ts';
 import type { ContainerFiles } from '../spec/contract/files.ts';
 import type { RunnableImages } from '../spec/contract/image.ts';
-import type { Launcher } from '../spec/contract/launch.ts';
+import type { DeviceDrivers } from '../spec/contract/devices.ts';
+import type { BlockLimits, Launcher } from '../spec/contract/launch.ts';
 import type { ContainerLogs, LogSettings } from '../spec/contract/logs.ts';
 import type { Networks } from '../spec/contract/network.ts';
 import type { NetworkProbes } from '../spec/contract/probe.ts';
@@ -123,6 +124,10 @@ export interface ContainerSettings {
   readonly cpus: number;
   readonly onlineCpus: string | undefined;
   readonly onlineMems: string | undefined;
+  readonly blockLimits: BlockLimits;
+  /** What is hidden from, and read-only for, containers that do not say. */
+  readonly maskedPaths: readonly string[];
+  readonly readonlyPaths: readonly string[];
 }
 
 /** What the host's runtime could not do of a container's settings; looked at when it is created. */
@@ -142,6 +147,7 @@ export interface ContainerPorts {
   readonly probes: NetworkProbes;
   readonly usage: UsageReader;
   readonly runtimeSettings: SettingsCheck;
+  readonly devices: DeviceDrivers;
   readonly logs: ContainerLogs;
   readonly roots: RootAccess;
   readonly files: ContainerFiles;

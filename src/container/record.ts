@@ -3,6 +3,7 @@ import type { Sandbox } from '../spec/contract/network.ts';
 import type { IdMapping } from '../spec/contract/user-namespace.ts';
 import type { ContainerConfig, EndpointSettings, HostConfig } from '../spec/engine/container.ts';
 import type { HealthState } from './health/state.ts';
+import type { LinkRecord } from './links/links.ts';
 import type { ContainerState } from './state.ts';
 
 /** The kind of the containers' records in the state database. */
@@ -57,6 +58,8 @@ export interface ContainerRecord {
   readonly hostConfig: HostConfig;
   readonly endpoints: Readonly<Record<string, EndpointSettings>>;
   readonly mounts: readonly MountRecord[];
+  /** The containers that it is linked to. */
+  readonly links?: readonly LinkRecord[];
   readonly state: ContainerState;
   /** The ids of its user namespace; left out for the host's. */
   readonly ids?: IdMapping;

@@ -51,6 +51,8 @@ export class ContainerTable {
     const named = this.#idByName.get(wanted);
     const byName = named === undefined ? undefined : this.#byId.get(named);
     if (byName !== undefined) return byName;
+    const linked = this.#findLinked(wanted);
+    if (linked !== undefined) return linked;
     if (wanted === '' || isHex64(wanted)) throw notFound(`No such container: ${nameOrId}`);
     let found: ContainerEntry | undefined;
     for (const [id, entry] of this.#byId) {
@@ -60,6 +62,15 @@ export class ContainerTable {
     }
     if (found === undefined) throw notFound(`No such container: ${nameOrId}`);
     return found;
+  }
+
+  /** `container/alias`: what the container is linked to under this alias. */
+  #findLinked(name: string): ContainerEntry | undefined {
+    const slash = name.indexOf('/');
+    const owner = slash < 0 ? undefined : this.#idByName.get(name.slice(0, slash));
+    const links = owner === undefined ? undefined : this.#byId.get(owner)?.record.links;
+    const link = links?.find(({ alias }) => alias === name.slice(slash + 1));
+    return link === undefined ? undefined : this.#byId.get(link.id);
   }
 
   get(id: ContainerId): ContainerEntry | undefined {

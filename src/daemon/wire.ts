@@ -15,9 +15,11 @@ import { networkProbes } from '../network/probe/probe.ts';
 import { openNetworks } from '../network/open.ts';
 import type { NetworkService } from '../network/service.ts';
 import { createRegistryClient, type RegistryClient } from '../registry/client/client.ts';
+import { createDeviceDrivers } from '../runtime/devices/drivers.ts';
 import { openLauncher } from '../runtime/launcher/launcher.ts';
 import { checkHostConfig } from '../runtime/oci/check.ts';
 import type { HostFacts } from '../runtime/oci/host.ts';
+import { defaultMaskedPaths, defaultReadonlyPaths } from '../runtime/profile/paths.ts';
 import { createUsageReader } from '../runtime/usage/read.ts';
 import type { ContainerId } from '../base/ids.ts';
 import { openStateDb } from '../store/db/open.ts';
@@ -106,6 +108,7 @@ export async function wire(
     volumes,
     networks,
     launcher,
+    devices: createDeviceDrivers(config.containers.cdiSpecDirs, facts, log),
     runtimeSettings: { check: (settings) => checkHostConfig(settings, facts) },
     usage: createUsageReader(layout, names.cgroupParent, clock),
     logs,
@@ -282,5 +285,8 @@ async function containerSettings(
     cpus: cpus().length,
     onlineCpus,
     onlineMems,
+    blockLimits: facts.blockLimits,
+    maskedPaths: defaultMaskedPaths(facts.extraMaskedPaths),
+    readonlyPaths: defaultReadonlyPaths(),
   };
 }

@@ -12,7 +12,7 @@ interface CompiledRoute {
   readonly parts: readonly { readonly kind: 'literal' | 'one' | 'many'; readonly text: string }[];
 }
 
-/** Method and first segment -> routes, the ones with fewer parameters first. */
+/** Method and first segment -> routes: the ones with fewer parameters first, those that take slashes last. */
 const routes = compile();
 
 function compile(): ReadonlyMap<string, readonly CompiledRoute[]> {
@@ -29,7 +29,8 @@ function compile(): ReadonlyMap<string, readonly CompiledRoute[]> {
     const key = `${method} ${parts[0]?.text}`;
     table.set(key, [...(table.get(key) ?? []), { operation, parts }]);
   }
-  const parameters = (route: CompiledRoute) => route.parts.filter((part) => part.kind !== 'literal').length;
+  const parameters = (route: CompiledRoute) =>
+    route.parts.reduce((sum, { kind }) => sum + (kind === 'many' ? 100 : kind === 'one' ? 1 : 0), 0);
   for (const group of table.values()) group.sort((a, b) => parameters(a) - parameters(b));
   return table;
 }

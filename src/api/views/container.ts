@@ -11,7 +11,7 @@ export function containerSummaryView(summary: ContainerSummary, minor: number): 
 
 /**
  * An inspected container as clients of API 1.`minor` know it. The addresses of the default bridge, which 1.52 took out
- * of `NetworkSettings` itself, are there for older clients only.
+ * of `NetworkSettings` itself, and the container's own MAC address are there for older clients only.
  */
 export function containerInspectView(view: ContainerInspect, minor: number): unknown {
   if (minor < 48) {
@@ -20,5 +20,6 @@ export function containerInspectView(view: ContainerInspect, minor: number): unk
   }
   if (minor < 52) return view;
   const { SandboxID, SandboxKey, Ports, Networks } = view.NetworkSettings;
-  return { ...view, NetworkSettings: { SandboxID, SandboxKey, Ports, Networks } };
+  const { MacAddress: _mac, ...Config } = view.Config;
+  return { ...view, Config, NetworkSettings: { SandboxID, SandboxKey, Ports, Networks } };
 }

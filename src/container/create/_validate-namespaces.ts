@@ -14,7 +14,7 @@ export function validateNamespaces(config: ContainerConfig, host: HostConfig): v
     throw invalid(`invalid cgroup namespace mode: ${String(host.CgroupnsMode).slice(0, 100)}`);
   }
   if (host.Isolation !== '' && host.Isolation !== 'default') {
-    throw invalid(`invalid isolation '${host.Isolation.slice(0, 100)}' on linux`);
+    throw invalid(`invalid isolation (${host.Isolation.slice(0, 100)}): linux only supports 'default'`);
   }
   if (uts === 'host' && config.Hostname !== '') throw invalid('conflicting options: hostname and the UTS mode');
   if (isContainerMode(network)) validateSharedNetwork(config, host);

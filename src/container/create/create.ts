@@ -7,6 +7,7 @@ import { ContainerEntry } from '../entry.ts';
 import { loggedContainer, logSettings } from '../logs.ts';
 import type { IdOwner } from '../ports.ts';
 import { containerKind, type ContainerRecord, encodeRecord, type MountRecord } from '../record.ts';
+import { makeLinks } from '../links/links.ts';
 import { createdState } from '../state.ts';
 import { chooseIds, keptUser } from '../user-namespace/choose.ts';
 import { parseExtraHost } from '../start/hosts.ts';
@@ -37,6 +38,8 @@ export async function createContainer(
     containers: ctx.settings.defaults,
     runtime: ctx.settings.defaultRuntime,
     log: ctx.settings.defaultLog,
+    maskedPaths: ctx.settings.maskedPaths,
+    readonlyPaths: ctx.settings.readonlyPaths,
   });
   ctx.logs.check(logSettings(hostConfig));
   warnings.push(...(await ctx.runtimeSettings.check(hostConfig)));
@@ -51,6 +54,7 @@ export async function createContainer(
     });
   }
 
+  const links = makeLinks(ctx, hostConfig);
   await using scope = new Scope();
   const id = newContainerId();
   using chosen = chooseIds(ctx, hostConfig);
@@ -83,6 +87,7 @@ export async function createContainer(
     hostConfig,
     endpoints: request.EndpointsConfig,
     mounts,
+    ...(links.length === 0 ? {} : { links }),
     state: createdState,
     ...(ids === undefined ? {} : { ids }),
     restartCount: 0,

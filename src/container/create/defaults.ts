@@ -7,6 +7,8 @@ export interface HostDefaults {
   readonly containers: ContainerDefaults;
   readonly runtime: string;
   readonly log: LogSettings;
+  readonly maskedPaths: readonly string[];
+  readonly readonlyPaths: readonly string[];
 }
 
 const leastShares = 2;
@@ -33,6 +35,9 @@ export function withHostDefaults(config: HostConfig, defaults: HostDefaults): Ho
     MemorySwap: memory > 0 && swap === 0 ? memory * 2 : swap,
     MemorySwappiness: swappiness !== null && swappiness < 0 ? null : swappiness,
     PidsLimit: config.PidsLimit === 0 ? null : config.PidsLimit,
+    MaskedPaths: config.Privileged ? null : (config.MaskedPaths ?? [...defaults.maskedPaths]),
+    ReadonlyPaths: config.Privileged ? null : (config.ReadonlyPaths ?? [...defaults.readonlyPaths]),
+    SecurityOpt: withLabel(config),
     Ulimits: withDefaultUlimits(config.Ulimits, own.ulimits),
   };
 }
@@ -47,6 +52,13 @@ function withDefaultUlimits(
 ): HostConfig['Ulimits'] {
   if (wanted === null && defaults.length === 0) return null;
   return lastOfEachName([...defaults, ...(wanted ?? [])]);
+}
+
+/** SELinux labels would only be in the way of a container that shares processes or memory with the host. */
+function withLabel({ SecurityOpt: options, Privileged, PidMode, IpcMode }: HostConfig): string[] | null {
+  const unlabelled = Privileged || PidMode === 'host' || IpcMode === 'host';
+  if (!unlabelled || (options ?? []).some((option) => /^label[=:]/.test(option))) return options;
+  return [...(options ?? []), 'label=disable'];
 }
 
 function lastOfEachName<T extends { Name: string }>(list: readonly T[]): T[] {

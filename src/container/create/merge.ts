@@ -1,6 +1,7 @@
 import { invalid } from '../../base/errors.ts';
 import type { ContainerConfig, HealthConfig } from '../../spec/engine/container.ts';
 import type { ImageRunConfig } from '../../spec/oci/image.ts';
+import { normalizeExposedPorts } from './ports.ts';
 
 type Keys = Record<string, Record<string, never>>;
 
@@ -12,7 +13,7 @@ type Keys = Record<string, Record<string, never>>;
  */
 export function mergeImageConfig(wanted: ContainerConfig, image: ImageRunConfig): ContainerConfig {
   const { Entrypoint, Cmd } = mergeCommand(wanted, image);
-  const ports = union(withProtocol(wanted.ExposedPorts), withProtocol(image.ExposedPorts));
+  const ports = union(normalizeExposedPorts(wanted.ExposedPorts), withProtocol(image.ExposedPorts));
   const stopSignal = wanted.StopSignal || image.StopSignal;
   const healthcheck = mergeHealthcheck(wanted.Healthcheck, image.Healthcheck);
   const volumes = union(wanted.Volumes, image.Volumes);

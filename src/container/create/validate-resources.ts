@@ -16,13 +16,17 @@ export function validateResources(host: HostConfig, facts: ValidationFacts, warn
   if (host.OomScoreAdj < -1000 || host.OomScoreAdj > 1000) {
     throw invalid(`Invalid value ${host.OomScoreAdj}, range for oom score adj is [-1000, 1000]`);
   }
-  const weights = [host.BlkioWeight, ...(host.BlkioWeightDevice ?? []).map((device) => device.Weight)];
-  if (weights.some((weight) => weight !== 0 && (weight < 10 || weight > 1000))) {
+  const weight = host.BlkioWeight;
+  if (facts.blockLimits.weight && weight !== 0 && (weight < 10 || weight > 1000)) {
     throw invalid('Range of blkio weight is from 10 to 1000');
   }
-  if (host.IOMaximumBandwidth !== 0 || host.IOMaximumIOps !== 0) {
-    throw invalid('Invalid QoS settings: linux does not support Maximum IO Bandwidth or Maximum IO IOps');
+  if (host.IOMaximumBandwidth !== 0) {
+    throw invalid('invalid option: QoS maximum bandwidth configuration is not supported on linux');
   }
+  if (host.IOMaximumIOps !== 0) {
+    throw invalid('invalid option: QoS maximum IOPs configuration is not supported on linux');
+  }
+  if (host.CpuPercent > 0) warnings.push('linux does not support CPU percent. Percent discarded.');
 }
 
 /** Ranges of memory and swap, and how they go together. */

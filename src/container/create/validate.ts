@@ -1,14 +1,14 @@
-import { EngineError, invalid } from '../../base/errors.ts';
+import { invalid } from '../../base/errors.ts';
 import { signalNumber } from '../../base/text/signals.ts';
 import type {
   ContainerConfig,
   CreateContainerRequest,
   HealthConfig,
-  HostConfig,
   RestartPolicy,
 } from '../../spec/engine/container.ts';
 import { emptyContainerConfig } from '../../spec/engine/empty-config.ts';
 import { healthSettings } from '../health/settings.ts';
+import type { BlockLimits } from '../../spec/contract/launch.ts';
 import { wantedMounts } from './mounts.ts';
 import { normalizeExposedPorts, normalizePortBindings } from './ports.ts';
 import { validateSysctls } from './sysctls.ts';
@@ -24,6 +24,8 @@ export interface ValidationFacts {
   /** Processors and memory nodes that exist, as in /sys/devices/system: `0-3`; undefined when unknown. */
   readonly onlineCpus: string | undefined;
   readonly onlineMems: string | undefined;
+  /** Which limits of block devices the kernel has. */
+  readonly blockLimits: BlockLimits;
 }
 
 /**
@@ -47,8 +49,14 @@ export function validateCreate(request: CreateContainerRequest, facts: Validatio
   validateSysctls(host);
   validateResources(host, facts, warnings);
   wantedMounts(config, host);
+  validateDns(host.Dns);
+  if (Object.hasOwn(host.Annotations ?? {}, '')) {
+    throw invalid('invalid Annotations: the empty string is not permitted as an annotation key');
+  }
+  if (host.NetworkMode === 'host' && Object.keys(host.PortBindings).length > 0) {
+    warnings.push('Published ports are discarded when using host network mode');
+  }
   validateRuntime(host.Runtime, facts);
-  refuseUnimplemented(host);
   return warnings;
 }
 
@@ -84,6 +92,7 @@ function validateConfig(config: ContainerConfig): void {
 
 /** The kernel takes at most 64 bytes (sethostname(2)), which reach files and the environment of the container. */
 function validateHostname(name: string, field: string): void {
+  if (name.length > 64) throw invalid(`${field} ${JSON.stringify(name.slice(0, 100))} is too long (maximum 64 bytes)`);
   if (name !== '' && (name.length > 64 || !/^[a-zA-Z0-9._-]+$/.test(name))) {
     throw invalid(`invalid ${field} format: ${JSON.stringify(name.slice(0, 100))}`);
   }
@@ -137,6 +146,14 @@ function validateExtraHosts(hosts: readonly string[] | null): void {
   }
 }
 
+function validateDns(servers: readonly string[]): void {
+  for (const server of servers) {
+    if (/^[0-9a-fA-F.:]{2,45}(%[a-zA-Z0-9._-]{1,32})?$/.test(server)) continue;
+    const shown = server.slice(0, 100);
+    throw invalid(`bad nameserver address ${shown}: ParseAddr(${JSON.stringify(shown)}): unable to parse IP`);
+  }
+}
+
 /** Also used by `POST /containers/{id}/update`. @throws invalid in Docker's words. */
 export function validateRestartPolicy(policy: RestartPolicy): void {
   const { Name: name, MaximumRetryCount: count } = policy;
@@ -158,22 +175,5 @@ export function validateRestartPolicy(policy: RestartPolicy): void {
 function validateRuntime(runtime: string, facts: ValidationFacts): void {
   if (runtime !== '' && !facts.runtimes.has(runtime)) {
     throw invalid(`unknown or invalid runtime name: ${runtime.slice(0, 100)}`);
-  }
-}
-
-/** Settings of Docker that would silently do nothing. */
-function refuseUnimplemented(host: HostConfig): void {
-  const request = host.DeviceRequests?.[0] as { Driver?: unknown; Capabilities?: unknown } | undefined;
-  if (request !== undefined) {
-    const capabilities = JSON.stringify(request.Capabilities ?? [])
-      .replaceAll('"', '')
-      .replaceAll(',', ' ');
-    throw new EngineError(
-      'not-implemented',
-      `could not select device driver ${JSON.stringify(request.Driver ?? '')} with capabilities: ${capabilities}`,
-    );
-  }
-  if ((host.Links ?? []).length > 0) {
-    throw new EngineError('not-implemented', 'links are not implemented: use a user-defined network');
   }
 }

@@ -12,6 +12,7 @@ import type { ExecInspect } from '../../spec/engine/exec.ts';
 import { type ContainerContext, emit, runDirectory } from '../context.ts';
 import type { ContainerEntry } from '../entry.ts';
 import { processEnvironment } from '../create/environment.ts';
+import { linkEnvironment } from '../links/environment.ts';
 import { hostnameOf } from '../start/files.ts';
 import { userFiles } from '../start/plan.ts';
 import { isPaused } from '../state.ts';
@@ -168,7 +169,7 @@ async function planExec(
         hostname: hostnameOf(ctx, entry),
         tty: request.Tty,
         home,
-        container: config.Env,
+        container: [...linkEnvironment(ctx, entry, 'running'), ...config.Env],
         exec: request.Env,
       }),
       cwd: resolvedCwd,

@@ -1,10 +1,10 @@
-import { invalid } from '../../base/errors.ts';
 import type { CreateContainerRequest, WaitCondition } from '../../spec/engine/container.ts';
 import type { ContainerContext } from '../context.ts';
 import { createContainer } from '../create/create.ts';
 import { inspectContainer } from '../inspect.ts';
 import { killContainer } from '../kill.ts';
 import { listContainers, type ListWishes } from '../list.ts';
+import { removeLink } from '../links/links.ts';
 import { removeContainer, type RemoveWishes } from '../remove.ts';
 import { restartContainer } from '../restart.ts';
 import { startContainer } from '../start/start.ts';
@@ -25,8 +25,7 @@ export function lifeOperations(ctx: ContainerContext) {
     wait: async (nameOrId: string, condition: WaitCondition, signal: AbortSignal) =>
       registerWait(find(nameOrId), condition, signal),
     remove: async (nameOrId: string, wishes: RemoveWishes & { link: boolean }) => {
-      if (wishes.link) throw invalid('links between containers are not supported: nothing to remove');
-      await removeContainer(ctx, find(nameOrId), wishes);
+      await (wishes.link ? removeLink(ctx, nameOrId) : removeContainer(ctx, find(nameOrId), wishes));
     },
   };
 }

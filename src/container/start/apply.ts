@@ -10,6 +10,7 @@ import { beginningHealth } from '../health/state.ts';
 import { mountVolumes, volumeEvents } from '../volume-use.ts';
 import { networkSysctls } from '../create/sysctls.ts';
 import { openUserNamespace } from '../user-namespace/choose.ts';
+import { updateLinkedHosts } from '../links/hosts.ts';
 import { startFailed, started } from '../state.ts';
 import { prepareFiles } from './files.ts';
 import { joinedContainer } from './namespaces.ts';
@@ -77,6 +78,7 @@ async function launchInScope(
     ...volumeEvents(entry.record, 'mount'),
     containerEvent(entry.record, 'start'),
   ]);
+  await updateLinkedHosts(ctx, entry);
   ctx.watchHealth(entry);
   await recorded;
 }

@@ -3,6 +3,7 @@ import type { LaunchMount } from '../../spec/contract/launch.ts';
 import { rootOwner } from '../../spec/contract/user-namespace.ts';
 import { type ContainerContext, dataDirectory, runDirectory } from '../context.ts';
 import type { ContainerEntry } from '../entry.ts';
+import { linkHosts } from '../links/hosts.ts';
 import { joinedContainer } from './namespaces.ts';
 import { renderHosts } from './hosts.ts';
 
@@ -90,7 +91,7 @@ async function fileTexts(
   const hosts =
     network?.sandbox.mode === 'host' && (hostConfig.ExtraHosts ?? []).length === 0
       ? ((await ctx.host.read('/etc/hosts')) ?? renderHosts([], [], []))
-      : renderHosts(own, hostConfig.ExtraHosts ?? [], hostGateways);
+      : renderHosts([...linkHosts(ctx, entry), ...own], hostConfig.ExtraHosts ?? [], hostGateways);
   const resolvConf = await ctx.networks.resolvConf(hostConfig.NetworkMode, {
     dns: hostConfig.Dns,
     search: hostConfig.DnsSearch,

@@ -1,5 +1,6 @@
 import { internal, invalid } from '../../base/errors.ts';
 import type { ContainerId } from '../../base/ids.ts';
+import type { DeviceEdits } from '../../spec/contract/devices.ts';
 import type { LaunchMount } from '../../spec/contract/launch.ts';
 import { type IdMapping, rootOwner } from '../../spec/contract/user-namespace.ts';
 import type { ContainerContext } from '../context.ts';
@@ -128,6 +129,30 @@ async function rootOf(ctx: ContainerContext, at: Wanted, mount: MountRecord, ima
   const volume = ctx.volumes.get(mount.name);
   if (volume === undefined) throw invalid(`volume ${mount.name} of the container does not exist any more`);
   return volume.mountpoint;
+}
+
+/** The mounts that devices bring. @throws invalid when a source is not there. */
+export async function deviceMounts(ctx: ContainerContext, edits: DeviceEdits | undefined): Promise<PlacedMount[]> {
+  const mounts = edits?.mounts ?? [];
+  if (mounts.length === 0) return [];
+  const places = await ctx.host.lookAt(mounts.map(({ source }) => source));
+  return mounts.map(({ source, target, options }, at) => {
+    const place = places[at];
+    if (place === undefined || place.kind === 'missing') throw missingBindSource(source);
+    const own = options.filter((option) => ['nosuid', 'nodev', 'noexec'].includes(option));
+    return {
+      mount: {
+        kind: 'bind',
+        source,
+        target,
+        readOnly: options.includes('ro'),
+        recursive: !options.includes('bind') || options.includes('rbind'),
+        propagation: 'rprivate',
+        flags: [...new Set([...place.flags, ...own])],
+      },
+      kind: place.kind === 'directory' ? 'directory' : 'file',
+    };
+  });
 }
 
 const depth = (path: string): number => path.split('/').filter((part) => part !== '').length;

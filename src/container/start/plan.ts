@@ -7,9 +7,10 @@ import { type ContainerContext, logPath, runDirectory } from '../context.ts';
 import type { ContainerEntry } from '../entry.ts';
 import { logSettings } from '../logs.ts';
 import { processEnvironment } from '../create/environment.ts';
+import { linkEnvironment } from '../links/environment.ts';
 import { type ReadInRoot, resolveUser } from '../user/resolve.ts';
 import { hostnameOf } from './files.ts';
-import { resolveTargets, userMounts } from './mounts.ts';
+import { deviceMounts, resolveTargets, userMounts } from './mounts.ts';
 import { sharedMemoryOf } from './ipc.ts';
 import { chooseNamespaces } from './namespaces.ts';
 
@@ -54,9 +55,11 @@ export async function planLaunch(
   ]);
   await ctx.roots.makeDirectory(at.rootfs, resolvedCwd, onHost(user, record.ids));
   const hostname = hostnameOf(ctx, entry);
+  const requests = hostConfig.DeviceRequests ?? [];
+  const deviceEdits = requests.length === 0 ? undefined : await ctx.devices.edits(requests);
   const sharedMemory = await sharedMemoryOf(ctx, entry);
   const files = at.files.map((mount) => ({ mount, kind: 'file' as const }));
-  const mounts = [...files, ...(await userMounts(ctx, entry))];
+  const mounts = [...files, ...(await deviceMounts(ctx, deviceEdits)), ...(await userMounts(ctx, entry))];
   const { maxBytes } = ctx.logs.limits(logSettings(hostConfig));
   return {
     id: entry.id,
@@ -66,7 +69,12 @@ export async function planLaunch(
     domainname: config.Domainname,
     process: {
       args,
-      env: processEnvironment({ hostname, tty: config.Tty, home, container: config.Env }),
+      env: processEnvironment({
+        hostname,
+        tty: config.Tty,
+        home,
+        container: [...linkEnvironment(ctx, entry, 'all'), ...(deviceEdits?.env ?? []), ...config.Env],
+      }),
       // Free of links: a runtime would follow an image's link out of the container.
       cwd: resolvedCwd,
       user,
@@ -78,6 +86,7 @@ export async function planLaunch(
     hostConfig,
     mounts: await resolveTargets(ctx, at.rootfs, mounts, record.ids),
     ...joinedUsers(at.userNamespace, record.ids),
+    ...(deviceEdits === undefined ? {} : { deviceEdits }),
     ...(sharedMemory === undefined ? {} : { sharedMemory }),
     namespaces: chooseNamespaces(ctx, entry, at.network),
     directory: runDirectory(ctx, entry.id),

@@ -5,7 +5,13 @@ import { decodeUpdateContainer } from '../../spec/decode/update-container.ts';
 import { mergeLimits, validateUpdate } from './limits.ts';
 
 const MiB = 1 << 20;
-const facts = { cpus: 2, runtimes: new Set(['crun']), onlineCpus: '0-1', onlineMems: '0' };
+const facts = {
+  cpus: 2,
+  runtimes: new Set(['crun']),
+  onlineCpus: '0-1',
+  onlineMems: '0',
+  blockLimits: { weight: true, weightDevice: true, throttle: true },
+};
 const merge = (current: object, body: object) =>
   mergeLimits({ ...emptyHostConfig(), ...current }, decodeUpdateContainer(body, 55));
 

@@ -1,3 +1,4 @@
+import type { BlockLimits } from '../../spec/contract/launch.ts';
 import type { SeccompChoice } from '../profile/security-options.ts';
 import type { OciDevice } from '../../spec/oci/runtime.ts';
 
@@ -18,6 +19,7 @@ export interface HostFacts {
   readonly controllers: ReadonlySet<string>;
   /** True when swap is accounted (memory.memsw.* of v1, memory.swap.* of v2). */
   readonly swapLimit: boolean;
+  readonly blockLimits: BlockLimits;
   /** The engine's own limits by name (`RLIMIT_NOFILE`). */
   readonly limits: ReadonlyMap<string, LimitPair>;
   /** True when the engine has CAP_SYS_RESOURCE, so that hard limits may be raised and oom scores lowered. */

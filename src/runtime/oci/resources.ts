@@ -64,7 +64,8 @@ function cpuLimits(config: HostConfig, host: HostFacts, warnings: string[]): Non
     limits.quota = Math.floor((config.NanoCpus * defaultPeriod) / 1e9);
   }
   if (config.CpuPeriod !== 0) limits.period = config.CpuPeriod;
-  if (config.CpuQuota !== 0) limits.quota = config.CpuQuota;
+  // All below zero means no limit; crun takes -1 only.
+  if (config.CpuQuota !== 0) limits.quota = Math.max(-1, config.CpuQuota);
   if (config.CpuRealtimePeriod !== 0 || config.CpuRealtimeRuntime !== 0) {
     if (host.cgroup === 'v2') {
       warnings.push('Your kernel does not support CPU real-time scheduler; the limit was discarded.');
@@ -84,23 +85,16 @@ async function blockLimits(
   warnings: string[],
 ): Promise<NonNullable<OciResources['blockIO']>> {
   const limits: NonNullable<OciResources['blockIO']> = {};
-  const weights = config.BlkioWeightDevice ?? [];
-  const throttles = [
-    ['throttleReadBpsDevice', config.BlkioDeviceReadBps],
-    ['throttleWriteBpsDevice', config.BlkioDeviceWriteBps],
-    ['throttleReadIOPSDevice', config.BlkioDeviceReadIOps],
-    ['throttleWriteIOPSDevice', config.BlkioDeviceWriteIOps],
-  ] as const;
-  const asksAnything = config.BlkioWeight > 0 || weights.length > 0 || throttles.some(([, list]) => list?.length);
-  if (!asksAnything) return limits;
-  if (!host.controllers.has(host.cgroup === 'v2' ? 'io' : 'blkio')) {
-    warnings.push(
-      'Your kernel does not support cgroup blkio limits or the cgroup is not mounted. Block I/O limits discarded.',
-    );
-    return limits;
+  const discard = (what: string, discarded: string): void => {
+    warnings.push(`Your kernel does not support ${what} or the cgroup is not mounted. ${discarded} discarded.`);
+  };
+  if (config.BlkioWeight > 0) {
+    if (host.blockLimits.weight) limits.weight = config.BlkioWeight;
+    else discard('Block I/O weight', 'Weight');
   }
-  if (config.BlkioWeight > 0) limits.weight = config.BlkioWeight;
-  if (weights.length > 0) {
+  const weights = config.BlkioWeightDevice ?? [];
+  if (weights.length > 0 && !host.blockLimits.weightDevice) discard('Block I/O weight_device', 'Weight-device');
+  else if (weights.length > 0) {
     limits.weightDevice = await Promise.all(
       weights.map(async ({ Path, Weight }) => {
         const { major, minor } = await blockDevice(Path, host);
@@ -108,11 +102,21 @@ async function blockLimits(
       }),
     );
   }
-  for (const [field, list] of throttles) {
-    if (list?.length) limits[field] = await Promise.all(list.map((one) => throttle(one, host)));
+  for (const [field, setting, unit, verb] of throttles) {
+    const list = config[setting];
+    if (list === null || list.length === 0) continue;
+    if (host.blockLimits.throttle) limits[field] = await Promise.all(list.map((one) => throttle(one, host)));
+    else discard(`${unit} Block I/O ${verb} limit`, `Block I/O ${unit} ${verb} limit`);
   }
   return limits;
 }
+
+const throttles = [
+  ['throttleReadBpsDevice', 'BlkioDeviceReadBps', 'BPS', 'read'],
+  ['throttleWriteBpsDevice', 'BlkioDeviceWriteBps', 'BPS', 'write'],
+  ['throttleReadIOPSDevice', 'BlkioDeviceReadIOps', 'IOPS', 'read'],
+  ['throttleWriteIOPSDevice', 'BlkioDeviceWriteIOps', 'IOPS', 'write'],
+] as const;
 
 async function throttle(limit: { Path: string; Rate: number }, host: HostFacts): Promise<OciThrottleDevice> {
   const { major, minor } = await blockDevice(limit.Path, host);

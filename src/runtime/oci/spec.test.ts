@@ -29,6 +29,7 @@ const host: HostFacts = {
   arch: 'x86_64',
   controllers: new Set(['memory', 'cpu', 'blkio', 'pids', 'devices', 'cpuset']),
   swapLimit: true,
+  blockLimits: { weight: true, weightDevice: true, throttle: true },
   limits: new Map([['RLIMIT_NOFILE', { soft: 1024, hard: 4096 }]]),
   canRaiseLimits: false,
   oomScoreAdj: -100,
@@ -216,7 +217,8 @@ test('resources', async () => {
 });
 
 test('what the kernel cannot do is left out with a warning', async () => {
-  const poor: HostFacts = { ...host, cgroup: 'v2', swapLimit: false, controllers: new Set(['memory']) };
+  const blockLimits = { weight: false, weightDevice: false, throttle: false };
+  const poor: HostFacts = { ...host, cgroup: 'v2', swapLimit: false, controllers: new Set(['memory']), blockLimits };
   const { spec, warnings } = await build(
     { Memory: 64 << 20, MemorySwappiness: 5, OomKillDisable: true, BlkioWeight: 300, CpuRealtimePeriod: 1000 },
     {},

@@ -42,7 +42,9 @@ export async function buildContainerSpec(request: LaunchRequest, host: HostFacts
   const security = parseSecurityOptions(config.SecurityOpt);
   const process = ociProcess(request.process, config, config.Privileged, host, warnings);
   if (takesInit(request)) process.args = withInit(request, process.args, host);
-  const { devices, rules } = await containerDevices(config, host);
+  const { devices, rules } = await containerDevices(request, host);
+  const hooks = request.deviceEdits?.hooks ?? {};
+  addGroups(process, request.deviceEdits?.additionalGids ?? []);
   const resources = await containerResources(config, host, warnings);
   const propagation = rootPropagation(request.mounts);
   const sysctl = containerSysctls(request);
@@ -68,6 +70,7 @@ export async function buildContainerSpec(request: LaunchRequest, host: HostFacts
       ...(seccomp === undefined ? {} : { seccomp: seccomp.spec }),
       ...coveredPaths(config, host),
     },
+    ...(Object.keys(hooks).length > 0 ? { hooks } : {}),
     ...annotations(config, seccomp?.program),
   };
   return { spec, warnings };
@@ -129,8 +132,12 @@ function idMappings({ userNamespace, process }: LaunchRequest): Pick<OciLinux, '
 
 const ociRange = ({ inside, outside, size }: IdRange) => ({ containerID: inside, hostID: outside, size });
 
+function addGroups(process: OciProcess, gids: readonly number[]): void {
+  if (gids.length > 0) process.user.additionalGids = [...new Set([...(process.user.additionalGids ?? []), ...gids])];
+}
+
 async function containerDevices(
-  config: HostConfig,
+  { hostConfig: config, deviceEdits: edits }: LaunchRequest,
   host: HostFacts,
 ): Promise<{ devices: OciDevice[]; rules: OciDeviceRule[] }> {
   const devices = new Map<string, OciDevice>();
@@ -143,6 +150,8 @@ async function containerDevices(
     for (const device of mapped.devices) devices.set(device.path, device);
     if (!config.Privileged) rules.push(...mapped.rules);
   }
+  for (const device of edits?.devices ?? []) devices.set(device.path, device);
+  if (!config.Privileged) rules.push(...(edits?.rules ?? []));
   for (const text of config.DeviceCgroupRules ?? []) rules.push(parseDeviceRule(text));
   return { devices: [...devices.values()], rules };
 }

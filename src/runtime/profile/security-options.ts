@@ -23,7 +23,7 @@ export interface SecurityOptions {
 
 /**
  * Parses `--security-opt` values as the API carries them: `name=value`, the older `name:value`, and the bare words
- * `no-new-privileges` and `disable`. @throws invalid in Docker's words for anything else.
+ * `no-new-privileges`, `writable-cgroups` and `disable`. @throws invalid in Docker's words for anything else.
  */
 export function parseSecurityOptions(options: readonly string[] | null): SecurityOptions {
   let noNewPrivileges: boolean | undefined;
@@ -34,6 +34,10 @@ export function parseSecurityOptions(options: readonly string[] | null): Securit
   for (const option of options ?? []) {
     if (option === 'no-new-privileges') {
       noNewPrivileges = true;
+      continue;
+    }
+    if (option === 'writable-cgroups') {
+      writableCgroups = true;
       continue;
     }
     if (option === 'disable') {

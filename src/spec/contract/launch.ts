@@ -2,6 +2,15 @@ import { EngineError } from '../../base/errors.ts';
 import type { ContainerId, ExecId } from '../../base/ids.ts';
 import type { IdMapping } from './user-namespace.ts';
 import type { HostConfig } from '../engine/container.ts';
+import type { DeviceEdits } from './devices.ts';
+
+/** Which limits of block devices the kernel has; they depend on its version and its I/O schedulers. */
+export interface BlockLimits {
+  readonly weight: boolean;
+  readonly weightDevice: boolean;
+  /** Bytes and operations a second. */
+  readonly throttle: boolean;
+}
 
 /** The numeric identity of a process, resolved by the engine: a runtime is never given a name. */
 export interface ProcessUser {
@@ -67,6 +76,8 @@ export interface LaunchRequest {
   /** Docker's settings behind resources, capabilities, devices, security options, masked paths, ... */
   readonly hostConfig: HostConfig;
   readonly mounts: readonly LaunchMount[];
+  /** What devices that were asked for by name add; their mounts are among `mounts` already. */
+  readonly deviceEdits?: DeviceEdits;
   /** The path of the shared memory for /dev/shm; undefined for one of the container's own. */
   readonly sharedMemory?: string;
   readonly namespaces: {

@@ -13,7 +13,6 @@ export function checkCreateContainer(request: CreateContainerRequest): void {
   checkRestartPolicy(request.HostConfig);
   checkEnvironment(request.Config.Env);
   if (request.Config.Healthcheck !== undefined) checkHealth(request.Config.Healthcheck);
-  if (request.Config.Hostname.length > 63) throw invalid(`invalid hostname: ${request.Config.Hostname}`);
 }
 
 const isAlphanumeric = (code: number): boolean =>
@@ -74,7 +73,6 @@ function checkCpu(host: HostConfig): void {
   const { NanoCpus: nanoCpus, CpuPeriod: period, CpuQuota: quota } = host;
   if (nanoCpus > 0 && period > 0) throw invalid('Conflicting options: Nano CPUs and CPU Period cannot both be set');
   if (nanoCpus > 0 && quota > 0) throw invalid('Conflicting options: Nano CPUs and CPU Quota cannot both be set');
-  if (nanoCpus < 0) throw invalid('Invalid value: nano CPUs can not be negative');
   if (period !== 0 && (period < 1000 || period > 1_000_000)) {
     throw invalid('CPU cfs period can not be less than 1ms (i.e. 1000) or larger than 1s (i.e. 1000000)');
   }
@@ -86,10 +84,6 @@ function checkRanges(host: HostConfig): void {
   const score = host.OomScoreAdj;
   if (score < -1000 || score > 1000) {
     throw invalid(`Invalid value ${score}, range for oom score adj is [-1000, 1000]`);
-  }
-  const weight = host.BlkioWeight;
-  if (weight !== 0 && (weight < 10 || weight > 1000)) {
-    throw invalid('range of blkio weight is from 10 to 1000');
   }
   if (host.CgroupnsMode !== '' && host.CgroupnsMode !== 'private' && host.CgroupnsMode !== 'host') {
     throw invalid(`invalid cgroup namespace mode: ${host.CgroupnsMode as string}`);

@@ -39,12 +39,14 @@ function checkOptions(mount: MountSpec, minor: number): void {
 }
 
 /** The one driver for all volumes that a container names with `-v` means nothing to `--mount`. */
-export function volumeDriverWarning(host: HostConfig, minor: number): string | undefined {
-  if (host.VolumeDriver === '' || minor < 48) return undefined;
+export function volumeDriverWarning(host: HostConfig, minor: number): string[] {
+  if (host.VolumeDriver === '' || minor < 48) return [];
   const unclear = (host.Mounts ?? []).some(
     (mount) => mount.Type === 'volume' && (mount.VolumeOptions?.DriverConfig?.Name ?? '') === '',
   );
   return unclear
-    ? "WARNING: the container-wide volume-driver configuration is ignored for volumes specified via 'mount'. Use '--mount type=volume,volume-driver=...' instead"
-    : undefined;
+    ? [
+        "WARNING: the container-wide volume-driver configuration is ignored for volumes specified via 'mount'. Use '--mount type=volume,volume-driver=...' instead",
+      ]
+    : [];
 }

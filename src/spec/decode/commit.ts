@@ -2,7 +2,7 @@ import type { ContainerConfig } from '../engine/container.ts';
 import { containerConfigFields } from './container-config.ts';
 import { decode, struct } from './decoder.ts';
 
-const config = struct<ContainerConfig>('Config', containerConfigFields);
+const config = struct<Omit<ContainerConfig, 'MacAddress'>>('Config', containerConfigFields);
 
 /** The body of `POST /commit`; undefined when there is none, or null. @throws EngineError `invalid`, naming the field. */
 export const decodeCommitConfig = (body: unknown): ContainerConfig | undefined =>

@@ -25,7 +25,7 @@ const healthConfig = struct<HealthConfig>('HealthConfig', {
 });
 
 /** The fields of `Config`, which a create request has at top level. */
-export const containerConfigFields: Fields<ContainerConfig> = {
+export const containerConfigFields: Fields<Omit<ContainerConfig, 'MacAddress'>> = {
   Hostname: string,
   Domainname: string,
   User: string,

@@ -41,13 +41,13 @@ export function decodeCreateContainer(value: unknown, context: CreateContainerCo
   fillDefaults(config, host);
   adaptToVersion(config, host, context.apiMinor);
   const endpoints = requestedEndpoints(host, networking.EndpointsConfig);
-  if (mac !== undefined && mac !== '') setMacAddress(endpoints, host.NetworkMode, mac);
+  const warnings = containerMacAddress(endpoints, host.NetworkMode, mac ?? '', context.apiMinor);
   const request: CreateContainerRequest = { Config: config, HostConfig: host, EndpointsConfig: endpoints };
   if (context.name !== undefined && context.name !== '') request.name = context.name;
   if (context.platform !== undefined && context.platform !== '') request.platform = context.platform;
   if (context.apiMinor < 44) request.oldReadOnly = true;
-  const warning = volumeDriverWarning(host, context.apiMinor);
-  if (warning !== undefined) request.warnings = [warning];
+  warnings.push(...volumeDriverWarning(host, context.apiMinor));
+  if (warnings.length > 0) request.warnings = warnings;
   checkCreateContainer(request);
   return request;
 }
@@ -95,10 +95,37 @@ function requestedEndpoints(
   return endpoints;
 }
 
-function setMacAddress(endpoints: Record<string, EndpointSettings>, network: string, mac: string): void {
-  const endpoint = (endpoints[network] ??= endpointSettings.zero());
-  if (endpoint.MacAddress !== '' && endpoint.MacAddress !== mac) {
-    throw invalid('the container-wide MAC address must match the endpoint-specific MAC address for the main network');
+/** The address that a whole container asks for, as before API 1.44, becomes its main endpoint's. Gives warnings. */
+function containerMacAddress(
+  endpoints: Record<string, EndpointSettings>,
+  network: string,
+  mac: string,
+  minor: number,
+): string[] {
+  if (minor < 44) {
+    const names = Object.keys(endpoints);
+    if (names.length > 1) {
+      throw invalid(`Container cannot be created with multiple network endpoints: ${names.join(', ')}`);
+    }
+    // An endpoint had none of its own then.
+    for (const endpoint of Object.values(endpoints)) endpoint.MacAddress = '';
   }
-  endpoint.MacAddress = mac;
+  if (mac === '') return [];
+  if (minor >= 52) {
+    throw invalid('container-wide MAC address no longer supported; use endpoint-specific MAC address instead');
+  }
+  const hasEndpoint = network !== 'host' && network !== 'none' && !network.startsWith('container:');
+  if (!hasEndpoint && minor < 44) throw invalid('conflicting options: mac-address and the network mode');
+  if (hasEndpoint) {
+    const endpoint = (endpoints[network] ??= endpointSettings.zero());
+    if (endpoint.MacAddress !== '' && endpoint.MacAddress !== mac) {
+      throw invalid(
+        'the container-wide MAC address must match the endpoint-specific MAC address for the main network, or be left empty',
+      );
+    }
+    endpoint.MacAddress = mac;
+  }
+  return minor < 44
+    ? []
+    : ['The container-wide MacAddress field is now deprecated. It should be specified in EndpointsConfig instead.'];
 }

@@ -1,4 +1,12 @@
-import type { DeviceMapping, HostConfig, MountSpec, PortBinding, RestartPolicy, Ulimit } from '../engine/container.ts';
+import type {
+  DeviceMapping,
+  DeviceRequest,
+  HostConfig,
+  MountSpec,
+  PortBinding,
+  RestartPolicy,
+  Ulimit,
+} from '../engine/container.ts';
 import type { Decoder, Fields } from './decoder.ts';
 import {
   boolean,
@@ -33,13 +41,7 @@ const device = struct<DeviceMapping>('DeviceMapping', {
   CgroupPermissions: string,
 });
 
-const deviceRequest = struct<{
-  Driver: string;
-  Count: number;
-  DeviceIDs: string[] | null;
-  Capabilities: string[][] | null;
-  Options: Record<string, string>;
-}>('DeviceRequest', {
+const deviceRequest = struct<DeviceRequest>('DeviceRequest', {
   Driver: string,
   Count: int64,
   DeviceIDs: nullable(list(string)),

@@ -29,6 +29,8 @@ export interface ContainerConfig {
   Healthcheck?: HealthConfig;
   ArgsEscaped?: boolean;
   Image: string;
+  /** Only in an inspected container, before API 1.52: what its main endpoint asks for. */
+  MacAddress?: string;
   Volumes: Record<string, Record<string, never>> | null;
   WorkingDir: string;
   Entrypoint: string[] | null;
@@ -62,6 +64,16 @@ export interface DeviceMapping {
   PathOnHost: string;
   PathInContainer: string;
   CgroupPermissions: string;
+}
+/** Devices that a driver is asked for (`--gpus`, `--device vendor.com/class=name`). */
+export interface DeviceRequest {
+  Driver: string;
+  /** -1 for all. */
+  Count: number;
+  DeviceIDs: string[] | null;
+  /** Any of these sets. */
+  Capabilities: string[][] | null;
+  Options: Record<string, string>;
 }
 export interface MountSpec {
   Type: 'bind' | 'volume' | 'tmpfs' | 'image' | 'npipe' | 'cluster';
@@ -142,7 +154,7 @@ export interface HostConfig {
   CpusetMems: string;
   Devices: DeviceMapping[] | null;
   DeviceCgroupRules: string[] | null;
-  DeviceRequests: unknown[] | null;
+  DeviceRequests: DeviceRequest[] | null;
   MemoryReservation: number;
   MemorySwap: number;
   MemorySwappiness: number | null;

@@ -4,6 +4,8 @@ export interface OciUser {
   uid: number;
   gid: number;
   additionalGids?: number[];
+  /** File mode creation mask (umask(2)). */
+  umask?: number;
 }
 
 export interface OciCapabilities {
@@ -71,6 +73,23 @@ export interface OciDeviceRule {
   /** Some of `r`, `w` and `m` (mknod). */
   access: string;
 }
+
+export interface OciHook {
+  path: string;
+  args?: string[];
+  env?: string[];
+  /** Seconds. */
+  timeout?: number;
+}
+export type OciHookName =
+  | 'prestart'
+  | 'createRuntime'
+  | 'createContainer'
+  | 'startContainer'
+  | 'poststart'
+  | 'poststop';
+/** Programs of the host that the runtime runs at points of a container's life. */
+export type OciHooks = Partial<Record<OciHookName, OciHook[]>>;
 
 export interface OciWeightDevice {
   major: number;
@@ -182,6 +201,7 @@ export interface OciLinux {
 
 /** A whole `config.json`. */
 export interface OciSpec {
+  hooks?: OciHooks;
   ociVersion: string;
   process: OciProcess;
   root: { path: string; readonly: boolean };
