@@ -46,6 +46,8 @@ export async function buildContainerSpec(request: LaunchRequest, host: HostFacts
   const hooks = request.deviceEdits?.hooks ?? {};
   addGroups(process, request.deviceEdits?.additionalGids ?? []);
   const resources = await containerResources(config, host, warnings);
+  // A new cgroup has no limit, and crun cannot write -1.
+  if ((resources.cpu?.quota ?? 0) < 0) delete resources.cpu?.quota;
   const propagation = rootPropagation(request.mounts);
   const sysctl = containerSysctls(request);
   const seccomp = seccompFilter(security.seccomp ?? defaultFilter(config.Privileged, host), config.Privileged, {

@@ -4,8 +4,6 @@ export interface OciUser {
   uid: number;
   gid: number;
   additionalGids?: number[];
-  /** File mode creation mask (umask(2)). */
-  umask?: number;
 }
 
 export interface OciCapabilities {
