@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { test } from 'node:test';
+import { isOracle } from '../support/engine.ts';
 import { startRegistry } from '../support/registry.ts';
 import { must } from '../support/run.ts';
 import { engineSuite } from '../support/suite.ts';
@@ -23,6 +24,7 @@ engineSuite('logging in to a registry', {}, (engine) => {
     assert.match(bad.stderr, /login attempt to http:\/\/127\.0\.0\.1:5000\/v2\/ failed with status: 401 Unauthorized/);
     await engine().docker(['logout', registry.host]);
     assert.doesNotMatch(await engine().logText(), new RegExp(password));
+    if (isOracle()) return;
     const state = await readFile(join(engine().paths.dataRoot, 'state.db'), 'latin1');
     assert.ok(!state.includes(password));
   });
@@ -38,6 +40,7 @@ engineSuite('logging in to a registry', {}, (engine) => {
     const wrong = await engine().api('POST', '/v1.44/auth', { username: 5 });
     assert.equal(wrong.status, 400);
     const none = await engine().api('POST', '/v1.44/auth');
-    assert.equal(none.status, 400);
+    // Docker has 500 for this one: a body that is missing is the client's mistake.
+    if (!isOracle()) assert.equal(none.status, 400);
   });
 });
