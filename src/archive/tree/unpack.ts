@@ -51,9 +51,9 @@ export class TreeFromTar implements TarHandler {
   /** Times of directories are set last: making files in them changes them. */
   readonly #directories: { readonly components: readonly ByteString[]; readonly entry: TarEntry }[] = [];
 
-  constructor(task: UnpackTask) {
+  constructor(task: UnpackTask, destination = new Destination(task)) {
     this.#task = task;
-    this.#destination = new Destination(task);
+    this.#destination = destination;
   }
 
   entry(entry: TarEntry): void {
