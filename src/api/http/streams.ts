@@ -1,4 +1,5 @@
 import type { ServerResponse } from 'node:http';
+import type { Socket } from 'node:net';
 import { once } from 'node:events';
 import { orAborted } from '../../base/async.ts';
 import { httpError } from '../errors.ts';
@@ -23,6 +24,27 @@ export async function writeBorrowed(response: ServerResponse, bytes: Uint8Array,
   const { promise, resolve, reject } = Promise.withResolvers<void>();
   response.write(bytes, (error) => (error ? reject(error) : resolve()));
   await orAborted(promise, signal);
+}
+
+/**
+ * The descriptor of an answer's socket once its head is out, for a thread that writes the chunks of the body itself. The
+ * answer is ended as usual afterwards. Undefined where that cannot be: bytes on the wire are not those of the body.
+ */
+export async function bareSocket(response: ServerResponse, signal: AbortSignal): Promise<number | undefined> {
+  const socket = response.socket as (Socket & { readonly encrypted?: boolean; readonly _handle?: SocketHandle }) | null;
+  if (socket === null || socket.encrypted === true || !response.chunkedEncoding) return undefined;
+  response.flushHeaders();
+  if (socket.writableLength > 0) {
+    const { promise, resolve } = Promise.withResolvers<void>();
+    socket.write('', () => resolve());
+    await orAborted(promise, signal);
+  }
+  const fd = socket._handle?.fd ?? -1;
+  return socket.destroyed || fd < 0 ? undefined : fd;
+}
+
+interface SocketHandle {
+  readonly fd?: number;
 }
 
 /** Sends the head of a streamed answer at once, so that the client knows that the request is under way. */

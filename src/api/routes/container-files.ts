@@ -4,7 +4,7 @@ import { decodeCommitConfig } from '../../spec/decode/commit.ts';
 import type { CommitRequest } from '../../spec/engine/commit.ts';
 import { bodyStream } from '../http/body.ts';
 import type { Exchange } from '../http/exchange.ts';
-import { writeBorrowed } from '../http/streams.ts';
+import { bareSocket, writeBorrowed } from '../http/streams.ts';
 import type { ContainerService } from '../services/container.ts';
 import type { OutgoingArchive, PathStat } from '../services/container-files.ts';
 import { goFileMode } from '../views/file-mode.ts';
@@ -74,11 +74,10 @@ async function sendArchive(
   headers: Readonly<Record<string, string>>,
 ): Promise<void> {
   try {
-    // An archive that cannot be begun is an ordinary error answer.
-    for await (const piece of archive.content) {
-      if (!response.headersSent) response.writeHead(200, headers);
-      await writeBorrowed(response, piece, signal);
-    }
+    response.writeHead(200, headers);
+    const socket = await bareSocket(response, signal);
+    if (socket !== undefined) await archive.sendTo(socket);
+    else for await (const piece of archive.content) await writeBorrowed(response, piece, signal);
     response.end();
   } finally {
     await archive.close();

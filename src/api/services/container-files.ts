@@ -17,6 +17,8 @@ export interface PathStat {
 export interface OutgoingArchive {
   /** A piece is only valid until the next one is asked for. */
   readonly content: ByteStream;
+  /** Instead of `content`: sends it as chunks of an HTTP body to a socket that nobody else writes to meanwhile. */
+  sendTo(socket: number): Promise<void>;
   close(): Promise<void>;
 }
 

@@ -16,10 +16,12 @@ import type { OpenView } from '../../sys/namespace/view.ts';
 import { closeViewAsync, openViewAsync } from '../../sys/namespace/views.ts';
 import { O_PATH } from '../../sys/paths/inroot.ts';
 import { openInRootAsync, resolveInRootAsync, statInRootAsync } from '../../sys/paths/paths.ts';
+import { duplicate } from '../../sys/socket/stream-fd.ts';
 import { JobWorkers } from '../../sys/worker/jobs.ts';
 import { workerUrl } from '../../sys/worker/url.ts';
 import { decompress } from '../compress/decompress.ts';
 import type { ByteString } from '../tar/entry.ts';
+import type { PackTask } from './pack.ts';
 import type { TreeTask } from './tree.worker.ts';
 
 /** A client that stops reading keeps its thread: there are more of them than processors. */
@@ -27,6 +29,14 @@ const mostWorkers = 16;
 /** Of an archive that is unpacked; far above any disk. */
 const mostBytes = 2 ** 50;
 const { O_DIRECTORY, O_NOFOLLOW, O_RDONLY } = constants;
+
+const packTask = (directory: number, entry: string | undefined, name: string | undefined): PackTask => ({
+  kind: 'pack',
+  directory,
+  name: name === undefined ? undefined : bytesOf(name === '/' ? '' : name),
+  as: 'plain',
+  ...(entry === undefined ? {} : { entry: bytesOf(entry) }),
+});
 
 const bytesOf = (text: string): ByteString => Buffer.from(text).toString('latin1');
 
@@ -68,16 +78,24 @@ class KernelView implements FileView {
   async *pack(path: string, name: string | undefined, signal?: AbortSignal): ByteStream {
     const { directory, entry } = await this.#openToPack(path);
     try {
-      const task: TreeTask = {
-        kind: 'pack',
-        directory,
-        name: name === undefined ? undefined : bytesOf(name === '/' ? '' : name),
-        as: 'plain',
-        ...(entry === undefined ? {} : { entry: bytesOf(entry) }),
-      };
-      yield* this.#workers.output(task, signal);
+      yield* this.#workers.output(packTask(directory, entry, name), signal);
     } finally {
       closeFd(directory);
+    }
+  }
+
+  async packTo(fd: number, path: string, name: string | undefined, signal: AbortSignal): Promise<void> {
+    // At once: the event loop may close its own descriptor while this one waits.
+    const socket = duplicate(fd);
+    try {
+      const { directory, entry } = await this.#openToPack(path);
+      try {
+        await this.#workers.run({ ...packTask(directory, entry, name), socket }, undefined, signal);
+      } finally {
+        closeFd(directory);
+      }
+    } finally {
+      closeFd(socket);
     }
   }
 

@@ -32,6 +32,8 @@ export interface PackTask {
   readonly as: 'plain' | 'layer';
   /** Paths below the directory that are left out, without leading slash. */
   readonly skip?: ReadonlySet<ByteString>;
+  /** Descriptor of a socket to which the archive goes, as chunks of an HTTP body, instead of to the sink. */
+  readonly socket?: number;
 }
 
 /** Where an archive goes: `reserve` gives room to fill, at least one byte. */
@@ -39,6 +41,8 @@ export interface PackSink {
   write(bytes: Uint8Array): void;
   reserve(): Buffer;
   advance(length: number): void;
+  /** Takes `size` bytes out of an open file itself, where it can: false when it did not. */
+  sendFile?(file: number, size: number): boolean;
 }
 
 /** Linux allows no longer paths. */
@@ -158,7 +162,8 @@ class Packer {
 
   /** As many bytes as the header says, whatever the file's writers do meanwhile. */
   #content(file: number, size: number): void {
-    for (let left = size; left > 0; ) {
+    const isSent = this.#sink.sendFile?.(file, size) === true;
+    for (let left = isSent ? 0 : size; left > 0; ) {
       const room = this.#sink.reserve();
       const wanted = room.length > left ? room.subarray(0, left) : room;
       let got = readInto(file, wanted);

@@ -4,6 +4,7 @@ import { JobPort, type JobTicket } from '../../sys/worker/job-port.ts';
 import { TarParser } from '../tar/parse.ts';
 import { inOverlay, type OverlayPaths, overlayChanges, stubsIn } from './changes.ts';
 import { pack, type PackTask } from './pack.ts';
+import { SocketSink } from './socket-sink.ts';
 import { TreeFromTar, type UnpackTask } from './unpack.ts';
 
 /** What the worker is asked to do with a tree of files. */
@@ -18,7 +19,7 @@ export type TreeTask =
 function work(task: TreeTask, port: JobPort): unknown {
   switch (task.kind) {
     case 'pack':
-      return pack(task, port);
+      return task.socket === undefined ? pack(task, port) : packTo(task.socket, task, port);
     case 'unpack':
       return unpack(task, port);
     case 'changes':
@@ -28,6 +29,12 @@ function work(task: TreeTask, port: JobPort): unknown {
         pack({ kind: 'pack', directory, name: undefined, as: 'layer', skip: stubsIn(directory, lower) }, port),
       );
   }
+}
+
+function packTo(socket: number, task: PackTask, port: JobPort): void {
+  const sink = new SocketSink(socket, () => port.checkCancelled());
+  pack(task, sink);
+  sink.flush();
 }
 
 function unpack(task: UnpackTask, port: JobPort): void {

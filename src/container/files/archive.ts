@@ -23,6 +23,8 @@ export interface NamedStat extends FileStat {
 export interface OpenArchive {
   /** A piece is only valid until the next one is asked for. */
   readonly content: ByteStream;
+  /** Instead of `content`: sends it as chunks of an HTTP body to a socket that nobody else writes to meanwhile. */
+  sendTo(socket: number): Promise<void>;
   close(): Promise<void>;
 }
 
@@ -49,8 +51,10 @@ export async function packPath(
   const stat = await inWords(container, path, () => view.stat(absolute));
   emit(ctx, container.entry, 'archive-path');
   const kept = keep(scope);
-  const content = view.pack(absolute, baseName(absolute), signal);
-  return { content, stat: { ...stat, name: baseName(absolute) }, close: () => kept[Symbol.asyncDispose]() };
+  const base = baseName(absolute);
+  const content = view.pack(absolute, base, signal);
+  const sendTo = (socket: number): Promise<void> => view.packTo(socket, absolute, base, signal);
+  return { content, sendTo, stat: { ...stat, name: baseName(absolute) }, close: () => kept[Symbol.asyncDispose]() };
 }
 
 export interface ExtractWishes {
@@ -97,7 +101,8 @@ export async function exportRoot(
   const view = await openRoot(ctx, entry, scope);
   await ctx.journal.commit({ events: [containerEvent(entry.record, 'export')], mayWait: true });
   const kept = keep(scope);
-  return { content: view.pack('/', undefined, signal), close: () => kept[Symbol.asyncDispose]() };
+  const sendTo = (socket: number): Promise<void> => view.packTo(socket, '/', undefined, signal);
+  return { content: view.pack('/', undefined, signal), sendTo, close: () => kept[Symbol.asyncDispose]() };
 }
 
 /** What was acquired so far lives on in another scope. */

@@ -54,6 +54,11 @@ export interface FileView {
    * undefined leaves the directory itself out. A piece is only valid until the next one is asked for.
    */
   pack(path: string, name: string | undefined, signal?: AbortSignal): ByteStream;
+  /**
+   * The same, sent as chunks of an HTTP body straight to a socket by its descriptor, which nobody else may write to
+   * meanwhile; the empty chunk at the end is the caller's.
+   */
+  packTo(socket: number, path: string, name: string | undefined, signal: AbortSignal): Promise<void>;
   /** Unpacks an archive (plain, gzip or zstd) into a directory, given as `directory` has it. @throws invalid, corrupt, no-space. */
   extract(path: string, archive: ByteStream, options: ExtractOptions): Promise<void>;
   close(): Promise<void>;

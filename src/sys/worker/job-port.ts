@@ -88,6 +88,12 @@ export class JobPort {
     return Buffer.from(buffer, byteOffset, length);
   }
 
+  /** To be called now and then by a job that waits for something else. @throws EngineError cancelled. */
+  checkCancelled(): void {
+    const received = receiveMessageOnPort(this.#port) as { message: JobMessage } | undefined;
+    if (received?.message.kind === 'cancel') throw cancelled();
+  }
+
   /** Runs the job and tells how it ended. */
   finish(work: () => unknown): void {
     try {
@@ -120,7 +126,7 @@ export class JobPort {
         Atomics.wait(this.#bell, 0, seen);
         continue;
       }
-      if (received.message.kind === 'cancel') throw new EngineError('cancelled', 'the operation was cancelled');
+      if (received.message.kind === 'cancel') throw cancelled();
       return received.message;
     }
   }
@@ -129,3 +135,5 @@ export class JobPort {
     this.#port.postMessage(message, transfer);
   }
 }
+
+const cancelled = (): EngineError => new EngineError('cancelled', 'the operation was cancelled');
