@@ -40,7 +40,7 @@ version=$(basename "$cache"/kernel/boot/vmlinuz-*); version=${version#vmlinuz-}
 # The base system, without the tree; another list of packages makes another one.
 base="$cache/base-$(echo "$packages" | cksum | cut -d " " -f 1).tar"
 if [ ! -e "$base" ]; then
-  mmdebstrap --quiet --format=tar --variant=minbase --include="$packages" bookworm "$base.part" \
+  unshare --mount mmdebstrap --quiet --format=tar --variant=minbase --include="$packages" bookworm "$base.part" \
     || fail "the base system could not be made"
   mv "$base.part" "$base"
 fi

@@ -51,7 +51,7 @@ test('setup and quickstart on a Debian with nothing but its base system', { skip
 /** Debian's smallest system with apt, and this host's way to its archive. */
 async function makeBaseSystem(root: string): Promise<void> {
   const options = ['--quiet', '--mode=root', '--variant=minbase', '--format=tar'];
-  await must('mmdebstrap', [...options, 'bookworm', `${root}.tar`], { timeout: 600_000 });
+  await must('unshare', ['--mount', 'mmdebstrap', ...options, 'bookworm', `${root}.tar`], { timeout: 600_000 });
   await must('tar', ['-xf', `${root}.tar`, '-C', root, '--exclude=./dev/*']);
   await rm(`${root}.tar`);
   await must('cp', ['/etc/resolv.conf', join(root, 'etc/resolv.conf')]);

@@ -152,7 +152,9 @@ async function debootstrap(root: string, packages: readonly string[]): Promise<v
     '--format=tar',
     '--aptopt=Acquire::Languages "none"',
   ];
-  await must('mmdebstrap', [...options, ...include, 'bookworm', `${root}.raw`], { timeout: 600_000 });
+  // Its mounts in a namespace of its own: tests that run meanwhile take stock of what they see.
+  const command = ['--mount', 'mmdebstrap', ...options, ...include, 'bookworm', `${root}.raw`];
+  await must('unshare', command, { timeout: 600_000 });
   // Device nodes are made by the engine; the rest of /dev is not part of an image.
   await must('tar', ['-xf', `${root}.raw`, '-C', root, '--exclude=./dev/*']);
   await rm(`${root}.raw`);

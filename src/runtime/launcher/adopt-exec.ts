@@ -84,7 +84,7 @@ async function liveExec(
   const cgroup = context.live.get(id)?.cgroup;
   if (cgroup !== undefined && !(await isMember(pid, cgroup))) return undefined;
   try {
-    const stdio = new MonitorStdio(directory, { passEnd: !tty, started: true });
+    const stdio = new MonitorStdio(directory, { passEnd: !tty, started: true, onDemand: false });
     return { pid, stdio, exited: adoptedEnd(id, directory, identity, stdio), ...signals(context, id, identity) };
   } catch {
     return undefined;

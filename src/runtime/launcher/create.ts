@@ -117,8 +117,12 @@ function register(
   const { runtime, monitor, pid, cgroup } = made;
   const start = processStartTime(pid);
   if (start === undefined) throw internal(`container ${request.id} ended before it was started`);
-  const { tty, stdinOnce } = request.process;
-  const stdio = new MonitorStdio(request.directory, { passEnd: stdinOnce && !tty, started: true });
+  const { tty, stdinOnce, openStdin } = request.process;
+  const stdio = new MonitorStdio(request.directory, {
+    passEnd: stdinOnce && !tty,
+    started: true,
+    onDemand: !openStdin,
+  });
   const live: Omit<LiveContainer, 'exited'> = {
     directory: request.directory,
     process: { pid, start },

@@ -62,7 +62,7 @@ async function runExec(
   let stdio: MonitorStdio | undefined;
   try {
     if (!(await monitor.attachable)) throw new LaunchError(128, 'OCI runtime exec failed: the monitor did not start');
-    stdio = new MonitorStdio(directory, { passEnd: !request.process.tty, started: false });
+    stdio = new MonitorStdio(directory, { passEnd: !request.process.tty, started: false, onDemand: false });
     for (const sink of request.sinks) stdio.add(sink);
     monitor.go();
     const report = await inTime(monitor.sync.next(), 'exec');

@@ -108,11 +108,12 @@ async function adoptContainer(
   context: LauncherContext,
   request: Parameters<Launcher['adopt']>[0],
 ): Promise<LaunchedContainer> {
-  const { id, directory, pid, pidStart, tty, stdinOnce } = request;
+  const { id, directory, pid, pidStart, tty, stdinOnce, openStdin } = request;
   const ended = readExitFile(exitsDirectory(context), id) !== undefined;
   let stdio: MonitorStdio | undefined;
   try {
-    if (!ended) stdio = new MonitorStdio(directory, { passEnd: stdinOnce && !tty, started: true });
+    if (!ended)
+      stdio = new MonitorStdio(directory, { passEnd: stdinOnce && !tty, started: true, onDemand: !openStdin });
   } catch (error) {
     // It ended a moment ago, or died; both show when its end is waited for.
     context.log.debug('no connection to a monitor', { container: id, error });
