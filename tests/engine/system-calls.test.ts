@@ -105,13 +105,11 @@ engineSuite('every system call', { images: ['busybox'], runtimes: ['crun', 'runc
       assertAnswers(logs.slice(0, calls.length), expected, `${name}: the first start`);
       assertAnswers(logs.slice(calls.length), expected, `${name}: after a restart`);
       const checked = await docker('run', '-d', ...probe(), ...columns[name], ...health, image, 'sleep', '1000');
+      const format = '{{with .State.Health}}{{range .Log}}{{.Output}} {{end}}{{end}}';
       const output = await eventually(
         'a health check has ended',
-        async () =>
-          docker('inspect', '-f', '{{with .State.Health}}{{range .Log}}{{.Output}} {{end}}{{end}}', checked).then(
-            (text) => text.trim(),
-          ),
-        { timeout: 60_000 },
+        async () => (await docker('inspect', '-f', format, checked)).trim() || undefined,
+        { timeout: 60_000, every: 200 },
       );
       assertAnswers(output.split(' ')[0] ?? '', expected, `${name}: health check`);
       await docker('rm', '-f', id, checked);

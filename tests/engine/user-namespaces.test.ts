@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { chmod, readFile, stat } from 'node:fs/promises';
 import { test } from 'node:test';
-import { run } from '../support/run.ts';
+import { must, run } from '../support/run.ts';
 import { engineSuite } from '../support/suite.ts';
 
 const image = 'gantry-test/busybox:1';
@@ -81,6 +81,23 @@ engineSuite('user namespaces', { images: ['busybox', 'debian'], runtimes: ['runc
     assert.equal(await idsOf('one'), ids);
     await docker('restart', '-t', '0', 'one');
     assert.equal(await docker('exec', 'one', 'stat', '-c', '%u', '/kept'), '0');
+    const script = 'mkdir /in && echo a > /in/a && chown -R 5:6 /in && echo b >> /bin/../etc/group && chmod 700 /root';
+    await docker('exec', 'one', 'sh', '-c', script);
+    const copy = `${engine().folder}/copy.tar`;
+    await docker('cp', 'one:/in', `${engine().folder}/in`);
+    const owners = async (words: string[]) =>
+      must('sh', ['-c', `${words.join(' ')} | tar tvn --numeric-owner | awk '{print $2}' | sort -u`]);
+    const client = `docker -H unix://${engine().paths.socket}`;
+    assert.deepEqual((await owners([client, 'cp', 'one:/in', '-'])).split('\n').filter(Boolean), ['5/6']);
+    assert.match(await owners([client, 'export', 'one']), /^0\/0\n5\/6$/);
+    await must('sh', [
+      '-c',
+      `cd ${engine().folder} && tar cf ${copy} --owner=7 --group=8 in && ${client} cp -a - one:/ < ${copy}`,
+    ]);
+    assert.equal(await docker('exec', 'one', 'stat', '-c', '%u:%g', '/in/a'), '7:8');
+    await docker('commit', 'one', 'committed:1');
+    assert.equal(await docker('run', '--rm', 'committed:1', 'stat', '-c', '%u:%g', '/in/a', '/kept'), '7:8\n0:0');
+    await docker('rmi', '-f', 'committed:1');
   });
 
   test('what its root may not do on the host', async () => {

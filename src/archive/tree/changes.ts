@@ -2,6 +2,7 @@ import { closeFd, openFd } from '../../sys/ffi/descriptor.ts';
 import { constants } from 'node:fs';
 import { namesIn, type NodeStat, nodeType, openDirectoryAt, statAt, statOf } from '../../sys/file/entries.ts';
 import { getXattrOf } from '../../sys/file/xattr.ts';
+import { type IdMapping, insideId } from '../../spec/contract/user-namespace.ts';
 import type { FileChange } from '../../spec/engine/file-change.ts';
 import type { ByteString } from '../tar/entry.ts';
 
@@ -9,6 +10,8 @@ import type { ByteString } from '../tar/entry.ts';
 export interface OverlayPaths {
   readonly upper: string;
   readonly lower: readonly string[];
+  /** The user namespace whose ids the files of `upper` have. */
+  readonly ids?: IdMapping | undefined;
 }
 
 const kinds = { modified: 0, added: 1, deleted: 2 } as const;
@@ -22,12 +25,15 @@ const isOpaque = (directory: number): boolean => getXattrOf(directory, 'trusted.
  * Opens the roots of an overlay for `work`. The upper directory may be changed by a container meanwhile: everything in it
  * is opened relative to its directory, without following links.
  */
-export function inOverlay<T>({ upper, lower }: OverlayPaths, work: (upper: number, lower: readonly number[]) => T): T {
+export function inOverlay<T>(
+  { upper, lower, ids }: OverlayPaths,
+  work: (upper: number, lower: readonly number[], ids: IdMapping | undefined) => T,
+): T {
   const open: number[] = [];
   try {
     for (const path of [upper, ...lower]) open.push(openFd(path, O_RDONLY | O_DIRECTORY));
     const [first = -1, ...rest] = open;
-    return work(first, rest);
+    return work(first, rest, ids);
   } finally {
     for (const fd of open) closeFd(fd);
   }
@@ -63,13 +69,14 @@ export function lowerDirectories(lower: readonly number[], name: ByteString): nu
  */
 export function overlayChanges(paths: OverlayPaths, skip: ReadonlySet<ByteString>): FileChange[] {
   const changes: FileChange[] = [];
-  inOverlay(paths, (upper, lower) => compare({ changes, skip }, upper, lower, ''));
+  inOverlay(paths, (upper, lower) => compare({ changes, skip, ids: paths.ids }, upper, lower, ''));
   return changes;
 }
 
 interface Comparison {
   readonly changes: FileChange[];
   readonly skip: ReadonlySet<ByteString>;
+  readonly ids: IdMapping | undefined;
 }
 
 /** `told` tells whether the directory itself is among the changes. */
@@ -107,7 +114,8 @@ function compareName(comparison: Comparison, at: Compared): void {
     return;
   }
   const kind = before === undefined ? kinds.added : kinds.modified;
-  const unchanged = before !== undefined && isDirectory(stat) && isDirectory(before) && isSame(stat, before);
+  const unchanged =
+    before !== undefined && isDirectory(stat) && isDirectory(before) && isSame(stat, before, comparison.ids);
   if (!unchanged) tell(comparison, at, kind);
   if (!isDirectory(stat)) return;
   let inside: number;
@@ -158,9 +166,11 @@ function tellParent(changes: FileChange[], path: ByteString, directory: { told: 
 const pathText = (path: ByteString): string => `/${Buffer.from(path, 'latin1').toString()}`;
 
 /** As Docker compares directories: times to the second where one side has no more. */
-function isSame(a: NodeStat, b: NodeStat): boolean {
+function isSame(a: NodeStat, b: NodeStat, ids: IdMapping | undefined): boolean {
   const sameTime = a.mtime === b.mtime && (a.mtimeNsec === b.mtimeNsec || a.mtimeNsec === 0 || b.mtimeNsec === 0);
-  return a.mode === b.mode && a.uid === b.uid && a.gid === b.gid && sameTime;
+  const uid = ids === undefined ? a.uid : insideId(ids.uids, a.uid);
+  const gid = ids === undefined ? a.gid : insideId(ids.gids, a.gid);
+  return a.mode === b.mode && uid === b.uid && gid === b.gid && sameTime;
 }
 
 /** Files that the engine mounts something over, and directories that a runtime does: made empty where an image lacks them. */
@@ -175,7 +185,7 @@ const stubDirectories = ['dev', 'proc', 'sys'] as const;
  * Paths in the upper directory that only the engine made, as places to mount something: no change of the container's.
  * Docker has them in a layer of their own.
  */
-export function stubsIn(upper: number, lower: readonly number[]): ReadonlySet<ByteString> {
+export function stubsIn(upper: number, lower: readonly number[], ids?: IdMapping): ReadonlySet<ByteString> {
   const stubs = new Set<ByteString>();
   for (const name of stubDirectories) {
     const stat = statAt(upper, name);
@@ -194,7 +204,7 @@ export function stubsIn(upper: number, lower: readonly number[]): ReadonlySet<By
     }
     const before = lowerStat(lower, 'etc');
     const onlyStubs = namesIn(inside).every((name) => stubs.has(`etc/${name}`));
-    if (onlyStubs && (before === undefined || isSame(statOf(inside), before))) stubs.add('etc');
+    if (onlyStubs && (before === undefined || isSame(statOf(inside), before, ids))) stubs.add('etc');
   } finally {
     for (const fd of [inside, ...below]) closeFd(fd);
   }

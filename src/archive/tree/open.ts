@@ -9,6 +9,7 @@ import type {
   FileViewRequest,
   LayeredRoot,
 } from '../../spec/contract/files.ts';
+import type { IdMapping } from '../../spec/contract/user-namespace.ts';
 import type { FileChange } from '../../spec/engine/file-change.ts';
 import { closeFd } from '../../sys/ffi/descriptor.ts';
 import { systemCode } from '../../sys/ffi/errors.ts';
@@ -47,7 +48,8 @@ export function openContainerFiles(): ContainerFiles {
   const workers = new JobWorkers({ url, most: mostWorkers, maxHeapMb: 1024 });
   return {
     async open(request: FileViewRequest): Promise<FileView> {
-      return new KernelView(await openViewAsync(request), workers);
+      const { ids, ...view } = request;
+      return new KernelView(await openViewAsync(view), workers, ids);
     },
     changes: (paths: LayeredRoot) => workers.run<FileChange[]>({ kind: 'changes', paths } satisfies TreeTask),
     packChanges: (paths, signal) => workers.output({ kind: 'pack-layer', paths } satisfies TreeTask, signal),
@@ -57,9 +59,11 @@ export function openContainerFiles(): ContainerFiles {
 
 class KernelView implements FileView {
   readonly #view: OpenView;
+  readonly #ids: IdMapping | undefined;
   readonly #workers: JobWorkers;
 
-  constructor(view: OpenView, workers: JobWorkers) {
+  constructor(view: OpenView, workers: JobWorkers, ids: IdMapping | undefined) {
+    this.#ids = ids;
     this.#view = view;
     this.#workers = workers;
   }
@@ -78,7 +82,7 @@ class KernelView implements FileView {
   async *pack(path: string, name: string | undefined, signal?: AbortSignal): ByteStream {
     const { directory, entry } = await this.#openToPack(path);
     try {
-      yield* this.#workers.output(packTask(directory, entry, name), signal);
+      yield* this.#workers.output({ ...packTask(directory, entry, name), ids: this.#ids }, signal);
     } finally {
       closeFd(directory);
     }
@@ -90,7 +94,7 @@ class KernelView implements FileView {
     try {
       const { directory, entry } = await this.#openToPack(path);
       try {
-        await this.#workers.run({ ...packTask(directory, entry, name), socket }, undefined, signal);
+        await this.#workers.run({ ...packTask(directory, entry, name), ids: this.#ids, socket }, undefined, signal);
       } finally {
         closeFd(directory);
       }
@@ -105,6 +109,7 @@ class KernelView implements FileView {
       root: this.#view.root,
       path,
       keepKinds,
+      ids: this.#ids,
       ...(owner === undefined ? {} : { owner }),
     };
     const bytes = decompress(archive, { maxBytes: mostBytes, what: 'the archive' });

@@ -11,6 +11,7 @@ import {
   statAt,
   statOf,
 } from '../../sys/file/entries.ts';
+import { type IdMapping, insideId } from '../../spec/contract/user-namespace.ts';
 import { getXattrOf, listXattrsOf } from '../../sys/file/xattr.ts';
 import { allowedXattr } from '../layer/xattrs.ts';
 import type { ByteString, TarEntry } from '../tar/entry.ts';
@@ -34,6 +35,8 @@ export interface PackTask {
   readonly skip?: ReadonlySet<ByteString>;
   /** Descriptor of a socket to which the archive goes, as chunks of an HTTP body, instead of to the sink. */
   readonly socket?: number;
+  /** The archive has the ids that this user namespace has for those on the disk. */
+  readonly ids?: IdMapping | undefined;
 }
 
 /** Where an archive goes: `reserve` gives room to fill, at least one byte. */
@@ -89,7 +92,7 @@ class Packer {
   root(): void {
     const { directory, name } = this.#task;
     if (name !== undefined)
-      this.#header(directory, { ...metaOf(statOf(directory)), type: 'directory', name: `${name}/` });
+      this.#header(directory, { ...this.#metaOf(statOf(directory)), type: 'directory', name: `${name}/` });
     this.#children(directory, name === undefined ? '' : `${name}/`, '');
   }
 
@@ -101,6 +104,12 @@ class Packer {
     } catch (error) {
       if (!hasVanished(error)) throw error;
     }
+  }
+
+  #metaOf(stat: NodeStat): TarEntry {
+    const meta = metaOf(stat);
+    const { ids } = this.#task;
+    return ids === undefined ? meta : { ...meta, uid: insideId(ids.uids, stat.uid), gid: insideId(ids.gids, stat.gid) };
   }
 
   #member(directory: number, entry: ByteString, name: ByteString, path: ByteString): void {
@@ -117,7 +126,7 @@ class Packer {
     if (stat.links > 1) {
       const first = this.#linked.get(stat.identity);
       if (first !== undefined) {
-        this.#sink.write(encodeTarHeader({ ...metaOf(stat), type: 'hardlink', name, linkName: first }));
+        this.#sink.write(encodeTarHeader({ ...this.#metaOf(stat), type: 'hardlink', name, linkName: first }));
         return;
       }
     }
@@ -125,7 +134,7 @@ class Packer {
     else {
       const linkName = type === 'symlink' ? readLinkAt(directory, entry) : '';
       const { major, minor } = stat;
-      this.#sink.write(encodeTarHeader({ ...metaOf(stat), type, name, linkName, major, minor }));
+      this.#sink.write(encodeTarHeader({ ...this.#metaOf(stat), type, name, linkName, major, minor }));
     }
     if (stat.links > 1) this.#linked.set(stat.identity, name);
   }
@@ -133,7 +142,7 @@ class Packer {
   #directory(parent: number, entry: ByteString, name: ByteString, path: ByteString): void {
     const directory = openDirectoryAt(parent, entry);
     try {
-      this.#header(directory, { ...metaOf(statOf(directory)), type: 'directory', name: `${name}/` });
+      this.#header(directory, { ...this.#metaOf(statOf(directory)), type: 'directory', name: `${name}/` });
       if (this.#task.as === 'layer' && getXattrOf(directory, opaque)?.[0] === 0x79) {
         this.#sink.write(encodeTarHeader({ ...nothing, name: `${name}/.wh..wh..opq` }));
       }
@@ -153,7 +162,7 @@ class Packer {
       // By now it may be another one.
       const stat = statOf(file);
       if (nodeType(stat.mode) !== 'file') return;
-      this.#header(file, { ...metaOf(stat), type: 'file', name, size: stat.size });
+      this.#header(file, { ...this.#metaOf(stat), type: 'file', name, size: stat.size });
       this.#content(file, stat.size);
     } finally {
       closeFd(file);

@@ -25,8 +25,11 @@ function work(task: TreeTask, port: JobPort): unknown {
     case 'changes':
       return overlayChanges(task.paths, inOverlay(task.paths, stubsIn));
     case 'pack-layer':
-      return inOverlay(task.paths, (directory, lower) =>
-        pack({ kind: 'pack', directory, name: undefined, as: 'layer', skip: stubsIn(directory, lower) }, port),
+      return inOverlay(task.paths, (directory, lower, ids) =>
+        pack(
+          { kind: 'pack', directory, name: undefined, as: 'layer', skip: stubsIn(directory, lower, ids), ids },
+          port,
+        ),
       );
   }
 }

@@ -18,6 +18,7 @@ import { O_PATH } from '../../sys/paths/inroot.ts';
 import { cleanComponents } from '../layer/paths.ts';
 import { allowedXattr } from '../layer/xattrs.ts';
 import { type ByteString, quoteName, type TarEntry } from '../tar/entry.ts';
+import { hostId, type IdMapping } from '../../spec/contract/user-namespace.ts';
 import type { TarHandler } from '../tar/parse.ts';
 import { Destination, type Place } from './destination.ts';
 
@@ -32,6 +33,8 @@ export interface UnpackTask {
   readonly keepKinds: boolean;
   /** Who owns everything, instead of whom the archive names. */
   readonly owner?: { readonly uid: number; readonly gid: number };
+  /** The archive has the ids of this user namespace. */
+  readonly ids?: IdMapping | undefined;
 }
 
 const { O_CREAT, O_EXCL, O_WRONLY } = constants;
@@ -71,7 +74,7 @@ export class TreeFromTar implements TarHandler {
     this.#file = undefined;
     try {
       naming(file.entry, () => {
-        describe(file.fd, file.entry, this.#task.owner);
+        describe(file.fd, file.entry, ownerOf(this.#task, file.entry));
         setTime(file.fd, file.entry);
       });
     } finally {
@@ -114,14 +117,14 @@ export class TreeFromTar implements TarHandler {
         return;
       case 'symlink':
         makeLinkAt(directory, native(name), native(entry.linkName));
-        return describeName(place, entry, this.#task.owner);
+        return describeName(place, entry, ownerOf(this.#task, entry));
       case 'hardlink':
         return this.#makeHardLink(place, entry);
       case 'char':
       case 'block':
       case 'fifo':
         makeNodeAt(directory, native(name), typeBits[entry.type] | 0o600, deviceNumber(entry.major, entry.minor));
-        describeName(place, entry, this.#task.owner);
+        describeName(place, entry, ownerOf(this.#task, entry));
         return setModeAt(place, entry.mode);
       case 'directory':
     }
@@ -160,7 +163,7 @@ export class TreeFromTar implements TarHandler {
     }
     const made = openDirectoryAt(directory, name);
     try {
-      describe(made, entry, this.#task.owner);
+      describe(made, entry, ownerOf(this.#task, entry));
     } finally {
       closeFd(made);
     }
@@ -179,16 +182,25 @@ export class TreeFromTar implements TarHandler {
     }
     // As Docker does: the archive says it of this name too.
     if (nodeType(statAt(directory, name)?.mode ?? 0) === 'symlink') return;
-    describeName({ directory, name }, entry, this.#task.owner);
+    describeName({ directory, name }, entry, ownerOf(this.#task, entry));
     setModeAt({ directory, name }, entry.mode);
   }
 }
 
-type Owner = UnpackTask['owner'];
+type Owner = NonNullable<UnpackTask['owner']>;
+
+/** Whom a member is to belong to, on the disk. */
+function ownerOf({ owner, ids }: UnpackTask, entry: TarEntry): Owner {
+  const { uid, gid } = owner ?? entry;
+  if (ids === undefined) return { uid, gid };
+  const [outerUid, outerGid] = [hostId(ids.uids, uid), hostId(ids.gids, gid)];
+  if (outerUid !== undefined && outerGid !== undefined) return { uid: outerUid, gid: outerGid };
+  throw invalid(`the owner ${uid}:${gid} is not mapped in the user namespace of the container`);
+}
 
 /** Owner, attributes, mode of an open file or directory. */
 function describe(fd: number, entry: TarEntry, owner: Owner): void {
-  setOwnerAndMode(fd, owner ?? entry, entry.mode);
+  setOwnerAndMode(fd, owner, entry.mode);
   // After chown(2), which takes capabilities away; an access list may change the mode.
   const allowed = [...(entry.xattrs ?? [])].filter(([name]) => allowedXattr(name));
   for (const [name, value] of allowed) setXattrIfPossible(fd, name, value);
@@ -197,7 +209,7 @@ function describe(fd: number, entry: TarEntry, owner: Owner): void {
 
 /** Owner and times of what is not opened: a link, a device. */
 function describeName({ directory, name }: Place, entry: TarEntry, owner: Owner): void {
-  setOwnerAt(directory, native(name), owner ?? entry);
+  setOwnerAt(directory, native(name), owner);
   setTimeAt(directory, native(name), entry);
 }
 

@@ -42,6 +42,7 @@ export async function openFiles(
       mounts: resolved.flatMap((mount): ViewedMount[] => (mount.kind === 'bind' ? [mount] : [])),
       readOnly: options.readOnly,
       readOnlyRoot: ReadonlyRootfs,
+      ids: entry.record.ids,
     }),
     (open) => open.close(),
   );
@@ -51,7 +52,8 @@ export async function openFiles(
 /** The root file system alone, with none of the mounts; read-only. */
 export async function openRoot(ctx: ContainerContext, entry: ContainerEntry, scope: Scope): Promise<FileView> {
   const { root } = await scope.acquire(ctx.snapshots.use(entry.id, engineTargets), (use) => use.release());
-  return scope.acquire(ctx.files.open({ root, mounts: [], readOnly: true, readOnlyRoot: true }), (open) =>
-    open.close(),
+  return scope.acquire(
+    ctx.files.open({ root, mounts: [], readOnly: true, readOnlyRoot: true, ids: entry.record.ids }),
+    (open) => open.close(),
   );
 }

@@ -1,4 +1,5 @@
 import type { ByteStream } from '../../base/stream.ts';
+import type { IdMapping } from './user-namespace.ts';
 import type { FileChange } from '../engine/file-change.ts';
 
 /** One bind or volume in a view of a container's files. */
@@ -19,6 +20,8 @@ export interface FileViewRequest {
   readonly readOnly: boolean;
   /** Only mounts may be written, not the root itself. */
   readonly readOnlyRoot: boolean;
+  /** The container's user namespace: archives have the ids inside. */
+  readonly ids?: IdMapping | undefined;
 }
 
 /** What is at a path, as `docker cp` asks for it. */
@@ -68,6 +71,8 @@ export interface FileView {
 export interface LayeredRoot {
   readonly upper: string;
   readonly lower: readonly string[];
+  /** The user namespace whose ids the files of `upper` have; archives have the ids inside. */
+  readonly ids?: IdMapping | undefined;
 }
 
 /** Access to the files of containers, in worker threads. */

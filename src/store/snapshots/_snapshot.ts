@@ -59,7 +59,7 @@ export class Snapshot {
     if (this.#unused !== undefined) throw notFound('the container is being removed');
     await this.#mount(guard, false);
     this.#users++;
-    return { upper: this.#writable.upper, lower: (this.#held ?? []).map((layer) => layer.path) };
+    return { upper: this.#writable.upper, lower: (this.#held ?? []).map((layer) => layer.path), ids: this.#ids };
   }
 
   async release(): Promise<void> {
