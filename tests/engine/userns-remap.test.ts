@@ -1,0 +1,71 @@
+import assert from 'node:assert/strict';
+import { readFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { test } from 'node:test';
+import { repository } from '../support/docker-client.ts';
+import { engineSuite } from '../support/suite.ts';
+
+const image = 'gantry-test/busybox:1';
+
+/** The engine sees a /etc/subuid of its own, and its folder lets others pass, as /run does. */
+const program = [
+  'sh',
+  '-c',
+  `for word; do case $word in --exec-root=*) folder=$(dirname "\${word#--exec-root=}");; esac; done
+chmod 711 "$folder"
+echo daemon:300000:65536 > "$folder/subids"
+mount --bind "$folder/subids" /etc/subuid && mount --bind "$folder/subids" /etc/subgid
+exec ${join(repository, 'build/bin/gantryd')} "$@"`,
+  'sh',
+];
+
+/** Docker's way: one mapping for all containers of the engine. */
+engineSuite('userns-remap', { images: ['busybox'], flags: ['--userns-remap=daemon'], program }, (engine) => {
+  const docker = (...words: string[]) => engine().dockerOk(words);
+  const map = ['sh', '-c', "awk '{print $1, $2, $3}' /proc/self/uid_map"];
+
+  // With --network=host no network namespaces are made ready, which would look left behind.
+  test('containers that say nothing are in the namespace, and the engine says so', async () => {
+    assert.equal(await docker('run', '--rm', image, ...map), '0 300000 65536');
+    assert.equal(await docker('run', '--rm', '--userns=host', '--network=host', image, ...map), '0 0 4294967295');
+    assert.match(await docker('info', '-f', '{{json .SecurityOptions}}'), /"name=userns"/);
+    const id = await docker('run', '-d', image, 'sleep', '1000');
+    const pid = await docker('inspect', '-f', '{{.State.Pid}}', id);
+    assert.match(await readFile(`/proc/${pid}/status`, 'utf8'), /Uid:\s+300000\s/);
+    assert.equal(await docker('inspect', '-f', '{{.HostConfig.UsernsMode}}', id), '');
+  });
+
+  test('volumes are the container root’s, binds are not shifted', async () => {
+    await docker('volume', 'create', 'named');
+    const shown = await docker(
+      ...['run', '--rm', '-v', 'named:/named', '-v', '/anonymous', '-v', '/etc:/bound:ro', image],
+      ...['stat', '-c', '%u', '/named', '/anonymous', '/bound', '/dev/shm', '/etc/hostname'],
+    );
+    assert.deepEqual(shown.split('\n'), ['0', '0', '65534', '0', '0']);
+  });
+
+  test('the host’s namespaces need the host’s users', async () => {
+    for (const [flags, message] of [
+      [['--privileged'], /privileged mode is incompatible with user namespaces/],
+      [['--network=host'], /cannot share the host's network namespace when user namespaces are enabled/],
+      [['--pid=host'], /cannot share the host PID namespace when user namespaces are enabled/],
+    ] as const) {
+      const { code, stderr } = await engine().docker(['run', '--rm', ...flags, image, 'true']);
+      assert.equal(code, 125);
+      assert.match(stderr, message);
+      assert.equal(
+        await docker(
+          'run',
+          '--rm',
+          '--userns=host',
+          '--network=host',
+          ...flags.filter((flag) => flag !== '--network=host'),
+          image,
+          'echo',
+          'fine',
+        ),
+        'fine',
+      );
+    }
+  });
+});
