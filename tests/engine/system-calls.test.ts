@@ -118,9 +118,8 @@ engineSuite('every system call', { images: ['busybox'], runtimes: ['crun', 'runc
 
   test('a filter of the user that lets everything through is seen to let attacks through', { skip }, async () => {
     await writeFile(`${engine().folder}/weak.json`, JSON.stringify({ defaultAction: 'SCMP_ACT_ALLOW' }));
-    const weak = await docker(
-      ...['run', '--rm', ...probe(), '--security-opt', `seccomp=${engine().folder}/weak.json`, image, '/probe'],
-    );
+    const option = `seccomp=${engine().folder}/weak.json`;
+    const weak = await docker('run', '--rm', ...probe(), '--security-opt', option, image, '/probe');
     const strict = await expectedOf('default');
     const through = calls.filter((_, at) => strict[at] !== '-' && weak[at] === '-').map(nameOf);
     for (const name of ['keyctl', 'add_key', 'request_key', 'userfaultfd', 'io_uring_setup', 'unshare', 'clone3']) {

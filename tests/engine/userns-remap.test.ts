@@ -37,10 +37,9 @@ engineSuite('userns-remap', { images: ['busybox'], flags: ['--userns-remap=daemo
 
   test('volumes are the container root’s, binds are not shifted', async () => {
     await docker('volume', 'create', 'named');
-    const shown = await docker(
-      ...['run', '--rm', '-v', 'named:/named', '-v', '/anonymous', '-v', '/etc:/bound:ro', image],
-      ...['stat', '-c', '%u', '/named', '/anonymous', '/bound', '/dev/shm', '/etc/hostname'],
-    );
+    const mounts = ['-v', 'named:/named', '-v', '/anonymous', '-v', '/etc:/bound:ro'];
+    const look = ['stat', '-c', '%u', '/named', '/anonymous', '/bound', '/dev/shm', '/etc/hostname'];
+    const shown = await docker('run', '--rm', ...mounts, image, ...look);
     assert.deepEqual(shown.split('\n'), ['0', '0', '65534', '0', '0']);
   });
 
