@@ -5,10 +5,13 @@ import { parseSwitch, parseWhole } from './numbers.ts';
 
 const localBytes = 20 * 1024 * 1024;
 const localFiles = 5;
+/** For `json-file` without `max-size`: all of any usual log, and yet no container fills the disk with its output. */
+const jsonFileBytes = 256 * 1024 * 1024;
+const jsonFiles = 4;
 
 /**
- * How much of a container's log is kept on disk: without end for `json-file` unless its options say otherwise, 100 MiB
- * for all others, whose options are `max-size` and `max-file` (`local`) or `cache-max-size` and `cache-max-file`.
+ * How much of a container's log is kept on disk: 1 GiB for `json-file` unless its options say otherwise, 100 MiB for
+ * all others, whose options are `max-size` and `max-file` (`local`) or `cache-max-size` and `cache-max-file`.
  * @throws EngineError `invalid` in Docker's words.
  */
 export function limitsOf({ driver, options }: LogSettings): RotationLimits {
@@ -17,14 +20,15 @@ export function limitsOf({ driver, options }: LogSettings): RotationLimits {
 
 function jsonFileLimits(options: LogSettings['options']): RotationLimits {
   const size = options['max-size'];
-  const maxBytes = size === undefined ? Number.POSITIVE_INFINITY : parseDecimalSize(size);
+  const maxBytes = size === undefined ? jsonFileBytes : parseDecimalSize(size);
   if (maxBytes <= 0) throw invalid('max-size must be a positive number');
   const maxFiles = parseWhole(options['max-file'] ?? '1');
   if (maxFiles < 1) throw invalid('max-file cannot be less than 1');
   if (parseSwitch(options['compress'] ?? 'false') && (maxFiles === 1 || size === undefined)) {
     throw invalid('compress cannot be true when max-file is less than 2 or max-size is not set');
   }
-  return { maxBytes, maxFiles };
+  // Docker looks at the number of files only beside a size.
+  return { maxBytes, maxFiles: size === undefined ? jsonFiles : maxFiles };
 }
 
 function localLimits(options: LogSettings['options'], prefix: string): RotationLimits {
