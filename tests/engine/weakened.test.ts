@@ -1,0 +1,178 @@
+/**
+ * Attacks that succeed on an engine without one of its guards, and fail on the real one. What they reach for is made by
+ * the test, below its own temporary folder.
+ */
+import assert from 'node:assert/strict';
+import { mkdir, mkdtemp, readdir, readFile, readlink, realpath, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { test } from 'node:test';
+import { busyboxLayer, dockerArchive, layerOf } from '../support/crafted-image.ts';
+import type { TestEngine } from '../support/engine.ts';
+import { engineSuite } from '../support/suite.ts';
+import type { TarMember } from '../support/tar.ts';
+import { startWeakEngine } from '../support/weak-engine.ts';
+import type { WeaknessName } from '../support/weaknesses.ts';
+import { busybox } from './_docker.ts';
+
+const secret = 'a secret of the host';
+
+/** What an attack did; anything but what the real engine lets happen. */
+type Attack = (engine: TestEngine, canary: string) => Promise<string>;
+
+async function withCanary<T>(work: (canary: string) => Promise<T>): Promise<T> {
+  const canary = await realpath(await mkdtemp(join(tmpdir(), 'gantry-canary-')));
+  try {
+    await mkdir(join(canary, 'dev'));
+    await writeFile(join(canary, 'file'), secret);
+    await writeFile(join(canary, 'passwd'), 'ofthehost:x:4321:4321::/:/bin/sh\n');
+    return await work(canary);
+  } finally {
+    await rm(canary, { recursive: true });
+  }
+}
+
+/** Loads an image of busybox, without the names of `members`, and with `members` on it. */
+async function load(engine: TestEngine, ...members: TarMember[]): Promise<void> {
+  const hidden = members.map(({ name }) => ({ name: name.replace(/([^/]+)$/, '.wh.$1') }));
+  const layers = [await busyboxLayer(), layerOf(...hidden), layerOf(...members)];
+  await engine.dockerOk(['load'], { input: dockerArchive({ names: ['crafted:attack'], layers }) });
+}
+
+const link = (name: string, to: string): TarMember => ({ name, type: 'symlink', link: to });
+
+engineSuite('attacks', { images: ['busybox', 'debian'] }, (engine) => {
+  function attack(
+    name: string,
+    weakness: WeaknessName,
+    tryIt: Attack,
+    expected: { readonly weak: RegExp; readonly real: RegExp },
+  ): void {
+    test(`${name}: works with "${weakness}", fails on the engine`, async () => {
+      await withCanary(async (canary) => {
+        await using weak = await startWeakEngine(weakness, { GANTRY_TEST_CANARY: canary });
+        await weak.load('busybox');
+        assert.match(await tryIt(weak, canary), expected.weak);
+      });
+      await withCanary(async (canary) => {
+        const before = await readdir(canary, { recursive: true });
+        assert.match(await tryIt(engine(), canary), expected.real);
+        assert.deepEqual(await readdir(canary, { recursive: true }), before);
+        assert.equal(await readFile(join(canary, 'file'), 'utf8'), secret);
+      });
+    });
+  }
+
+  const none = /^$/;
+
+  attack(
+    'docker cp through a link to the host',
+    'links lead out',
+    async (one, canary) => {
+      await one.dockerOk(['run', '-d', '--name=one', busybox, 'sh', '-c', `ln -s ${canary} /out; exec sleep 1000`]);
+      await one.dockerOk(['exec', 'one', 'sh', '-c', 'until [ -L /out ]; do :; done']);
+      return (await one.docker(['cp', 'one:/out/file', '-'])).stdout;
+    },
+    { weak: new RegExp(secret), real: none },
+  );
+
+  attack(
+    'an account of the host by a link in the image',
+    'links lead out',
+    async (one, canary) => {
+      await load(one, link('etc/passwd', join(canary, 'passwd')));
+      return (await one.docker(['run', '--rm', '--user=ofthehost', 'crafted:attack', 'id', '-u'])).stdout;
+    },
+    { weak: /^4321$/m, real: none },
+  );
+
+  attack(
+    'a mount target behind a link to the host',
+    'targets as asked for',
+    async (one, canary) => {
+      await load(one, link('target', canary));
+      await one.docker(['run', '--rm', '-v', 'volume:/target/made', 'crafted:attack', 'true']);
+      return (await readdir(canary)).filter((name) => name === 'made').join();
+    },
+    { weak: /^made$/, real: none },
+  );
+
+  attack(
+    'a link at /dev',
+    'links at /dev',
+    async (one, canary) => {
+      await load(one, link('dev', join(canary, 'dev')), { name: `${canary.slice(1)}/dev/` });
+      await one.docker(['run', '--rm', 'crafted:attack', 'true']);
+      // The runtime makes its nodes on the host.
+      return (await readdir(join(canary, 'dev'))).join();
+    },
+    { weak: /\bstdin\b/, real: none },
+  );
+
+  attack(
+    'a working directory in a descriptor of the runtime (CVE-2024-21626)',
+    'any working directory',
+    async (one) => {
+      let shown = '';
+      for (let fd = 20; fd < 28; fd++) {
+        const cwd = `--workdir=/proc/self/fd/${fd}`;
+        shown += (await one.docker(['run', '--rm', '--network=none', cwd, busybox, 'cat', 'file'])).stdout;
+      }
+      return shown;
+    },
+    { weak: new RegExp(secret), real: none },
+  );
+
+  attack(
+    'reading what /proc tells of the host',
+    'nothing masked',
+    async (one) => (await one.docker(['run', '--rm', busybox, 'cat', '/proc/interrupts'])).stdout,
+    { weak: /CPU0/, real: none },
+  );
+
+  attack(
+    'writing to /proc/sys',
+    'nothing read-only',
+    // Of the container's own UTS namespace.
+    async (one) => {
+      const script = 'echo attacked > /proc/sys/kernel/domainname; cat /proc/sys/kernel/domainname';
+      return (await one.docker(['run', '--rm', busybox, 'sh', '-c', script])).stdout;
+    },
+    { weak: /^attacked$/m, real: /^\(none\)$/m },
+  );
+
+  attack(
+    'shedding a group that may not read a file (CVE-2022-36109)',
+    'primary group only',
+    async (one) => {
+      const image = await one.load('debian');
+      const make = [
+        `echo '${secret}' > /file; chown 0:1000 /file; chmod 604 /file`,
+        'cp /bin/cat /bin/other; chown 0:2000 /bin/other; chmod 2755 /bin/other; touch /ready; exec sleep 1000',
+      ];
+      await one.dockerOk(['run', '-d', '--name=one', image, 'sh', '-c', make.join('; ')]);
+      await one.dockerOk(['exec', 'one', 'sh', '-c', 'until [ -e /ready ]; do :; done']);
+      return (await one.docker(['exec', '--user=1001:1000', 'one', '/bin/other', '/file'])).stdout;
+    },
+    { weak: new RegExp(secret), real: none },
+  );
+
+  attack(
+    'what the engine has open, in the monitor of a container',
+    'descriptors handed on',
+    async (one, canary) => {
+      await one.dockerOk(['run', '-d', '--name=one', busybox, 'sleep', '1000']);
+      const pid = await one.dockerOk(['inspect', '--format={{.State.Pid}}', 'one']);
+      const monitor = /^PPid:\s+(\d+)$/m.exec(await readFile(`/proc/${pid}/status`, 'utf8'))?.[1] ?? '';
+      const held: string[] = [];
+      for (const holder of [monitor, pid]) {
+        for (const fd of await readdir(`/proc/${holder}/fd`)) {
+          const to = await readlink(`/proc/${holder}/fd/${fd}`);
+          if (to.startsWith(canary)) held.push(holder === pid ? 'container' : 'monitor');
+        }
+      }
+      return held.join();
+    },
+    { weak: /^monitor$/, real: none },
+  );
+});

@@ -1,0 +1,84 @@
+/**
+ * Engines with one guard taken out, for tests that see an attack succeed: what they show failing on the real engine would
+ * work without that guard. The sources are changed while they are loaded (weaken.ts); the engine has no switch for it.
+ */
+interface Removal {
+  /** A source file below src/. */
+  readonly file: string;
+  /** What stands there, once, and what is loaded in its place. */
+  readonly guard: string;
+  readonly instead: string;
+}
+
+export type Weakness = readonly Removal[];
+
+/** A directory of the host is open in every program that the engine starts. */
+const leak = {
+  file: 'sys/process/spawn-call.ts',
+  guard: '  libc.posix_spawn_file_actions_addclosefrom_np(actions, highest + 1);\n',
+  instead:
+    "  const handedOn = openFd(process.env['GANTRY_TEST_CANARY'] ?? '/', 0);\n  libc.posix_spawn_file_actions_adddup2(actions, handedOn, highest + 20);\n  opened.push(handedOn);\n",
+};
+
+export const weaknesses = {
+  /** Paths below a container's root are resolved as the host resolves them: links lead out of the root. */
+  'links lead out': [
+    {
+      file: 'sys/paths/inroot.ts',
+      guard: "libc.syscall(SYS_openat2, BigInt(rootFd), path === '' ? '.' : path, how, 24n)",
+      instead:
+        "(how.writeBigUInt64LE(0n, 16), libc.syscall(SYS_openat2, BigInt(rootFd), String(path).replace(/^\\/+|\\0$/g, '') || '.', how, 24n))",
+    },
+  ],
+  /** A missing mount target is made by its path, and the runtime gets that path as it was asked for. */
+  'targets as asked for': [
+    {
+      file: 'sys/paths/mount-targets.ts',
+      guard: '  const rootFd = openFd(root, O_PATH | constants.O_DIRECTORY);\n',
+      instead:
+        "  for (const { path, kind } of targets) if (kind === 'directory') process.getBuiltinModule('fs').mkdirSync(root + path, { recursive: true });\n  if (targets.length >= 0) return targets.map(({ path }) => path);\n  const rootFd = 0;\n",
+    },
+  ],
+  /** What an image has at /dev, /proc and /sys stays as it is. */
+  'links at /dev': [
+    {
+      file: 'sys/mount/real-directories.ts',
+      guard: 'for (const { name, make } of wanted) {',
+      instead: 'for (const { name, make } of wanted.slice(0, 0)) {',
+    },
+  ],
+  /** With a descriptor to lead through: those that this runtime has open itself are no directories. */
+  'any working directory': [
+    leak,
+    {
+      file: 'runtime/oci/process.ts',
+      guard: '  checkWorkingDirectory(process.cwd);\n',
+      instead: '',
+    },
+  ],
+  'nothing masked': [
+    {
+      file: 'runtime/profile/paths.ts',
+      guard: '[...masked, ...ofThisHost]',
+      instead: 'masked.slice(0, 0)',
+    },
+  ],
+  'nothing read-only': [
+    {
+      file: 'runtime/profile/paths.ts',
+      guard: '[...readOnly]',
+      instead: 'readOnly.slice(0, 0)',
+    },
+  ],
+  /** The primary group is not among the additional ones. */
+  'primary group only': [
+    {
+      file: 'container/user/resolve.ts',
+      guard: 'new Set([gid, ...own, ...added])',
+      instead: 'new Set([...own, ...added])',
+    },
+  ],
+  'descriptors handed on': [leak],
+} as const satisfies Readonly<Record<string, Weakness>>;
+
+export type WeaknessName = keyof typeof weaknesses;
