@@ -4,6 +4,7 @@ import { mkdir, readFile, stat, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { test } from 'node:test';
 import { isOracle } from '../support/engine.ts';
+import { readLimit } from '../support/limits.ts';
 import { engineSuite } from '../support/suite.ts';
 import { busybox, dockerOf } from './_docker.ts';
 
@@ -56,20 +57,17 @@ engineSuite('resources and privileges of a container', { runtimes }, (engine) =>
       await docker.ok('start', Id);
       const pid = await docker.field(Id, '{{.State.Pid}}');
       const expected = {
-        memory: {
-          'memory.limit_in_bytes': '67108864',
-          'memory.memsw.limit_in_bytes': '100663296',
-          'memory.soft_limit_in_bytes': '33554432',
-        },
-        cpu: { 'cpu.cfs_period_us': '50000', 'cpu.cfs_quota_us': '25000' },
-        cpuset: { 'cpuset.cpus': '0', 'cpuset.mems': '0' },
-        pids: { 'pids.max': '33' },
+        'memory.limit_in_bytes': '67108864',
+        'memory.memsw.limit_in_bytes': '100663296',
+        'memory.soft_limit_in_bytes': '33554432',
+        'cpu.cfs_period_us': '50000',
+        'cpu.cfs_quota_us': '25000',
+        'cpuset.cpus': '0',
+        'cpuset.mems': '0',
+        'pids.max': '33',
       };
-      for (const [controller, files] of Object.entries(expected)) {
-        for (const [file, value] of Object.entries(files)) {
-          const found = await cgroupFile(pid, controller, file);
-          if (found !== undefined) assert.equal(found, value, `${Runtime} ${file}`);
-        }
+      for (const [file, value] of Object.entries(expected)) {
+        assert.equal(await readLimit(pid, file), value, `${Runtime} ${file}`);
       }
       await docker.ok('rm', '-f', Id);
     }
@@ -95,11 +93,8 @@ engineSuite('resources and privileges of a container', { runtimes }, (engine) =>
       ).json<{ Id: string }>();
       await docker.ok('start', Id);
       const pid = await docker.field(Id, '{{.State.Pid}}');
-      const read = await cgroupFile(pid, 'blkio', 'blkio.throttle.read_bps_device');
-      if (read !== undefined) {
-        assert.match(read, / 1048576$/);
-        assert.match((await cgroupFile(pid, 'blkio', 'blkio.throttle.write_iops_device')) ?? '', / 77$/);
-      }
+      assert.match(await readLimit(pid, 'blkio.throttle.read_bps_device'), / 1048576$/);
+      assert.match(await readLimit(pid, 'blkio.throttle.write_iops_device'), / 77$/);
       await docker.ok('rm', '-f', Id);
     }
     const exists = (path: string) =>
@@ -356,14 +351,3 @@ engineSuite('resources and privileges of a container', { runtimes }, (engine) =>
     if (!isOracle()) assert.equal((await create({ CgroupParent: '../../x' })).status, 400);
   });
 });
-
-/** A file of a process's cgroup v1 controller; undefined on hosts without it. */
-async function cgroupFile(pid: string, controller: string, file: string): Promise<string | undefined> {
-  const lines = (await readFile(`/proc/${pid}/cgroup`, 'utf8')).trim().split('\n');
-  for (const line of lines) {
-    const [, controllers = '', path = ''] = line.split(':');
-    if (!controllers.split(',').includes(controller)) continue;
-    return (await readFile(`/sys/fs/cgroup/${controller}${path}/${file}`, 'utf8')).trim();
-  }
-  return undefined;
-}

@@ -3,6 +3,7 @@ import assert from 'node:assert/strict';
 import { readFile } from 'node:fs/promises';
 import { test } from 'node:test';
 import { removeCgroups } from '../support/cleanup.ts';
+import { readLimit, sharesText } from '../support/limits.ts';
 import { engineSuite } from '../support/suite.ts';
 import { eventually } from '../support/wait.ts';
 import { busybox, dockerOf } from './_docker.ts';
@@ -23,25 +24,16 @@ engineSuite('limits and privileges', {}, (engine) => {
       '--pids-limit=50',
     ];
     await docker.ok('run', '-d', '--name=limited', ...flags, busybox, 'sleep', '1000');
-    const group = await cgroupOf(await pidOf('limited'));
-    const expected = group.isUnified
-      ? {
-          'memory.max': '67108864',
-          'memory.swap.max': '33554432',
-          'cpu.max': '150000 100000',
-          'cpuset.cpus': '0',
-          'cpu.weight': '20',
-          'pids.max': '50',
-        }
-      : {
-          'memory.limit_in_bytes': '67108864',
-          'memory.memsw.limit_in_bytes': '100663296',
-          'cpu.cfs_quota_us': '150000',
-          'cpuset.cpus': '0',
-          'cpu.shares': '512',
-          'pids.max': '50',
-        };
-    for (const [file, value] of Object.entries(expected)) assert.equal(await group.read(file), value, file);
+    const pid = await pidOf('limited');
+    const expected = {
+      'memory.limit_in_bytes': '67108864',
+      'memory.memsw.limit_in_bytes': '100663296',
+      'cpu.cfs_quota_us': '150000',
+      'cpuset.cpus': '0',
+      'cpu.shares': sharesText(512),
+      'pids.max': '50',
+    };
+    for (const [file, value] of Object.entries(expected)) assert.equal(await readLimit(pid, file), value, file);
     const view = '{{.HostConfig.Memory}} {{.HostConfig.MemorySwap}} {{.HostConfig.NanoCpus}} {{.HostConfig.PidsLimit}}';
     assert.equal(await docker.field('limited', view), '67108864 100663296 1500000000 50');
   });
@@ -212,22 +204,3 @@ engineSuite('limits and privileges', {}, (engine) => {
     );
   });
 });
-
-/** The cgroup of a process, on cgroup v1 and v2. */
-async function cgroupOf(pid: number): Promise<{ isUnified: boolean; read(file: string): Promise<string> }> {
-  const lines = (await readFile(`/proc/${pid}/cgroup`, 'utf8')).trim().split('\n');
-  const isUnified = lines.length === 1 && lines[0]?.startsWith('0::') === true;
-  return {
-    isUnified,
-    async read(file) {
-      const controller = file.split('.')[0] ?? '';
-      for (const line of lines) {
-        const [, controllers = '', path = ''] = line.split(':');
-        if (!isUnified && !controllers.split(',').includes(controller)) continue;
-        const folder = isUnified ? '' : `/${controller}`;
-        return (await readFile(`/sys/fs/cgroup${folder}${path}/${file}`, 'utf8')).trim();
-      }
-      throw new Error(`no controller ${controller} in ${lines.join(' ')}`);
-    },
-  };
-}

@@ -5,6 +5,7 @@ import { join } from 'node:path';
 import { test } from 'node:test';
 import { isOracle } from '../support/engine.ts';
 import { testImage } from '../support/images.ts';
+import { readLimit } from '../support/limits.ts';
 import { engineSuite } from '../support/suite.ts';
 import { eventually } from '../support/wait.ts';
 
@@ -133,8 +134,9 @@ engineSuite('run through the docker client', {}, (engine) => {
       '1000',
     ]);
     const pid = await engine().dockerOk(['inspect', '-f', '{{.State.Pid}}', id]);
-    const limits = await cgroupLimits(Number(pid));
-    assert.deepEqual(limits, { memory: 64 * 1024 * 1024, cpuShare: 0.5, pids: 77 });
+    const limits = ['memory.limit_in_bytes', 'cpu.cfs_quota_us', 'cpu.cfs_period_us', 'pids.max'];
+    const found = await Promise.all(limits.map((file) => readLimit(pid, file)));
+    assert.deepEqual(found, [String(64 << 20), '50000', '100000', '77']);
   });
 
   test('out of memory is told', async () => {
@@ -239,29 +241,3 @@ engineSuite('run through the docker client', {}, (engine) => {
     assert.notEqual(sys, '0');
   });
 });
-
-/** The limits of the cgroup that a process is in, from v1's or v2's files. */
-async function cgroupLimits(pid: number): Promise<{ memory: number; cpuShare: number; pids: number }> {
-  const lines = (await readFile(`/proc/${pid}/cgroup`, 'utf8')).split('\n');
-  const pathOf = (controller: string): string => {
-    const line = lines.find((text) => text.split(':')[1]?.split(',').includes(controller)) ?? '';
-    return line.split(':')[2] ?? '';
-  };
-  const read = async (path: string): Promise<string> => (await readFile(`/sys/fs/cgroup/${path}`, 'utf8')).trim();
-  if (lines.some((line) => line.includes(':memory:'))) {
-    const quota = Number(await read(`cpu${pathOf('cpu')}/cpu.cfs_quota_us`));
-    const period = Number(await read(`cpu${pathOf('cpu')}/cpu.cfs_period_us`));
-    return {
-      memory: Number(await read(`memory${pathOf('memory')}/memory.limit_in_bytes`)),
-      cpuShare: quota / period,
-      pids: Number(await read(`pids${pathOf('pids')}/pids.max`)),
-    };
-  }
-  const own = (lines.find((line) => line.startsWith('0::')) ?? '').slice(3);
-  const [quota, period] = (await read(`${own}/cpu.max`)).split(' ').map(Number);
-  return {
-    memory: Number(await read(`${own}/memory.max`)),
-    cpuShare: (quota ?? 0) / (period ?? 1),
-    pids: Number(await read(`${own}/pids.max`)),
-  };
-}

@@ -95,6 +95,16 @@ engineSuite('stats', {}, (engine) => {
       assert.ok(!('failcnt' in one.memory_stats));
       const ops = (one.blkio_stats['io_service_bytes_recursive'] ?? []).map(({ op }) => op);
       if (ops.length > 0) assert.deepEqual(ops.slice(0, 3), ['Read', 'Write', 'Sync']);
+    } else {
+      // cgroup v2: Docker's own choice of counters, and of the disks nothing but bytes.
+      const names = Object.keys(one.memory_stats['stats'] as object);
+      assert.equal(names.length, 31, names.join(' '));
+      assert.ok(names.includes('inactive_file') && names.includes('thp_collapse_alloc'));
+      assert.deepEqual(Object.keys(one.memory_stats).sort(), ['limit', 'stats', 'usage']);
+      const { io_service_bytes_recursive: bytes, ...others } = one.blkio_stats;
+      assert.ok(Object.values(others).every((list) => list === null));
+      const ops = (bytes ?? []).map(({ op }) => op);
+      if (ops.length > 0) assert.deepEqual(ops.slice(0, 2), ['read', 'write']);
     }
   });
 

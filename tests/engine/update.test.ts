@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
-import { readFile } from 'node:fs/promises';
 import { test } from 'node:test';
 import { isOracle } from '../support/engine.ts';
+import { isUnified, readLimit, sharesText } from '../support/limits.ts';
 import { engineSuite } from '../support/suite.ts';
 import { eventually } from '../support/wait.ts';
 import { busybox, dockerOf } from './_docker.ts';
@@ -15,19 +15,11 @@ engineSuite('update of limits and restart policies', {}, (engine) => {
     const value = answer.json<{ message?: string; Warnings?: string[] | null }>();
     return [answer.status, value.message ?? value.Warnings];
   };
-  /** A control file of the container's cgroup, in v1 or v2. */
-  const limit = async (name: string, controller: string, file: string): Promise<string> => {
-    const pid = await docker.field(name, '{{.State.Pid}}');
-    for (const line of (await readFile(`/proc/${pid}/cgroup`, 'utf8')).split('\n')) {
-      const [, controllers = '', path = ''] = line.split(':');
-      if (!controllers.split(',').includes(controller)) continue;
-      return (await readFile(`/sys/fs/cgroup/${controllers}${path}/${file}`, 'utf8')).trim();
-    }
-    throw new Error(`no controller ${controller}`);
-  };
+  const limit = async (name: string, file: string): Promise<string> =>
+    readLimit(await docker.field(name, '{{.State.Pid}}'), file);
   const memory = async (name: string): Promise<[number, number]> => [
-    Number(await limit(name, 'memory', 'memory.limit_in_bytes')),
-    Number(await limit(name, 'memory', 'memory.memsw.limit_in_bytes')),
+    Number(await limit(name, 'memory.limit_in_bytes')),
+    Number(await limit(name, 'memory.memsw.limit_in_bytes')),
   ];
   const long = async (name: string, ...flags: string[]): Promise<string> =>
     docker.ok('run', '-d', '--name', name, ...flags, busybox, 'sleep', '1000');
@@ -45,7 +37,7 @@ engineSuite('update of limits and restart policies', {}, (engine) => {
     assert.equal((await memory('live'))[0], 300 * MiB);
     assert.ok((await memory('live'))[1] > 2 ** 50);
     await docker.ok('update', '--memory-reservation', '20m', 'live');
-    assert.equal(await limit('live', 'memory', 'memory.soft_limit_in_bytes'), String(20 * MiB));
+    assert.equal(await limit('live', 'memory.soft_limit_in_bytes'), String(20 * MiB));
     assert.equal(
       await docker.field('live', '{{.HostConfig.Memory}} {{.HostConfig.MemorySwap}} {{.HostConfig.MemoryReservation}}'),
       `${300 * MiB} -1 ${20 * MiB}`,
@@ -56,19 +48,19 @@ engineSuite('update of limits and restart policies', {}, (engine) => {
     const since = Date.now() / 1000;
     await long('live');
     await docker.ok('update', '-c', '512', '--cpuset-cpus', '0', '--pids-limit', '40', 'live');
-    assert.equal(await limit('live', 'cpu', 'cpu.shares'), '512');
-    assert.equal(await limit('live', 'cpuset', 'cpuset.cpus'), '0');
-    assert.equal(await limit('live', 'pids', 'pids.max'), '40');
+    assert.equal(await limit('live', 'cpu.shares'), sharesText(512));
+    assert.equal(await limit('live', 'cpuset.cpus'), '0');
+    assert.equal(await limit('live', 'pids.max'), '40');
     await docker.ok('update', '--cpus', '0.5', 'live');
-    assert.equal(await limit('live', 'cpu', 'cpu.cfs_quota_us'), '50000');
+    assert.equal(await limit('live', 'cpu.cfs_quota_us'), '50000');
     await docker.ok('update', '--cpus', '1.5', '--pids-limit', '-1', 'live');
-    assert.equal(await limit('live', 'cpu', 'cpu.cfs_quota_us'), '150000');
-    assert.equal(await limit('live', 'pids', 'pids.max'), 'max');
+    assert.equal(await limit('live', 'cpu.cfs_quota_us'), '150000');
+    assert.equal(await limit('live', 'pids.max'), 'max');
     assert.equal(await docker.field('live', '{{.HostConfig.NanoCpus}} {{.HostConfig.PidsLimit}}'), '1500000000 0');
     await long('quota', '--cpu-period', '50000', '--cpu-quota', '25000');
     await docker.ok('update', '--cpu-period', '20000', '--cpu-quota', '10000', 'quota');
-    assert.equal(await limit('quota', 'cpu', 'cpu.cfs_period_us'), '20000');
-    assert.equal(await limit('quota', 'cpu', 'cpu.cfs_quota_us'), '10000');
+    assert.equal(await limit('quota', 'cpu.cfs_period_us'), '20000');
+    assert.equal(await limit('quota', 'cpu.cfs_quota_us'), '10000');
     const range = ['--since', String(since), '--until', String(Date.now() / 1000 + 0.001)];
     const told = await docker.ok(
       'events',
@@ -86,10 +78,10 @@ engineSuite('update of limits and restart policies', {}, (engine) => {
     await docker.ok('update', '-m', '32m', '--memory-swap', '40m', '--pids-limit', '30', 'later');
     await docker.ok('start', 'later');
     assert.deepEqual(await memory('later'), [32 * MiB, 40 * MiB]);
-    assert.equal(await limit('later', 'pids', 'pids.max'), '30');
+    assert.equal(await limit('later', 'pids.max'), '30');
     await docker.ok('pause', 'later');
     await docker.ok('update', '--pids-limit', '31', 'later');
-    assert.equal(await limit('later', 'pids', 'pids.max'), '31');
+    assert.equal(await limit('later', 'pids.max'), '31');
     assert.equal(await docker.field('later', '{{.State.Status}}'), 'paused');
   });
 
@@ -158,11 +150,12 @@ engineSuite('update of limits and restart policies', {}, (engine) => {
     assert.match(String((await update('quota', { NanoCpus: 10 ** 9 }))[1]), /Nano CPUs cannot be updated as CPU Quota/);
   });
 
-  test('memory cannot go below what is used', async () => {
+  // With cgroup v2 the kernel takes such a limit and kills, with Docker, too.
+  test('memory cannot go below what is used', { skip: isUnified && 'cgroup v2' }, async () => {
     const fill = 'head -c 40m /dev/zero | tail -c 40m | (sleep 0.2; echo full; exec sleep 1000) & exec sleep 1000';
     await docker.ok('run', '-d', '--name', 'full', '-m', '200m', '--memory-swap', '200m', busybox, 'sh', '-c', fill);
     await eventually('the memory is used', async () => {
-      const used = Number(await limit('full', 'memory', 'memory.usage_in_bytes'));
+      const used = Number(await limit('full', 'memory.usage_in_bytes'));
       return used > 35 * MiB;
     });
     const [status, message] = await update('full', { Memory: 8 * MiB, MemorySwap: 8 * MiB });
@@ -200,7 +193,7 @@ engineSuite('update of limits and restart policies', {}, (engine) => {
   test('device limits come and go', { skip: isOracle() }, async () => {
     await long('live');
     const device = '/dev/loop0';
-    const files = async () => limit('live', 'blkio', 'blkio.throttle.read_bps_device');
+    const files = async () => limit('live', 'blkio.throttle.read_bps_device');
     assert.deepEqual(await update('live', { BlkioDeviceReadBps: [{ Path: device, Rate: 1048576 }] }), [200, null]);
     assert.match(await files(), /^7:0 1048576$/);
     assert.deepEqual(await update('live', { BlkioDeviceReadBps: [{ Path: device, Rate: 0 }] }), [200, null]);
@@ -214,7 +207,7 @@ engineSuite('update of limits and restart policies', {}, (engine) => {
     await long('live');
     assert.deepEqual(await update('live', { KernelMemory: 64 * MiB }, '/v1.41'), [200, null]);
     await update('live', { PidsLimit: 77 }, '/v1.39');
-    assert.equal(await limit('live', 'pids', 'pids.max'), 'max');
+    assert.equal(await limit('live', 'pids.max'), 'max');
     assert.deepEqual(await update('live', { KernelMemory: 64 * MiB }, '/v1.44'), [200, null]);
   });
 });

@@ -140,10 +140,26 @@ async function memoryV1(file: ReadFile): Promise<MemoryStats | undefined> {
   };
 }
 
+/** Counters of v2's memory.stat that Docker shows, 0 for what the kernel does not count. */
+const shownCounters = (
+  'anon file kernel_stack slab sock shmem file_mapped file_dirty file_writeback anon_thp inactive_anon active_anon ' +
+  'inactive_file active_file unevictable slab_reclaimable slab_unreclaimable pgfault pgmajfault workingset_refault ' +
+  'workingset_activate workingset_nodereclaim pgrefill pgscan pgsteal pgactivate pgdeactivate pglazyfree pglazyfreed ' +
+  'thp_fault_alloc thp_collapse_alloc'
+).split(' ');
+
 async function memoryV2(file: ReadFile): Promise<MemoryStats | undefined> {
-  const names = ['memory.current', 'memory.max', 'memory.stat'];
-  const [usage = '', limit = '', stat = ''] = await Promise.all(names.map((name) => file('memory', name)));
-  return usage === '' ? undefined : { usage: numberOf(usage), stats: { ...counters(stat) }, limit: memoryLimit(limit) };
+  const names = ['memory.current', 'memory.max', 'memory.stat', 'memory.events'];
+  const [usage = '', limit = '', stat = '', events = ''] = await Promise.all(names.map((name) => file('memory', name)));
+  if (usage === '') return undefined;
+  const counted = counters(stat);
+  const { oom = 0 } = counters(events);
+  return {
+    usage: numberOf(usage),
+    stats: Object.fromEntries(shownCounters.map((name) => [name, counted[name] ?? 0])),
+    ...(oom === 0 ? {} : { failcnt: oom }),
+    limit: memoryLimit(limit),
+  };
 }
 
 async function pidsOf(file: ReadFile): Promise<{ current?: number; limit?: number }> {
@@ -188,14 +204,13 @@ async function blkioV1(file: ReadFile): Promise<Blkio> {
   };
 }
 
-/** Lines of `MAJOR:MINOR rbytes=N wbytes=N rios=N wios=N ...`. */
+/** Lines of `MAJOR:MINOR rbytes=N wbytes=N rios=N wios=N ...`; like Docker only the bytes, and null without any. */
 async function blkioV2(file: ReadFile): Promise<Blkio> {
   const bytes: BlkioEntry[] = [];
-  const operations: BlkioEntry[] = [];
   for (const line of (await file('io', 'io.stat')).split('\n')) {
-    const [device = '', ...fields] = line.split(' ');
+    const [device = '', ...fields] = line.trim().split(' ');
     const [major = '', minor] = device.split(':');
-    if (minor === undefined) continue;
+    if (minor === undefined || fields.length === 0) continue;
     const values = new Map(fields.map((field) => field.split('=') as [string, string]));
     const entry = (op: string, key: string): BlkioEntry => ({
       major: numberOf(major),
@@ -204,9 +219,8 @@ async function blkioV2(file: ReadFile): Promise<Blkio> {
       value: numberOf(values.get(key) ?? ''),
     });
     bytes.push(entry('read', 'rbytes'), entry('write', 'wbytes'));
-    operations.push(entry('read', 'rios'), entry('write', 'wios'));
   }
-  return { ...noBlkio, io_service_bytes_recursive: bytes, io_serviced_recursive: operations };
+  return { ...noBlkio, io_service_bytes_recursive: bytes.length === 0 ? null : bytes };
 }
 
 /** The interfaces of the process's network namespace, without loopback. */
