@@ -3,6 +3,7 @@ import type { Socket } from 'node:net';
 import type { Duplex } from 'node:stream';
 import { codeOf, EngineError, messageOf } from '../base/errors.ts';
 import type { Logger } from '../base/log.ts';
+import type { Authorization } from './authorization/guard.ts';
 import { parseQuery } from '../spec/decode/query.ts';
 import { httpError } from './errors.ts';
 import { discardBody } from './http/body.ts';
@@ -31,6 +32,8 @@ export interface ApiServerOptions {
   readonly minMinor?: number;
   /** Clients are told that experimental parts are on. */
   readonly experimental?: boolean;
+  /** Who is asked about each request, as it is at that moment; undefined while nobody is. */
+  readonly authorization?: () => Authorization | undefined;
   /** Told of each request that was answered, or taken over. */
   readonly onRequest?: ((seen: RequestSeen) => void) | undefined;
 }
@@ -100,6 +103,7 @@ class Dispatcher {
   readonly #minMinor: number;
   readonly #experimental: string;
   readonly #onRequest: ((seen: RequestSeen) => void) | undefined;
+  readonly #authorization: (() => Authorization | undefined) | undefined;
   /** All open connections: node:http forgets those that were taken over. */
   readonly #connections = new Set<Socket>();
 
@@ -113,6 +117,7 @@ class Dispatcher {
     this.#minMinor = options.minMinor ?? minMinor;
     this.#experimental = String(options.experimental ?? false);
     this.#onRequest = options.onRequest;
+    this.#authorization = options.authorization;
   }
 
   createServer({ tls }: { tls?: TlsFiles | undefined } = {}): Http.Server {
@@ -196,14 +201,17 @@ class Dispatcher {
     }
     const match = matchRoute(request.method ?? '', path);
     if (match === undefined) throw new EngineError('not-found', 'page not found');
-    const handler = this.#handlers.get(match.operation);
-    if (handler === undefined) {
-      throw new EngineError('not-implemented', `${match.operation} is not implemented by this engine yet`);
-    }
+    const { operation } = match;
+    const handler = this.#handlers.get(operation) ?? notImplemented(operation);
     const query = parseQuery(mark < 0 ? '' : url.slice(mark + 1));
     const exchange = new Exchange(request, response, { minor, params: match.params, query, upgraded }, this.#log);
-    if (this.#onRequest === undefined) return handler(exchange);
-    await this.#timed(match.operation, response, () => handler(exchange));
+    const authorization = this.#authorization?.();
+    const handle =
+      authorization === undefined
+        ? () => handler(exchange)
+        : () => authorization.guard(exchange, operation, () => handler(exchange));
+    if (this.#onRequest === undefined) return handle();
+    await this.#timed(operation, response, handle);
   }
 
   async #timed(operation: OperationId, response: Http.ServerResponse, handle: () => void | Promise<void>) {
@@ -240,6 +248,12 @@ class Dispatcher {
     response.end(request.method === 'HEAD' ? undefined : body);
   }
 }
+
+const notImplemented = (operation: OperationId): Handler => {
+  return () => {
+    throw new EngineError('not-implemented', `${operation} is not implemented by this engine yet`);
+  };
+};
 
 /**
  * Gives an answer its way out on a connection that left node:http's hands by an upgrade: used when the upgrade is

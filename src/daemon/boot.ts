@@ -3,6 +3,7 @@ import { systemClock } from '../base/clock.ts';
 import type { Logger } from '../base/log.ts';
 import { Scope } from '../base/scope.ts';
 import { reapOrphans } from '../sys/process/reaper.ts';
+import { openAuthorization, type RequestAuthorization } from './authorization.ts';
 import type { EngineConfig } from './config.ts';
 import { claimRoots, engineId, writePidfile } from './directories.ts';
 import { engineVersion } from './version.ts';
@@ -43,10 +44,12 @@ export async function boot({ live, load, manager, log }: BootOptions): Promise<E
     scope.defer(reapOrphans());
     const engine = { id: await engineId(config.dataRoot), clock: systemClock, log };
     const wired = await wire(live, engine, scope);
+    const authorization = await openAuthorization(live);
     const begin = await wired.recover();
     const metrics = await openMetrics(config, wired, scope, log);
-    const server = await scope.acquire(createApiServer(wired.services, apiOptions(config, log, metrics)), (api) =>
-      api.close(),
+    const server = await scope.acquire(
+      createApiServer(wired.services, apiOptions({ config, log, metrics, authorization })),
+      (api) => api.close(),
     );
     const sockets = await listenAll(server, config, log);
     log.info('serving', { sockets, ms: Math.round(performance.now() - began) });
@@ -55,7 +58,10 @@ export async function boot({ live, load, manager, log }: BootOptions): Promise<E
     scope.defer(
       reloadOnSignal({
         live,
-        load: loadChecked(load, (next) => wired.checkReload(next)),
+        load: loadChecked(load, async (next) => {
+          wired.checkReload(next);
+          await authorization.prepare(next);
+        }),
         engineId: engine.id,
         journal,
         manager,
@@ -69,11 +75,19 @@ export async function boot({ live, load, manager, log }: BootOptions): Promise<E
   }
 }
 
-const apiOptions = (config: EngineConfig, log: Logger, metrics: Metrics | undefined): ApiServerOptions => ({
+interface Serving {
+  readonly config: EngineConfig;
+  readonly log: Logger;
+  readonly metrics: Metrics | undefined;
+  readonly authorization: RequestAuthorization;
+}
+
+const apiOptions = ({ config, log, metrics, authorization }: Serving): ApiServerOptions => ({
   log,
   version: engineVersion,
   minMinor: config.minApiMinor,
   experimental: config.experimental,
+  authorization: () => authorization.current,
   onRequest: metrics === undefined ? undefined : (seen) => metrics.seen(seen),
 });
 
@@ -94,8 +108,9 @@ async function openMetrics(
 }
 
 const loadChecked =
-  (load: () => Promise<EngineConfig>, check: (config: EngineConfig) => void) => async (): Promise<EngineConfig> => {
+  (load: () => Promise<EngineConfig>, check: (config: EngineConfig) => Promise<void>) =>
+  async (): Promise<EngineConfig> => {
     const config = await load();
-    check(config);
+    await check(config);
     return config;
   };

@@ -101,7 +101,7 @@ async function infoOf(sources: SystemSources, loopDelay: () => Record<string, nu
     Plugins: {
       Volume: ['local'],
       Network: ['bridge', 'host', 'null'],
-      Authorization: null,
+      Authorization: config.authorizationPlugins.length === 0 ? null : [...new Set(config.authorizationPlugins)],
       Log: [...logDriverNames],
     },
     ...resourceSupport(facts),

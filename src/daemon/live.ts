@@ -20,7 +20,8 @@ export class LiveConfig {
 
   /** Takes what may change out of `next`; everything else stays until the next start. Gives the configuration of now. */
   reload(next: EngineConfig): EngineConfig {
-    const { logLevel, labels, registry, runtimes, defaultRuntime, features, shutdownTimeout } = next;
+    const { logLevel, labels, registry, runtimes, defaultRuntime, features, shutdownTimeout, authorizationPlugins } =
+      next;
     this.#current = {
       ...this.#current,
       logLevel,
@@ -30,6 +31,7 @@ export class LiveConfig {
       defaultRuntime,
       features,
       shutdownTimeout,
+      authorizationPlugins,
     };
     for (const listener of this.#listeners) listener(this.#current);
     return this.#current;

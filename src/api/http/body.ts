@@ -13,16 +13,38 @@ export async function readJsonBody(request: IncomingMessage): Promise<unknown> {
   return parseJson(bytes);
 }
 
+/** Whether a Content-Type header declares JSON. Who asks plugins about bodies and who reads them must agree on this. */
+export const declaresJson = (header: string | undefined): boolean =>
+  (header ?? '').split(';', 1)[0]?.trim().toLowerCase() === 'application/json';
+
 function checkContentType(header: string | undefined): void {
-  const type = (header ?? '').split(';', 1)[0]?.trim().toLowerCase();
-  if (type !== 'application/json') {
+  if (!declaresJson(header)) {
     throw invalid(`unsupported Content-Type header (${header ?? ''}): must be 'application/json'`);
   }
 }
 
 /** The body as it comes. Whoever stops reading early leaves the connection as it is: the answer has yet to go out. */
-export const bodyStream = (request: IncomingMessage): AsyncIterable<Buffer> =>
-  request.iterator({ destroyOnReturn: false }) as AsyncIterable<Buffer>;
+export function bodyStream(request: IncomingMessage): AsyncIterable<Buffer> {
+  const kept = keptBodies.get(request);
+  return kept === undefined ? (request.iterator({ destroyOnReturn: false }) as AsyncIterable<Buffer>) : once(kept);
+}
+
+/** Bodies that were read before their handler ran. */
+const keptBodies = new WeakMap<IncomingMessage, Buffer>();
+
+async function* once(bytes: Buffer): AsyncGenerator<Buffer> {
+  if (bytes.length > 0) yield bytes;
+}
+
+/**
+ * Reads the whole body now; whoever reads it later, as a stream or at once, gets exactly these bytes.
+ * @throws as `readBody`
+ */
+export async function keepBody(request: IncomingMessage, limit: number): Promise<Buffer> {
+  const bytes = await readBody(request, limit);
+  keptBodies.set(request, bytes);
+  return bytes;
+}
 
 /** So long, in milliseconds, a client that was answered may go on sending: it may not read before it has sent all. */
 const lingerMs = 500;

@@ -44,10 +44,6 @@ export const engineSettings: readonly Setting[] = [
   text('metrics-addr', 'Address to serve Prometheus metrics on: host:port'),
   list('authorization-plugin', 'Plugin that decides about each request', {
     key: 'authorization-plugins',
-    refuse: (value) =>
-      (value as readonly string[]).length === 0
-        ? undefined
-        : 'authorization plugins are not asked yet, and the engine must not serve without them',
   }),
   text('min-api-version', 'Oldest API version that is spoken', { keyOnly: true }),
   number('shutdown-timeout', 'Seconds to wait for containers at the end', {
