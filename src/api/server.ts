@@ -11,6 +11,7 @@ import { endStream, isTakenOver } from './hijack/takeover.ts';
 import { Exchange, type Handler, type Upgraded } from './http/exchange.ts';
 import { listenOnSocket, type SocketOptions } from './http/listen.ts';
 import { checkBrowserHeaders } from './http/guard.ts';
+import { holdBack, isLargeBody, leaveBodiesTo } from './http/socket-body.ts';
 import { listenOnDescriptor, listenOnPort, mostConnections, secureServer, type TlsFiles } from './http/listen-tcp.ts';
 import { matchRoute } from './http/router.ts';
 import { hijackedOperations, type OperationId } from './operations.ts';
@@ -89,6 +90,16 @@ export function createApiServer(services: ApiServices, options: ApiServerOptions
   };
 }
 
+/** Undefined for a path that is nothing here. */
+function operationOf(request: Http.IncomingMessage): OperationId | undefined {
+  try {
+    const path = (request.url ?? '').split('?', 1)[0] ?? '';
+    return matchRoute(request.method ?? '', splitVersion(path).path)?.operation;
+  } catch {
+    return undefined;
+  }
+}
+
 function closeServer(server: Http.Server): Promise<void> {
   const { promise, resolve } = Promise.withResolvers<void>();
   server.close(() => resolve());
@@ -135,6 +146,7 @@ class Dispatcher {
     server.maxConnections = mostConnections;
     server.on('connection', (socket: Socket) => {
       this.#connections.add(socket);
+      leaveBodiesTo(socket, (request) => this.#wantsBody(request));
       socket.once('close', () => this.#connections.delete(socket));
     });
     server.on('request', (request: Http.IncomingMessage, response: Http.ServerResponse) => {
@@ -145,6 +157,7 @@ class Dispatcher {
       void this.#answer(request, response, undefined);
     });
     server.on('upgrade', (request: Http.IncomingMessage, stream: Duplex, head: Buffer) => {
+      if (this.#wantsBody(request)) holdBack(request.socket);
       const response = new http.ServerResponse(request);
       attachResponse(response, stream, this.#latest.get(request.socket));
       void this.#answer(request, response, { stream, head });
@@ -159,13 +172,13 @@ class Dispatcher {
 
   /** Only what can use an upgraded connection gets one; anything else is an ordinary request. */
   #wantsUpgrade(request: Http.IncomingMessage): boolean {
-    try {
-      const path = (request.url ?? '').split('?', 1)[0] ?? '';
-      const match = matchRoute(request.method ?? '', splitVersion(path).path);
-      return match !== undefined && hijackedOperations.has(match.operation);
-    } catch {
-      return false;
-    }
+    const operation = operationOf(request);
+    return operation !== undefined && hijackedOperations.has(operation);
+  }
+
+  /** Who reads the request's body from the connection by itself: large bodies cost much less so. */
+  #wantsBody(request: Http.IncomingMessage): boolean {
+    return request.method === 'PUT' && isLargeBody(request) && operationOf(request) === 'PutContainerArchive';
   }
 
   async #answer(

@@ -4,6 +4,7 @@ import { decodeCommitConfig } from '../../spec/decode/commit.ts';
 import type { CommitRequest } from '../../spec/engine/commit.ts';
 import { bodyStream } from '../http/body.ts';
 import type { Exchange } from '../http/exchange.ts';
+import { socketBody } from '../http/socket-body.ts';
 import { bareSocket, writeBorrowed } from '../http/streams.ts';
 import type { ContainerService } from '../services/container.ts';
 import type { OutgoingArchive, PathStat } from '../services/container-files.ts';
@@ -49,7 +50,8 @@ export function containerFileHandlers(containers: ContainerService): Handlers {
     async PutContainerArchive(exchange) {
       const path = pathOf(exchange);
       const wishes = { keepKinds: exchange.flag('noOverwriteDirNonDir'), toUser: exchange.flag('copyUIDGID') };
-      await containers.extractTo(exchange.param('id'), path, bodyStream(exchange.request), wishes, exchange.signal);
+      const archive = socketBody(exchange) ?? bodyStream(exchange.request);
+      await containers.extractTo(exchange.param('id'), path, archive, wishes, exchange.signal);
       exchange.empty(200);
     },
   };

@@ -1,5 +1,6 @@
 import type { ByteStream } from '../../base/stream.ts';
 import type { CommitRequest } from '../../spec/engine/commit.ts';
+import type { SocketBody } from '../../spec/contract/files.ts';
 import type { FileChange } from '../../spec/engine/file-change.ts';
 
 /** What is at a path in a container. */
@@ -41,7 +42,7 @@ export interface ContainerFilesApi {
   extractTo(
     nameOrId: string,
     path: string,
-    archive: ByteStream,
+    archive: ByteStream | SocketBody,
     wishes: { readonly keepKinds: boolean; readonly toUser: boolean },
     signal: AbortSignal,
   ): Promise<void>;

@@ -8,6 +8,7 @@ import type {
   FileView,
   FileViewRequest,
   LayeredRoot,
+  SocketBody,
 } from '../../spec/contract/files.ts';
 import type { IdMapping } from '../../spec/contract/user-namespace.ts';
 import type { FileChange } from '../../spec/engine/file-change.ts';
@@ -103,7 +104,8 @@ class KernelView implements FileView {
     }
   }
 
-  async extract(path: string, archive: ByteStream, { keepKinds, owner, signal }: ExtractOptions): Promise<void> {
+  async extract(path: string, archive: ByteStream | SocketBody, options: ExtractOptions): Promise<void> {
+    const { keepKinds, owner, signal } = options;
     const task: TreeTask = {
       kind: 'unpack',
       root: this.#view.root,
@@ -112,8 +114,24 @@ class KernelView implements FileView {
       ids: this.#ids,
       ...(owner === undefined ? {} : { owner }),
     };
-    const bytes = decompress(archive, { maxBytes: mostBytes, what: 'the archive' });
-    await this.#workers.run(task, bytes, signal);
+    const plain = 'head' in archive ? await this.#extractFrom(archive, task, signal) : archive;
+    if (plain === undefined) return;
+    await this.#workers.run(task, decompress(plain, { maxBytes: mostBytes, what: 'the archive' }), signal);
+  }
+
+  /** The thread reads the socket itself; a compressed archive is given as a stream instead. */
+  async #extractFrom(body: SocketBody, task: TreeTask, signal?: AbortSignal): Promise<ByteStream | undefined> {
+    const { head, length } = body;
+    const fd = body.descriptor();
+    if (fd === undefined) throw new EngineError('cancelled', 'the client went away while it sent its request');
+    const socket = duplicate(fd);
+    try {
+      const source = { socket, head, length };
+      const left = await this.#workers.run<Uint8Array | undefined>({ ...task, source }, undefined, signal);
+      return left === undefined ? undefined : body.stream(left);
+    } finally {
+      closeFd(socket);
+    }
   }
 
   close(): Promise<void> {

@@ -5,6 +5,7 @@ import { TarParser } from '../tar/parse.ts';
 import { inOverlay, type OverlayPaths, overlayChanges, stubsIn } from './changes.ts';
 import { pack, type PackTask } from './pack.ts';
 import { SocketSink } from './socket-sink.ts';
+import { readPlainBody } from './socket-source.ts';
 import { TreeFromTar, type UnpackTask } from './unpack.ts';
 
 /** What the worker is asked to do with a tree of files. */
@@ -40,13 +41,24 @@ function packTo(socket: number, task: PackTask, port: JobPort): void {
   sink.flush();
 }
 
-function unpack(task: UnpackTask, port: JobPort): void {
+/** Gives what was read of a compressed archive from a socket: nothing was unpacked then. */
+function unpack(task: UnpackTask, port: JobPort): Uint8Array | undefined {
   const tree = new TreeFromTar(task);
   try {
     const parser = new TarParser(tree);
-    for (let chunk = port.read(); chunk !== undefined; chunk = port.read()) parser.push(chunk);
+    if (task.source === undefined) {
+      for (let chunk = port.read(); chunk !== undefined; chunk = port.read()) parser.push(chunk);
+    } else {
+      const compressed = readPlainBody(
+        task.source,
+        () => port.checkCancelled(),
+        (chunk) => parser.push(chunk),
+      );
+      if (compressed !== undefined) return compressed;
+    }
     parser.finish();
     tree.complete();
+    return undefined;
   } finally {
     tree.close();
   }

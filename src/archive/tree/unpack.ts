@@ -21,6 +21,7 @@ import { type ByteString, quoteName, type TarEntry } from '../tar/entry.ts';
 import { hostId, type IdMapping } from '../../spec/contract/user-namespace.ts';
 import type { TarHandler } from '../tar/parse.ts';
 import { Destination, type Place } from './destination.ts';
+import type { SocketSource } from './socket-source.ts';
 
 /** Where an archive is unpacked, and how. */
 export interface UnpackTask {
@@ -35,6 +36,8 @@ export interface UnpackTask {
   readonly owner?: { readonly uid: number; readonly gid: number };
   /** The archive has the ids of this user namespace. */
   readonly ids?: IdMapping | undefined;
+  /** Where the archive is read from, instead of the job's input. */
+  readonly source?: SocketSource;
 }
 
 const { O_CREAT, O_EXCL, O_WRONLY } = constants;

@@ -1,7 +1,7 @@
 import { EngineError, invalid, notFound } from '../../base/errors.ts';
 import { Scope } from '../../base/scope.ts';
 import type { ByteStream } from '../../base/stream.ts';
-import type { FileStat } from '../../spec/contract/files.ts';
+import type { FileStat, SocketBody } from '../../spec/contract/files.ts';
 import { containerEvent, type ContainerContext, emit } from '../context.ts';
 import { cleanPath } from '../create/binds.ts';
 import type { ContainerEntry } from '../entry.ts';
@@ -69,7 +69,7 @@ export async function extractTo(
   ctx: ContainerContext,
   container: NamedContainer,
   path: string,
-  archive: ByteStream,
+  archive: ByteStream | SocketBody,
   wishes: ExtractWishes,
   signal: AbortSignal,
 ): Promise<void> {

@@ -1,5 +1,6 @@
 import { Scope } from '../../base/scope.ts';
 import type { ByteStream } from '../../base/stream.ts';
+import type { SocketBody } from '../../spec/contract/files.ts';
 import type { CommitRequest } from '../../spec/engine/commit.ts';
 import type { ContainerContext } from '../context.ts';
 import { exportRoot, extractTo, type ExtractWishes, packPath, statPath } from '../files/archive.ts';
@@ -22,7 +23,12 @@ export function fileOperations(ctx: ContainerContext) {
     export: async (name: string, signal: AbortSignal) => exportRoot(ctx, find(name).entry, signal),
     statPath: async (name: string, path: string) => statPath(ctx, find(name), path),
     packPath: async (name: string, path: string, signal: AbortSignal) => packPath(ctx, find(name), path, signal),
-    extractTo: async (name: string, path: string, archive: ByteStream, wishes: ExtractWishes, signal: AbortSignal) =>
-      extractTo(ctx, find(name), path, archive, wishes, signal),
+    extractTo: async (
+      name: string,
+      path: string,
+      archive: ByteStream | SocketBody,
+      wishes: ExtractWishes,
+      signal: AbortSignal,
+    ) => extractTo(ctx, find(name), path, archive, wishes, signal),
   };
 }

@@ -34,6 +34,21 @@ export interface FileStat {
   readonly linkTarget: string;
 }
 
+/**
+ * The body of a request on a connection that nobody reads at the moment: a thread may read it itself, by the descriptor, or
+ * it comes as a stream.
+ */
+export interface SocketBody {
+  /** What was read of it already, with its framing. */
+  readonly head: Uint8Array;
+  /** Undefined for a chunked body. */
+  readonly length: number | undefined;
+  /** Of the socket, to be duplicated at once; undefined when the client is gone. */
+  descriptor(): number | undefined;
+  /** The content, when `raw` was read of it so far, with its framing. */
+  stream(raw: Uint8Array): ByteStream;
+}
+
 export interface ExtractOptions {
   /** Directories are never replaced by something else, nor the other way round. */
   readonly keepKinds: boolean;
@@ -63,7 +78,7 @@ export interface FileView {
    */
   packTo(socket: number, path: string, name: string | undefined, signal: AbortSignal): Promise<void>;
   /** Unpacks an archive (plain, gzip or zstd) into a directory, given as `directory` has it. @throws invalid, corrupt, no-space. */
-  extract(path: string, archive: ByteStream, options: ExtractOptions): Promise<void>;
+  extract(path: string, archive: ByteStream | SocketBody, options: ExtractOptions): Promise<void>;
   close(): Promise<void>;
 }
 
