@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict';
+import { readFileSync } from 'node:fs';
 import { readdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { after, before, describe, test } from 'node:test';
@@ -122,4 +123,30 @@ describe('a storage driver that is not here', { skip: needsRoot() || (isOracle()
       await assert.rejects(startEngine({ flags: [flag] }), (error: Error) => message.test(error.message));
     });
   }
+});
+
+const mountsOf = (pid: number): string => readFileSync(`/proc/${pid}/mountinfo`, 'utf8');
+
+engineSuite('mounts of containers', {}, (engine) => {
+  test('do not live on in the monitors of other containers', async () => {
+    const flags = ['-d', '--network=none', '--tmpfs=/t', '--shm-size=1m'];
+    const start = async (name: string) => {
+      const command = [`--name=${name}`, await busybox(), 'sleep', '1000'];
+      const id = await engine().dockerOk(['run', ...flags, ...command]);
+      const pid = Number(await engine().dockerOk(['inspect', '-f', '{{.State.Pid}}', name]));
+      const status = readFileSync(`/proc/${pid}/status`, 'utf8');
+      return { id, monitor: Number(/^PPid:\s*(\d+)/m.exec(status)?.[1]) };
+    };
+    const first = await start('first');
+    const second = await start('second');
+    if (!isOracle()) assert.match(mountsOf(second.monitor), new RegExp(first.id));
+    // The namespaces of this suite share no mount: an unmount alone would not reach the copy of a monitor.
+    for (const end of [
+      ['stop', '-t=0'],
+      ['rm', '-f'],
+    ]) {
+      await engine().dockerOk([...end, 'first']);
+      await eventually(`gone after ${end[0]}`, async () => !mountsOf(second.monitor).includes(first.id));
+    }
+  });
 });

@@ -3,7 +3,7 @@ import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { readdir } from 'node:fs/promises';
 import { describe, it } from 'node:test';
-import { isAlive, processStartTime } from './pidfd.ts';
+import { isAlive, processEnded, processStartTime } from './pidfd.ts';
 import { killTree, treeOf } from './tree.ts';
 
 /** What a cgroup would list, and more. */
@@ -30,23 +30,27 @@ describe('a tree of processes', () => {
   });
 
   it('is killed whole, and nothing beside it', async () => {
-    const script = 'sleep 871 & (setsid sleep 872 & echo $!; wait) & sleep 0.1; echo $! $$; wait';
+    const script = 'sleep 871 & echo $!; (setsid sleep 872 & echo $!; wait) & echo $! $$; wait';
     const shell = spawn('sh', ['-c', script], { stdio: ['ignore', 'pipe', 'inherit'], detached: true });
     const beside = spawn('sleep', ['873'], { stdio: 'ignore' });
-    const pids: number[] = [];
-    for await (const chunk of shell.stdout) {
-      pids.push(...String(chunk).trim().split(/\s+/).map(Number));
-      if (pids.length >= 3) break;
+    try {
+      const pids: number[] = [];
+      for await (const chunk of shell.stdout) {
+        pids.push(...String(chunk).trim().split(/\s+/).map(Number));
+        if (pids.length >= 4) break;
+      }
+      const started = pids.map((pid) => ({ pid, start: processStartTime(pid) ?? 0 }));
+      assert.ok(started.every(isAlive));
+      const root = { pid: shell.pid ?? 0, start: processStartTime(shell.pid ?? 0) ?? 0 };
+      await killTree(root, allPids);
+      // A signal is sent at once, and acted upon a little later.
+      await Promise.all(started.map((identity) => processEnded(identity)));
+      assert.ok(!started.some(isAlive));
+      assert.equal(beside.exitCode, null);
+    } finally {
+      // What still ran would keep this test from ending.
+      for (const child of [shell, beside]) child.kill('SIGKILL');
     }
-    const started = pids.map((pid) => ({ pid, start: processStartTime(pid) ?? 0 }));
-    assert.ok(started.every(isAlive));
-    const root = { pid: shell.pid ?? 0, start: processStartTime(shell.pid ?? 0) ?? 0 };
-    const ended = once(shell, 'exit');
-    await killTree(root, allPids);
-    await ended;
-    assert.ok(!started.some(isAlive));
-    assert.equal(beside.exitCode, null);
-    beside.kill('SIGKILL');
     await once(beside, 'exit');
   });
 
