@@ -163,6 +163,11 @@ engineSuite('resources and privileges of a container', { runtimes }, (engine) =>
     }
   });
 
+  test('a umask of its own; bad ones are refused', { skip: isOracle() }, async () => {
+    for (const Runtime of runtimes) assert.match(await printed('umask', { Runtime, Umask: 0o27 }), /^0027/, Runtime);
+    for (const Umask of [0o1000, -1, '022', 1.5]) assert.equal((await create({ Umask })).status, 400, String(Umask));
+  });
+
   test('covered and read-only paths of its own', async () => {
     for (const Runtime of runtimes) {
       const settings = { Runtime, MaskedPaths: ['/etc/passwd', '/var/www'], ReadonlyPaths: ['/tmp'] };

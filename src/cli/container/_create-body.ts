@@ -94,6 +94,13 @@ export function createBody(
   };
 }
 
+function umaskOf(text: string): { Umask?: number } {
+  if (text === '') return {};
+  if (!/^0?[0-7]{1,3}$/.test(text))
+    throw new CliError(`--umask: invalid mask ${JSON.stringify(text)}: 000 to 777 in octal`);
+  return { Umask: Number.parseInt(text, 8) };
+}
+
 function hostPart(flags: CreateFlags, given: ReadonlySet<string>) {
   checkNamespaces(flags);
   const restart = restartPolicy(flags.restart);
@@ -112,6 +119,7 @@ function hostPart(flags: CreateFlags, given: ReadonlySet<string>) {
     VolumesFrom: orNull(flags['volumes-from']),
     ConsoleSize: [0, 0] as [number, number],
     ...mapOrNone('Annotations', flags.annotation),
+    ...umaskOf(flags.umask),
     CapAdd: capabilities(flags['cap-add']),
     CapDrop: capabilities(flags['cap-drop']),
     CgroupnsMode: flags.cgroupns,

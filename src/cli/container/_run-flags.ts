@@ -117,6 +117,7 @@ const isolation = {
   runtime: flag(string, 'OCI runtime to use'),
   'security-opt': flag(list, 'Security option'),
   sysctl: flag(mapOf(checkSysctl), 'Kernel parameter: NAME=VALUE', { shown: 'map[]' }),
+  umask: flag(string, 'Mask of file modes that processes begin with, in octal'),
   userns: flag(string, 'User namespace'),
   uts: flag(string, 'UTS namespace'),
 };

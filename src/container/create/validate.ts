@@ -50,6 +50,9 @@ export function validateCreate(request: CreateContainerRequest, facts: Validatio
   validateResources(host, facts, warnings);
   wantedMounts(config, host);
   validateDns(host.Dns);
+  if (host.Umask !== undefined && host.Umask > 0o777) {
+    throw invalid(`invalid Umask ${host.Umask}: the range is 0 to ${0o777} (0777 in octal)`);
+  }
   if (Object.hasOwn(host.Annotations ?? {}, '')) {
     throw invalid('invalid Annotations: the empty string is not permitted as an annotation key');
   }

@@ -38,6 +38,7 @@ export function ociProcess(
     user: {
       uid: process.user.uid,
       gid: process.user.gid,
+      ...(config.Umask === undefined ? {} : { umask: config.Umask }),
       ...(process.user.additionalGids.length > 0 ? { additionalGids: [...process.user.additionalGids] } : {}),
     },
     args: [...process.args],

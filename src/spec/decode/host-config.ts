@@ -104,6 +104,7 @@ export const hostConfigFields: Fields<HostConfig> = {
   VolumesFrom: nullable(list(string)),
   ConsoleSize: pair,
   Annotations: optional(record(string)),
+  Umask: optional(uint32),
   CapAdd: nullable(list(string)),
   CapDrop: nullable(list(string)),
   CgroupnsMode: oneOf<HostConfig['CgroupnsMode']>(),

@@ -111,6 +111,8 @@ export interface HostConfig {
   VolumesFrom: string[] | null;
   ConsoleSize: [number, number];
   Annotations?: Record<string, string>;
+  /** Bits that files of the container's processes are made without, 0 to 0o777. */
+  Umask?: number;
   CapAdd: string[] | null;
   CapDrop: string[] | null;
   CgroupnsMode: '' | 'private' | 'host';

@@ -3,6 +3,7 @@
 export interface OciUser {
   uid: number;
   gid: number;
+  umask?: number;
   additionalGids?: number[];
 }
 
