@@ -63,6 +63,7 @@ export async function boot({ live, load, manager, log }: BootOptions): Promise<E
           await authorization.prepare(next);
         }),
         engineId: engine.id,
+        defaults: () => wired.defaults(),
         journal,
         manager,
         log,

@@ -13,9 +13,16 @@ export interface Reloading {
   /** Reads flags and file anew. */
   readonly load: () => Promise<EngineConfig>;
   readonly engineId: string;
+  /** What containers that name none get now. */
+  readonly defaults: () => ReloadedDefaults;
   readonly journal: StateJournal;
   readonly manager: ServiceManager;
   readonly log: Logger;
+}
+
+export interface ReloadedDefaults {
+  readonly runtime: string;
+  readonly cgroupnsMode: 'private' | 'host';
 }
 
 /**
@@ -29,11 +36,11 @@ export function reloadOnSignal(reloading: Reloading): () => void {
   return () => process.off('SIGHUP', onSignal);
 }
 
-async function reloadOnce({ live, load, engineId, journal, manager, log }: Reloading): Promise<void> {
+async function reloadOnce({ live, load, engineId, defaults, journal, manager, log }: Reloading): Promise<void> {
   manager.reloading();
   try {
     const config = live.reload(await load());
-    await journal.commit({ events: [reloadEvent(config, engineId)] });
+    await journal.commit({ events: [reloadEvent(config, engineId, defaults())] });
     log.info('reloaded the configuration', { level: config.logLevel });
   } catch (error) {
     log.error(`the configuration was not reloaded, nothing has changed: ${messageOf(error)}`);
@@ -43,20 +50,19 @@ async function reloadOnce({ live, load, engineId, journal, manager, log }: Reloa
 }
 
 /** Docker's event, with its attributes. */
-function reloadEvent(config: EngineConfig, engineId: string): EventInput {
+function reloadEvent(config: EngineConfig, engineId: string, defaults: ReloadedDefaults): EventInput {
   const { containers, registry } = config;
   return {
     type: 'daemon',
     action: 'reload',
     actorId: engineId,
     attributes: {
-      'allow-nondistributable-artifacts': '[]',
       debug: String(config.logLevel === 'debug'),
-      'default-cgroupns-mode': containers.cgroupnsMode ?? '',
+      'default-cgroupns-mode': defaults.cgroupnsMode,
       'default-ipc-mode': containers.ipcMode,
-      'default-runtime': config.defaultRuntime ?? '',
+      'default-runtime': defaults.runtime,
       'default-shm-size': String(containers.shmSize ?? 64 * 1024 * 1024),
-      features: JSON.stringify(config.features),
+      features: shownMap(config.features),
       'insecure-registries': JSON.stringify(registry.insecure),
       labels: JSON.stringify(config.labels),
       'live-restore': 'true',
@@ -69,3 +75,10 @@ function reloadEvent(config: EngineConfig, engineId: string): EventInput {
     },
   };
 }
+
+/** A map as Docker prints it: `map[a:true b:false]`. */
+const shownMap = (map: Readonly<Record<string, boolean>>): string =>
+  `map[${Object.entries(map)
+    .map(([name, value]) => `${name}:${value}`)
+    .sort()
+    .join(' ')}]`;

@@ -34,6 +34,7 @@ import { hostFiles, rootAccess } from './host-access.ts';
 import { hostProcesses } from './host-processes.ts';
 import type { LiveConfig } from './live.ts';
 import { defaultsOf, hostFactsFor, networkConfig } from './room-settings.ts';
+import type { ReloadedDefaults } from './reload.ts';
 import { RuntimeChoice } from './runtime-choice.ts';
 import { createSystem } from './info.ts';
 import type { MetricSources } from './metrics.ts';
@@ -48,6 +49,8 @@ export interface WiredEngine {
   readonly metrics: MetricSources;
   /** Looks at a configuration before it replaces the present one. @throws invalid */
   checkReload(next: EngineConfig): void;
+  /** What containers that name none get now. */
+  defaults(): ReloadedDefaults;
   /**
    * Finds containers as they are, and restores what they stand on; once, before anything else. What it gives back is
    * called once the engine serves: restart policies are carried out then.
@@ -180,6 +183,7 @@ function joined(rooms: Rooms): WiredEngine {
     journal,
     metrics: { ...counted, version: system.version, driver: store.support.kind },
     checkReload: (next) => runtimes.check(next),
+    defaults: () => ({ runtime: runtimes.defaultName, cgroupnsMode: defaultsOf(live.current, facts).cgroupnsMode }),
     recover: () => recoverAll(containers, images, system),
   };
 }

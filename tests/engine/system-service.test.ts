@@ -95,6 +95,13 @@ engineSuite('an engine behind TLS', { flags: tlsFlags, skip }, (engine) => {
     assert.equal(event?.Action, 'reload');
     assert.equal(event?.Actor.Attributes['max-concurrent-downloads'], '7');
     assert.equal(event?.Actor.Attributes['labels'], '["colour=blue"]');
+    const own = await docker(
+      'info',
+      '-f',
+      '{{.DefaultRuntime}} {{if eq .CgroupVersion "2"}}private{{else}}host{{end}}',
+    );
+    const { 'default-runtime': runtime, 'default-cgroupns-mode': mode, features } = event?.Actor.Attributes ?? {};
+    assert.deepEqual([`${runtime} ${mode}`, features], [own, 'map[]']);
     process.kill(engine().pid, 'SIGHUP');
     await eventually('the labels are back', async () => (await labels()) === '[colour=green]');
   });
