@@ -7,13 +7,14 @@ import { launch } from './apply.ts';
 
 /**
  * `docker start`. A container with `--rm` that cannot be started is removed.
- * @throws not-modified when it runs already; conflict when it is being removed; whatever the start failed with.
+ * @throws not-modified when it runs already, or waits for its next restart, which counts as running; conflict when it is
+ * being removed; whatever the start failed with.
  */
 export function startContainer(ctx: ContainerContext, entry: ContainerEntry): Promise<void> {
   return entry.lock(async () => {
     const { record } = entry;
     if (isPaused(record.state)) throw conflict('cannot start a paused container, try unpause instead');
-    if (record.state.phase === 'running') {
+    if (record.state.phase === 'running' || record.state.phase === 'restarting') {
       throw new EngineError('not-modified', `Container ${entry.id} is already running`);
     }
     if (entry.removing) {
