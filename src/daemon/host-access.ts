@@ -19,8 +19,19 @@ export const rootAccess: RootAccess = {
     try {
       return await readFileInRootAsync(root, path, limit);
     } catch (error) {
-      if (systemCode(error) === 'ENOENT' || systemCode(error) === 'ENOTDIR') return undefined;
-      throw error;
+      switch (systemCode(error)) {
+        case 'ENOENT':
+        case 'ENOTDIR':
+          return undefined;
+        case 'EINVAL':
+          throw invalid(`${path} of the container is not a regular file`, error);
+        case 'EFBIG':
+          throw invalid(`${path} of the container is larger than ${limit} bytes`, error);
+        case 'ELOOP':
+          throw invalid(`${path} of the container leads through too many links`, error);
+        default:
+          throw error;
+      }
     }
   },
   resolve: (root, path) => resolveInRootAsync(root, path),

@@ -1,6 +1,7 @@
 import { codeOf, conflict, EngineError, invalid, messageOf } from '../../base/errors.ts';
 import type { Scope } from '../../base/scope.ts';
 import type { HostConfig, MountSpec } from '../../spec/engine/container.ts';
+import { rootOwner } from '../../spec/contract/user-namespace.ts';
 import { emptyHostConfig } from '../../spec/engine/empty-config.ts';
 import type { ContainerContext } from '../context.ts';
 import { cleanPath, parseBind } from '../create/binds.ts';
@@ -57,6 +58,9 @@ async function placed(
   const [first] = await userMounts(ctx, new ContainerEntry({ ...entry.record, mounts: [mount] }));
   return first;
 }
+
+/** Whom belongs what is made in the container; undefined is root. */
+const ownerIn = ({ record: { ids } }: ContainerEntry) => (ids === undefined ? undefined : rootOwner(ids));
 
 /** The settings as `inspect` shows them, with the mounts that were changed. */
 export function settingsWithMounts(
@@ -132,7 +136,7 @@ async function mountLive(
   if (found === undefined) return;
   const { mount: launch, kind } = found;
   try {
-    await ctx.launcher.mount(entry.id, launch, kind);
+    await ctx.launcher.mount(entry.id, launch, kind, ownerIn(entry));
     if (launch.kind === 'bind') scope.defer(() => ctx.launcher.unmount(entry.id, launch.target, launch.source));
   } catch (error) {
     if (codeOf(error) !== 'unavailable') throw error;
@@ -156,7 +160,7 @@ async function unmountLive(
   const { mount: launch, kind } = found;
   try {
     await ctx.launcher.unmount(entry.id, launch.target, launch.source);
-    scope.defer(() => ctx.launcher.mount(entry.id, launch, kind));
+    scope.defer(() => ctx.launcher.mount(entry.id, launch, kind, ownerIn(entry)));
   } catch (error) {
     if (codeOf(error) !== 'unavailable') throw error;
     // Its content would be let go of under a container that still uses it.

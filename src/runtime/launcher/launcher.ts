@@ -78,7 +78,7 @@ export async function openLauncher(settings: LauncherSettings): Promise<Launcher
     freeze: (id) => freezeContainer(context, id),
     thaw: (id) => thawContainer(context, id),
     update: (id, before, after) => updateContainer(context, id, before, after),
-    mount: (id, mount, kind) => mountIntoContainer(context, id, mount, kind),
+    mount: (id, mount, kind, owner) => mountIntoContainer(context, id, mount, kind, owner),
     unmount: (id, target, source) => unmountFromContainer(context, id, target, source),
     pids: async (id) => {
       const cgroup = context.live.get(id)?.cgroup;

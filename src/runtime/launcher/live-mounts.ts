@@ -15,10 +15,11 @@ export async function mountIntoContainer(
   id: ContainerId,
   mount: LaunchMount,
   kind: 'directory' | 'file',
+  owner?: { readonly uid: number; readonly gid: number },
 ): Promise<void> {
   const { process } = liveContainer(context, id);
   const target = { path: mount.target, kind };
-  await mountIntoContainerAsync({ process, thing: thingOf(mount), target }).catch((error: unknown) => {
+  await mountIntoContainerAsync({ process, thing: thingOf(mount), target, owner }).catch((error: unknown) => {
     throw explained(error, mount.target);
   });
 }

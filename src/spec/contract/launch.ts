@@ -217,10 +217,16 @@ export interface Launcher {
    */
   update(id: ContainerId, before: HostConfig, after: HostConfig): Promise<void>;
   /**
-   * Mounts into a running container; `kind` says what is made at the target (as the user wrote it) when it is missing.
+   * Mounts into a running container; `kind` says what is made at the target (as the user wrote it) when it is missing,
+   * `owner` (host ids) whom that belongs to instead of root.
    * @throws invalid for a target that cannot be; unavailable for what only a new start can do; conflict when it has ended.
    */
-  mount(id: ContainerId, mount: LaunchMount, kind: 'directory' | 'file'): Promise<void>;
+  mount(
+    id: ContainerId,
+    mount: LaunchMount,
+    kind: 'directory' | 'file',
+    owner?: { readonly uid: number; readonly gid: number },
+  ): Promise<void>;
   /**
    * Takes the bind of `source` at `target` away from a running container; processes keep what they have open.
    * @throws unavailable when something else is there; conflict when it has ended.

@@ -53,6 +53,8 @@ export interface ContainerMountRequest {
   readonly thing: MountedThing;
   /** Inside the container; made when it is missing, links are followed inside its root. */
   readonly target: { readonly path: string; readonly kind: 'directory' | 'file' };
+  /** Whom a target belongs to that was missing; root without it. */
+  readonly owner?: { readonly uid: number; readonly gid: number } | undefined;
 }
 
 /** Root and mount namespace of a process, which is exactly the one that is meant. */
@@ -97,14 +99,14 @@ function inMountNamespace(namespace: number, work: () => void): void {
  * Mounts into a running container. @throws SystemError: ESRCH when it has ended, EXDEV for the root as target and
  * for one inside proc or sysfs, EROFS for a missing one on a read-only root, ENOTDIR when source and target do not go together.
  */
-export function mountIntoContainer({ process: identity, thing, target }: ContainerMountRequest): void {
+export function mountIntoContainer({ process: identity, thing, target, owner }: ContainerMountRequest): void {
   using container = openContainer(identity);
   const mount =
     thing.kind === 'tmpfs'
       ? makeMount('tmpfs', [['source', 'tmpfs'], ...thing.options], target.path, thing.attributes)
       : cloneTree(thing.source, thing);
   try {
-    const path = prepareTarget(container.root, target);
+    const path = prepareTarget(container.root, target, owner);
     if (path === '/') throw new SystemError(EXDEV, 'mount', target.path);
     const place = openInRoot(container.root, path, O_PATH | O_NOFOLLOW, 0, { noSymlinks: true });
     try {
