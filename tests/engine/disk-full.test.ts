@@ -67,17 +67,6 @@ engineSuite('a full disk', { dataRootMiB: 48 }, (engine) => {
         // Small pieces fill what a large one, refused as a whole, leaves free.
         const fill = `dd if=/dev/zero of='${ballast}' oflag=append conv=notrunc status=none`;
         await engine().inside(['sh', '-c', `(${fill} bs=1M; sync; ${fill} bs=1k; sync) 2>/dev/null`]);
-        console.error(
-          'FREE',
-          await free(),
-          (
-            await engine().inside([
-              'sh',
-              '-c',
-              `df -B1 ${engine().paths.dataRoot}; df -i ${engine().paths.dataRoot}; ls -la ${engine().paths.dataRoot}`,
-            ])
-          ).stdout,
-        );
         return (await free()) < 64 * 1024;
       });
       await refusesLittle();
