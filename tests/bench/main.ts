@@ -1,5 +1,6 @@
 /**
- * `node tests/bench/main.ts [--pairs=N] [--peers=dockerd,podman,gantry-dir] [--only=TEXT] [--json=FILE] [--write]`
+ * `node tests/bench/main.ts [--pairs=N] [--peers=dockerd,podman,gantry-dir] [--only=TEXT] [--without=TEXT] [--json=FILE]
+ *  [--write]`
  *
  * Measures Gantry beside other engines with the same docker client and the same images, in turn, each engine in a
  * network and a mount namespace of its own. Prints a table; `--json` keeps every single value, `--write` puts the
@@ -22,6 +23,7 @@ const { values } = parseArgs({
     pairs: { type: 'string', default: '10' },
     peers: { type: 'string', default: 'dockerd,podman' },
     only: { type: 'string', default: '' },
+    without: { type: 'string' },
     json: { type: 'string', default: join(repository, 'build/bench.json') },
     write: { type: 'boolean', default: false },
   },
@@ -149,7 +151,8 @@ async function main(): Promise<void> {
     clients: {},
     memory: {},
   };
-  const wanted = (name: string): boolean => name.includes(values.only);
+  const wanted = (name: string): boolean =>
+    name.includes(values.only) && (values.without === undefined || !name.includes(values.without));
   for (const peer of peers) {
     if (!wanted('memory')) break;
     note(`memory of ${peer.name}`);
