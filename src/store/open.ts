@@ -15,8 +15,8 @@ import { openSnapshots, type OwnedSnapshots } from './snapshots/snapshots.ts';
 export interface StoreOptions {
   /**
    * Absolute and free of links. Made when it is absent; it gets the mode 0710, what is in it 0700. It need not be in a
-   * shared mount: whatever is unmounted here goes together with the directory that it was at, and with that directory
-   * it goes in all copies of the host's mounts, those that monitors live in too.
+   * shared mount for the roots of containers: such a root is unmounted together with the directory that it was at, and
+   * with that directory it goes in all copies of the host's mounts, those that monitors live in too.
    */
   readonly dataRoot: string;
   /** What the operator wants to be otherwise than the host suggests. */

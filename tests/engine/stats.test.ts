@@ -56,9 +56,12 @@ engineSuite('stats', {}, (engine) => {
   }
 
   test('all fields of a running container: two samples, or one', async () => {
-    const load = 'dd if=/dev/zero of=/f bs=1M count=4 2>/dev/null; sync; while :; do :; done';
+    const load = 'dd if=/dev/zero of=/f bs=1M count=4 2>/dev/null; sync; echo alone; while :; do :; done';
     const flags = ['-m', '64m', '--pids-limit', '40', '--cpu-quota', '10000', '--cpu-period', '100000'];
     await docker.ok('run', '-d', '--name', 'busy', ...flags, busybox, 'sh', '-c', load);
+    await eventually('only the shell is left', async () => (await docker.ok('logs', 'busy')) === 'alone', {
+      timeout: 60_000,
+    });
     const two = await stats('busy', 'stream=false');
     assert.ok(Date.parse(two.read) > Date.parse(two.preread));
     assert.ok(Date.parse(two.preread) > 0);
