@@ -10,7 +10,6 @@ import { containerKind, type ContainerRecord, encodeRecord, type MountRecord } f
 import { makeLinks } from '../links/links.ts';
 import { createdState } from '../state.ts';
 import { chooseIds, keptUser } from '../user-namespace/choose.ts';
-import { parseExtraHost } from '../start/hosts.ts';
 import { withHostDefaults } from './defaults.ts';
 import { mergeImageConfig } from './merge.ts';
 import { writableLimit } from './limit.ts';
@@ -30,7 +29,6 @@ export async function createContainer(
 ): Promise<{ id: string; warnings: string[] }> {
   const warnings = validateCreate(request, ctx.settings);
   const limit = writableLimit(request.HostConfig, ctx.settings.writableLimit);
-  request.HostConfig.ExtraHosts?.forEach(parseExtraHost);
   const image = await ctx.images.resolve(request.Config.Image, request.platform);
   const config = mergeImageConfig(request.Config, image.config.config);
   validateHealthOutcome(config);

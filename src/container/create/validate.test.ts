@@ -43,7 +43,7 @@ test('what is right passes', () => {
     { host: { Memory: 6 * mib, MemorySwap: -1, MemoryReservation: 6 * mib } },
     { host: { NanoCpus: 4e9 } },
     { host: { CpusetCpus: '0,2-3', CpusetMems: '0' } },
-    { host: { ExtraHosts: ['db:10.0.0.1', 'gw:host-gateway', 'six:::1'] } },
+    { host: { ExtraHosts: ['db:10.0.0.1', 'gw:host-gateway', 'six:::1', 'eq=10.0.0.1'] } },
     { host: { Ulimits: [{ Name: 'nofile', Soft: -1, Hard: -1 }] } },
     { host: { Sysctls: { 'net.core.somaxconn': '1', 'kernel.shmmax': '1' } } },
     { host: { NetworkMode: 'container:other' } },
@@ -91,6 +91,8 @@ const refused: [Given, string][] = [
   ],
   [{ host: { Ulimits: [{ Name: '__proto__', Soft: 1, Hard: 1 }] } }, 'invalid ulimit type: __proto__'],
   [{ host: { ExtraHosts: ['db'] } }, 'bad format for add-host: "db"'],
+  [{ host: { ExtraHosts: ['db:1.2.3.400'] } }, 'invalid IP address in add-host: "1.2.3.400"'],
+  [{ host: { ExtraHosts: ['a b:1.2.3.4'] } }, 'bad format for add-host: "a b:1.2.3.4"'],
   [{ host: { ExtraHosts: ['db:nowhere'] } }, 'invalid IP address in add-host: "nowhere"'],
   [{ host: { UTSMode: 'host' }, config: { Hostname: 'h' } }, 'conflicting options: hostname and the UTS mode'],
   [

@@ -8,6 +8,7 @@ import type {
 } from '../../spec/engine/container.ts';
 import { emptyContainerConfig } from '../../spec/engine/empty-config.ts';
 import { healthSettings } from '../health/settings.ts';
+import { parseExtraHost } from '../start/hosts.ts';
 import type { BlockLimits } from '../../spec/contract/launch.ts';
 import { wantedMounts } from './mounts.ts';
 import { normalizeExposedPorts, normalizePortBindings } from './ports.ts';
@@ -41,7 +42,7 @@ export function validateCreate(request: CreateContainerRequest, facts: Validatio
   if (host.AutoRemove && host.RestartPolicy.Name !== '' && host.RestartPolicy.Name !== 'no') {
     throw invalid("can't create 'AutoRemove' container with restart policy");
   }
-  validateExtraHosts(host.ExtraHosts);
+  host.ExtraHosts?.forEach(parseExtraHost);
   normalizeExposedPorts(config.ExposedPorts);
   normalizePortBindings(host.PortBindings);
   validateRestartPolicy(host.RestartPolicy);
@@ -132,21 +133,6 @@ export function validateHealthOutcome(config: ContainerConfig): void {
   const action = config.Healthcheck?.OnFailure ?? '';
   if (action === '' || action === 'none' || settings !== undefined) return;
   throw invalid(`cannot set on-failure action to ${action} without a health check`);
-}
-
-/** `name:address`, where the address may itself have colons, or be `host-gateway`. */
-function validateExtraHosts(hosts: readonly string[] | null): void {
-  for (const entry of hosts ?? []) {
-    const colon = entry.indexOf(':');
-    const address = entry.slice(colon + 1);
-    const shown = JSON.stringify(entry.slice(0, 200));
-    if (colon <= 0 || /[\s\0]/.test(entry.slice(0, colon))) throw invalid(`bad format for add-host: ${shown}`);
-    if (address === 'host-gateway') continue;
-    const bare = address.startsWith('[') && address.endsWith(']') ? address.slice(1, -1) : address;
-    if (!/^[0-9a-fA-F.:]{2,45}$/.test(bare)) {
-      throw invalid(`invalid IP address in add-host: ${JSON.stringify(address.slice(0, 100))}`);
-    }
-  }
 }
 
 function validateDns(servers: readonly string[]): void {

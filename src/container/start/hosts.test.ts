@@ -10,9 +10,30 @@ describe('parseExtraHost', () => {
     assert.deepEqual(parseExtraHost('six=[fe80::1]'), { name: 'six', address: 'fe80::1' });
     assert.deepEqual(parseExtraHost('me:host-gateway'), { name: 'me', address: 'host-gateway' });
   });
-  for (const bad of ['', 'x', ':1.2.3.4', 'x:', 'x:1.2.3', 'x:1.2.3.400', 'x:abc', 'x:1.2.3.4\n5.6.7.8 evil']) {
+  for (const bad of [
+    '',
+    'x',
+    ':1.2.3.4',
+    'x:',
+    'x:1.2.3',
+    'x:1.2.3.400',
+    'x:abc',
+    'x:1.2.3.4\n5.6.7.8 evil',
+    'x\n5.6.7.8 evil:1.2.3.4',
+    'a b:1.2.3.4',
+    'x\0:1.2.3.4',
+    'a\tb=1.2.3.4',
+  ]) {
     it(`refuses ${JSON.stringify(bad)}`, () => assert.throws(() => parseExtraHost(bad)));
   }
+});
+
+describe('what parseExtraHost says', () => {
+  it('is short for a long entry', () => {
+    const short = (error: Error): boolean => error.message.length < 300;
+    assert.throws(() => parseExtraHost('x'.repeat(100_000)), short);
+    assert.throws(() => parseExtraHost(`x:${'y'.repeat(100_000)}`), short);
+  });
 });
 
 describe('renderHosts', () => {

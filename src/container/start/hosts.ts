@@ -27,9 +27,12 @@ export function parseExtraHost(text: string): { name: string; address: string } 
   const name = text.slice(0, Math.max(0, at));
   let address = at < 0 ? '' : text.slice(at + 1);
   if (address.startsWith('[') && address.endsWith(']')) address = address.slice(1, -1);
-  if (name === '' || address === '') throw invalid(`bad format for add-host: ${JSON.stringify(text)}`);
+  // A name with white space would be a second name, with a line break a second entry of the file.
+  if (name === '' || address === '' || /[\s\0]/.test(name)) {
+    throw invalid(`bad format for add-host: ${JSON.stringify(text.slice(0, 200))}`);
+  }
   if (address !== 'host-gateway' && !looksLikeAddress(address)) {
-    throw invalid(`invalid IP address in add-host: ${JSON.stringify(address)}`);
+    throw invalid(`invalid IP address in add-host: ${JSON.stringify(address.slice(0, 100))}`);
   }
   return { name, address };
 }
