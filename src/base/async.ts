@@ -52,9 +52,21 @@ export class Semaphore {
     }
   }
 
-  async run<T>(task: () => T | Promise<T>): Promise<T> {
+  /** The next task has to wait. */
+  get isFull(): boolean {
+    return this.#free <= 0;
+  }
+
+  /** How many tasks wait for a place. */
+  get waiting(): number {
+    return this.#waiting.length;
+  }
+
+  /** @throws EngineError `cancelled` when `signal` aborts before there is a place; afterwards the task must look itself. */
+  async run<T>(task: () => T | Promise<T>, signal?: AbortSignal): Promise<T> {
+    throwIfAborted(signal);
     if (this.#free > 0) this.#free--;
-    else await new Promise<void>((resolve) => this.#waiting.push(resolve));
+    else await this.#turn(signal);
     try {
       return await task();
     } finally {
@@ -63,6 +75,21 @@ export class Semaphore {
       if (next === undefined) this.#free++;
       else next();
     }
+  }
+
+  #turn(signal: AbortSignal | undefined): Promise<void> {
+    const { promise, resolve, reject } = Promise.withResolvers<void>();
+    const enter = (): void => {
+      signal?.removeEventListener('abort', leave);
+      resolve();
+    };
+    const leave = (): void => {
+      this.#waiting.splice(this.#waiting.indexOf(enter), 1);
+      if (signal !== undefined) reject(cancelledBy(signal));
+    };
+    this.#waiting.push(enter);
+    signal?.addEventListener('abort', leave, { once: true });
+    return promise;
   }
 }
 

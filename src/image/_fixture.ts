@@ -38,6 +38,8 @@ export interface TestImages {
   readonly cuts: Map<string, number>;
   /** Requests for blobs so far, with the offset they begin at. */
   readonly asked: [digest: string, from: number][];
+  /** Holds the next transfer of a blob after its first byte. */
+  hold(digest: Digest): { begun: Promise<void>; release: () => void };
   /** Opens the service anew on the same store and records, as after a restart. */
   reopen(): Promise<void>;
   load(archive: ByteStream | Iterable<Uint8Array>): Promise<string[]>;
@@ -63,9 +65,9 @@ export async function openTestImages(context: TestContext, registry?: RegistryCl
   // Of the snapshots only this question is asked.
   const snapshots = { layersInUse: () => new Set() } as unknown as OwnedSnapshots;
   const { journal, events } = memoryJournal();
+  const { held, hold } = holds();
   const running = new Set<string>();
-  const remote = new Map<string, Uint8Array>();
-  const cuts = new Map<string, number>();
+  const [remote, cuts] = [new Map<string, Uint8Array>(), new Map<string, number>()];
   const asked: [string, number][] = [];
   const store = {
     blobs,
@@ -79,7 +81,7 @@ export async function openTestImages(context: TestContext, registry?: RegistryCl
     openImages({
       journal,
       store,
-      registry: registry ?? memoryRegistry({ remote, cuts, asked }),
+      registry: registry ?? memoryRegistry({ remote, cuts, asked }, held),
       log: silentLogger,
       isRunning: (id) => running.has(id),
       platform: { os: 'linux', architecture: 'amd64' },
@@ -93,11 +95,10 @@ export async function openTestImages(context: TestContext, registry?: RegistryCl
     cuts,
     asked,
     async stored() {
-      return {
-        blobs: (await blobs.list()).map(({ digest }) => digest),
-        layers: layers.list().map(({ diffId }) => diffId),
-      };
+      const listed = await blobs.list();
+      return { blobs: listed.map(({ digest }) => digest), layers: layers.list().map(({ diffId }) => diffId) };
     },
+    hold,
     async reopen() {
       test.images = await open();
     },
@@ -149,14 +150,33 @@ function memoryJournal(): { journal: StateJournal; events: string[] } {
   return { journal, events };
 }
 
+interface Hold {
+  readonly begun: () => void;
+  readonly released: Promise<void>;
+}
+
+function holds(): { held: Map<string, Hold>; hold: TestImages['hold'] } {
+  const held = new Map<string, Hold>();
+  const hold: TestImages['hold'] = (digest) => {
+    const [begun, released] = [Promise.withResolvers<void>(), Promise.withResolvers<void>()];
+    held.set(digest, { begun: begun.resolve, released: released.promise });
+    return { begun: begun.promise, release: released.resolve };
+  };
+  return { held, hold };
+}
+
 /** A registry of documents: `<tag or digest>` -> bytes, whatever the repository. */
-function memoryRegistry({ remote, cuts, asked }: Pick<TestImages, 'remote' | 'cuts' | 'asked'>): RegistryClient {
+function memoryRegistry(
+  { remote, cuts, asked }: Pick<TestImages, 'remote' | 'cuts' | 'asked'>,
+  held: ReadonlyMap<string, Hold>,
+): RegistryClient {
   const find = (key: string): Uint8Array => {
     const bytes = remote.get(key);
     if (bytes === undefined) throw new EngineError('not-found', `${key} is not in the registry`);
     return bytes;
   };
   const repository: RemoteRepository = {
+    tags: async () => [...remote.keys()].filter((key) => !key.startsWith('sha256:')),
     async manifest({ tag, digest }) {
       const bytes = find(digest ?? tag ?? 'latest');
       const { mediaType = '' } = JSON.parse(new TextDecoder().decode(bytes)) as { mediaType?: string };
@@ -166,7 +186,10 @@ function memoryRegistry({ remote, cuts, asked }: Pick<TestImages, 'remote' | 'cu
       const bytes = find(digest);
       const until = cuts.get(digest) ?? bytes.length;
       asked.push([digest, from]);
-      yield bytes.subarray(from, until);
+      yield bytes.subarray(from, from + 1);
+      held.get(digest)?.begun();
+      await held.get(digest)?.released;
+      yield bytes.subarray(from + 1, until);
       if (until < bytes.length) throw new EngineError('unavailable', 'unexpected EOF');
     },
   };

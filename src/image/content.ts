@@ -35,7 +35,8 @@ export interface ContentOperation {
   /**
    * Stores what `open` brings, or nothing when a blob of the expected digest exists. `open` is told how many bytes an
    * interrupted attempt left: the stream begins there. Interrupted again, the bytes are kept when their digest is
-   * known. `begun` is given the bytes as they come, to unpack them meanwhile.
+   * known. `begun` is given the bytes as they come, to unpack them meanwhile; a second time when what an earlier
+   * attempt left turned out to be wrong, and everything is brought anew.
    * @throws EngineError `corrupt` when digest or size are not the expected ones
    */
   writeBlob(
@@ -98,8 +99,8 @@ class StoreOperation implements ContentOperation {
     begun?: (growing: GrowingFile) => void,
   ): Promise<StoredBlob> {
     const wanted = size === undefined ? {} : { size };
-    await this.#checkRoom(size ?? 0);
     if (digest === undefined) {
+      await this.#checkRoom(size ?? 0);
       const sink = await this.#store.blobs.writeNew(wanted);
       begun?.(sink.growing);
       await fill(sink, open, false);
@@ -110,22 +111,34 @@ class StoreOperation implements ContentOperation {
       });
     }
     await this.#lease.blob(digest);
-    const sink = await this.#store.blobs.write({ ...wanted, digest });
-    if (sink === undefined) return this.#existing(digest, size);
-    begun?.(sink.growing);
-    await fill(sink, open, true);
-    return sink.commit();
+    for (;;) {
+      const sink = await this.#store.blobs.write({ ...wanted, digest });
+      if (sink === undefined) return this.#existing(digest, size);
+      const wasBegun = sink.offset > 0;
+      try {
+        await this.#checkRoom((size ?? 0) - sink.offset);
+        begun?.(sink.growing);
+        await fill(sink, open, true);
+        return await sink.commit();
+      } catch (error) {
+        await sink.suspend();
+        // What an earlier attempt left may be what is wrong: it is gone now, and the whole is brought anew.
+        if (!wasBegun || codeOf(error) !== 'corrupt') throw error;
+      }
+    }
   }
 
   /** What cannot fit is refused before the disk is full. */
   async #checkRoom(size: number): Promise<void> {
-    const { bavail, bsize } = await statfs(dirname(this.#store.blobs.path(anyDigest)));
-    if (size > bavail * bsize) {
-      throw new EngineError(
-        'no-space',
-        `no space left on device: ${size} bytes are needed, ${bavail * bsize} are free`,
-      );
+    const free = await this.#freeBytes();
+    if (size > free) {
+      throw new EngineError('no-space', `no space left on device: ${size} bytes are needed, ${free} are free`);
     }
+  }
+
+  async #freeBytes(): Promise<number> {
+    const { bavail, bsize } = await statfs(dirname(this.#store.blobs.path(anyDigest)));
+    return bavail * bsize;
   }
 
   async #existing(digest: Digest, size: number | undefined): Promise<StoredBlob> {
@@ -145,16 +158,33 @@ class StoreOperation implements ContentOperation {
     throwIfAborted(options.signal);
     if (options.expected !== undefined) await this.#lease.layer(options.expected);
     const file = typeof source === 'string' ? this.#store.blobs.path(source) : source;
-    const { diffId } = await this.#store.layers.ingest(file, options);
-    // A layer whose name nobody knew before may have been collected the moment it was there.
-    if (!(await this.hasLayer(diffId))) await this.#store.layers.ingest(file, { ...options, expected: diffId });
-    return diffId;
+    // A few bytes can unpack to more than any disk has: this ends before everybody else's writes fail.
+    const maxBytes = Math.min(largestLayer, Math.max(0, (await this.#freeBytes()) - spareBytes));
+    try {
+      const { diffId } = await this.#store.layers.ingest(file, { ...options, maxBytes });
+      // A layer whose name nobody knew before may have been collected the moment it was there.
+      if (!(await this.hasLayer(diffId))) {
+        await this.#store.layers.ingest(file, { ...options, maxBytes, expected: diffId });
+      }
+      return diffId;
+    } catch (error) {
+      if (maxBytes === largestLayer || !isTooLarge(error, maxBytes)) throw error;
+      throw new EngineError('no-space', `no space left on device: ${messageOf(error)} that are free`, { cause: error });
+    }
   }
 
   end(): void {
     this.#lease.release();
   }
 }
+
+/** Bytes of a layer's archive that are too many in any case. */
+const largestLayer = 2 ** 38;
+/** Bytes that unpacking leaves to others on the disk. */
+const spareBytes = 64 * 2 ** 20;
+
+const isTooLarge = (error: unknown, maxBytes: number): boolean =>
+  codeOf(error) === 'invalid' && messageOf(error).includes(`larger than the allowed ${maxBytes} bytes`);
 
 /** Only for the folder that blobs are in. */
 const anyDigest = digestOfHex('0'.repeat(64));

@@ -1,60 +1,81 @@
-import { KeyedMutex, Semaphore } from '../base/async.ts';
+import { Semaphore } from '../base/async.ts';
 import { EngineError } from '../base/errors.ts';
-import type { Digest } from '../base/ids.ts';
+import { SharedWork } from '../base/shared-work.ts';
 import type { ByteStream } from '../base/stream.ts';
-import type { ProgressSink } from '../spec/engine/progress.ts';
+import type { ProgressMessage, ProgressSink } from '../spec/engine/progress.ts';
 import type { Descriptor } from '../spec/oci/image.ts';
 import type { ContentOperation } from './content.ts';
+import { EarlyUnpack } from './early-unpack.ts';
 import { type ProgressTeller, shortDigest, tellProgress } from './progress.ts';
 import type { VariantLayer } from './records.ts';
 
 /** Where blobs come from. */
 export interface BlobSource {
-  blob(descriptor: Descriptor, options: { from?: number; signal?: AbortSignal }): ByteStream;
+  blob(
+    descriptor: Descriptor,
+    options: { from?: number; signal?: AbortSignal; onRetry?: (seconds: number) => void },
+  ): ByteStream;
 }
 
-/** The engine's transfers: limits over all pulls together, and one fetch of a blob at a time. */
+/** The engine's transfers: limits over all pulls together, and layers that several of them want at the same time. */
 export interface Transfers {
   readonly downloads: Semaphore;
   readonly unpacks: Semaphore;
-  readonly blobs: KeyedMutex<Digest>;
+  readonly layers: SharedWork<string, ProgressMessage>;
 }
 
 /** Docker's `max-concurrent-downloads`, and as many unpacking workers as pay off beside them. */
 export const createTransfers = (limits = { downloads: 3, unpacks: 2 }): Transfers => ({
   downloads: new Semaphore(limits.downloads),
   unpacks: new Semaphore(limits.unpacks),
-  blobs: new KeyedMutex(),
+  layers: new SharedWork(),
 });
 
-/**
- * Brings all layers into the store, blobs and unpacked, several at a time. Two pulls of the same layer share the work:
- * the second waits, and finds it there. The first failure stops the others and is thrown when all have stopped.
- */
-export async function fetchLayers(
-  content: ContentOperation,
-  transfers: Transfers,
-  source: BlobSource,
+/** What one pull brings its layers with. */
+export interface LayerFetching {
+  /** The pull's own hold on content. */
+  readonly content: ContentOperation;
+  /** Makes holds for layers: one goes on for other pulls when this one ends. */
+  readonly begin: () => ContentOperation;
+  readonly transfers: Transfers;
+  readonly source: BlobSource;
+  readonly progress: ProgressSink;
+  readonly signal: AbortSignal;
+}
+
+/** The layers that are not there yet, each once; tells about all of them. All are held from now on. */
+export async function missingLayers(
+  { content, progress }: LayerFetching,
   layers: readonly VariantLayer[],
-  progress: ProgressSink,
-  signal: AbortSignal,
-): Promise<void> {
-  const unique = [...new Map(layers.map((layer) => [layer.blob.digest, layer])).values()];
+): Promise<VariantLayer[]> {
   const missing: VariantLayer[] = [];
-  for (const layer of unique) {
-    const present = await isComplete(content, layer);
+  for (const layer of new Map(layers.map((each) => [each.blob.digest, each])).values()) {
+    const { blob, diffId } = layer;
+    const [isUnpacked, size] = [await content.hasLayer(diffId), await content.blobSize(blob.digest)];
+    const present = isUnpacked && size !== undefined;
     progress({
       status: present ? 'Already exists' : 'Pulling fs layer',
       progressDetail: {},
-      id: shortDigest(layer.blob.digest),
+      id: shortDigest(blob.digest),
     });
     if (!present) missing.push(layer);
   }
+  return missing;
+}
+
+/**
+ * Brings layers into the store, blobs and unpacked, several at a time. Pulls of the same layer share the work, whoever
+ * began it. The first failure stops the others and is thrown when all have stopped.
+ */
+export async function fetchLayers(fetching: LayerFetching, layers: readonly VariantLayer[]): Promise<void> {
+  const { begin, transfers, source, progress } = fetching;
   const failed = new AbortController();
-  const either = AbortSignal.any([signal, failed.signal]);
-  const tasks = missing.map(async (layer) => {
+  const signal = AbortSignal.any([fetching.signal, failed.signal]);
+  const tasks = layers.map(async (layer) => {
+    const work = (tell: ProgressSink, lasting: AbortSignal): Promise<void> =>
+      fetchLayer({ begin, transfers, source, layer, tell, signal: lasting });
     try {
-      await fetchLayer(content, transfers, source, layer, progress, either);
+      await transfers.layers.run(`${layer.blob.digest} ${layer.diffId}`, { work, tell: progress, signal });
     } catch (error) {
       // The first failure is the reason; those of the others follow from it.
       failed.abort(error);
@@ -64,49 +85,62 @@ export async function fetchLayers(
   failed.signal.throwIfAborted();
 }
 
-const isComplete = async (content: ContentOperation, { blob, diffId }: VariantLayer): Promise<boolean> =>
-  (await content.hasLayer(diffId)) && (await content.blobSize(blob.digest)) !== undefined;
-
-async function fetchLayer(
-  content: ContentOperation,
-  { downloads, unpacks, blobs }: Transfers,
-  source: BlobSource,
-  { blob, diffId }: VariantLayer,
-  progress: ProgressSink,
-  signal: AbortSignal,
-): Promise<void> {
-  const id = shortDigest(blob.digest);
-  await blobs.run(blob.digest, async () => {
-    signal.throwIfAborted();
-    // Another pull may have brought it meanwhile.
-    if ((await content.blobSize(blob.digest)) === undefined) {
-      await downloads.run(() => download(content, source, blob, progress, signal));
-      progress({ status: 'Verifying Checksum', progressDetail: {}, id });
-      progress({ status: 'Download complete', progressDetail: {}, id });
-    }
-    if (!(await content.hasLayer(diffId))) {
-      const onProgress = tellProgress(progress, 'Extracting', id, blob.size);
-      await unpacks.run(() => content.unpack(blob.digest, { expected: diffId, onProgress, signal }));
-    }
-    progress({ status: 'Pull complete', progressDetail: {}, id });
-  });
+interface LayerJob extends Pick<LayerFetching, 'begin' | 'transfers' | 'source' | 'signal'> {
+  readonly layer: VariantLayer;
+  readonly tell: ProgressSink;
 }
 
-async function download(
+async function fetchLayer(job: LayerJob): Promise<void> {
+  const { begin, transfers, layer, tell, signal } = job;
+  const { blob, diffId } = layer;
+  const id = shortDigest(blob.digest);
+  const content = begin();
+  const extracting = tellProgress(tell, 'Extracting', id, blob.size);
+  let complete = false;
+  const options = { expected: diffId, onProgress: (bytes: number) => complete && extracting(bytes) };
+  const hopeless = new AbortController();
+  const early = new EarlyUnpack(content, transfers.unpacks, options, (error) => hopeless.abort(error));
+  try {
+    const isUnpacked = await content.hasLayer(diffId);
+    if ((await content.blobSize(blob.digest)) === undefined) {
+      const either = AbortSignal.any([signal, hopeless.signal]);
+      await downloadInTurn({ ...job, signal: either }, content, isUnpacked ? undefined : early).catch((error) => {
+        throw hopeless.signal.aborted ? hopeless.signal.reason : error;
+      });
+      tell({ status: 'Verifying Checksum', progressDetail: {}, id });
+      tell({ status: 'Download complete', progressDetail: {}, id });
+    }
+    complete = true;
+    if (!isUnpacked && !(await early.finish(signal)) && !(await content.hasLayer(diffId))) {
+      await transfers.unpacks.run(() => content.unpack(blob.digest, { ...options, signal }), signal);
+    }
+    tell({ status: 'Pull complete', progressDetail: {}, id });
+  } finally {
+    await early.stop();
+    content.end();
+  }
+}
+
+async function downloadInTurn(
+  { transfers: { downloads }, source, layer: { blob }, tell, signal }: LayerJob,
   content: ContentOperation,
-  source: BlobSource,
-  blob: Descriptor,
-  progress: ProgressSink,
-  signal: AbortSignal,
+  early: EarlyUnpack | undefined,
 ): Promise<void> {
   const { digest, size } = blob;
+  const id = shortDigest(digest);
+  if (downloads.isFull) tell({ status: 'Waiting', progressDetail: {}, id });
+  const downloading = tellProgress(tell, 'Downloading', id, size);
+  const onRetry = (seconds: number): void =>
+    tell({ status: `Retrying in ${seconds} second${seconds === 1 ? '' : 's'}`, progressDetail: {}, id });
+  const onBytes = (bytes: number): void => {
+    downloading(bytes);
+    early?.grewTo(bytes);
+  };
+  const open = (from: number): ByteStream => counted(source.blob(blob, { from, signal, onRetry }), from, onBytes);
   try {
-    await content.writeBlob(
-      (from) => {
-        const tell = tellProgress(progress, 'Downloading', shortDigest(digest), size);
-        return counted(source.blob(blob, { from, signal }), from, tell);
-      },
-      { digest, size },
+    await downloads.run(
+      () => content.writeBlob(open, { digest, size }, early === undefined ? undefined : (file) => early.begin(file)),
+      signal,
     );
   } catch (error) {
     if (!(error instanceof EngineError) || error.code !== 'corrupt') throw error;

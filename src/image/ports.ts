@@ -40,6 +40,7 @@ export interface BlobSink {
 
 export interface UnpackOptions {
   readonly expected?: DiffId;
+  readonly maxBytes?: number;
   readonly signal?: AbortSignal;
   readonly onProgress?: (bytesRead: number) => void;
 }

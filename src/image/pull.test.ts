@@ -13,6 +13,7 @@ import {
 } from './_fixture.ts';
 import { mediaTypes } from '../spec/oci/image.ts';
 import { nameToPull } from './pull.ts';
+import type { Digest } from '../base/ids.ts';
 import { formatReference } from '../spec/reference/reference.ts';
 
 const list = { sharedSize: false, manifests: false, filters: noFilters };
@@ -25,13 +26,14 @@ function publish(t: TestImages, image: TestImage, tag?: string): void {
 test('nameToPull', () => {
   const digest = `sha256:${'a'.repeat(64)}`;
   const full = (text: string, tag?: string) => formatReference(nameToPull(text, tag));
-  assert.equal(full('x'), 'docker.io/library/x:latest');
+  assert.equal(full('x'), 'docker.io/library/x');
   assert.equal(full('x:1'), 'docker.io/library/x:1');
   assert.equal(full('x', '1'), 'docker.io/library/x:1');
   assert.equal(full('x:1', '2'), 'docker.io/library/x:2');
   assert.equal(full('x', digest), `docker.io/library/x@${digest}`);
   assert.equal(full(`x:1@${digest}`), `docker.io/library/x@${digest}`);
   assert.throws(() => full('x', 'a/b'), { code: 'invalid' });
+  assert.throws(() => full('scratch', 'latest'), { code: 'invalid', message: "'scratch' is a reserved name" });
 });
 
 group('pull', () => {
@@ -166,7 +168,57 @@ group('pull', () => {
         t.remote.set('latest', manifest);
       },
       'invalid',
-      /is no container image/,
+      /^Encountered remote "application\/vnd\.cncf\.helm\.config\.v1\+json"\(unknown\) when fetching/,
+    ],
+    [
+      'a foreign layer',
+      (t, i) => {
+        const config = describe(mediaTypes.ociConfig, i.config);
+        const layers = i.layers.map((layer) =>
+          describe('application/vnd.oci.image.layer.nondistributable.v1.tar+gzip', layer),
+        );
+        t.remote.set('latest', json({ schemaVersion: 2, mediaType: mediaTypes.ociManifest, config, layers }));
+      },
+      'invalid',
+      /is a foreign layer/,
+    ],
+    [
+      'schema 1',
+      (t) => t.remote.set('latest', json({ schemaVersion: 1, name: 'x', tag: 'latest', fsLayers: [] })),
+      'invalid',
+      /outdated/,
+    ],
+    [
+      'an index that contains itself',
+      (t) => {
+        const inner = json({ schemaVersion: 2, mediaType: mediaTypes.ociIndex, manifests: [] });
+        const platform = { os: 'linux', architecture: 'amd64' };
+        const manifests = [{ ...describe(mediaTypes.ociManifest, inner), platform }];
+        t.remote.set(sha256(inner), inner);
+        t.remote.set('latest', json({ schemaVersion: 2, mediaType: mediaTypes.ociIndex, manifests }));
+      },
+      'invalid',
+      /came as application/,
+    ],
+    [
+      'a document with layers and manifests',
+      (t, i) => {
+        const config = describe(mediaTypes.ociConfig, i.config);
+        t.remote.set('latest', json({ schemaVersion: 2, config, layers: [], manifests: [] }));
+      },
+      'invalid',
+      /two different images/,
+    ],
+    [
+      'a hundred thousand layers',
+      (t, i) => {
+        const config = describe(mediaTypes.ociConfig, i.config);
+        const layer = { mediaType: '', digest: sha256(i.config), size: 1 };
+        const layers = Array.from({ length: 30_000 }, () => layer);
+        t.remote.set('latest', json({ schemaVersion: 2, mediaType: mediaTypes.ociManifest, config, layers }));
+      },
+      'invalid',
+      /layers/,
     ],
   ];
   for (const [name, spoil, code, message] of failures) {
@@ -175,27 +227,108 @@ group('pull', () => {
       const image = await makeImage(['a', 'b']);
       publish(t, image, 'latest');
       spoil(t, image);
-      await assert.rejects(t.pull('x'), { code, message });
+      await assert.rejects(t.pull('x:latest'), { code, message });
       assert.deepEqual(await t.images.list(list), []);
       assert.deepEqual(await t.stored(), { blobs: [], layers: [] });
       assert.deepEqual(t.events, []);
     });
   }
 
-  test('a download that broke goes on where it ended, also after a restart', async (context) => {
+  test('a download that broke goes on where it ended, also after a restart, and layers that were complete stay', async (context) => {
     const t = await openTestImages(context);
-    const image = await makeImage(['a']);
+    const image = await makeImage(['a', 'b']);
     publish(t, image, '1');
-    const layer = sha256(image.layers[0] ?? json(0));
+    const [layer, whole] = image.layers.map(sha256) as [Digest, Digest];
     t.cuts.set(layer, 1000);
     await assert.rejects(t.pull('x:1'), { code: 'unavailable' });
-    assert.deepEqual(await t.stored(), { blobs: [], layers: [] });
     t.cuts.clear();
     await t.reopen();
     await t.images.sweep();
     t.asked.length = 0;
     await t.pull('x:1');
-    assert.ok(t.asked.some(([digest, from]) => digest === layer && from === 1000));
+    assert.deepEqual(t.asked, [[layer, 1000]]);
+    assert.deepEqual((await t.images.resolve('x:1')).layers, [layer, whole]);
+    await t.images.remove('x:1', { force: false });
+    assert.deepEqual(await t.stored(), { blobs: [], layers: [] });
+  });
+
+  test('what was kept of a broken pull goes when the same turns out to be wrong', async (context) => {
+    const t = await openTestImages(context);
+    const image = await makeImage(['a', 'b']);
+    publish(t, image, '1');
+    const layer = sha256(image.layers[0] ?? json(0));
+    t.cuts.set(layer, 1000);
+    await assert.rejects(t.pull('x:1'), { code: 'unavailable' });
+    assert.ok((await t.stored()).blobs.includes(sha256(image.layers[1] ?? json(0))));
+    t.cuts.clear();
+    t.remote.set(layer, new Uint8Array(image.layers[0]?.length ?? 0).fill(7));
+    await assert.rejects(t.pull('x:1'), { code: 'corrupt' });
+    assert.deepEqual(await t.stored(), { blobs: [], layers: [] });
+  });
+
+  test('when what an earlier attempt left was wrong, the whole is brought anew', async (context) => {
+    const t = await openTestImages(context);
+    const image = await makeImage(['a']);
+    publish(t, image, '1');
+    const bytes = image.layers[0] ?? json(0);
+    const layer = sha256(bytes);
+    t.remote.set(layer, new Uint8Array(bytes.length).fill(7));
+    t.cuts.set(layer, 1000);
+    await assert.rejects(t.pull('x:1'), { code: 'unavailable' });
+    t.cuts.clear();
+    t.remote.set(layer, bytes);
+    t.asked.length = 0;
+    await t.pull('x:1');
+    assert.deepEqual(t.asked, [
+      [layer, 1000],
+      [layer, 0],
+    ]);
+    assert.deepEqual((await t.images.resolve('x:1')).layers, [layer]);
+  });
+
+  test('all tags, one after the other, with one word at the end', async (context) => {
+    const t = await openTestImages(context);
+    for (const tag of ['1', '2']) publish(t, await makeImage([tag]), tag);
+    const messages = await t.pull('me/x');
+    const statuses = messages.map(({ status }) => status);
+    assert.deepEqual(
+      messages.filter(({ status }) => status === 'Pulling from me/x').map(({ id }) => id),
+      ['1', '2'],
+    );
+    assert.equal(statuses.filter((status) => status?.startsWith('Digest: ')).length, 2);
+    assert.deepEqual(
+      statuses.filter((status) => status?.startsWith('Status: ')),
+      ['Status: Downloaded newer image for me/x'],
+    );
+    assert.equal((await t.pull('me/x')).at(-1)?.status, 'Status: Image is up to date for me/x');
+    assert.deepEqual((await t.images.list(list)).flatMap(({ RepoTags }) => RepoTags).sort(), ['me/x:1', 'me/x:2']);
+  });
+
+  test('two pulls of the same layers share the transfer; one that is cancelled does not stop the other', async (context) => {
+    const t = await openTestImages(context);
+    const image = await makeImage(['a']);
+    publish(t, image, '1');
+    const layer = sha256(image.layers[0] ?? json(0));
+    const { begun, release } = t.hold(layer);
+    const cancelled = new AbortController();
+    const heard: [string[], string[]] = [[], []];
+    const pull = (at: 0 | 1, signal: AbortSignal) =>
+      t.images.pull({
+        reference: 'x:1',
+        signal,
+        progress: ({ id, status }) => id === layer.slice(7, 19) && heard[at].push(status ?? ''),
+      });
+    const first = pull(0, cancelled.signal);
+    await begun;
+    const second = pull(1, AbortSignal.timeout(60_000));
+    while (!heard[1].includes('Pulling fs layer')) await new Promise(setImmediate);
+    cancelled.abort();
+    await assert.rejects(first, { code: 'cancelled' });
+    release();
+    await second;
+    assert.equal(t.asked.filter(([digest]) => digest === layer).length, 1);
+    assert.ok(!heard[0].includes('Pull complete'));
+    assert.ok(heard[1].includes('Download complete') && heard[1].includes('Pull complete'));
     assert.deepEqual((await t.images.resolve('x:1')).layers, [layer]);
   });
 

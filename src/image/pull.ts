@@ -1,26 +1,29 @@
 import { EngineError, invalid } from '../base/errors.ts';
-import type { ProgressSink } from '../spec/engine/progress.ts';
-import type { Descriptor, ImageIndex, ImageManifest, Platform } from '../spec/oci/image.ts';
-import { largestDocument } from '../spec/oci/json.ts';
-import { isManifestType, parseManifestDocument } from '../spec/oci/manifest.ts';
-import { bestForPlatform, formatPlatform, parsePlatform, platformDistance } from '../spec/oci/platform.ts';
-import {
-  familiarName,
-  familiarReference,
-  parseReference,
-  parseTag,
-  type Reference,
-  withDefaultTag,
-} from '../spec/reference/reference.ts';
+import type { Digest } from '../base/ids.ts';
 import { tryDigest } from '../base/ids.ts';
 import { readAll } from '../base/stream.ts';
 import type { RemoteRepository } from '../registry/client/client.ts';
+import type { ProgressSink } from '../spec/engine/progress.ts';
+import type { Descriptor, Platform } from '../spec/oci/image.ts';
+import { largestDocument } from '../spec/oci/json.ts';
+import type { ManifestDocument } from '../spec/oci/manifest.ts';
+import { formatPlatform, parsePlatform, platformDistance } from '../spec/oci/platform.ts';
+import {
+  familiarName,
+  familiarReference,
+  formatReference,
+  parseReference,
+  parseTag,
+  type Reference,
+} from '../spec/reference/reference.ts';
 import type { ContentOperation } from './content.ts';
 import type { ImageContext } from './context.ts';
 import { imageEvent } from './event.ts';
-import { fetchLayers, type Transfers } from './fetch-layers.ts';
+import { fetchLayers, missingLayers, type Transfers } from './fetch-layers.ts';
+import { checkPullable, chooseManifest, readDocument } from './pull-documents.ts';
+import type { ImageVariant } from './records.ts';
 import { storeImage } from './store-image.ts';
-import { isAttestation, makeVariant } from './variant.ts';
+import { makeVariant } from './variant.ts';
 
 /** Opens a repository of a registry; credentials were given with the request. */
 export type OpenRepository = (reference: Reference) => RemoteRepository;
@@ -32,22 +35,23 @@ export interface PullOptions {
 }
 
 /**
- * The name that `reference` and `tag` of a pull request make: a digest, given in either place, decides alone.
- * @throws EngineError `invalid`
+ * The name that `reference` and `tag` of a pull request make: a digest, given in either place, decides alone. Without
+ * any tag it means all tags of the repository. @throws EngineError `invalid`
  */
 export function nameToPull(text: string, tag: string | undefined): Reference {
   const { tag: inner, digest, ...repository } = parseReference(text);
+  if (familiarName(repository) === 'scratch') throw invalid("'scratch' is a reserved name");
   const given = tag === undefined || tag === '' ? undefined : tag;
   const pinned = (given === undefined ? undefined : tryDigest(given)) ?? digest;
   if (pinned !== undefined) return { ...repository, digest: pinned };
-  if (given !== undefined) return { ...repository, tag: parseTag(given) };
-  return withDefaultTag(inner === undefined ? repository : { ...repository, tag: inner });
+  const wanted = given === undefined ? inner : parseTag(given);
+  return wanted === undefined ? repository : { ...repository, tag: wanted };
 }
 
 /**
- * Downloads an image by tag or digest: the manifest for one platform, its configuration and layers, all verified.
- * Nothing is named before everything is there; after a failure everything but interrupted downloads is gone again.
- * @throws EngineError in Docker's words
+ * Downloads an image by tag or digest, or all tags one after the other: the manifest for one platform, its configuration
+ * and layers, all verified. Nothing is named before everything is there. What a broken pull has brought is kept for a
+ * while, so that the next attempt goes on from there; wrong content is not. @throws EngineError in Docker's words
  */
 export async function pullImage(
   context: ImageContext,
@@ -56,104 +60,143 @@ export async function pullImage(
   reference: Reference,
   options: PullOptions,
 ): Promise<void> {
-  const { progress, signal } = options;
+  const { signal, progress } = options;
   const remote = open(reference);
+  const one = (name: Reference): Promise<boolean> =>
+    new Pull({ context, transfers, remote, reference: name, ...options }).run();
+  let isNew = false;
+  if (reference.tag !== undefined || reference.digest !== undefined) isNew = await one(reference);
+  else for (const tag of await remote.tags(signal)) isNew = (await one({ ...reference, tag })) || isNew;
   const shown = familiarReference(reference);
-  const content = context.content.begin();
-  let done = false;
-  try {
-    const { descriptor: target, bytes } = await remote.manifest(reference, signal);
-    progress({ status: `Pulling from ${reference.path}`, id: reference.tag ?? String(reference.digest) });
-    const root = await storeDocument(content, target, bytes);
-    const wanted = options.platform ? parsePlatform(options.platform, context.host) : undefined;
-    const child = root.kind === 'index' ? chooseManifest(root.index, wanted ?? context.host) : undefined;
-    const { descriptor, manifest } =
-      root.kind === 'manifest'
-        ? { descriptor: target, manifest: root.manifest }
-        : await fetchChild(context, content, remote, reference, child as Descriptor, signal);
-    const blobs = [target, descriptor, manifest.config, ...manifest.layers];
-    const configBytes = await fetchSmall(context, content, remote, manifest.config, signal);
-    const { variant } = makeVariant(descriptor, manifest, configBytes);
-    checkPlatform(wanted, variant.platform, shown);
-    await fetchLayers(content, transfers, remote, variant.layers, progress, signal);
-    const { upToDate } = await storeImage(
-      context,
-      { target: typed(target, root), variants: [variant], blobs },
-      [reference],
-      async (image) => [await imageEvent(context, 'pull', image, { actor: shown, name: familiarName(reference) })],
-    );
-    done = true;
-    progress({ status: `Digest: ${target.digest}` });
-    progress({
-      status: upToDate ? `Status: Image is up to date for ${shown}` : `Status: Downloaded newer image for ${shown}`,
-    });
-  } finally {
-    content.end();
-    if (!done) await context.content.collect();
+  progress({
+    status: isNew ? `Status: Downloaded newer image for ${shown}` : `Status: Image is up to date for ${shown}`,
+  });
+}
+
+interface PullParts extends PullOptions {
+  readonly context: ImageContext;
+  readonly transfers: Transfers;
+  readonly remote: RemoteRepository;
+  /** With a tag or a digest. */
+  readonly reference: Reference;
+}
+
+/** One image on its way. */
+class Pull {
+  readonly #parts: PullParts;
+  readonly #content: ContentOperation;
+  /** What is asked for; undefined takes what fits the host best. */
+  readonly #wanted: Platform | undefined;
+  /** Names it among unfinished pulls. */
+  readonly #key: string;
+
+  constructor(parts: PullParts) {
+    const { context, platform, reference } = parts;
+    this.#parts = parts;
+    this.#wanted = platform ? parsePlatform(platform, context.host) : undefined;
+    this.#key = `${formatReference(reference)} ${this.#wanted === undefined ? '' : formatPlatform(this.#wanted)}`;
+    this.#content = context.content.begin();
   }
-}
 
-type Document =
-  | { kind: 'manifest'; mediaType: string; manifest: ImageManifest }
-  | { kind: 'index'; mediaType: string; index: ImageIndex };
+  /** Resolves with whether there is something new. */
+  async run(): Promise<boolean> {
+    const { context, remote, reference, progress, signal } = this.#parts;
+    let done = false;
+    try {
+      const { descriptor: target, bytes } = await remote.manifest(reference, signal);
+      progress({ status: `Pulling from ${reference.path}`, id: reference.tag ?? String(reference.digest) });
+      const root = await this.#keep(target, bytes);
+      const { descriptor, document } = await this.#manifestOf(target, root);
+      checkPullable(document.manifest);
+      const config = await this.#config(document.manifest.config);
+      const { variant } = makeVariant(descriptor, document.manifest, config);
+      checkPlatform(this.#wanted, variant.platform, familiarReference(reference));
+      const blobs = [target, descriptor, document.manifest.config, ...document.manifest.layers];
+      await this.#layers(variant, blobs);
+      const { upToDate } = await storeImage(
+        context,
+        { target: { ...target, mediaType: root.mediaType }, variants: [variant], blobs },
+        [reference],
+        async (image) => [
+          await imageEvent(context, 'pull', image, {
+            actor: familiarReference(reference),
+            name: familiarName(reference),
+          }),
+        ],
+      );
+      done = true;
+      await context.unfinished.end(this.#key);
+      progress({ status: `Digest: ${target.digest}` });
+      return !upToDate;
+    } catch (error) {
+      if (!mayGoOn(error)) await context.unfinished.end(this.#key);
+      throw error;
+    } finally {
+      this.#content.end();
+      if (!done) await context.content.collect();
+    }
+  }
 
-const typed = (target: Descriptor, { mediaType }: Document): Descriptor => ({ ...target, mediaType });
+  async #keep(descriptor: Descriptor, bytes: Uint8Array): Promise<ManifestDocument> {
+    const document = readDocument(bytes, descriptor.mediaType, familiarReference(this.#parts.reference));
+    await this.#content.putBlob(bytes, descriptor.digest);
+    return document;
+  }
 
-async function storeDocument(content: ContentOperation, descriptor: Descriptor, bytes: Uint8Array): Promise<Document> {
-  const document = parseManifestDocument(bytes, descriptor.mediaType);
-  await content.putBlob(bytes, descriptor.digest);
-  return document;
-}
+  /** The manifest itself, or the one of an index that fits. */
+  async #manifestOf(
+    target: Descriptor,
+    root: ManifestDocument,
+  ): Promise<{ descriptor: Descriptor; document: Extract<ManifestDocument, { kind: 'manifest' }> }> {
+    if (root.kind === 'manifest') return { descriptor: target, document: root };
+    const { context, remote, reference, signal } = this.#parts;
+    const descriptor = chooseManifest(root.index, this.#wanted ?? context.host);
+    const { digest, size } = descriptor;
+    const { domain, path } = reference;
+    const bytes = (await this.#stored(digest)) ?? (await remote.manifest({ domain, path, digest }, signal)).bytes;
+    if (bytes.length !== size) {
+      throw new EngineError('corrupt', `manifest ${digest} has ${bytes.length} bytes, not ${size}`);
+    }
+    const document = await this.#keep(descriptor, bytes);
+    if (document.kind !== 'manifest') throw invalid(`manifest ${digest} is an index inside an index`);
+    return { descriptor, document };
+  }
 
-function chooseManifest(index: ImageIndex, wanted: Platform): Descriptor {
-  const candidates = index.manifests.filter((entry) => isManifestType(entry.mediaType) && !isAttestation(entry));
-  const best = bestForPlatform(wanted, candidates, ({ platform }) => platform);
-  // An index of one image that does not say what it is for is taken at its word: the config tells.
-  const only = candidates.length === 1 && candidates[0]?.platform === undefined ? candidates[0] : undefined;
-  const chosen = best ?? only;
-  if (chosen !== undefined) return chosen;
-  throw new EngineError('not-found', `no matching manifest for ${formatPlatform(wanted)} in the manifest list entries`);
-}
+  /** A document from the store, held there. */
+  async #stored(digest: Digest): Promise<Uint8Array | undefined> {
+    if ((await this.#content.blobSize(digest)) === undefined) return undefined;
+    return this.#parts.context.content.readBlob(digest, largestDocument);
+  }
 
-async function fetchChild(
-  context: ImageContext,
-  content: ContentOperation,
-  remote: RemoteRepository,
-  reference: Reference,
-  descriptor: Descriptor,
-  signal: AbortSignal,
-): Promise<{ descriptor: Descriptor; manifest: ImageManifest }> {
-  const { digest, size, mediaType } = descriptor;
-  const { domain, path } = reference;
-  const stored = (await content.blobSize(digest)) !== undefined;
-  const bytes = stored
-    ? await context.content.readBlob(digest, largestDocument)
-    : (await remote.manifest({ domain, path, digest }, signal)).bytes;
-  if (bytes.length !== size)
-    throw new EngineError('corrupt', `manifest ${digest} has ${bytes.length} bytes, not ${size}`);
-  const document = await storeDocument(content, { mediaType, digest, size }, bytes);
-  if (document.kind !== 'manifest') throw invalid(`manifest ${digest} is an index inside an index`);
-  return { descriptor, manifest: document.manifest };
-}
-
-/** A configuration: from the store, else from the registry, verified as it is stored. */
-async function fetchSmall(
-  context: ImageContext,
-  content: ContentOperation,
-  remote: RemoteRepository,
-  descriptor: Descriptor,
-  signal: AbortSignal,
-): Promise<Uint8Array> {
-  const { digest, size } = descriptor;
-  if (size > largestDocument)
-    throw invalid(`image config ${digest} is larger than the allowed ${largestDocument} bytes`);
-  if ((await content.blobSize(digest)) === undefined) {
+  /** From the store, else from the registry, verified as it is stored. */
+  async #config(descriptor: Descriptor): Promise<Uint8Array> {
+    const { digest, size } = descriptor;
+    if (size > largestDocument) {
+      throw invalid(`image config ${digest} is larger than the allowed ${largestDocument} bytes`);
+    }
+    const stored = await this.#stored(digest);
+    if (stored !== undefined) return stored;
+    const { remote, signal } = this.#parts;
     const bytes = await readAll(remote.blob(descriptor, { signal }), largestDocument, 'image config');
     if (bytes.length !== size) throw new EngineError('corrupt', `image config ${digest} has the wrong size`);
-    await content.putBlob(bytes, digest);
+    await this.#content.putBlob(bytes, digest);
+    return bytes;
   }
-  return context.content.readBlob(digest, largestDocument);
+
+  async #layers({ layers }: ImageVariant, blobs: readonly Descriptor[]): Promise<void> {
+    const { context, transfers, remote: source, progress, signal } = this.#parts;
+    const begin = (): ContentOperation => context.content.begin();
+    const fetching = { content: this.#content, begin, transfers, source, progress, signal };
+    const missing = await missingLayers(fetching, layers);
+    if (missing.length === 0) return;
+    await context.unfinished.begin({ key: this.#key, blobs, layers: layers.map(({ diffId }) => diffId) });
+    await fetchLayers(fetching, missing);
+  }
 }
+
+/** Whether another attempt may find of use what this one has brought. */
+const mayGoOn = (error: unknown): boolean =>
+  error instanceof EngineError && (error.code === 'cancelled' || error.code === 'unavailable');
 
 /** A single manifest answers every request: whoever asked for a platform must not get another one. */
 function checkPlatform(wanted: Platform | undefined, actual: Platform, shown: string): void {

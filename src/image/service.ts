@@ -34,6 +34,7 @@ import { nameToPull, pullImage } from './pull.ts';
 import { removeImage } from './remove.ts';
 import { imageIdOf, resolveImage } from './resolve.ts';
 import { tagImage } from './tag.ts';
+import { UnfinishedPulls } from './unfinished.ts';
 import { ImageUsers } from './users.ts';
 
 export interface PullRequest {
@@ -96,14 +97,18 @@ export async function openImages(options: ImageServiceOptions): Promise<ImageSer
   const { journal, store, registry, log, isRunning } = options;
   const catalog = new ImageCatalog(journal);
   await catalog.load(log);
-  const content = createImageContent(store, () => catalog.live(), log);
+  const clock = options.clock ?? systemClock;
+  const unfinished = new UnfinishedPulls(journal, clock);
+  await unfinished.load(log);
+  const content = createImageContent(store, () => unfinished.addTo(catalog.live()), log);
   store.onGarbage(() => void content.collect());
   const context: ImageContext = {
     catalog,
     content,
     users: new ImageUsers(),
+    unfinished,
     configs: createConfigReader(content),
-    clock: options.clock ?? systemClock,
+    clock,
     host: options.platform ?? hostPlatform(process.arch),
     log,
     isRunning,

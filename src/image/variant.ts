@@ -6,7 +6,7 @@ import { layerCompression } from '../spec/oci/manifest.ts';
 import { normalizePlatform } from '../spec/oci/platform.ts';
 import type { ImageVariant } from './records.ts';
 
-const imageConfigTypes: readonly string[] = [mediaTypes.ociConfig, mediaTypes.dockerConfig];
+export const imageConfigTypes: readonly string[] = [mediaTypes.ociConfig, mediaTypes.dockerConfig];
 
 /** Marks manifests in an index that are about another manifest (BuildKit's provenance and SBOM attestations). */
 const attestationMark = 'vnd.docker.reference.type';

@@ -1,15 +1,15 @@
 import { createHash, type Hash } from 'node:crypto';
-import { type FileHandle, open, readdir, stat, truncate, unlink } from 'node:fs/promises';
+import { type FileHandle, open, readdir, truncate, unlink } from 'node:fs/promises';
 import { join } from 'node:path';
 import { EngineError } from '../../base/errors.ts';
 import { type Digest, digestOfHex, hexOf, randomHex64 } from '../../base/ids.ts';
 import { commitFile, ensureDirectory, removeTree } from '../../sys/file/durable.ts';
+import { expirePartials, partialLimits, type PartialLimits, partialName } from './_partials.ts';
 import { Growth } from './growing.ts';
 import type { BlobInfo } from './blobs.ts';
 import type { BlobWriter, BlobWriterOptions } from './writer.ts';
 
-/** Downloads nobody went on with for so long are given up. */
-const partialMaxAgeMs = 14 * 24 * 3600 * 1000;
+const expiryIntervalMs = 6 * 3600 * 1000;
 
 /** The files that are being written: `<hex>.partial` for known digests, kept over restarts, else `<random>.new`. */
 export class BlobWriters {
@@ -17,20 +17,34 @@ export class BlobWriters {
   readonly #pathOf: (digest: Digest) => string;
   /** For each digest that is being written: resolves when its writer ends. */
   readonly #busy = new Map<Digest, Promise<void>>();
+  readonly #limits: PartialLimits;
 
-  private constructor(directory: string, pathOf: (digest: Digest) => string) {
+  private constructor(directory: string, pathOf: (digest: Digest) => string, limits: PartialLimits) {
     this.#directory = directory;
     this.#pathOf = pathOf;
+    this.#limits = limits;
+    setInterval(() => void this.#expire(), expiryIntervalMs).unref();
   }
 
-  static async open(directory: string, pathOf: (digest: Digest) => string): Promise<BlobWriters> {
+  static async open(
+    directory: string,
+    pathOf: (digest: Digest) => string,
+    limits = partialLimits,
+  ): Promise<BlobWriters> {
     await ensureDirectory(directory);
     for (const name of await readdir(directory)) {
-      const path = join(directory, name);
-      const { mtimeMs } = await stat(path);
-      if (!name.endsWith('.partial') || Date.now() - mtimeMs > partialMaxAgeMs) await removeTree(path);
+      if (!name.endsWith('.partial')) await removeTree(join(directory, name));
     }
-    return new BlobWriters(directory, pathOf);
+    const writers = new BlobWriters(directory, pathOf, limits);
+    await writers.#expire();
+    return writers;
+  }
+
+  /** What cannot be deleted now stays for the next time. */
+  #expire(): Promise<void> {
+    const busy = (name: string): boolean =>
+      [...this.#busy.keys()].some((digest) => name === partialName(hexOf(digest)));
+    return expirePartials(this.#directory, busy, this.#limits).catch(() => undefined);
   }
 
   create(options: BlobWriterOptions): Promise<BlobWriter> {
@@ -42,19 +56,20 @@ export class BlobWriters {
     for (let other = this.#busy.get(options.digest); other; other = this.#busy.get(options.digest)) await other;
     const { promise, resolve } = Promise.withResolvers<void>();
     this.#busy.set(options.digest, promise);
-    const ended = (): void => {
+    const ended = (kept: boolean): void => {
       this.#busy.delete(options.digest);
       resolve();
+      if (kept) void this.#expire();
     };
     try {
-      return await this.#start(join(this.#directory, `${hexOf(options.digest)}.partial`), options, ended);
+      return await this.#start(join(this.#directory, partialName(hexOf(options.digest))), options, ended);
     } catch (error) {
-      ended();
+      ended(false);
       throw error;
     }
   }
 
-  async #start(path: string, options: BlobWriterOptions, ended: () => void): Promise<BlobWriter> {
+  async #start(path: string, options: BlobWriterOptions, ended: Target['ended']): Promise<BlobWriter> {
     const file = await open(path, 'a+', 0o600);
     try {
       let { hash, length } = await hashOf(file);
@@ -88,7 +103,8 @@ interface Target {
   readonly path: string;
   readonly pathOf: (digest: Digest) => string;
   readonly options: BlobWriterOptions;
-  readonly ended: () => void;
+  /** Whether its bytes were kept for another attempt. */
+  readonly ended: (kept: boolean) => void;
 }
 
 class OpenWriter implements BlobWriter {
@@ -155,8 +171,8 @@ class OpenWriter implements BlobWriter {
   }
 
   async suspend(): Promise<void> {
-    if (this.#target.options.digest === undefined) await this.discard();
-    else await this.#end();
+    if (this.#target.options.digest === undefined || this.#length === 0) await this.discard();
+    else await this.#end(true);
   }
 
   async discard(): Promise<void> {
@@ -165,10 +181,10 @@ class OpenWriter implements BlobWriter {
     await this.#end();
   }
 
-  async #end(): Promise<void> {
+  async #end(kept = false): Promise<void> {
     if (!this.#open) return;
     this.#open = false;
-    await this.#target.file.close().finally(this.#target.ended);
+    await this.#target.file.close().finally(() => this.#target.ended(kept));
   }
 
   #names(): string[] {

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { createHash } from 'node:crypto';
-import { mkdtemp, readdir, rm, truncate, writeFile } from 'node:fs/promises';
+import { mkdtemp, readdir, rm, truncate, utimes, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import test, { type TestContext } from 'node:test';
@@ -72,6 +72,44 @@ test('a suspended download goes on after a restart; what has no digest is swept'
   await resumed.write(bytes.subarray(2_000_000));
   assert.equal((await resumed.commit()).size, 3_000_000);
 });
+
+test('interrupted downloads expire by age and by size, the oldest first; those under way stay', async (t) => {
+  const root = await directory(t);
+  const limits = { maxAgeMs: 3600_000, maxBytes: 250 };
+  const blobs = [1, 2, 3, 4].map((byte) => Buffer.alloc(200, byte));
+  const store = await openBlobStore(root, limits);
+  const begin = async (bytes: Buffer) => {
+    const writer = await store.write({ digest: digestOf(bytes) });
+    await writer?.write(bytes.subarray(0, 100));
+    return writer;
+  };
+  const left = async () => (await readdir(join(root, 'ingest'))).sort();
+  const nameOf = (bytes: Buffer) => `${digestOf(bytes).slice(7)}.partial`;
+  const [first, second, third, fourth] = blobs as [Buffer, Buffer, Buffer, Buffer];
+  for (const [at, bytes] of [first, second].entries()) {
+    await (await begin(bytes))?.suspend();
+    await utimes(join(root, 'ingest', nameOf(bytes)), new Date(), new Date(Date.now() - 60_000 * (2 - at)));
+  }
+  const open = await begin(fourth);
+  await (await begin(third))?.suspend();
+  // 300 bytes were kept: the oldest went.
+  await eventually(async () => assert.deepEqual(await left(), [second, third, fourth].map(nameOf).sort()));
+  await open?.suspend();
+  await utimes(join(root, 'ingest', nameOf(third)), new Date(), new Date(Date.now() - 2 * 3600_000));
+  await openBlobStore(root, limits);
+  assert.ok(!(await left()).includes(nameOf(third)));
+});
+
+async function eventually(check: () => Promise<void>): Promise<void> {
+  for (let tries = 0; ; tries++) {
+    try {
+      return await check();
+    } catch (error) {
+      if (tries === 200) throw error;
+      await new Promise((resolve) => setTimeout(resolve, 5));
+    }
+  }
+}
 
 test('two writers of one blob: the second waits and finds it done', async (t) => {
   const store = await openBlobStore(await directory(t));

@@ -5,6 +5,7 @@ import { EngineError, notFound } from '../../base/errors.ts';
 import { type Digest, digestOfHex, hexOf, isHex64 } from '../../base/ids.ts';
 import type { ByteStream } from '../../base/stream.ts';
 import { ensureDirectory } from '../../sys/file/durable.ts';
+import { partialLimits } from './_partials.ts';
 import { BlobWriters } from './_writers.ts';
 import type { BlobWriter, BlobWriterOptions } from './writer.ts';
 
@@ -44,8 +45,11 @@ export interface BlobStore {
   list(): Promise<readonly BlobInfo[]>;
 }
 
-/** Opens the store in `<root>/blobs/sha256` and `<root>/ingest`; temporary files without a digest are swept. */
-export async function openBlobStore(root: string): Promise<BlobStore> {
+/**
+ * Opens the store in `<root>/blobs/sha256` and `<root>/ingest`; temporary files without a digest are swept, interrupted
+ * downloads kept within `limits`.
+ */
+export async function openBlobStore(root: string, limits = partialLimits): Promise<BlobStore> {
   const directory = join(root, 'blobs', 'sha256');
   await ensureDirectory(join(root, 'blobs'));
   await ensureDirectory(directory);
@@ -54,7 +58,7 @@ export async function openBlobStore(root: string): Promise<BlobStore> {
     const found = await stat(pathOf(digest)).catch(ignoreMissing);
     return found === undefined ? undefined : { digest, size: found.size };
   };
-  const writers = await BlobWriters.open(join(root, 'ingest'), pathOf);
+  const writers = await BlobWriters.open(join(root, 'ingest'), pathOf, limits);
   return {
     stat: statBlob,
     path: pathOf,
