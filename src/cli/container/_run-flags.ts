@@ -1,10 +1,10 @@
 import { flag, listOf, mapOf, types } from '../flags/types.ts';
 import { gpusType } from './_device-spec.ts';
 import { checkEnv, checkLabel } from '../key-values.ts';
+import { limitFlags } from './_limit-flags.ts';
 import { mountType } from './_mount-spec.ts';
 import { networkType } from './_network-spec.ts';
 import {
-  bytesRateType,
   checkDeviceRule,
   checkDomain,
   checkExtraHost,
@@ -12,13 +12,10 @@ import {
   checkLink,
   checkStream,
   checkSysctl,
-  cpusType,
-  operationsRateType,
   ulimitType,
-  weightType,
 } from './_validate.ts';
 
-const { bool, bytes, duration, int, string, swapBytes, uint16, uint64 } = types;
+const { bool, bytes, duration, int, string, uint64 } = types;
 const list = listOf();
 
 const process = {
@@ -68,33 +65,15 @@ const life = {
 };
 
 const limits = {
-  'blkio-weight': flag(uint16, 'Share of disk time, 10 to 1000, or 0 to leave it alone', { shown: '0' }),
-  'blkio-weight-device': flag(weightType, 'Share of one disk: PATH:WEIGHT', { shown: '[]' }),
+  ...limitFlags,
   'cgroup-parent': flag(string, 'Control group above that of the container'),
   'cpu-count': flag(int, 'Number of processors (Windows only)'),
   'cpu-percent': flag(int, 'Percent of the processors (Windows only)'),
-  'cpu-period': flag(int, 'Length of a CFS period in microseconds'),
-  'cpu-quota': flag(int, 'Microseconds of processor time a CFS period'),
-  'cpu-rt-period': flag(int, 'Length of a real-time period in microseconds'),
-  'cpu-rt-runtime': flag(int, 'Microseconds of real-time processor time a period'),
-  'cpu-shares': flag(int, 'Share of processor time', { short: 'c' }),
-  cpus: flag(cpusType, 'Number of processors'),
-  'cpuset-cpus': flag(string, 'Processors to run on (0-3, 0,1)'),
-  'cpuset-mems': flag(string, 'Memory nodes to use (0-3, 0,1)'),
-  'device-read-bps': flag(bytesRateType, 'Bytes a second read from a device: PATH:RATE', { shown: '[]' }),
-  'device-read-iops': flag(operationsRateType, 'Reads a second from a device: PATH:RATE', { shown: '[]' }),
-  'device-write-bps': flag(bytesRateType, 'Bytes a second written to a device: PATH:RATE', { shown: '[]' }),
-  'device-write-iops': flag(operationsRateType, 'Writes a second to a device: PATH:RATE', { shown: '[]' }),
   'io-maxbandwidth': flag(bytes, 'Bandwidth limit of the system drive (Windows only)'),
   'io-maxiops': flag(uint64, 'Operations limit of the system drive (Windows only)'),
-  'kernel-memory': flag(bytes, 'Limit of kernel memory (ignored)', { hidden: true }),
-  memory: flag(bytes, 'Limit of memory', { short: 'm' }),
-  'memory-reservation': flag(bytes, 'Memory that is left to the container when memory runs short'),
-  'memory-swap': flag(swapBytes, 'Limit of memory and swap together; -1 for no limit of swap'),
   'memory-swappiness': flag(int, 'Readiness to swap (0 to 100)', { initial: -1, shown: '-1' }),
   'oom-kill-disable': flag(bool, 'Do not kill the container when memory runs out'),
   'oom-score-adj': flag(int, "Change of the kernel's out-of-memory preference (-1000 to 1000)"),
-  'pids-limit': flag(int, 'Limit of processes; -1 for none'),
   'shm-size': flag(bytes, 'Size of /dev/shm'),
   ulimit: flag(ulimitType, 'Resource limit: NAME=SOFT[:HARD]', { shown: '[]' }),
 };
