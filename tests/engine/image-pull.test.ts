@@ -169,3 +169,20 @@ engineSuite('docker pull', {}, (engine) => {
       for (const name of names) assert.equal(await docker('run', '--rm', name, 'cat', '/greeting'), name.slice(-1));
     }));
 });
+
+// A mirror that answers, behind one where nobody does; the default registry cannot be reached from here at all.
+const mirrors = ['--registry-mirror=http://127.0.0.1:1', '--registry-mirror=http://127.0.0.1:5000'];
+engineSuite('docker pull through a mirror', { flags: mirrors }, (engine) => {
+  test('an image of the default registry comes from the first mirror that has it', async () => {
+    await using registry = await startRegistry(engine().namespaces);
+    const { blob } = await busyboxLayer();
+    const layers = [{ blob: gzipSync(blob, { level: 1 }), diffId: sha256(blob) }];
+    const { manifest, blobs } = ociBlobs({ layers });
+    const digest = await registry.put('library/mirrored', 'latest', manifest, blobs.slice(0, -1));
+    const said = await engine().dockerOk(['pull', 'mirrored']);
+    assert.match(said, /latest: Pulling from library\/mirrored\n/);
+    assert.match(said, new RegExp(`Digest: ${digest}\nStatus: Downloaded newer image for mirrored:latest\n`));
+    assert.equal(await engine().dockerOk(['run', '--rm', 'mirrored', 'echo', 'works']), 'works');
+    assert.match(await engine().dockerOk(['info', '--format', '{{.RegistryConfig.Mirrors}}']), /127\.0\.0\.1:5000/);
+  });
+});

@@ -7,7 +7,6 @@ export const registrySettings: readonly Setting[] = [
   list('insecure-registry', 'Registry that may be used without TLS', { key: 'insecure-registries' }),
   list('registry-mirror', 'Registry to ask first for images of the default registry', {
     key: 'registry-mirrors',
-    note: always('mirrors are not asked yet: images come from the registry itself'),
   }),
   number('max-concurrent-downloads', 'Layers that are downloaded at once'),
   number('max-concurrent-uploads', 'Layers that are uploaded at once', { note: always('there is no push yet') }),

@@ -14,6 +14,8 @@ export interface SessionOptions {
   readonly transport: Transport;
   readonly insecureRegistries: readonly string[];
   readonly userAgent: string;
+  /** Where a mirror of the repository is, with a slash at the end; else the repository's domain says it. */
+  readonly endpoint?: URL;
 }
 
 /**
@@ -32,9 +34,10 @@ export class RegistrySession {
     this.#options = options;
     this.#repository = repository;
     this.#credentials = credentials;
-    const isOwn = isLoopbackHost(hostOf(repository.domain));
-    const insecure = isOwn || listsRegistry(options.insecureRegistries, repository.domain);
-    this.#trust = { insecure, ownNetwork: insecure };
+    const domain = options.endpoint?.host ?? repository.domain;
+    const named = isLoopbackHost(hostOf(domain)) || listsRegistry(options.insecureRegistries, domain);
+    // Who names a mirror with http:// wants it so.
+    this.#trust = { insecure: named || options.endpoint?.protocol === 'http:', ownNetwork: named };
   }
 
   /** GET below `/v2/<repository>/`; the answer may be an error status, but no challenge that can be answered. */
@@ -53,7 +56,7 @@ export class RegistrySession {
     signal: AbortSignal | undefined,
   ): Promise<TransportResponse> {
     const origin = await this.#findOrigin(signal);
-    const url = new URL(path, origin);
+    const url = new URL(origin.pathname.slice(0, -1) + path, origin);
     const current = this.#authorization;
     const sent = await current;
     const response = await this.#send(url, headers, sent, signal);
@@ -99,6 +102,7 @@ export class RegistrySession {
   }
 
   async #probeOrigin(signal: AbortSignal | undefined): Promise<URL> {
+    if (this.#options.endpoint !== undefined) return this.#options.endpoint;
     const { domain } = this.#repository;
     const https = URL.parse(`https://${domain === defaultDomain ? defaultRegistryHost : domain}/`);
     if (https === null) throw new EngineError('invalid', `invalid registry ${JSON.stringify(domain)}`);

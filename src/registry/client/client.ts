@@ -4,6 +4,8 @@ import type { Descriptor } from '../../spec/oci/image.ts';
 import { defaultDomain, type Reference } from '../../spec/reference/reference.ts';
 import { type BlobOptions, fetchBlob } from './_fetch-blob.ts';
 import { type FetchedManifest, fetchManifest, fetchTags } from './_fetch-documents.ts';
+import { firstOf } from './_mirrors.ts';
+import type { Retry } from './_retry.ts';
 import { RegistrySession } from './_session.ts';
 import type { RegistryCredentials } from './token.ts';
 import { createTransport, type TransportTimeouts } from './transport.ts';
@@ -13,6 +15,8 @@ export interface RegistryClientOptions {
   readonly insecureRegistries?: () => readonly string[];
   readonly userAgent: string;
   readonly timeouts?: Partial<TransportTimeouts>;
+  /** URLs that are asked before the default registry, with a slash at the end. */
+  readonly mirrors?: () => readonly string[];
   /** How often a request that broke is tried again; 5 by default. */
   readonly retries?: () => number;
   /** Milliseconds before the first of these, doubled for each further one; 200 by default. */
@@ -48,7 +52,7 @@ export interface RegistryClient {
 /** A client for all registries; connections are shared and kept alive. */
 export function createRegistryClient(options: RegistryClientOptions): RegistryClient {
   const transport = createTransport({ headMs: 30_000, stallMs: 60_000, ...options.timeouts });
-  const { insecureRegistries = () => [], retries = () => 5, userAgent } = options;
+  const { insecureRegistries = () => [], mirrors = () => [], retries = () => 5, userAgent } = options;
   return {
     async login(address, credentials, signal) {
       const reference = { domain: registryOf(address), path: '' };
@@ -65,15 +69,25 @@ export function createRegistryClient(options: RegistryClientOptions): RegistryCl
     repository(reference, credentials) {
       const retry = { most: retries(), delayMs: options.retryDelayMs ?? 200 };
       const settings = { transport, insecureRegistries: insecureRegistries(), userAgent };
-      const session = new RegistrySession(settings, reference, credentials);
-      return {
-        manifest: (wanted, signal) => fetchManifest(session, wanted, retry, signal),
-        blob: (descriptor, options) => fetchBlob(session, reference, descriptor, retry, options),
-        tags: (signal) => fetchTags(session, reference, retry, signal),
-      };
+      const own = remoteOf(new RegistrySession(settings, reference, credentials), reference, retry);
+      if (reference.domain !== defaultDomain) return own;
+      // A mirror gets no credentials of the registry, and little patience: there is another one to ask.
+      const others = mirrors().map((text) =>
+        remoteOf(new RegistrySession({ ...settings, endpoint: new URL(text) }, reference, undefined), reference, {
+          ...retry,
+          most: Math.min(1, retry.most),
+        }),
+      );
+      return others.length === 0 ? own : firstOf([...others, own]);
     },
   };
 }
+
+const remoteOf = (session: RegistrySession, reference: Reference, retry: Retry): RemoteRepository => ({
+  manifest: (wanted, signal) => fetchManifest(session, wanted, retry, signal),
+  blob: (descriptor, options) => fetchBlob(session, reference, descriptor, retry, options),
+  tags: (signal) => fetchTags(session, reference, retry, signal),
+});
 
 /** The registry that an address means. @throws invalid */
 function registryOf(address: string): string {

@@ -1,7 +1,12 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import { parseReference } from '../../spec/reference/reference.ts';
+import { EngineError } from '../../base/errors.ts';
+import { digestOfHex } from '../../base/ids.ts';
+import { readAll } from '../../base/stream.ts';
+import { firstOf } from './_mirrors.ts';
 import { RegistrySession } from './_session.ts';
+import type { RemoteRepository } from './client.ts';
 import type { RegistryCredentials } from './token.ts';
 import { type Transport, TransportError, type TransportRequest, type TransportResponse } from './transport.ts';
 
@@ -167,5 +172,54 @@ describe('the scheme', () => {
       assert.equal((await session.get('x', {})).url.protocol, 'http:', name);
     }
     await assert.rejects(open(noTls.transport, '10.1.2.3:5000/a').get('x', {}));
+  });
+});
+
+describe('a mirror', () => {
+  test('is asked below its own path, without credentials, and for what it has not got the registry is', async () => {
+    const { transport, requests } = fakeNetwork(({ url }) =>
+      url.host === 'mirror.example' ? { status: 404, body: '{}' } : { status: 200, body: '{}' },
+    );
+    const options = { transport, insecureRegistries: [], userAgent: 'test' };
+    const session = new RegistrySession(
+      { ...options, endpoint: new URL('http://mirror.example/hub/') },
+      parseReference('docker.io/library/alpine'),
+      undefined,
+    );
+    assert.equal((await session.get('manifests/latest', {})).status, 404);
+    assert.deepEqual(
+      requests.map(({ url, trust }) => [url.href, trust]),
+      [['http://mirror.example/hub/v2/library/alpine/manifests/latest', { insecure: true, ownNetwork: false }]],
+    );
+  });
+
+  const place = (answer: () => Promise<never> | ReturnType<RemoteRepository['manifest']>, bytes = '', cut = false) => {
+    const asked: number[] = [];
+    const remote: RemoteRepository = {
+      manifest: answer,
+      tags: () => Promise.reject(new EngineError('not-found', 'none')),
+      async *blob(_, { from = 0 }) {
+        asked.push(from);
+        yield new TextEncoder().encode(bytes.slice(from));
+        if (cut) throw new EngineError('unavailable', 'unexpected EOF');
+      },
+    };
+    return { remote, asked };
+  };
+  const missing = () => Promise.reject(new EngineError('not-found', 'none here'));
+  const blob = { mediaType: '', digest: digestOfHex('0'.repeat(64)), size: 6 };
+
+  test('that breaks in the middle of a layer is followed by the next place, from there on', async () => {
+    const [mirror, registry] = [place(missing, 'abc', true), place(missing, 'abcdef')];
+    const remote = firstOf([mirror.remote, registry.remote]);
+    assert.equal(new TextDecoder().decode(await readAll(remote.blob(blob, {}), 100)), 'abcdef');
+    assert.deepEqual([mirror.asked, registry.asked], [[0], [3]]);
+    await assert.rejects(remote.manifest(parseReference('x')), /none here/);
+  });
+
+  test('is not passed over when the pull is cancelled', async () => {
+    const cancelled = place(() => Promise.reject(new EngineError('cancelled', 'enough')));
+    const never = place(() => assert.fail('asked'));
+    await assert.rejects(firstOf([cancelled.remote, never.remote]).manifest(parseReference('x')), /enough/);
   });
 });
