@@ -136,6 +136,10 @@ const removeImages: Entry = {
   alsoNamed: ['remove'],
   load: async () => (await import('./image/remove.ts')).remove,
 };
+const save: Entry = {
+  summary: 'Write images as a tar archive',
+  load: async () => (await import('./image/save.ts')).save,
+};
 const tag: Entry = {
   summary: 'Give an image another name',
   load: async () => (await import('./image/tag.ts')).tag,
@@ -195,6 +199,7 @@ const image: Readonly<Record<string, Entry>> = {
   ls: images,
   pull,
   rm: removeImages,
+  save,
   tag,
 };
 
@@ -308,6 +313,7 @@ export const commands: Readonly<Record<string, Entry>> = {
   restart,
   rm: { ...removeContainers, alsoNamed: [] },
   rmi: { ...removeImages, alsoNamed: [] },
+  save,
   start,
   stats,
   stop,

@@ -12,6 +12,8 @@ import type { BlobSink, ContentStore, LiveContent, StoredBlob, UnpackOptions } f
 export interface ImageContent {
   /** A whole small blob, checked against its digest. @throws EngineError not-found, corrupt; invalid beyond `limit` */
   readBlob(digest: Digest, limit: number): Promise<Uint8Array>;
+  /** A blob's bytes as they are stored. @throws EngineError not-found; `corrupt` when it has another size */
+  streamBlob(digest: Digest, size: number): ByteStream;
   /** Bytes on disk of an unpacked layer; 0 when it is not there. */
   layerSize(diffId: DiffId): number;
   /** How layers are kept: `erofs`, `dir`. */
@@ -58,6 +60,7 @@ export function createImageContent(store: ContentStore, live: () => LiveContent,
   const turns = new Mutex();
   return {
     readBlob: (digest, limit) => store.blobs.readVerified(digest, limit),
+    streamBlob: (digest, size) => store.blobs.read(digest, { expectedSize: size }),
     hasLayer: (diffId) => store.layers.info(diffId) !== undefined,
     storageDriver: store.layers.kind,
     layerSize: (diffId) => store.layers.info(diffId)?.storedSize ?? 0,
@@ -159,7 +162,8 @@ class StoreOperation implements ContentOperation {
     if (options.expected !== undefined) await this.#lease.layer(options.expected);
     const file = typeof source === 'string' ? this.#store.blobs.path(source) : source;
     // A few bytes can unpack to more than any disk has: this ends before everybody else's writes fail.
-    const maxBytes = Math.min(largestLayer, Math.max(0, (await this.#freeBytes()) - spareBytes));
+    const free = await this.#freeBytes();
+    const maxBytes = Math.min(largestLayer, free - Math.min(spareBytes, Math.floor(free / 8)));
     try {
       const { diffId } = await this.#store.layers.ingest(file, { ...options, maxBytes });
       // A layer whose name nobody knew before may have been collected the moment it was there.
@@ -180,7 +184,7 @@ class StoreOperation implements ContentOperation {
 
 /** Bytes of a layer's archive that are too many in any case. */
 const largestLayer = 2 ** 38;
-/** Bytes that unpacking leaves to others on the disk. */
+/** Bytes that unpacking leaves to others on the disk, or an eighth of what is free where that is less. */
 const spareBytes = 64 * 2 ** 20;
 
 const isTooLarge = (error: unknown, maxBytes: number): boolean =>

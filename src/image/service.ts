@@ -33,6 +33,7 @@ import { pruneImages } from './prune.ts';
 import { nameToPull, pullImage } from './pull.ts';
 import { removeImage } from './remove.ts';
 import { imageIdOf, resolveImage } from './resolve.ts';
+import { saveImages, type SavedImages, type SaveOptions } from './save.ts';
 import { tagImage } from './tag.ts';
 import { UnfinishedPulls } from './unfinished.ts';
 import { ImageUsers } from './users.ts';
@@ -68,6 +69,7 @@ export interface ImageService extends RunnableImages {
   ): Promise<ImageDeleteItem[]>;
   prune(filters: Filters): Promise<ImagePruneView>;
   load(request: LoadOptions & { readonly body: ByteStream }): Promise<void>;
+  save(options: SaveOptions): Promise<SavedImages>;
   pull(request: PullRequest): Promise<void>;
   import(request: ImportOptions): Promise<void>;
   /** How many images there are, for `info`. */
@@ -133,6 +135,7 @@ function createService(context: ImageContext, registry: RegistryClient, transfer
     remove: (nameOrId, request) => removeImage(context, nameOrId, request),
     prune: (filters) => pruneImages(context, filters),
     load: ({ body, ...request }) => loadImages(context, transfers, body, request),
+    save: (request) => saveImages(context, request),
     async pull({ reference, tag, auth, ...request }) {
       const open = (name: Parameters<RegistryClient['repository']>[0]) => registry.repository(name, auth);
       await pullImage(context, transfers, open, nameToPull(reference, tag), request);

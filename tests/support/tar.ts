@@ -74,3 +74,22 @@ function header(member: TarMember, type: string, size: number): Buffer {
   bytes.write(`${sum.toString(8).padStart(6, '0')}\0 `, 148, 'latin1');
   return bytes;
 }
+
+/** The members of a plain archive by name, in their order; names of at most 255 bytes, no extensions. */
+export function membersOfTar(archive: Uint8Array): Map<string, Buffer> {
+  const bytes = Buffer.from(archive);
+  const members = new Map<string, Buffer>();
+  const text = (from: number, length: number): string => {
+    const field = bytes.subarray(from, from + length);
+    const end = field.indexOf(0);
+    return field.toString('utf8', 0, end < 0 ? length : end);
+  };
+  for (let at = 0; at < bytes.length && bytes[at] !== 0; ) {
+    const size = Number.parseInt(text(at + 124, 12), 8);
+    const prefix = text(at + 345, 155);
+    const name = prefix === '' ? text(at, 100) : `${prefix}/${text(at, 100)}`;
+    members.set(name, bytes.subarray(at + block, at + block + size));
+    at += block + Math.ceil(size / block) * block;
+  }
+  return members;
+}

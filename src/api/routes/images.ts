@@ -4,7 +4,7 @@ import { decodePlatform } from '../../spec/decode/platform.ts';
 import { bodyStream } from '../http/body.ts';
 import type { Exchange } from '../http/exchange.ts';
 import { decodeRegistryAuth } from '../http/registry-auth.ts';
-import { streamProgress } from '../http/streams.ts';
+import { streamProgress, writeChunk } from '../http/streams.ts';
 import type { ImageApi } from '../services/image.ts';
 import { imageInspectView, imageSummaryView } from '../views/image.ts';
 import type { Handlers } from './handlers.ts';
@@ -63,6 +63,8 @@ export function imageHandlers(images: ImageApi): Handlers {
           signal: exchange.signal,
         }),
       ),
+    ImageGet: (exchange) => sendImages(exchange, images, [exchange.param('name')]),
+    ImageGetAll: (exchange) => sendImages(exchange, images, exchange.query.get('names') ?? []),
     ImageCreate: (exchange) => pullOrImport(exchange, images),
   };
 }
@@ -74,6 +76,20 @@ const platformSince = (exchange: Exchange, minor: number): { platform?: string }
 
 const platformsOf = (exchange: Exchange, key: string): string[] =>
   (exchange.query.get(key) ?? []).flatMap((text) => decodePlatform(text) ?? []);
+
+async function sendImages(exchange: Exchange, images: ImageApi, names: readonly string[]): Promise<void> {
+  const platforms = exchange.minor < 48 ? [] : platformsOf(exchange, 'platform');
+  if (platforms.length > 1 && exchange.minor < 52) throw invalid('multiple platform parameters not supported');
+  const { response, signal } = exchange;
+  const archive = await images.save({ names, platforms });
+  try {
+    response.writeHead(200, { 'Content-Type': 'application/x-tar' });
+    for await (const chunk of archive.content) await writeChunk(response, chunk, signal);
+    response.end();
+  } finally {
+    archive.close();
+  }
+}
 
 function pullOrImport(exchange: Exchange, images: ImageApi): Promise<void> {
   const reference = exchange.text('fromImage') ?? '';

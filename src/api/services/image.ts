@@ -64,6 +64,11 @@ export interface ImageApi {
     progress: ProgressSink;
     signal: AbortSignal;
   }): Promise<void>;
+  /** An archive of images, all of it held until `close`, which must be called. @throws before its first byte */
+  save(options: {
+    readonly names: readonly string[];
+    readonly platforms: readonly string[];
+  }): Promise<{ readonly content: ByteStream; close(): void }>;
   pull(request: PullRequest): Promise<void>;
   /** Reports the new image's id as its last status. */
   import(request: ImportRequest): Promise<void>;

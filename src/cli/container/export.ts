@@ -1,8 +1,8 @@
-import { open, rename, rm } from 'node:fs/promises';
 import { pathPart } from '../../client/target.ts';
 import { defineCommand, exactly } from '../command.ts';
 import { CliError } from '../errors.ts';
 import { flag, types } from '../flags/types.ts';
+import { writeOutputFile } from '../local/output-file.ts';
 import { checkTarget } from '../local/paths.ts';
 import { isTerminal } from '../terminal/tty.ts';
 
@@ -18,7 +18,7 @@ export const exportContainer = defineCommand({
     }
     if (flags.output !== '') checkOutput(flags.output);
     const { body } = await session.client.request('GET', `/containers/${pathPart(name)}/export`);
-    if (flags.output !== '') await writeFile(flags.output, body);
+    if (flags.output !== '') await writeOutputFile(flags.output, body);
     else for await (const chunk of body) await session.output.bytes(1, chunk);
     return 0;
   },
@@ -29,20 +29,5 @@ function checkOutput(path: string): void {
     checkTarget(path);
   } catch (error) {
     throw error instanceof CliError ? new CliError(`failed to export container: ${error.message}`) : error;
-  }
-}
-
-/** The file is there whole, or not at all. */
-async function writeFile(path: string, body: AsyncIterable<Uint8Array>): Promise<void> {
-  const temporary = `${path}.partial-${process.pid}`;
-  const file = await open(temporary, 'wx', 0o600);
-  try {
-    for await (const chunk of body) await file.writeFile(chunk);
-    await file.close();
-    await rename(temporary, path);
-  } catch (error) {
-    await file.close().catch(() => undefined);
-    await rm(temporary, { force: true });
-    throw error;
   }
 }

@@ -5,6 +5,7 @@ import { flag, listOf, types } from '../flags/types.ts';
 import { showProgress } from '../progress.ts';
 import { displayOn } from '../progress-output.ts';
 import { isTerminal } from '../terminal/tty.ts';
+import { platformJson } from './_platform.ts';
 import { openError, readUpload } from '../upload.ts';
 
 export const load = defineCommand({
@@ -46,8 +47,3 @@ function checkSource(path: string): void {
     throw error instanceof CliError ? error : openError(path, error);
   }
 }
-
-const platformJson = (text: string): string => {
-  const [os, architecture, variant] = text.split('/');
-  return JSON.stringify({ architecture: architecture ?? '', os, ...(variant === undefined ? {} : { variant }) });
-};
