@@ -8,6 +8,7 @@ import type { RunnableImages } from '../spec/contract/image.ts';
 import type { StateJournal } from '../spec/contract/state.ts';
 import type { Filters } from '../spec/engine/filters.ts';
 import type {
+  DistributionInspect,
   ImageDeleteItem,
   ImageHistoryItem,
   ImageInspect,
@@ -17,6 +18,7 @@ import type {
 import type { ProgressSink } from '../spec/engine/progress.ts';
 import type { Platform } from '../spec/oci/image.ts';
 import { hostPlatform } from '../spec/oci/platform.ts';
+import { parseReference } from '../spec/reference/reference.ts';
 import { ImageCatalog } from './catalog.ts';
 import { applyChanges } from './changes.ts';
 import { commitImage } from './commit.ts';
@@ -26,6 +28,7 @@ import { createTransfers, type Transfers } from './fetch-layers.ts';
 import { imageHistory } from './history.ts';
 import { importImage, type ImportOptions } from './import.ts';
 import { inspectImage } from './inspect.ts';
+import { inspectRemote } from './inspect-remote.ts';
 import { listImages } from './list.ts';
 import { loadImages, type LoadOptions } from './load.ts';
 import type { ContentStore } from './ports.ts';
@@ -71,6 +74,8 @@ export interface ImageService extends RunnableImages {
   load(request: LoadOptions & { readonly body: ByteStream }): Promise<void>;
   save(options: SaveOptions): Promise<SavedImages>;
   pull(request: PullRequest): Promise<void>;
+  /** What the registry has under a name, without pulling it. */
+  inspectRemote(request: Pick<PullRequest, 'reference' | 'auth' | 'signal'>): Promise<DistributionInspect>;
   import(request: ImportOptions): Promise<void>;
   /** How many images there are, for `info`. */
   count(): number;
@@ -140,6 +145,8 @@ function createService(context: ImageContext, registry: RegistryClient, transfer
       const open = (name: Parameters<RegistryClient['repository']>[0]) => registry.repository(name, auth);
       await pullImage(context, transfers, open, nameToPull(reference, tag), request);
     },
+    inspectRemote: ({ reference, auth, signal }) =>
+      inspectRemote((name) => registry.repository(name, auth), parseReference(reference), signal),
     configure: applyChanges,
     commit: (request) => commitImage(context, transfers, request),
     import: (request) => importImage(context, transfers, request),

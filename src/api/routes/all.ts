@@ -5,6 +5,7 @@ import { containerHandlers } from './containers.ts';
 import { containerControlHandlers } from './container-controls.ts';
 import { containerFileHandlers } from './container-files.ts';
 import { containerStreamHandlers } from './container-streams.ts';
+import { distributionHandlers } from './distribution.ts';
 import { execHandlers } from './exec.ts';
 import type { Handlers } from './handlers.ts';
 import { imageHandlers } from './images.ts';
@@ -25,6 +26,7 @@ export function allHandlers(services: ApiServices): ReadonlyMap<OperationId, Han
     ...containerFileHandlers(services.containers),
     ...execHandlers(services.execs),
     ...imageHandlers(services.images),
+    ...distributionHandlers(services.images),
     ...volumeHandlers(services.volumes),
     ...networkHandlers(services.networks),
     ...pluginHandlers,

@@ -1,6 +1,7 @@
 import type { ByteStream } from '../../base/stream.ts';
 import type { Filters } from '../../spec/engine/filters.ts';
 import type {
+  DistributionInspect,
   ImageDeleteItem,
   ImageHistoryItem,
   ImageInspect,
@@ -25,7 +26,7 @@ export interface RegistryAuth {
 export interface PullRequest {
   /** As the user wrote it, without the tag or digest that came beside it. */
   readonly reference: string;
-  /** A tag or a digest; undefined when the reference says it itself (then `latest`). */
+  /** A tag or a digest; undefined when the reference says it itself, or all tags are wanted. */
   readonly tag?: string;
   readonly platform?: string;
   readonly auth?: RegistryAuth;
@@ -70,6 +71,8 @@ export interface ImageApi {
     readonly platforms: readonly string[];
   }): Promise<{ readonly content: ByteStream; close(): void }>;
   pull(request: PullRequest): Promise<void>;
+  /** What the registry has under a name, without pulling it. */
+  inspectRemote(request: Pick<PullRequest, 'reference' | 'auth' | 'signal'>): Promise<DistributionInspect>;
   /** Reports the new image's id as its last status. */
   import(request: ImportRequest): Promise<void>;
 }

@@ -1,4 +1,4 @@
-import type { Descriptor, ImageRunConfig } from '../oci/image.ts';
+import type { Descriptor, ImageRunConfig, Platform } from '../oci/image.ts';
 import type { GraphDriverView } from './container.ts';
 
 /** One entry of `GET /images/json`. Sizes in bytes; -1 means "not computed". */
@@ -82,3 +82,9 @@ export interface ImagePruneView {
 
 /** What `DELETE /images/{name}` did, step by step: each entry has one of the two. */
 export type ImageDeleteItem = { Untagged: string } | { Deleted: string };
+
+/** `GET /distribution/{name}/json`: what a registry has. */
+export interface DistributionInspect {
+  readonly Descriptor: Pick<Descriptor, 'mediaType' | 'digest' | 'size'>;
+  readonly Platforms: readonly Platform[];
+}
