@@ -229,6 +229,7 @@ function servicesOf(rooms: {
 const registryClient = (live: LiveConfig): RegistryClient =>
   createRegistryClient({
     insecureRegistries: () => live.current.registry.insecure,
+    certificateFolders: ['/etc/docker/certs.d', '/etc/gantry/certs.d'],
     mirrors: () => live.current.registry.mirrors,
     retries: () => live.current.registry.downloadAttempts,
     userAgent: `gantry/${engineVersion}`,

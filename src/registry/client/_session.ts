@@ -2,6 +2,7 @@ import { EngineError } from '../../base/errors.ts';
 import type { Reference } from '../../spec/reference/reference.ts';
 import { defaultDomain } from '../../spec/reference/reference.ts';
 import { hostOf, isLoopbackHost, listsRegistry } from './addresses.ts';
+import { readCertificates } from './certificates.ts';
 import { parseChallenges } from './challenge.ts';
 import { answerChallenge, type RegistryCredentials } from './token.ts';
 import { type Transport, TransportError, type TransportResponse, type Trust } from './transport.ts';
@@ -14,6 +15,8 @@ export interface SessionOptions {
   readonly transport: Transport;
   readonly insecureRegistries: readonly string[];
   readonly userAgent: string;
+  /** Folders like dockerd's `/etc/docker/certs.d`, the one that counts first. */
+  readonly certificateFolders?: readonly string[];
   /** Where a mirror of the repository is, with a slash at the end; else the repository's domain says it. */
   readonly endpoint?: URL;
 }
@@ -26,7 +29,7 @@ export class RegistrySession {
   readonly #options: SessionOptions;
   readonly #repository: Reference;
   readonly #credentials: RegistryCredentials | undefined;
-  readonly #trust: Trust;
+  #trust: Trust;
   #origin: Promise<URL> | undefined;
   #authorization: Promise<string | undefined> | undefined;
 
@@ -102,8 +105,11 @@ export class RegistrySession {
   }
 
   async #probeOrigin(signal: AbortSignal | undefined): Promise<URL> {
-    if (this.#options.endpoint !== undefined) return this.#options.endpoint;
+    const { endpoint, certificateFolders = [] } = this.#options;
     const { domain } = this.#repository;
+    const certificates = await readCertificates(certificateFolders, endpoint?.host ?? domain);
+    if (certificates !== undefined) this.#trust = { ...this.#trust, certificates };
+    if (endpoint !== undefined) return endpoint;
     const https = URL.parse(`https://${domain === defaultDomain ? defaultRegistryHost : domain}/`);
     if (https === null) throw new EngineError('invalid', `invalid registry ${JSON.stringify(domain)}`);
     if (!this.#trust.insecure) return https;

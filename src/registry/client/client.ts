@@ -15,6 +15,8 @@ export interface RegistryClientOptions {
   readonly insecureRegistries?: () => readonly string[];
   readonly userAgent: string;
   readonly timeouts?: Partial<TransportTimeouts>;
+  /** Folders with certificates of registries, like `/etc/docker/certs.d`. */
+  readonly certificateFolders?: readonly string[];
   /** URLs that are asked before the default registry, with a slash at the end. */
   readonly mirrors?: () => readonly string[];
   /** How often a request that broke is tried again; 5 by default. */
@@ -52,11 +54,12 @@ export interface RegistryClient {
 /** A client for all registries; connections are shared and kept alive. */
 export function createRegistryClient(options: RegistryClientOptions): RegistryClient {
   const transport = createTransport({ headMs: 30_000, stallMs: 60_000, ...options.timeouts });
-  const { insecureRegistries = () => [], mirrors = () => [], retries = () => 5, userAgent } = options;
+  const { insecureRegistries = () => [], mirrors = () => [], retries = () => 5 } = options;
+  const { userAgent, certificateFolders = [] } = options;
   return {
     async login(address, credentials, signal) {
       const reference = { domain: registryOf(address), path: '' };
-      const settings = { transport, insecureRegistries: insecureRegistries(), userAgent };
+      const settings = { transport, insecureRegistries: insecureRegistries(), userAgent, certificateFolders };
       const response = await new RegistrySession(settings, reference, credentials).base(signal);
       response.discard();
       if (response.status === 200) return;
@@ -68,7 +71,7 @@ export function createRegistryClient(options: RegistryClientOptions): RegistryCl
     },
     repository(reference, credentials) {
       const retry = { most: retries(), delayMs: options.retryDelayMs ?? 200 };
-      const settings = { transport, insecureRegistries: insecureRegistries(), userAgent };
+      const settings = { transport, insecureRegistries: insecureRegistries(), userAgent, certificateFolders };
       const own = remoteOf(new RegistrySession(settings, reference, credentials), reference, retry);
       if (reference.domain !== defaultDomain) return own;
       // A mirror gets no credentials of the registry, and little patience: there is another one to ask.

@@ -1,10 +1,13 @@
 import { lookup as dnsLookup } from 'node:dns';
 import type { Agent as HttpAgent, IncomingHttpHeaders, IncomingMessage } from 'node:http';
+import type { AgentOptions } from 'node:https';
+import { hash } from 'node:crypto';
 import { isIP, type LookupFunction } from 'node:net';
 import { cancelledBy } from '../../base/async.ts';
 import { EngineError } from '../../base/errors.ts';
 import type { ByteStream } from '../../base/stream.ts';
 import { hostOf, isOwnNetwork } from './addresses.ts';
+import type { Certificates } from './certificates.ts';
 
 /** What a connection may do. Sockets of one trust are never used for another. */
 export interface Trust {
@@ -12,6 +15,8 @@ export interface Trust {
   readonly insecure: boolean;
   /** The host itself and link-local addresses may be reached: only where the user named such a registry. */
   readonly ownNetwork: boolean;
+  /** Of the registry: its authorities count for all that it names, its client certificates only for itself. */
+  readonly certificates?: Certificates | undefined;
 }
 
 export interface TransportRequest {
@@ -65,13 +70,16 @@ const moduleFor = (url: URL) => process.getBuiltinModule(url.protocol === 'https
 export function createTransport(timeouts: TransportTimeouts): Transport {
   const agents = new Map<string, HttpAgent>();
   const agentFor = (url: URL, trust: Trust): HttpAgent => {
-    const key = `${url.protocol}${trust.insecure}${trust.ownNetwork}`;
+    const { certificates } = trust;
+    const shown = certificates === undefined ? '' : hash('sha256', JSON.stringify(certificates), 'hex');
+    const key = `${url.protocol}${trust.insecure}${trust.ownNetwork}${shown}${url.host === certificates?.host}`;
     let agent = agents.get(key);
     if (agent === undefined) {
       const options = { keepAlive: true, maxFreeSockets: 4, lookup: guardedLookup(trust) };
+      const tls = { rejectUnauthorized: !trust.insecure, ...tlsOptions(url, certificates) };
       agent =
         url.protocol === 'https:'
-          ? new (process.getBuiltinModule('node:https').Agent)({ ...options, rejectUnauthorized: !trust.insecure })
+          ? new (process.getBuiltinModule('node:https').Agent)({ ...options, ...tls })
           : new (moduleFor(url).Agent)(options);
       agents.set(key, agent);
     }
@@ -91,6 +99,22 @@ export function createTransport(timeouts: TransportTimeouts): Transport {
     };
   };
 }
+
+function tlsOptions(url: URL, certificates: Certificates | undefined): AgentOptions {
+  if (certificates === undefined) return {};
+  const { authorities, client, host } = certificates;
+  const isOwn = url.host === host && client.length > 0;
+  return {
+    ...(authorities.length === 0 ? {} : { ca: [...systemAuthorities(), ...authorities] }),
+    ...(isOwn ? { cert: client.map(({ cert }) => cert), key: client.map(({ key }) => key) } : {}),
+  };
+}
+
+/** Of the system, where it can be read, and those that come with the runtime. */
+const systemAuthorities = (): readonly string[] => {
+  const { getCACertificates } = process.getBuiltinModule('node:tls');
+  return [...new Set([...getCACertificates('default'), ...getCACertificates('system')])];
+};
 
 const forbiddenAddress = (url: URL): TransportError =>
   new TransportError(url, 'refused: the address belongs to this host or its own link', { unreachable: true });
