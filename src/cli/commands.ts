@@ -119,6 +119,10 @@ const images: Entry = {
   alsoNamed: ['list'],
   load: async () => (await import('./image/list.ts')).list,
 };
+const imageHistory: Entry = {
+  summary: 'Show the steps that made an image',
+  load: async () => (await import('./image/history.ts')).history,
+};
 const importImage: Entry = {
   summary: 'Make an image from a tar archive of a root file system',
   load: async () => (await import('./image/import.ts')).importImage,
@@ -190,6 +194,7 @@ const container: Readonly<Record<string, Entry>> = {
 };
 
 const image: Readonly<Record<string, Entry>> = {
+  history: imageHistory,
   import: importImage,
   inspect: {
     summary: 'Show all that is known of images',
@@ -197,6 +202,10 @@ const image: Readonly<Record<string, Entry>> = {
   },
   load,
   ls: images,
+  prune: {
+    summary: 'Remove images that no container uses',
+    load: async () => (await import('./image/prune.ts')).prune,
+  },
   pull,
   rm: removeImages,
   save,
@@ -299,6 +308,7 @@ export const commands: Readonly<Record<string, Entry>> = {
   diff,
   events,
   export: exportContainer,
+  history: imageHistory,
   import: importImage,
   inspect: {
     summary: 'Show all that is known of containers, images, volumes and networks',

@@ -6,7 +6,7 @@ import type { ImageContext } from './context.ts';
 import { globMatches } from './glob.ts';
 import type { ImageName, StoredImage } from './records.ts';
 import { chooseVariant, findImage } from './resolve.ts';
-import { imageSize, manifestSummaries, repoDigests, repoTags, unixSeconds } from './view.ts';
+import { contentSizes, imageSize, manifestSummaries, repoDigests, repoTags, unixSeconds } from './view.ts';
 
 const knownFilters = new Set(['reference', 'label', 'label!', 'dangling', 'before', 'since', 'until']);
 
@@ -123,13 +123,7 @@ function skip(text: string, from: number, characters: string): number {
 
 /** How many bytes of an image, blobs and unpacked layers, other images have, too. */
 function sharedSizes(context: ImageContext): (image: StoredImage) => number {
-  const sizesOf = (image: StoredImage): ReadonlyMap<string, number> =>
-    new Map([
-      ...image.blobs.map(({ digest, size }) => [`blob ${digest}`, size] as const),
-      ...image.variants.flatMap(({ layers }) =>
-        layers.map(({ diffId }) => [`layer ${diffId}`, context.content.layerSize(diffId)] as const),
-      ),
-    ]);
+  const sizesOf = (image: StoredImage) => contentSizes(context, image);
   const counts = new Map<string, number>();
   for (const image of context.catalog.images()) {
     for (const key of sizesOf(image).keys()) counts.set(key, (counts.get(key) ?? 0) + 1);

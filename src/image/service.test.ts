@@ -187,11 +187,33 @@ test('prune takes untagged images, or all that nobody uses', async (context) => 
   const { t, images } = await withImages(context, 'x', 'y', 'z');
   await t.images.tag('x', 'y', '');
   t.images.retain(images[2]!.target.digest, 'user');
-  const first = await t.images.prune(new Map());
+  const first = await t.images.prune({ filters: new Map() });
   assert.deepEqual(first.ImagesDeleted, [{ Deleted: images[1]?.target.digest }]);
   assert.ok(first.SpaceReclaimed > 0);
-  await t.images.prune(new Map([['dangling', ['false']]]));
+  await t.images.prune({ filters: new Map([['dangling', ['false']]]) });
   assert.deepEqual(await listed(t), ['z:latest']);
+});
+
+test('prune tells before what it would do, and keeps the newest of each repository', async (context) => {
+  const { t, images } = await withImages(context, 'x', 'y', 'z');
+  await t.images.tag('x', 'y', '');
+  const everything = new Map([['dangling', ['false']]]);
+  const plan = await t.images.prune({ filters: everything, dryRun: true });
+  assert.deepEqual(
+    plan.Plan?.map(({ Id, RepoTags }) => [Id, RepoTags]),
+    [
+      [images[0]?.target.digest, ['x:latest', 'y:latest']],
+      [images[1]?.target.digest, []],
+      [images[2]?.target.digest, ['z:latest']],
+    ],
+  );
+  assert.equal(plan.ImagesDeleted, null);
+  assert.equal((await listed(t)).length, 3);
+  const kept = await t.images.prune({ filters: everything, keepLast: 1 });
+  assert.deepEqual(kept.ImagesDeleted, [{ Deleted: images[1]?.target.digest }]);
+  const done = await t.images.prune({ filters: everything });
+  assert.equal(kept.SpaceReclaimed + done.SpaceReclaimed, plan.SpaceReclaimed);
+  assert.deepEqual(await listed(t), []);
 });
 
 group('import', () => {

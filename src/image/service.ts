@@ -32,7 +32,7 @@ import { inspectRemote } from './inspect-remote.ts';
 import { listImages } from './list.ts';
 import { loadImages, type LoadOptions } from './load.ts';
 import type { ContentStore } from './ports.ts';
-import { pruneImages } from './prune.ts';
+import { pruneImages, type PruneOptions } from './prune.ts';
 import { nameToPull, pullImage } from './pull.ts';
 import { removeImage } from './remove.ts';
 import { imageIdOf, resolveImage } from './resolve.ts';
@@ -70,7 +70,7 @@ export interface ImageService extends RunnableImages {
     nameOrId: string,
     options: { readonly force: boolean; readonly noPrune?: boolean; readonly platforms?: readonly string[] },
   ): Promise<ImageDeleteItem[]>;
-  prune(filters: Filters): Promise<ImagePruneView>;
+  prune(options: PruneOptions): Promise<ImagePruneView>;
   load(request: LoadOptions & { readonly body: ByteStream }): Promise<void>;
   save(options: SaveOptions): Promise<SavedImages>;
   pull(request: PullRequest): Promise<void>;
@@ -138,7 +138,7 @@ function createService(context: ImageContext, registry: RegistryClient, transfer
     history: (nameOrId, request) => imageHistory(context, nameOrId, request),
     tag: (nameOrId, repository, tag) => tagImage(context, nameOrId, repository, tag),
     remove: (nameOrId, request) => removeImage(context, nameOrId, request),
-    prune: (filters) => pruneImages(context, filters),
+    prune: (request) => pruneImages(context, request),
     load: ({ body, ...request }) => loadImages(context, transfers, body, request),
     save: (request) => saveImages(context, request),
     async pull({ reference, tag, auth, ...request }) {

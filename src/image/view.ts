@@ -16,6 +16,15 @@ export const repoDigests = (names: readonly ImageName[], id: Digest): string[] =
 /** Bytes of all blobs of an image. */
 export const contentSize = (image: StoredImage): number => image.blobs.reduce((sum, { size }) => sum + size, 0);
 
+/** Bytes on disk of everything an image has, blobs and unpacked layers, each under a key of its own. */
+export const contentSizes = (context: ImageContext, image: StoredImage): Map<string, number> =>
+  new Map([
+    ...image.blobs.map(({ digest, size }) => [`blob ${digest}`, size] as const),
+    ...image.variants.flatMap(({ layers }) =>
+      layers.map(({ diffId }) => [`layer ${diffId}`, context.content.layerSize(diffId)] as const),
+    ),
+  ]);
+
 /** Bytes on disk of the unpacked layers, each counted once. */
 export function unpackedSize(context: ImageContext, variants: readonly ImageVariant[]): number {
   const layers = new Set(variants.flatMap((variant) => variant.layers.map(({ diffId }) => diffId)));

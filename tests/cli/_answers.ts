@@ -41,6 +41,7 @@ const table: readonly [string, Answer][] = [
   ['GET /images/json', (exchange) => json(exchange, data.images)],
   ['POST /images/create', pull],
   ['POST /images/load', (exchange) => lines(exchange, [{ stream: 'Loaded image: busybox:latest\n' }])],
+  ['GET /images/*/history', named('image', (exchange) => json(exchange, data.history))],
   ['POST /images/*/tag', named('image', (exchange) => void exchange.response.writeHead(201).end())],
   ['GET /images/*/json', named('image', (exchange) => json(exchange, data.image))],
   ['DELETE /images/*', named('image', (exchange) => json(exchange, data.deleted))],

@@ -44,6 +44,17 @@ export const cases: readonly Case[] = [
     images nginx
     images -a --filter dangling=true
     image ls --format json
+    history nginx
+    history -q nginx
+    history --no-trunc nginx
+    history -H=false nginx
+    history --format json nginx
+    history --format {{.ID}}:{{.CreatedAt}}:{{.Size}} nginx
+    history missing
+    image history
+    image prune -f
+    image prune -af --filter label=x --filter until=1h
+    image prune x
     volume ls
     volume ls -q
     volume ls --format json

@@ -112,6 +112,25 @@ export const stats = (name: string) => ({
   },
 });
 
+export const history = [
+  {
+    Id: `sha256:${'4f'.repeat(32)}`,
+    Created: now - 3 * 3600,
+    CreatedBy: '/bin/sh -c #(nop)  CMD ["nginx" "-g" "daemon off;"]\tand more than fits',
+    Tags: ['nginx:latest'],
+    Size: 0,
+    Comment: 'buildkit.dockerfile.v0',
+  },
+  {
+    Id: '<missing>',
+    Created: now - 90 * 86_400,
+    CreatedBy: 'ADD <file> in /',
+    Tags: null,
+    Size: 74_812_345,
+    Comment: '',
+  },
+];
+
 export const images = [
   {
     Id: `sha256:${hex('5')}`,

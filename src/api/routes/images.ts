@@ -1,6 +1,7 @@
 import { invalid } from '../../base/errors.ts';
 import { decodeFilters } from '../../spec/decode/filters.ts';
 import { decodePlatform } from '../../spec/decode/platform.ts';
+import { queryInteger } from '../../spec/decode/query.ts';
 import { bodyStream } from '../http/body.ts';
 import type { Exchange } from '../http/exchange.ts';
 import { decodeRegistryAuth } from '../http/registry-auth.ts';
@@ -51,7 +52,9 @@ export function imageHandlers(images: ImageApi): Handlers {
       exchange.send(200, deleted);
     },
     async ImagePrune(exchange) {
-      exchange.send(200, await images.prune(decodeFilters(exchange.text('filters'), pruneFilters)));
+      const filters = decodeFilters(exchange.text('filters'), pruneFilters);
+      const keepLast = queryInteger(exchange.query, 'keep-last', { min: 0, max: 1_000_000 }) ?? 0;
+      exchange.send(200, await images.prune({ filters, dryRun: exchange.flag('dry-run'), keepLast }));
     },
     ImageLoad: (exchange) =>
       streamProgress(exchange, (progress) =>

@@ -56,7 +56,12 @@ export interface ImageApi {
     nameOrId: string,
     options: { force: boolean; noPrune: boolean; platforms: readonly string[] },
   ): Promise<ImageDeleteItem[]>;
-  prune(filters: Filters): Promise<ImagePruneView>;
+  /** `dryRun` tells only what would go; `keepLast` keeps so many of the newest images of each repository. */
+  prune(options: {
+    readonly filters: Filters;
+    readonly dryRun: boolean;
+    readonly keepLast: number;
+  }): Promise<ImagePruneView>;
   /** Resolves when everything in the archive is stored; reports `Loaded image: ...` by itself. */
   load(request: {
     body: ByteStream;

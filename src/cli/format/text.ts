@@ -46,3 +46,10 @@ export function goTimestamp(text: string): string {
   const offset = zone.replace(':', '');
   return `${day} ${time} ${offset} ${offset}`;
 }
+
+/** Seconds since 1970 in RFC 3339 in the local zone, as Go prints it: `2026-01-02T15:04:05Z`, `...+02:00`. */
+export function goRfc3339(seconds: number): string {
+  const [day, time, zone = ''] = goTime(seconds).split(' ');
+  const offset = zone === '+0000' ? 'Z' : `${zone.slice(0, 3)}:${zone.slice(3)}`;
+  return `${day}T${time}${offset}`;
+}

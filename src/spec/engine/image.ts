@@ -74,10 +74,20 @@ export interface ImageHistoryItem {
   Comment: string;
 }
 
+/** Why an image goes, and the bytes on disk that only it has. */
+export interface ImagePrunePlanItem {
+  Id: string;
+  RepoTags: string[];
+  Reason: string;
+  Freed: number;
+}
+
 /** What `POST /images/prune` deleted, and the bytes that this gave back. */
 export interface ImagePruneView {
   ImagesDeleted: ImageDeleteItem[] | null;
   SpaceReclaimed: number;
+  /** When the request asks for the plan alone (`dry-run`). */
+  Plan?: ImagePrunePlanItem[];
 }
 
 /** What `DELETE /images/{name}` did, step by step: each entry has one of the two. */
