@@ -1,0 +1,44 @@
+import { testImage } from '../support/images.ts';
+import { type Registry, startRegistry } from '../support/registry.ts';
+import { must } from '../support/run.ts';
+import { type Case, docker, timeDocker } from './cases.ts';
+import type { Peer } from './engines.ts';
+
+/** Each engine's own registry, on the loopback interface of its namespace. */
+const registries = new Map<Peer, { registry: Registry; reference: string }>();
+
+const referenceFor = (peer: Peer): string => {
+  const found = registries.get(peer);
+  if (found === undefined) throw new Error(`${peer.name} has no registry`);
+  return found.reference;
+};
+
+/** Images that come from registries. */
+export const imageCases: readonly Case[] = [
+  {
+    name: 'pull of 30,000 files until a container can start',
+    goal: 0.45,
+    second: { name: 'pull of what is there', goal: 1 },
+    async prepare(peer) {
+      const registry = await startRegistry(peer.namespaces);
+      const { reference } = await registry.push(await testImage('many'), 'bench/many');
+      registries.set(peer, { registry, reference });
+    },
+    async measure(peer) {
+      const reference = referenceFor(peer);
+      await must('sync', []);
+      const started = performance.now();
+      await timeDocker(peer, 'pull', '-q', reference);
+      await docker(peer, 'create', '--name', 'bench-pulled', reference, 'true');
+      const took = performance.now() - started;
+      const again = await timeDocker(peer, 'pull', '-q', reference);
+      await docker(peer, 'rm', 'bench-pulled');
+      await docker(peer, 'rmi', reference);
+      return [took, again];
+    },
+    async finish(peer) {
+      await registries.get(peer)?.registry[Symbol.asyncDispose]();
+      registries.delete(peer);
+    },
+  },
+];
