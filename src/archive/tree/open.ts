@@ -50,6 +50,8 @@ export function openContainerFiles(): ContainerFiles {
   return {
     async open(request: FileViewRequest): Promise<FileView> {
       const { ids, ...view } = request;
+      // Clients look before they copy, and a thread takes 20 ms to start.
+      workers.prepare();
       return new KernelView(await openViewAsync(view), workers, ids);
     },
     changes: (paths: LayeredRoot) => workers.run<FileChange[]>({ kind: 'changes', paths } satisfies TreeTask),

@@ -1,3 +1,4 @@
+import type { Room } from '../../base/room.ts';
 import { closeFd } from '../../sys/ffi/descriptor.ts';
 import { systemCode } from '../../sys/ffi/errors.ts';
 import {
@@ -39,11 +40,9 @@ export interface PackTask {
   readonly ids?: IdMapping | undefined;
 }
 
-/** Where an archive goes: `reserve` gives room to fill, at least one byte. */
-export interface PackSink {
+/** Where an archive goes. */
+export interface PackSink extends Room {
   write(bytes: Uint8Array): void;
-  reserve(): Buffer;
-  advance(length: number): void;
   /** Takes `size` bytes out of an open file itself, where it can: false when it did not. */
   sendFile?(file: number, size: number): boolean;
 }

@@ -1,3 +1,4 @@
+import { copyInto } from '../../base/room.ts';
 import { sendAll, sendFromFile } from '../../sys/socket/stream-fd.ts';
 import type { PackSink } from './pack.ts';
 
@@ -24,13 +25,7 @@ export class SocketSink implements PackSink {
   }
 
   write(bytes: Uint8Array): void {
-    for (let at = 0; at < bytes.length; ) {
-      const room = this.reserve();
-      const length = Math.min(room.length, bytes.length - at);
-      room.set(bytes.subarray(at, at + length));
-      this.advance(length);
-      at += length;
-    }
+    copyInto(this, bytes);
   }
 
   reserve(): Buffer {

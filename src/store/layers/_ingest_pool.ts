@@ -1,7 +1,7 @@
-import { Worker } from 'node:worker_threads';
+import type { Worker } from 'node:worker_threads';
 import { Semaphore, throwIfAborted } from '../../base/async.ts';
 import { EngineError, messageOf } from '../../base/errors.ts';
-import { releaseFreeMemory } from '../../sys/process/memory.ts';
+import { Threads } from '../../sys/worker/threads.ts';
 import { workerUrl } from '../../sys/worker/url.ts';
 import type { GrowingFile } from '../blobs/growing.ts';
 import type { IngestGrowth, IngestJob, IngestReport, LayerJob, TreeJob } from './_ingest_protocol.ts';
@@ -19,13 +19,11 @@ export interface IngestTask extends Omit<IngestJob, 'kind' | 'source'> {
 const mostWorkers = 2;
 /** A layer of several million files needs some 500 MiB for their names. */
 const resourceLimits = { maxOldGenerationSizeMb: 2048, maxYoungGenerationSizeMb: 16 };
-const idleMs = 2000;
 
 /** Runs jobs on layers in worker threads, which are started on demand and end when there is nothing to do. */
 export class IngestPool {
   readonly #turns: Semaphore;
-  readonly #workers = new Set<Worker>();
-  readonly #idle = new Map<Worker, NodeJS.Timeout>();
+  readonly #threads = new Threads(workerUrl(import.meta.url, 'layer-ingest.worker'), { resourceLimits });
 
   constructor(workers = mostWorkers) {
     this.#turns = new Semaphore(workers);
@@ -33,7 +31,7 @@ export class IngestPool {
 
   /** What was found. @throws the job's error. */
   runOnTree(job: TreeJob): Promise<string | undefined> {
-    return this.#turns.run(async () => (await this.#runIn<TreeDone>(this.#take(), job, job.kind, {})).found);
+    return this.#turns.run(async () => (await this.#runIn<TreeDone>(this.#threads.take(), job, job.kind, {})).found);
   }
 
   /** @throws the job's error, or cancelled; the target may be left then. */
@@ -42,11 +40,11 @@ export class IngestPool {
       throwIfAborted(options.signal);
       if (typeof source === 'string') {
         const job = { ...task, kind: 'ingest', source: { path: source } } as const;
-        return this.#runIn<Done>(this.#take(), job, task.what, options);
+        return this.#runIn<Done>(this.#threads.take(), job, task.what, options);
       }
       // Threads share descriptors: the worker reads on, whatever name the file gets meanwhile.
       const file = await source.open();
-      const worker = this.#take();
+      const worker = this.#threads.take();
       try {
         const job = { ...task, kind: 'ingest', source: { fd: file.fd } } as const;
         const done = this.#runIn<Done>(worker, job, task.what, options);
@@ -61,34 +59,8 @@ export class IngestPool {
   }
 
   /** Stops all workers; jobs that run fail. */
-  async close(): Promise<void> {
-    for (const timer of this.#idle.values()) clearTimeout(timer);
-    this.#idle.clear();
-    await Promise.all(Array.from(this.#workers, (worker) => worker.terminate()));
-  }
-
-  #take(): Worker {
-    for (const [worker, timer] of this.#idle) {
-      clearTimeout(timer);
-      this.#idle.delete(worker);
-      worker.ref();
-      return worker;
-    }
-    const worker = new Worker(workerUrl(import.meta.url, 'layer-ingest.worker'), { resourceLimits });
-    this.#workers.add(worker);
-    worker.on('error', () => this.#idle.delete(worker));
-    worker.on('exit', () => this.#workers.delete(worker));
-    return worker;
-  }
-
-  #giveBack(worker: Worker): void {
-    worker.unref();
-    const timer = setTimeout(() => {
-      this.#idle.delete(worker);
-      void worker.terminate().then(releaseFreeMemory);
-    }, idleMs);
-    timer.unref();
-    this.#idle.set(worker, timer);
+  close(): Promise<void> {
+    return this.#threads.close();
   }
 
   /** `Ending` is the report that the kind of the job ends with. */
@@ -115,7 +87,7 @@ export class IngestPool {
     const onReport = (report: IngestReport): void => {
       if (report.kind === 'progress') return onProgress?.(report.bytesRead);
       end();
-      this.#giveBack(worker);
+      this.#threads.giveBack(worker);
       if (report.kind === 'failed') reject(new EngineError(report.code, report.message));
       else resolve(report as Ending);
     };

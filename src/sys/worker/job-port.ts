@@ -1,5 +1,6 @@
 import { type MessagePort, receiveMessageOnPort } from 'node:worker_threads';
 import { codeOf, EngineError, type ErrorCode, messageOf } from '../../base/errors.ts';
+import { copyInto } from '../../base/room.ts';
 
 /** What travels between the engine and a job in a worker thread. Bytes change hands, they are not copied. */
 export type JobMessage =
@@ -59,13 +60,7 @@ export class JobPort {
 
   /** Adds output. */
   write(bytes: Uint8Array): void {
-    for (let at = 0; at < bytes.length; ) {
-      const room = this.reserve();
-      const length = Math.min(room.length, bytes.length - at);
-      room.set(bytes.subarray(at, at + length));
-      this.advance(length);
-      at += length;
-    }
+    copyInto(this, bytes);
   }
 
   /** Sends what is gathered. */

@@ -1,9 +1,9 @@
-import { MessageChannel, type MessagePort, Worker } from 'node:worker_threads';
+import { MessageChannel, type MessagePort, type Worker } from 'node:worker_threads';
 import { Semaphore, throwIfAborted } from '../../base/async.ts';
 import { EngineError, messageOf } from '../../base/errors.ts';
 import type { ByteStream } from '../../base/stream.ts';
-import { releaseFreeMemory } from '../process/memory.ts';
 import { type JobMessage, type JobTicket, mostPieces, pieceSize } from './job-port.ts';
+import { Threads } from './threads.ts';
 
 export interface JobWorkersOptions {
   readonly url: URL;
@@ -12,27 +12,24 @@ export interface JobWorkersOptions {
   readonly maxHeapMb: number;
 }
 
-/** A thread without a job ends after this time. */
-const idleMs = 2000;
-
 /**
  * Runs jobs that take long and block, each in a worker thread of its own, which are started on demand and end when there
  * is nothing to do. A job reads or writes a stream of bytes beside it; memory for each is bounded.
  */
 export class JobWorkers {
-  readonly #options: JobWorkersOptions;
   readonly #turns: Semaphore;
-  readonly #idle = new Map<Worker, NodeJS.Timeout>();
+  readonly #threads: Threads;
 
-  constructor(options: JobWorkersOptions) {
-    this.#options = options;
-    this.#turns = new Semaphore(options.most);
+  constructor({ url, most, maxHeapMb }: JobWorkersOptions) {
+    this.#turns = new Semaphore(most);
+    const resourceLimits = { maxOldGenerationSizeMb: maxHeapMb, maxYoungGenerationSizeMb: 8 };
+    this.#threads = new Threads(url, { resourceLimits, trackUnmanagedFds: false });
   }
 
   /** A job that writes: its output. A piece is only valid until the next one is asked for. @throws the job's error. */
   async *output(task: unknown, signal?: AbortSignal): AsyncGenerator<Uint8Array, void, undefined> {
     const turn = await this.#turn();
-    const job = new RunningJob(this.#take(), task);
+    const job = new RunningJob(this.#threads.take(), task);
     const onAbort = (): void => job.send({ kind: 'cancel' });
     signal?.addEventListener('abort', onAbort, { once: true });
     let used: Uint8Array<ArrayBuffer> | undefined;
@@ -56,7 +53,7 @@ export class JobWorkers {
   /** A job that may read `input` and answers with a value; what of the input it does not want is left. @throws its error. */
   async run<T>(task: unknown, input?: ByteStream, signal?: AbortSignal): Promise<T> {
     const turn = await this.#turn();
-    const job = new RunningJob(this.#take(), task);
+    const job = new RunningJob(this.#threads.take(), task);
     const onAbort = (): void => job.send({ kind: 'cancel' });
     signal?.addEventListener('abort', onAbort, { once: true });
     try {
@@ -72,12 +69,14 @@ export class JobWorkers {
     }
   }
 
+  /** A job is likely to come soon: a thread is started for it, unless one waits. */
+  prepare(): void {
+    this.#threads.prepare();
+  }
+
   /** Ends the threads; to be called when no job runs. */
-  async close(): Promise<void> {
-    const workers = [...this.#idle];
-    this.#idle.clear();
-    for (const [, timer] of workers) clearTimeout(timer);
-    await Promise.all(workers.map(([worker]) => worker.terminate()));
+  close(): Promise<void> {
+    return this.#threads.close();
   }
 
   async #turn(): Promise<() => void> {
@@ -91,32 +90,11 @@ export class JobWorkers {
     return end;
   }
 
-  #take(): Worker {
-    for (const [worker, timer] of this.#idle) {
-      clearTimeout(timer);
-      this.#idle.delete(worker);
-      worker.ref();
-      return worker;
-    }
-    const resourceLimits = { maxOldGenerationSizeMb: this.#options.maxHeapMb, maxYoungGenerationSizeMb: 8 };
-    const worker = new Worker(this.#options.url, { resourceLimits, trackUnmanagedFds: false });
-    worker.on('error', () => this.#idle.delete(worker));
-    return worker;
-  }
-
   /** The thread is free again once its job has ended, which is asked for when it has not. */
   async #end(job: RunningJob, turn: () => void): Promise<void> {
     await job.stop();
     turn();
-    const { worker } = job;
-    if (job.isBroken) return;
-    worker.unref();
-    const timer = setTimeout(() => {
-      this.#idle.delete(worker);
-      void worker.terminate().then(releaseFreeMemory);
-    }, idleMs);
-    timer.unref();
-    this.#idle.set(worker, timer);
+    if (!job.isBroken) this.#threads.giveBack(job.worker);
   }
 }
 
