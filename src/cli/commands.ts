@@ -127,6 +127,10 @@ const importImage: Entry = {
   summary: 'Make an image from a tar archive of a root file system',
   load: async () => (await import('./image/import.ts')).importImage,
 };
+const save: Entry = {
+  summary: 'Write images to a tar archive',
+  load: async () => (await import('./image/save.ts')).save,
+};
 const load: Entry = {
   summary: 'Load images from a tar archive',
   load: async () => (await import('./image/load.ts')).load,
@@ -139,10 +143,6 @@ const removeImages: Entry = {
   summary: 'Remove images',
   alsoNamed: ['remove'],
   load: async () => (await import('./image/remove.ts')).remove,
-};
-const save: Entry = {
-  summary: 'Write images as a tar archive',
-  load: async () => (await import('./image/save.ts')).save,
 };
 const tag: Entry = {
   summary: 'Give an image another name',

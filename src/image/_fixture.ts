@@ -29,6 +29,8 @@ export interface TestImages {
   stored(): Promise<{ blobs: Digest[]; layers: DiffId[] }>;
   /** Events so far, as `action name`. */
   readonly events: string[];
+  /** Where a blob's file is. */
+  blobPath(digest: Digest): string;
   /** Deletes a layer behind the service's back. */
   loseLayer(diffId: DiffId): Promise<void>;
   readonly running: Set<string>;
@@ -89,6 +91,7 @@ export async function openTestImages(context: TestContext, registry?: RegistryCl
   const test: TestImages = {
     images: await open(),
     events,
+    blobPath: (digest) => blobs.path(digest),
     loseLayer: (diffId) => layers.delete(diffId),
     running,
     remote,

@@ -40,8 +40,8 @@ export function imagesOf(archive: ImageArchive): ArchiveContents {
 }
 
 /** Names in an OCI layout: containerd's annotation holds whole names, the standard one often only a tag. */
-const fullNameAnnotation = 'io.containerd.image.name';
-const refNameAnnotation = 'org.opencontainers.image.ref.name';
+export const fullNameAnnotation = 'io.containerd.image.name';
+export const refNameAnnotation = 'org.opencontainers.image.ref.name';
 
 function imagesOfLayout(bytes: Uint8Array): OfferedImage[] {
   const document = parseManifestDocument(bytes, mediaTypes.ociIndex);

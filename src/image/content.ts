@@ -12,8 +12,8 @@ import type { BlobSink, ContentStore, LiveContent, StoredBlob, UnpackOptions } f
 export interface ImageContent {
   /** A whole small blob, checked against its digest. @throws EngineError not-found, corrupt; invalid beyond `limit` */
   readBlob(digest: Digest, limit: number): Promise<Uint8Array>;
-  /** A blob's bytes as they are stored. @throws EngineError not-found; `corrupt` when it has another size */
-  streamBlob(digest: Digest, size: number): ByteStream;
+  /** Where a blob's file is, for readers in workers; it is there as long as an operation holds it. */
+  blobPath(digest: Digest): string;
   /** Bytes on disk of an unpacked layer; 0 when it is not there. */
   layerSize(diffId: DiffId): number;
   /** How layers are kept: `erofs`, `dir`. */
@@ -60,7 +60,7 @@ export function createImageContent(store: ContentStore, live: () => LiveContent,
   const turns = new Mutex();
   return {
     readBlob: (digest, limit) => store.blobs.readVerified(digest, limit),
-    streamBlob: (digest, size) => store.blobs.read(digest, { expectedSize: size }),
+    blobPath: (digest) => store.blobs.path(digest),
     hasLayer: (diffId) => store.layers.info(diffId) !== undefined,
     storageDriver: store.layers.kind,
     layerSize: (diffId) => store.layers.info(diffId)?.storedSize ?? 0,

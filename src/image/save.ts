@@ -1,216 +1,214 @@
+import type { BundleMember, Bundles } from '../archive/bundle/bundle.ts';
 import type { TarEntry } from '../archive/tar/entry.ts';
-import { writeTar } from '../archive/tar/write.ts';
 import { EngineError, invalid, notFound } from '../base/errors.ts';
 import { type Digest, hexOf } from '../base/ids.ts';
 import type { ByteStream } from '../base/stream.ts';
 import { type Descriptor, mediaTypes, type Platform } from '../spec/oci/image.ts';
-import { formatPlatform, parsePlatform, platformDistance } from '../spec/oci/platform.ts';
+import { bestForPlatform, formatPlatform, parsePlatform, platformDistance } from '../spec/oci/platform.ts';
 import { parseImageName } from '../spec/reference/image-name.ts';
-import { familiarReference, formatReference, type Reference, sameRepository } from '../spec/reference/reference.ts';
+import {
+  familiarReference,
+  formatReference,
+  type Reference,
+  sameRepository,
+  withDefaultTag,
+} from '../spec/reference/reference.ts';
+import { fullNameAnnotation, refNameAnnotation } from './archive-images.ts';
+import type { ImageCatalog } from './catalog.ts';
 import type { ContentOperation } from './content.ts';
 import type { ImageContext } from './context.ts';
-import { encodeDocument } from './document.ts';
 import { imageEvent } from './event.ts';
 import type { ImageVariant, StoredImage } from './records.ts';
-import { chooseVariant, findImage } from './resolve.ts';
+import { findImage } from './resolve.ts';
 
 export interface SaveOptions {
-  /** Names or ids; a repository without a tag stands for all its tags. */
-  readonly names: readonly string[];
-  /** Only these platforms; empty for all that are here. */
+  /** Only these; empty for all that are there. One gives that manifest alone, several keep the index. */
   readonly platforms: readonly string[];
+  readonly signal: AbortSignal;
 }
 
-/** An archive on its way out: everything in it is held until `close`, which must be called. */
-export interface SavedImages {
+/** An archive on its way out. Everything in it is held until `close`, which must be called. */
+export interface ImageArchiveStream {
+  /** A piece is only valid until the next one is asked for. */
   readonly content: ByteStream;
-  close(): void;
+  /** Instead of `content`: sends it as chunks of an HTTP body to a socket that nobody else writes to meanwhile. */
+  sendTo(socket: number): Promise<void>;
+  close(): Promise<void>;
 }
 
 /**
- * Writes images as one archive that is a docker archive and an OCI layout (image-spec v1.1, image-layout) at once, in the
- * order and with the members that Docker's containerd store gives it. Blobs go out byte for byte as they are stored.
- * @throws EngineError not-found, invalid: before the first byte
+ * Makes ready to write images as one file that is a Docker archive and an OCI layout, as containerd writes it: blobs
+ * in the order of their digests, each once; then `index.json`, `manifest.json`, `oci-layout`. A name without a tag means
+ * all tags of the repository. Nothing is copied: the blobs are sent from the store.
+ * @throws EngineError not-found, invalid, corrupt; before anything was sent
  */
-export async function saveImages(context: ImageContext, { names, platforms }: SaveOptions): Promise<SavedImages> {
+export async function saveImages(
+  context: ImageContext,
+  bundles: Bundles,
+  names: readonly string[],
+  { platforms, signal }: SaveOptions,
+): Promise<ImageArchiveStream> {
   if (names.length === 0) throw invalid('the names of the images to save are missing');
   const wanted = platforms.map((platform) => parsePlatform(platform, context.host));
-  const chosen = names.flatMap((name) => choose(context, name).map((one) => select(context, one, wanted, name)));
-  const content = context.content.begin();
-  try {
-    const blobs = await holdBlobs(content, chosen);
-    for (const { image, target } of chosen) {
-      await context.catalog.tell(await imageEvent(context, 'save', image, { actor: target.digest }));
+  const parts = new Map<string, Part>();
+  for (const name of names) {
+    for (const named of imagesOfName(context.catalog, name)) {
+      const part = partOf(context, named, wanted, name);
+      parts.set(`${part.target.digest} ${part.reference === undefined ? '' : formatReference(part.reference)}`, part);
     }
-    return { content: writeTar(members(context, chosen, blobs)), close: () => content.end() };
+  }
+  const held = context.content.begin();
+  const images = new Set([...parts.values()].map(({ image }) => image));
+  const close = async (): Promise<void> => {
+    held.end();
+    // An image that was removed meanwhile was only held by this.
+    if ([...images].some(({ id }) => context.catalog.image(id) === undefined)) await context.content.collect();
+  };
+  try {
+    const members = await membersOf(context, held, [...parts.values()]);
+    for (const image of images) await context.catalog.tell(await imageEvent(context, 'save', image, {}));
+    return {
+      content: bundles.stream(members, signal),
+      sendTo: (socket) => bundles.sendTo(socket, members, signal),
+      close,
+    };
   } catch (error) {
-    content.end();
+    await close();
     throw error;
   }
 }
 
-interface Chosen {
+interface NamedImage {
   readonly image: StoredImage;
-  /** The name that the archive gives it; none for an image that was asked for by its id. */
+  /** Undefined when an id or digest was asked for: the archive then names it not. */
   readonly reference?: Reference;
 }
 
-function choose({ catalog }: ImageContext, name: string): Chosen[] {
-  const { reference, id } = parseImageName(name);
-  const isRepository = reference !== undefined && reference.tag === undefined && reference.digest === undefined;
-  let found: ReturnType<typeof findImage> | undefined;
-  let missing: unknown;
-  try {
-    found = findImage(catalog, name);
-  } catch (error) {
-    missing = error;
-  }
-  const byId = id !== undefined || reference?.digest !== undefined;
-  if (found !== undefined && (byId || (found.name === undefined && hexOf(found.image.id).startsWith(name)))) {
-    return [{ image: found.image }];
-  }
-  if (isRepository) {
-    const tags = catalog
-      .images()
-      .flatMap((image) => catalog.namesOf(image.id).map((one) => ({ image, reference: one.reference })))
-      .filter((one) => one.reference.tag !== undefined && sameRepository(one.reference, reference));
-    if (tags.length > 0) {
-      return tags.sort((a, b) => (formatReference(a.reference) < formatReference(b.reference) ? -1 : 1));
-    }
-    throw notFound(`No such image: ${familiarReference(reference)}`);
-  }
-  if (found === undefined) throw missing;
-  return [found.name === undefined ? { image: found.image } : { image: found.image, reference: found.name.reference }];
-}
-
-/** What of an image goes into the archive. */
-interface Selection extends Chosen {
+/** What of one image goes into the archive, under one name or none. */
+interface Part extends NamedImage {
   readonly target: Descriptor;
   readonly blobs: readonly Descriptor[];
-  /** The one that readers without indexes see. */
-  readonly preferred: ImageVariant | undefined;
+  /** The one that readers see who know only `manifest.json`. */
+  readonly shown: ImageVariant | undefined;
 }
 
-/** For one platform its manifest alone, for several the index with what belongs to them. */
-function select(context: ImageContext, chosen: Chosen, wanted: readonly Platform[], shown: string): Selection {
-  const { image } = chosen;
-  const first = wanted[0];
-  if (first === undefined) {
-    const preferred = image.variants.length === 0 ? undefined : chooseVariant(image, context.host, undefined, shown);
-    return { ...chosen, target: image.target, blobs: image.blobs, preferred };
+function imagesOfName(catalog: ImageCatalog, name: string): NamedImage[] {
+  const { reference } = parseImageName(name);
+  if (reference === undefined) return [{ image: findImage(catalog, name).image }];
+  if (reference.digest === undefined && reference.tag === undefined) {
+    const all = catalog
+      .images()
+      .flatMap((image) => catalog.namesOf(image.id).map((named) => ({ image, reference: named.reference })))
+      .filter((named) => named.reference.tag !== undefined && sameRepository(named.reference, reference));
+    if (all.length > 0) return all.sort((a, b) => ((a.reference.tag ?? '') < (b.reference.tag ?? '') ? -1 : 1));
   }
-  if (wanted.length === 1) {
-    const variant = chooseVariant(image, context.host, formatPlatform(first), shown);
-    return { ...chosen, target: variant.manifest, blobs: blobsOf(variant), preferred: variant };
+  const { image, name: found } = findImage(catalog, name);
+  const isTag = found !== undefined && reference.digest === undefined;
+  return [isTag ? { image, reference: withDefaultTag(reference) } : { image }];
+}
+
+function partOf(context: ImageContext, named: NamedImage, wanted: readonly Platform[], name: string): Part {
+  const { image } = named;
+  const matches = (variant: ImageVariant): boolean =>
+    wanted.length === 0 || wanted.some((wish) => platformDistance(wish, variant.platform) === 0);
+  const variants = image.variants.filter(matches);
+  if (variants.length === 0 && wanted.length > 0) throw noSuchPlatform(name, wanted);
+  const shown = bestForPlatform(context.host, variants, (variant) => variant.platform) ?? variants[0];
+  if (wanted.length === 0) return { ...named, target: image.target, blobs: image.blobs, shown };
+  const blobsOf = ({ manifest, config, layers }: ImageVariant) => [manifest, config, ...layers.map(({ blob }) => blob)];
+  const [only] = variants;
+  if (wanted.length === 1 && only !== undefined) {
+    return { ...named, target: only.manifest, blobs: blobsOf(only), shown: only };
   }
-  const variants = image.variants.filter(({ platform }) =>
-    wanted.some((one) => platformDistance(one, platform) !== undefined),
+  return { ...named, target: image.target, blobs: [image.target, ...variants.flatMap(blobsOf)], shown };
+}
+
+const noSuchPlatform = (name: string, wanted: readonly Platform[]): EngineError =>
+  notFound(
+    `no suitable export target found: image with reference ${name} was found but does not provide the specified platform (${wanted.map(formatPlatform).join(', ')})`,
   );
-  const preferred =
-    variants.find(({ platform }) => platformDistance(context.host, platform) !== undefined) ?? variants[0];
-  if (preferred === undefined) {
-    const list = wanted.map((one) => formatPlatform(one)).join(', ');
-    throw notFound(`image with reference ${shown} was found but does not provide any of the platforms ${list}`);
-  }
-  return { ...chosen, target: image.target, blobs: [image.target, ...variants.flatMap(blobsOf)], preferred };
-}
 
-const blobsOf = ({ manifest, config, layers }: ImageVariant): Descriptor[] => [
-  manifest,
-  config,
-  ...layers.map(({ blob }) => blob),
-];
-
-/** Every blob once, by digest in order; none of them is deleted while the operation holds it. */
-async function holdBlobs(content: ContentOperation, chosen: readonly Selection[]): Promise<Map<Digest, number>> {
-  const sizes = new Map<Digest, number>();
-  for (const { image, blobs } of chosen) {
-    for (const { digest, size } of blobs) {
-      const stored = await content.blobSize(digest);
-      if (stored === undefined) throw notFound(`image ${image.id} is not complete: its blob ${digest} is missing`);
-      if (stored !== size) {
-        throw new EngineError('corrupt', `blob ${digest} of image ${image.id} has ${stored} bytes instead of ${size}`);
-      }
-      sizes.set(digest, size);
-    }
-  }
-  return new Map([...sizes].sort(([a], [b]) => (a < b ? -1 : 1)));
-}
-
-async function* members(
+async function membersOf(
   { content }: ImageContext,
-  chosen: readonly Selection[],
-  blobs: ReadonlyMap<Digest, number>,
-): AsyncGenerator<{ readonly entry: TarEntry; readonly body?: ByteStream }, void, undefined> {
-  yield { entry: entryOf('blobs/', 'directory') };
-  yield { entry: entryOf('blobs/sha256/', 'directory') };
-  for (const [digest, size] of blobs) {
-    yield { entry: entryOf(blobPath(digest), 'file', size), body: content.streamBlob(digest, size) };
-  }
-  yield document('index.json', indexOf(chosen));
-  yield document('manifest.json', dockerManifests(chosen));
-  yield document('oci-layout', { imageLayoutVersion: '1.0.0' });
+  held: ContentOperation,
+  parts: readonly Part[],
+): Promise<BundleMember[]> {
+  const blobs = new Map<Digest, Descriptor>();
+  for (const part of parts) for (const blob of part.blobs) blobs.set(blob.digest, blob);
+  for (const blob of blobs.values()) await holdBlob(held, blob);
+  const sorted = [...blobs.values()].sort((a, b) => (a.digest < b.digest ? -1 : 1));
+  return [
+    ...['blobs/', 'blobs/sha256/'].map((name) => ({ entry: entryOf(name, 0, 0o755) })),
+    ...sorted.map(({ digest, size }) => ({
+      entry: entryOf(pathOf(digest), size, 0o444),
+      file: { path: content.blobPath(digest), digest },
+    })),
+    document('index.json', indexOf(parts), 0o644),
+    document('manifest.json', dockerManifest(parts), 0o644),
+    document('oci-layout', { imageLayoutVersion: '1.0.0' }, 0o444),
+  ];
 }
 
-const blobPath = (digest: Digest): string => `blobs/sha256/${hexOf(digest)}`;
-
-function document(name: string, value: unknown): { entry: TarEntry; body: ByteStream } {
-  const bytes = encodeDocument(value);
-  return { entry: entryOf(name, 'file', bytes.length), body: once(bytes) };
+async function holdBlob(held: ContentOperation, { digest, size }: Descriptor): Promise<void> {
+  const stored = await held.blobSize(digest);
+  if (stored === undefined) throw notFound(`blob ${digest} is not in the store`);
+  if (stored !== size) throw new EngineError('corrupt', `blob ${digest} has ${stored} bytes instead of ${size}`);
 }
 
-async function* once(bytes: Uint8Array): ByteStream {
-  yield bytes;
-}
+const pathOf = (digest: Digest): string => `blobs/sha256/${hexOf(digest)}`;
 
-const entryOf = (name: string, type: 'file' | 'directory', size = 0): TarEntry => ({
-  type,
+/** Times and owners say nothing: the same images always give the same archive. */
+const entryOf = (name: string, size: number, mode: number): TarEntry => ({
+  type: name.endsWith('/') ? 'directory' : 'file',
   name,
   linkName: '',
-  mode: type === 'file' ? 0o444 : 0o755,
+  mode,
   uid: 0,
   gid: 0,
-  size,
   mtime: 0,
   mtimeNsec: 0,
   major: 0,
   minor: 0,
+  size,
 });
 
-/** Annotations by which containerd and OCI tools find names (image-spec, annotations). */
-function indexOf(chosen: readonly Selection[]): unknown {
-  return {
-    schemaVersion: 2,
-    mediaType: mediaTypes.ociIndex,
-    manifests: chosen.map(({ target: { mediaType, digest, size }, reference }) => ({
+function document(name: string, value: unknown, mode: number): BundleMember {
+  const bytes = new TextEncoder().encode(JSON.stringify(value));
+  return { entry: entryOf(name, bytes.length, mode), bytes };
+}
+
+/** A name a descriptor; containerd reads the whole name, other tools the tag. */
+const indexOf = (parts: readonly Part[]): unknown => ({
+  schemaVersion: 2,
+  mediaType: mediaTypes.ociIndex,
+  manifests: parts.map(({ target: { mediaType, digest, size, annotations, platform }, reference }) => {
+    const names =
+      reference === undefined
+        ? {}
+        : { [fullNameAnnotation]: formatReference(reference), [refNameAnnotation]: reference.tag };
+    const all = { ...annotations, ...names };
+    return {
       mediaType,
       digest,
       size,
-      ...(reference === undefined
-        ? {}
-        : {
-            annotations: {
-              'io.containerd.image.name': formatReference(reference),
-              'org.opencontainers.image.ref.name': reference.tag ?? formatReference(reference),
-            },
-          }),
-    })),
-  };
-}
-
-/** The list by which Docker before 25 reads an archive: one manifest an image, with all its names. */
-function dockerManifests(chosen: readonly Selection[]): unknown {
-  const entries = new Map<Digest, { Config: string; RepoTags: string[] | null; Layers: string[] }>();
-  for (const { preferred, reference } of chosen) {
-    if (preferred === undefined) continue;
-    const { manifest, config, layers } = preferred;
-    const entry = entries.get(manifest.digest) ?? {
-      Config: blobPath(config.digest),
-      RepoTags: null,
-      Layers: layers.map(({ blob }) => blobPath(blob.digest)),
+      ...(Object.keys(all).length === 0 ? {} : { annotations: all }),
+      ...(platform === undefined ? {} : { platform }),
     };
-    if (reference !== undefined) entry.RepoTags = [...(entry.RepoTags ?? []), familiarReference(reference)];
-    entries.set(manifest.digest, entry);
+  }),
+});
+
+/** What engines before containerd's store read: one manifest an image, with all its names. */
+function dockerManifest(parts: readonly Part[]): unknown[] {
+  const entries = new Map<Digest, { shown: ImageVariant; names: string[] }>();
+  for (const { shown, reference } of parts) {
+    if (shown === undefined) continue;
+    const entry = entries.get(shown.manifest.digest) ?? { shown, names: [] };
+    entries.set(shown.manifest.digest, entry);
+    if (reference !== undefined) entry.names.push(familiarReference(reference));
   }
-  return [...entries.values()];
+  return [...entries.values()].map(({ shown: { config, layers }, names }) => ({
+    Config: pathOf(config.digest),
+    RepoTags: names.length === 0 ? null : names,
+    Layers: layers.length === 0 ? null : layers.map(({ blob }) => pathOf(blob.digest)),
+  }));
 }

@@ -1,3 +1,4 @@
+import { Bundles } from '../archive/bundle/bundle.ts';
 import type { Clock } from '../base/clock.ts';
 import { systemClock } from '../base/clock.ts';
 import type { Logger } from '../base/log.ts';
@@ -36,7 +37,7 @@ import { pruneImages, type PruneOptions } from './prune.ts';
 import { nameToPull, pullImage } from './pull.ts';
 import { removeImage } from './remove.ts';
 import { imageIdOf, resolveImage } from './resolve.ts';
-import { saveImages, type SavedImages, type SaveOptions } from './save.ts';
+import { type ImageArchiveStream, saveImages, type SaveOptions } from './save.ts';
 import { tagImage } from './tag.ts';
 import { UnfinishedPulls } from './unfinished.ts';
 import { ImageUsers } from './users.ts';
@@ -72,7 +73,7 @@ export interface ImageService extends RunnableImages {
   ): Promise<ImageDeleteItem[]>;
   prune(options: PruneOptions): Promise<ImagePruneView>;
   load(request: LoadOptions & { readonly body: ByteStream }): Promise<void>;
-  save(options: SaveOptions): Promise<SavedImages>;
+  save(names: readonly string[], options: SaveOptions): Promise<ImageArchiveStream>;
   pull(request: PullRequest): Promise<void>;
   /** What the registry has under a name, without pulling it. */
   inspectRemote(request: Pick<PullRequest, 'reference' | 'auth' | 'signal'>): Promise<DistributionInspect>;
@@ -124,6 +125,7 @@ export async function openImages(options: ImageServiceOptions): Promise<ImageSer
 }
 
 function createService(context: ImageContext, registry: RegistryClient, transfers: Transfers): ImageService {
+  const bundles = new Bundles();
   return {
     resolve: (nameOrId, platform) => resolveImage(context, nameOrId, platform),
     idOf: (nameOrId) => imageIdOf(context.catalog, nameOrId),
@@ -140,7 +142,7 @@ function createService(context: ImageContext, registry: RegistryClient, transfer
     remove: (nameOrId, request) => removeImage(context, nameOrId, request),
     prune: (request) => pruneImages(context, request),
     load: ({ body, ...request }) => loadImages(context, transfers, body, request),
-    save: (request) => saveImages(context, request),
+    save: (names, request) => saveImages(context, bundles, names, request),
     async pull({ reference, tag, auth, ...request }) {
       const open = (name: Parameters<RegistryClient['repository']>[0]) => registry.repository(name, auth);
       await pullImage(context, transfers, open, nameToPull(reference, tag), request);

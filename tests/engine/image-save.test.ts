@@ -12,6 +12,7 @@ import {
   ociLayout,
   sha256,
 } from '../support/crafted-image.ts';
+import { isOracle } from '../support/engine.ts';
 import { engineSuite } from '../support/suite.ts';
 import { membersOfTar } from '../support/tar.ts';
 
@@ -131,5 +132,29 @@ engineSuite('docker save', {}, (engine) => {
     }
     await load(Buffer.concat(parts));
     assert.equal(await engine().dockerOk(['run', '--rm', 'crafted:going', 'cat', '/greeting']), 'going');
+  });
+
+  test('a failed save leaves no file', async () => {
+    const file = join(engine().folder, 'refused.tar');
+    const { code } = await engine().docker(['save', '-o', file, 'nothing:here']);
+    assert.equal(code, 1);
+    await assert.rejects(readFile(file), { code: 'ENOENT' });
+  });
+
+  test('two platforms at once need API 1.52', async () => {
+    const path = '/images/get?names=gantry-test/busybox:1&platform=linux/amd64&platform=linux/arm64';
+    if (!isOracle()) assert.equal((await engine().api('GET', `/v1.51${path}`)).status, 400);
+    assert.equal((await engine().api('GET', '/v1.51/images/none/get')).status, 404);
+    assert.equal((await engine().api('GET', '/v1.51/images/get?names=')).status, isOracle() ? 500 : 400);
+  });
+
+  test('an event tells of it', async () => {
+    const since = String(Date.now() / 1000);
+    const id = await idOf('gantry-test/busybox:1');
+    await save('gantry-test/busybox:1');
+    const until = String(Date.now() / 1000 + 0.1);
+    const format = '{{.Action}} {{.Actor.ID}} {{.Actor.Attributes.name}}';
+    const words = ['events', `--since=${since}`, `--until=${until}`, '--filter=event=save', '--format', format];
+    assert.equal(await engine().dockerOk(words), `save ${id} ${id}`);
   });
 });

@@ -4,10 +4,10 @@ import { decodeCommitConfig } from '../../spec/decode/commit.ts';
 import type { CommitRequest } from '../../spec/engine/commit.ts';
 import { bodyStream } from '../http/body.ts';
 import type { Exchange } from '../http/exchange.ts';
+import { sendArchive } from '../http/outgoing-archive.ts';
 import { socketBody } from '../http/socket-body.ts';
-import { bareSocket, writeBorrowed } from '../http/streams.ts';
 import type { ContainerService } from '../services/container.ts';
-import type { OutgoingArchive, PathStat } from '../services/container-files.ts';
+import type { PathStat } from '../services/container-files.ts';
 import { goFileMode } from '../views/file-mode.ts';
 import type { Handlers } from './handlers.ts';
 
@@ -68,20 +68,4 @@ function pathOf(exchange: Exchange): string {
 function encodeStat({ name, size, mode, mtimeNs, linkTarget }: PathStat): string {
   const value = { name, size, mode: goFileMode(mode), mtime: formatTime(mtimeNs), linkTarget };
   return Buffer.from(JSON.stringify(value)).toString('base64');
-}
-
-async function sendArchive(
-  { response, signal }: Exchange,
-  archive: OutgoingArchive,
-  headers: Readonly<Record<string, string>>,
-): Promise<void> {
-  try {
-    response.writeHead(200, headers);
-    const socket = await bareSocket(response, signal);
-    if (socket !== undefined) await archive.sendTo(socket);
-    else for await (const piece of archive.content) await writeBorrowed(response, piece, signal);
-    response.end();
-  } finally {
-    await archive.close();
-  }
 }

@@ -4,8 +4,9 @@ import { decodePlatform } from '../../spec/decode/platform.ts';
 import { queryInteger } from '../../spec/decode/query.ts';
 import { bodyStream } from '../http/body.ts';
 import type { Exchange } from '../http/exchange.ts';
+import { sendArchive } from '../http/outgoing-archive.ts';
 import { decodeRegistryAuth } from '../http/registry-auth.ts';
-import { streamProgress, writeChunk } from '../http/streams.ts';
+import { streamProgress } from '../http/streams.ts';
 import type { ImageApi } from '../services/image.ts';
 import { imageInspectView, imageSummaryView } from '../views/image.ts';
 import type { Handlers } from './handlers.ts';
@@ -60,14 +61,14 @@ export function imageHandlers(images: ImageApi): Handlers {
       streamProgress(exchange, (progress) =>
         images.load({
           body: bodyStream(exchange.request),
-          quiet: exchange.flag('quiet'),
-          platforms: exchange.minor < 48 ? [] : platformsOf(exchange, 'platform'),
+          quiet: exchange.flag('quiet', true),
+          platforms: archivePlatforms(exchange),
           progress,
           signal: exchange.signal,
         }),
       ),
-    ImageGet: (exchange) => sendImages(exchange, images, [exchange.param('name')]),
-    ImageGetAll: (exchange) => sendImages(exchange, images, exchange.query.get('names') ?? []),
+    ImageGet: (exchange) => save(exchange, images, [exchange.param('name')]),
+    ImageGetAll: (exchange) => save(exchange, images, exchange.query.get('names') ?? []),
     ImageCreate: (exchange) => pullOrImport(exchange, images),
   };
 }
@@ -80,18 +81,18 @@ const platformSince = (exchange: Exchange, minor: number): { platform?: string }
 const platformsOf = (exchange: Exchange, key: string): string[] =>
   (exchange.query.get(key) ?? []).flatMap((text) => decodePlatform(text) ?? []);
 
-async function sendImages(exchange: Exchange, images: ImageApi, names: readonly string[]): Promise<void> {
-  const platforms = exchange.minor < 48 ? [] : platformsOf(exchange, 'platform');
-  if (platforms.length > 1 && exchange.minor < 52) throw invalid('multiple platform parameters not supported');
-  const { response, signal } = exchange;
-  const archive = await images.save({ names, platforms });
-  try {
-    response.writeHead(200, { 'Content-Type': 'application/x-tar' });
-    for await (const chunk of archive.content) await writeChunk(response, chunk, signal);
-    response.end();
-  } finally {
-    archive.close();
+/** One since API 1.48, several since 1.52. @throws EngineError `invalid` */
+function archivePlatforms(exchange: Exchange): string[] {
+  if (exchange.minor < 48) return [];
+  if (exchange.minor < 52 && (exchange.query.get('platform') ?? []).length > 1) {
+    throw invalid('multiple platform parameters are not supported in this API version; use API version 1.52 or later');
   }
+  return platformsOf(exchange, 'platform');
+}
+
+async function save(exchange: Exchange, images: ImageApi, names: readonly string[]): Promise<void> {
+  const archive = await images.save(names, { platforms: archivePlatforms(exchange), signal: exchange.signal });
+  await sendArchive(exchange, archive, { 'Content-Type': 'application/x-tar' });
 }
 
 function pullOrImport(exchange: Exchange, images: ImageApi): Promise<void> {

@@ -9,6 +9,7 @@ import type {
   ImageSummary,
 } from '../../spec/engine/image.ts';
 import type { ProgressSink } from '../../spec/engine/progress.ts';
+import type { OutgoingArchive } from './container-files.ts';
 
 export interface ImageListOptions {
   readonly all: boolean;
@@ -70,11 +71,11 @@ export interface ImageApi {
     progress: ProgressSink;
     signal: AbortSignal;
   }): Promise<void>;
-  /** An archive of images, all of it held until `close`, which must be called. @throws before its first byte */
-  save(options: {
-    readonly names: readonly string[];
-    readonly platforms: readonly string[];
-  }): Promise<{ readonly content: ByteStream; close(): void }>;
+  /** Everything is checked before it resolves; what is in the archive stays until its `close`. */
+  save(
+    names: readonly string[],
+    options: { platforms: readonly string[]; signal: AbortSignal },
+  ): Promise<OutgoingArchive>;
   pull(request: PullRequest): Promise<void>;
   /** What the registry has under a name, without pulling it. */
   inspectRemote(request: Pick<PullRequest, 'reference' | 'auth' | 'signal'>): Promise<DistributionInspect>;

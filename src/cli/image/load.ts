@@ -5,8 +5,8 @@ import { flag, listOf, types } from '../flags/types.ts';
 import { showProgress } from '../progress.ts';
 import { displayOn } from '../progress-output.ts';
 import { isTerminal } from '../terminal/tty.ts';
-import { platformJson } from './_platform.ts';
 import { openError, readUpload } from '../upload.ts';
+import { platformJson } from './_platform.ts';
 
 export const load = defineCommand({
   usage: '[OPTIONS]',
