@@ -10,6 +10,7 @@ export const maxApiVersion = `1.${maxMinor}`;
 /**
  * Takes a leading `/v1.NN` off a path. Without one the newest version is meant; `minor` is its number behind the dot.
  * @param oldest the minor version below which clients are refused
+ * Saving and loading images takes clients from 1.22 on where nothing else was wished.
  * @throws EngineError `invalid` for versions that are not spoken, in Docker's words.
  */
 export function splitVersion(path: string, oldest = minMinor): { minor: number; path: string } {
@@ -24,13 +25,25 @@ export function splitVersion(path: string, oldest = minMinor): { minor: number; 
   if (rank > 1000 + maxMinor) {
     throw invalid(`client version ${version} is too new. Maximum supported API version is ${maxApiVersion}`);
   }
+  const rest = path.slice(end);
   if (rank < 1000 + oldest) {
+    if (oldest === minMinor && rank >= 1000 + archivesMinor && isOfArchives(rest))
+      return { minor: minMinor, path: rest };
     throw invalid(
       `client version ${version} is too old. Minimum supported API version is 1.${oldest}, please upgrade your client to a newer version`,
     );
   }
-  return { minor: Number(minor), path: path.slice(end) };
+  return { minor: Number(minor), path: rest };
 }
+
+/**
+ * skopeo and podman of Debian 12 ask for 1.22 when they take images out of a Docker engine or put them there, whatever it
+ * speaks; these operations have not changed between then and 1.24.
+ */
+const archivesMinor = 22;
+
+const isOfArchives = (path: string): boolean =>
+  path === '/images/load' || (path.startsWith('/images/') && path.endsWith('/get')) || path === '/images/get';
 
 /**
  * The oldest minor version that an operator wants spoken, of `1.NN`; the oldest that there is without a wish.

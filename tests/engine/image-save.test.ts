@@ -107,8 +107,8 @@ engineSuite('docker save', {}, (engine) => {
   test('refuses what is not there before it writes a byte', async () => {
     await load(dockerArchive({ names: ['crafted:one'], layers: [await busyboxLayer()] }));
     for (const [words, message] of [
-      [['nothing:here'], /No such image: nothing:here/],
-      [['crafted:one', 'nothing'], /No such image: nothing/],
+      [['nothing:here'], /No such image: nothing:here|reference does not exist/],
+      [['crafted:one', 'nothing'], /No such image: nothing|reference does not exist/],
       [['--platform', 'linux/s390x', 'crafted:one'], /platform/],
     ] as const) {
       const { code, stderr, stdout } = await engine().docker(['save', ...words]);
