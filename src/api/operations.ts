@@ -12,6 +12,7 @@ export const operations = {
   SystemPingHead: ['HEAD', '/_ping'],
   SystemEvents: ['GET', '/events'],
   SystemDataUsage: ['GET', '/system/df'],
+  SystemCheck: ['POST', '/system/check'],
 
   // Container
   ContainerList: ['GET', '/containers/json'],

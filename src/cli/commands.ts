@@ -254,6 +254,10 @@ const volume: Readonly<Record<string, Entry>> = {
 };
 
 const system: Readonly<Record<string, Entry>> = {
+  check: {
+    summary: 'Look for damage in images, and mend it',
+    load: async () => (await import('./system/check.ts')).check,
+  },
   df: {
     summary: 'Show what images, containers and volumes take on the disk',
     load: async () => (await import('./system/df.ts')).df,

@@ -36,6 +36,7 @@ export class ImageCatalog {
   readonly #names = new Map<string, ImageName>();
   readonly #namesOfTarget = new Map<Digest, Map<string, ImageName>>();
   readonly #changes = new Mutex();
+  readonly #unreadable: { readonly id: string; readonly reason: string }[] = [];
 
   constructor(journal: StateJournal) {
     this.#journal = journal;
@@ -49,6 +50,7 @@ export class ImageCatalog {
         this.#images.set(image.id, image);
       } catch (error) {
         log.error('unreadable image record', { id, error: messageOf(error) });
+        this.#unreadable.push({ id, reason: messageOf(error) });
       }
     }
     for (const { id, value } of await this.#journal.load(nameKind)) {
@@ -58,6 +60,7 @@ export class ImageCatalog {
         else log.warn('image name without its image', { name: id, target: name.target });
       } catch (error) {
         log.error('unreadable image name record', { id, error: messageOf(error) });
+        this.#unreadable.push({ id, reason: messageOf(error) });
       }
     }
   }
@@ -70,6 +73,11 @@ export class ImageCatalog {
   /** Runs `decide` alone among all changes; what it returns is committed before anybody else may decide. */
   exclusive<T>(decide: (commit: (change: CatalogChange) => Promise<void>) => Promise<T>): Promise<T> {
     return this.#changes.run(() => decide((change) => this.#commit(change)));
+  }
+
+  /** Records that could not be understood at boot. */
+  get unreadable(): readonly { readonly id: string; readonly reason: string }[] {
+    return this.#unreadable;
   }
 
   image(id: Digest): StoredImage | undefined {

@@ -12,12 +12,15 @@ export interface ContentStore {
     write(options: { digest: Digest; size?: number }): Promise<BlobSink | undefined>;
     writeNew(options?: { size?: number }): Promise<BlobSink>;
     put(bytes: Uint8Array, expected?: Digest): Promise<StoredBlob>;
+    setAside(digest: Digest): Promise<{ restore(): Promise<void>; drop(): Promise<void> }>;
   };
   readonly layers: {
     /** `erofs`, `dir`. */
     readonly kind: string;
     ingest(source: string | GrowingFile, options?: UnpackOptions): Promise<{ readonly diffId: DiffId }>;
     info(diffId: DiffId): { readonly storedSize: number } | undefined;
+    verify(diffId: DiffId, archivePath?: string): Promise<string | undefined>;
+    delete(diffId: DiffId): Promise<void>;
   };
   lease(): StoreLease;
   collectGarbage(live: () => LiveContent): Promise<unknown>;

@@ -17,12 +17,14 @@ import type {
   ImageSummary,
 } from '../spec/engine/image.ts';
 import type { ProgressSink } from '../spec/engine/progress.ts';
+import type { StoreCheckView } from '../spec/engine/store-check.ts';
 import type { Platform } from '../spec/oci/image.ts';
 import { hostPlatform } from '../spec/oci/platform.ts';
 import { parseReference } from '../spec/reference/reference.ts';
 import { ImageCatalog } from './catalog.ts';
 import { applyChanges } from './changes.ts';
 import { commitImage } from './commit.ts';
+import { type CheckOptions, checkStore } from './check.ts';
 import { createImageContent } from './content.ts';
 import { createConfigReader, type ImageContext } from './context.ts';
 import { createTransfers, type Transfers } from './fetch-layers.ts';
@@ -78,6 +80,8 @@ export interface ImageService extends RunnableImages {
   /** What the registry has under a name, without pulling it. */
   inspectRemote(request: Pick<PullRequest, 'reference' | 'auth' | 'signal'>): Promise<DistributionInspect>;
   import(request: ImportOptions): Promise<void>;
+  /** Reads all content, and mends what can be mended if that is asked for. */
+  check(options: CheckOptions): Promise<StoreCheckView>;
   /** How many images there are, for `info`. */
   count(): number;
   /**
@@ -121,10 +125,15 @@ export async function openImages(options: ImageServiceOptions): Promise<ImageSer
     log,
     isRunning,
   };
-  return createService(context, registry, options.transfers ?? createTransfers());
+  return createService(context, store, registry, options.transfers ?? createTransfers());
 }
 
-function createService(context: ImageContext, registry: RegistryClient, transfers: Transfers): ImageService {
+function createService(
+  context: ImageContext,
+  store: ContentStore,
+  registry: RegistryClient,
+  transfers: Transfers,
+): ImageService {
   const bundles = new Bundles();
   return {
     resolve: (nameOrId, platform) => resolveImage(context, nameOrId, platform),
@@ -143,6 +152,7 @@ function createService(context: ImageContext, registry: RegistryClient, transfer
     prune: (request) => pruneImages(context, request),
     load: ({ body, ...request }) => loadImages(context, transfers, body, request),
     save: (names, request) => saveImages(context, bundles, names, request),
+    check: (request) => checkStore({ context, store, open: (name) => registry.repository(name) }, request),
     async pull({ reference, tag, auth, ...request }) {
       const open = (name: Parameters<RegistryClient['repository']>[0]) => registry.repository(name, auth);
       await pullImage(context, transfers, open, nameToPull(reference, tag), request);

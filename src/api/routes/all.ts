@@ -12,6 +12,7 @@ import { imageHandlers } from './images.ts';
 import { networkHandlers } from './networks.ts';
 import { pluginHandlers } from './plugins.ts';
 import { systemHandlers } from './system.ts';
+import { systemCheckHandlers } from './system-check.ts';
 import { systemUsageHandlers } from './system-usage.ts';
 import { volumeHandlers } from './volumes.ts';
 
@@ -27,6 +28,7 @@ export function allHandlers(services: ApiServices): ReadonlyMap<OperationId, Han
     ...execHandlers(services.execs),
     ...imageHandlers(services.images),
     ...distributionHandlers(services.images),
+    ...systemCheckHandlers(services.images),
     ...volumeHandlers(services.volumes),
     ...networkHandlers(services.networks),
     ...pluginHandlers,

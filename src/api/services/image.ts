@@ -10,6 +10,7 @@ import type {
 } from '../../spec/engine/image.ts';
 import type { ProgressSink } from '../../spec/engine/progress.ts';
 import type { OutgoingArchive } from './container-files.ts';
+import type { StoreCheckView } from '../../spec/engine/store-check.ts';
 
 export interface ImageListOptions {
   readonly all: boolean;
@@ -81,4 +82,10 @@ export interface ImageApi {
   inspectRemote(request: Pick<PullRequest, 'reference' | 'auth' | 'signal'>): Promise<DistributionInspect>;
   /** Reports the new image's id as its last status. */
   import(request: ImportRequest): Promise<void>;
+  /** Reads all content and tells what is wrong with it; `repair` mends what can be mended. */
+  check(options: {
+    readonly repair: boolean;
+    readonly progress: ProgressSink;
+    readonly signal: AbortSignal;
+  }): Promise<StoreCheckView>;
 }

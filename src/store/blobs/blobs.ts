@@ -1,5 +1,5 @@
 import { hash } from 'node:crypto';
-import { open, readdir, readFile, stat, unlink } from 'node:fs/promises';
+import { open, readdir, readFile, rename, stat, unlink } from 'node:fs/promises';
 import { join } from 'node:path';
 import { EngineError, notFound } from '../../base/errors.ts';
 import { type Digest, digestOfHex, hexOf, isHex64 } from '../../base/ids.ts';
@@ -36,6 +36,11 @@ export interface BlobStore {
    * after a restart; a second writer of the same digest waits for the first. Undefined when the blob exists.
    */
   write(options: BlobWriterOptions & { digest: Digest }): Promise<BlobWriter | undefined>;
+  /**
+   * Takes a damaged blob out of the store until another one is there: `drop` deletes it, `restore` puts it back. What an
+   * ended engine left so is put back, or deleted where the blob came again, when the store is opened.
+   */
+  setAside(digest: Digest): Promise<{ restore(): Promise<void>; drop(): Promise<void> }>;
   /** Begins writing a blob whose digest nobody knows yet. */
   writeNew(options?: BlobWriterOptions): Promise<BlobWriter>;
   /** Writes a small blob in one go; no error when it exists. @throws corrupt when it has not the expected digest. */
@@ -58,6 +63,7 @@ export async function openBlobStore(root: string, limits = partialLimits): Promi
     const found = await stat(pathOf(digest)).catch(ignoreMissing);
     return found === undefined ? undefined : { digest, size: found.size };
   };
+  await settleDamaged(directory);
   const writers = await BlobWriters.open(join(root, 'ingest'), pathOf, limits);
   return {
     stat: statBlob,
@@ -85,11 +91,33 @@ export async function openBlobStore(root: string, limits = partialLimits): Promi
         throw error;
       }
     },
+    async setAside(digest) {
+      const path = pathOf(digest);
+      const aside = path + damagedSuffix;
+      await rename(path, aside).catch(ignoreMissing);
+      return {
+        restore: () => rename(aside, path).catch(ignoreMissing),
+        drop: () => unlink(aside).catch(ignoreMissing),
+      };
+    },
     async delete(digest) {
       await unlink(pathOf(digest)).catch(ignoreMissing);
     },
     list: () => listBlobs(directory),
   };
+}
+
+/** The end of a damaged blob's name. */
+const damagedSuffix = '.damaged';
+
+async function settleDamaged(directory: string): Promise<void> {
+  for (const name of await readdir(directory)) {
+    const hex = name.slice(0, -damagedSuffix.length);
+    if (!name.endsWith(damagedSuffix) || !isHex64(hex)) continue;
+    const whole = await stat(join(directory, hex)).catch(ignoreMissing);
+    const path = join(directory, name);
+    await (whole === undefined ? rename(path, join(directory, hex)) : unlink(path));
+  }
 }
 
 const ignoreMissing = (error: unknown): undefined => {
