@@ -22,8 +22,11 @@ const root = join(import.meta.dirname, '..');
 const target = join(root, 'build');
 const staging = join(target, `staging-${process.pid}`);
 
-/** Flags of Node that the engine runs with: no polluted prototypes, no note that node:ffi is experimental, less memory. */
-const engineFlags = '--disable-proto=delete --disable-warning=ExperimentalWarning --max-semi-space-size=4';
+/**
+ * Flags of Node that the engine runs with: no polluted prototypes, no note that node:ffi is experimental, less memory
+ * while it works and at rest (src/sys/process/rest.ts).
+ */
+const engineFlags = '--disable-proto=delete --disable-warning=ExperimentalWarning --max-semi-space-size=4 --expose-gc';
 
 /**
  * For glibc's malloc: give back large blocks at once, and what the threads free. Together with the small young generation

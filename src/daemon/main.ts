@@ -1,5 +1,6 @@
 import { EngineError, messageOf } from '../base/errors.ts';
 import { type Logger, type LogSink, loggerTo } from '../base/log.ts';
+import { shrinkAtRest } from '../sys/process/rest.ts';
 import { boot } from './boot.ts';
 import { type EngineConfig, loadConfig, type ProgramName } from './config.ts';
 import { LiveConfig } from './live.ts';
@@ -48,7 +49,9 @@ export async function main(args: readonly string[]): Promise<number> {
   try {
     const engine = await boot({ live, load, manager, log });
     manager.ready();
+    const endShrinking = shrinkAtRest();
     await ending;
+    endShrinking();
     manager.stopping();
     await engine.close();
     return 0;

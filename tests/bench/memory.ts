@@ -1,4 +1,5 @@
 import { readFile } from 'node:fs/promises';
+import { setTimeout } from 'node:timers/promises';
 import { uniqueName } from '../support/engine.ts';
 import { type BenchImages, docker } from './cases.ts';
 import type { Peer } from './engines.ts';
@@ -13,11 +14,16 @@ export interface MemoryUse {
 
 export const memoryContainers = 50;
 
-/** Measures the engine at rest, then with 50 running containers. */
+/** An engine is at rest when it has had nothing to do for so long, in milliseconds. */
+const restMs = 15_000;
+
+/** Measures the engine at rest, then with 50 running containers, again at rest. */
 export async function measureMemory(peer: Peer, images: BenchImages): Promise<MemoryUse> {
+  await setTimeout(restMs);
   const idle = await residentSize(peer);
   const names = Array.from({ length: memoryContainers }, () => uniqueName('memory'));
   for (const name of names) await docker(peer, 'run', '-d', '--name', name, images.busybox, 'sleep', '100000');
+  await setTimeout(restMs);
   const withContainers = await residentSize(peer);
   const monitors = await peer.monitorPids();
   const shares = await Promise.all(monitors.map((pid) => fieldOf(`/proc/${pid}/smaps_rollup`, 'Pss')));
