@@ -5,6 +5,7 @@ import { join } from 'node:path';
 import type { TestContext } from 'node:test';
 import type { TarEntry } from '../archive/tar/entry.ts';
 import { writeTar } from '../archive/tar/write.ts';
+import { systemClock } from '../base/clock.ts';
 import { EngineError } from '../base/errors.ts';
 import { type Digest, type DiffId, digestOfHex, hexOf } from '../base/ids.ts';
 import { silentLogger } from '../base/log.ts';
@@ -33,6 +34,10 @@ export interface TestImages {
   blobPath(digest: Digest): string;
   /** Deletes a layer behind the service's back. */
   loseLayer(diffId: DiffId): Promise<void>;
+  /** Bytes of all blobs and layers in the store. */
+  diskBytes(): Promise<number>;
+  /** Lets the service believe that so many nanoseconds have passed. */
+  skipTime(ns: bigint): void;
   readonly running: Set<string>;
   /** What the registry has, by tag and digest. */
   readonly remote: Map<string, Uint8Array>;
@@ -50,41 +55,20 @@ export interface TestImages {
 
 /** `registry` replaces the one in memory. */
 export async function openTestImages(context: TestContext, registry?: RegistryClient): Promise<TestImages> {
-  const root = await mkdtemp(join(tmpdir(), 'images-'));
-  const blobs = await openBlobStore(root);
-  const layers = await openLayers({
-    kind: 'erofs',
-    erofs: 'file-direct',
-    directory: join(root, 'layers'),
-    mountDirectory: join(root, 'mounts'),
-    log: silentLogger,
-  });
-  context.after(async () => {
-    await layers.close();
-    await rm(root, { recursive: true });
-  });
-  const leases = new LeaseBook();
-  // Of the snapshots only this question is asked.
-  const snapshots = { layersInUse: () => new Set() } as unknown as OwnedSnapshots;
+  const { blobs, layers, store } = await openTestStore(context);
   const { journal, events } = memoryJournal();
   const { held, hold } = holds();
   const running = new Set<string>();
   const [remote, cuts] = [new Map<string, Uint8Array>(), new Map<string, number>()];
   const asked: [string, number][] = [];
-  const store = {
-    blobs,
-    layers,
-    lease: () => leases.open(),
-    collectGarbage: (live: () => LiveContent) =>
-      collectGarbage({ blobs, layers, leases, snapshots, outlived: new Set(), log: silentLogger }, live),
-    onGarbage: () => undefined,
-  };
+  let skippedNs = 0n;
   const open = () =>
     openImages({
       journal,
       store,
       registry: registry ?? memoryRegistry({ remote, cuts, asked }, held),
       log: silentLogger,
+      clock: { ...systemClock, nowNs: () => systemClock.nowNs() + skippedNs },
       isRunning: (id) => running.has(id),
       platform: { os: 'linux', architecture: 'amd64' },
     });
@@ -102,6 +86,16 @@ export async function openTestImages(context: TestContext, registry?: RegistryCl
       return { blobs: listed.map(({ digest }) => digest), layers: layers.list().map(({ diffId }) => diffId) };
     },
     hold,
+    async diskBytes() {
+      const sizes = [
+        ...(await blobs.list()).map(({ size }) => size),
+        ...layers.list().map(({ diffId }) => layers.info(diffId)?.storedSize ?? 0),
+      ];
+      return sizes.reduce((sum, size) => sum + size, 0);
+    },
+    skipTime(ns) {
+      skippedNs += ns;
+    },
     async reopen() {
       test.images = await open();
     },
@@ -128,6 +122,34 @@ export async function openTestImages(context: TestContext, registry?: RegistryCl
     },
   };
   return test;
+}
+
+async function openTestStore(context: TestContext) {
+  const root = await mkdtemp(join(tmpdir(), 'images-'));
+  const blobs = await openBlobStore(root);
+  const layers = await openLayers({
+    kind: 'erofs',
+    erofs: 'file-direct',
+    directory: join(root, 'layers'),
+    mountDirectory: join(root, 'mounts'),
+    log: silentLogger,
+  });
+  context.after(async () => {
+    await layers.close();
+    await rm(root, { recursive: true });
+  });
+  const leases = new LeaseBook();
+  // Of the snapshots only this question is asked.
+  const snapshots = { layersInUse: () => new Set() } as unknown as OwnedSnapshots;
+  const store = {
+    blobs,
+    layers,
+    lease: () => leases.open(),
+    collectGarbage: (live: () => LiveContent) =>
+      collectGarbage({ blobs, layers, leases, snapshots, outlived: new Set(), log: silentLogger }, live),
+    onGarbage: () => undefined,
+  };
+  return { blobs, layers, store };
 }
 
 export async function* asStream(chunks: Iterable<Uint8Array> | ByteStream): ByteStream {

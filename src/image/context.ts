@@ -6,6 +6,7 @@ import type { ImageConfig, Platform } from '../spec/oci/image.ts';
 import { largestDocument } from '../spec/oci/json.ts';
 import type { ImageCatalog } from './catalog.ts';
 import type { ImageContent } from './content.ts';
+import type { LastUses } from './last-uses.ts';
 import type { UnfinishedPulls } from './unfinished.ts';
 import type { ImageUsers } from './users.ts';
 
@@ -14,6 +15,7 @@ export interface ImageContext {
   readonly catalog: ImageCatalog;
   readonly content: ImageContent;
   readonly users: ImageUsers;
+  readonly uses: LastUses;
   readonly unfinished: UnfinishedPulls;
   readonly configs: ConfigReader;
   readonly clock: Clock;

@@ -35,6 +35,7 @@ export async function removeImage(
     await commit(planned.change);
     return planned;
   });
+  for (const id of change.deleteImages ?? []) context.uses.forget(id);
   if (change.deleteImages !== undefined) await context.content.collect();
   return items;
 }

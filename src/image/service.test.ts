@@ -216,6 +216,49 @@ test('prune tells before what it would do, and keeps the newest of each reposito
   assert.deepEqual(await listed(t), []);
 });
 
+test('prune tells what it would do: reasons, shared bytes counted once; nothing changes', async (context) => {
+  const { t, images } = await withImages(context, 'x', 'y', 'z');
+  t.images.retain(images[2]!.target.digest, 'user');
+  const filters = new Map([['dangling', ['false']]]);
+  const { ImagesDeleted, Plan = [], SpaceReclaimed } = await t.images.prune({ filters, dryRun: true });
+  assert.equal(ImagesDeleted, null);
+  assert.deepEqual(
+    Plan.map(({ Id, RepoTags, Reason }) => [Id, RepoTags, Reason]),
+    images.slice(0, 2).map(({ target }, at) => [target.digest, [`${'xy'[at]}:latest`], 'no container uses it']),
+  );
+  assert.deepEqual(await listed(t), ['z:latest', 'y:latest', 'x:latest']);
+  assert.deepEqual(t.events, []);
+  const before = await t.diskBytes();
+  assert.equal((await t.images.prune({ filters })).SpaceReclaimed, SpaceReclaimed);
+  assert.equal(before - (await t.diskBytes()), SpaceReclaimed);
+  // The layer that z has, too, stayed, and nobody was promised its bytes.
+  t.images.release(images[2]!.target.digest, 'user');
+  const all = await t.images.prune({ filters, dryRun: true });
+  assert.equal(all.SpaceReclaimed, await t.diskBytes());
+});
+
+test('prune takes what was not used for long; the last use outlives a restart', async (context) => {
+  const { t, images } = await withImages(context, 'x', 'y');
+  const hour = 3_600_000_000_000n;
+  const filters = new Map([['dangling', ['false']]]);
+  const unused = async () =>
+    ((await t.images.prune({ filters, unusedForNs: 2n * hour, dryRun: true })).Plan ?? []).map(
+      ({ RepoTags, Reason }) => [RepoTags.join(), Reason.split(' at ')[0]],
+    );
+  assert.deepEqual(await unused(), []);
+  t.skipTime(3n * hour);
+  await t.images.resolve('x');
+  assert.deepEqual(await unused(), [['y:latest', 'no container uses it; never used since it came']]);
+  await t.reopen();
+  assert.deepEqual(await unused(), [['y:latest', 'no container uses it; never used since it came']]);
+  t.images.retain(images[0]!.target.digest, 'user');
+  t.skipTime(3n * hour);
+  t.images.release(images[0]!.target.digest, 'user');
+  assert.equal((await unused()).length, 1);
+  t.skipTime(3n * hour);
+  assert.deepEqual((await unused())[0], ['x:latest', 'no container uses it; last used']);
+});
+
 group('import', () => {
   const request = (body: Iterable<Uint8Array>, more: object = {}) => ({
     source: '-',

@@ -32,10 +32,12 @@ import { imageHistory } from './history.ts';
 import { importImage, type ImportOptions } from './import.ts';
 import { inspectImage } from './inspect.ts';
 import { inspectRemote } from './inspect-remote.ts';
+import { LastUses } from './last-uses.ts';
 import { listImages } from './list.ts';
 import { loadImages, type LoadOptions } from './load.ts';
 import type { ContentStore } from './ports.ts';
-import { pruneImages, type PruneOptions } from './prune.ts';
+import { pruneImages } from './prune.ts';
+import type { PruneOptions } from './prune-plan.ts';
 import { nameToPull, pullImage } from './pull.ts';
 import { removeImage } from './remove.ts';
 import { imageIdOf, resolveImage } from './resolve.ts';
@@ -110,6 +112,8 @@ export async function openImages(options: ImageServiceOptions): Promise<ImageSer
   const catalog = new ImageCatalog(journal);
   await catalog.load(log);
   const clock = options.clock ?? systemClock;
+  const uses = new LastUses(journal, clock, log);
+  await uses.load((id) => catalog.image(id) !== undefined);
   const unfinished = new UnfinishedPulls(journal, clock);
   await unfinished.load(log);
   const content = createImageContent(store, () => unfinished.addTo(catalog.live()), log);
@@ -118,6 +122,7 @@ export async function openImages(options: ImageServiceOptions): Promise<ImageSer
     catalog,
     content,
     users: new ImageUsers(),
+    uses,
     unfinished,
     configs: createConfigReader(content),
     clock,
@@ -136,11 +141,16 @@ function createService(
 ): ImageService {
   const bundles = new Bundles();
   return {
-    resolve: (nameOrId, platform) => resolveImage(context, nameOrId, platform),
+    async resolve(nameOrId, platform) {
+      const found = await resolveImage(context, nameOrId, platform);
+      context.uses.note(found.id);
+      return found;
+    },
     idOf: (nameOrId) => imageIdOf(context.catalog, nameOrId),
     retain: (id, user) => context.users.retain(id, user),
     release(id, user) {
       const unused = context.users.release(id, user);
+      if (context.catalog.image(id) !== undefined) context.uses.note(id);
       // The image went by force while containers stood on its layers: this was the last of them.
       if (unused && context.catalog.image(id) === undefined) void context.content.collect();
     },

@@ -129,6 +129,7 @@ export const history = [
     Size: 74_812_345,
     Comment: '',
   },
+  { Id: '<missing>', Created: 0, CreatedBy: '', Tags: null, Size: 999, Comment: 'a & b <c>' },
 ];
 
 export const images = [

@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import { test } from 'node:test';
 import { gzipSync } from 'node:zlib';
 import { busyboxLayer, type CraftedImage, dockerArchive, layerOf } from '../support/crafted-image.ts';
+import { isOracle } from '../support/engine.ts';
 import { engineSuite } from '../support/suite.ts';
 
 const image = 'gantry-test/busybox:1';
@@ -208,6 +209,31 @@ engineSuite('images: list, inspect, history, tag, rmi, import', {}, (engine) => 
     );
     const broken = await engine().docker(['import', '-', 'x:y'], { input: blob.subarray(0, 700) });
     assert.equal(broken.code, 1);
+  });
+
+  test('image prune: dry run, keep-last, unused-for', { skip: isOracle() && 'additions of Gantry' }, async () => {
+    for (const tag of ['1', '2', '3'])
+      await craft(`version ${tag}`, { names: [`app:${tag}`], created: `202${tag}-01-01T00:00:00Z` });
+    const danglingToo = encodeURIComponent('{"dangling":["false"]}');
+    const prune = async (query: string) => {
+      const answer = await engine().api('POST', `/images/prune?filters=${danglingToo}&${query}`);
+      return answer.json<{ ImagesDeleted: unknown; Plan?: { RepoTags: string[] }[] }>();
+    };
+    await docker('create', '--name', 'user', image);
+    const { Plan = [] } = await prune('dry-run=1&keep-last=2');
+    assert.deepEqual(
+      Plan.map(({ RepoTags }) => RepoTags.join()),
+      ['app:1'],
+    );
+    assert.equal((await lines('images', '-q', 'app')).length, 3);
+    assert.deepEqual((await prune('unused-for=1h')).ImagesDeleted, null);
+    await prune('keep-last=2');
+    assert.deepEqual(await lines('images', '--format', '{{.Tag}}', 'app'), ['3', '2']);
+    await docker('rm', 'user');
+    for (const query of ['keep-last=x', 'keep-last=-1', 'unused-for=soon', 'unused-for=-1h']) {
+      const { status } = await engine().api('POST', `/images/prune?${query}`);
+      assert.equal(status, 400, query);
+    }
   });
 
   test('image prune', async () => {

@@ -1,4 +1,5 @@
 import { invalid } from '../../base/errors.ts';
+import { parseDuration } from '../../base/text/duration.ts';
 import { decodeFilters } from '../../spec/decode/filters.ts';
 import { decodePlatform } from '../../spec/decode/platform.ts';
 import { queryInteger } from '../../spec/decode/query.ts';
@@ -55,7 +56,9 @@ export function imageHandlers(images: ImageApi): Handlers {
     async ImagePrune(exchange) {
       const filters = decodeFilters(exchange.text('filters'), pruneFilters);
       const keepLast = queryInteger(exchange.query, 'keep-last', { min: 0, max: 1_000_000 }) ?? 0;
-      exchange.send(200, await images.prune({ filters, dryRun: exchange.flag('dry-run'), keepLast }));
+      const unusedForNs = parseDuration(exchange.text('unused-for') || '0');
+      if (unusedForNs < 0n) throw invalid("'unused-for' must not be negative");
+      exchange.send(200, await images.prune({ filters, dryRun: exchange.flag('dry-run'), keepLast, unusedForNs }));
     },
     ImageLoad: (exchange) =>
       streamProgress(exchange, (progress) =>

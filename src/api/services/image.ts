@@ -63,6 +63,8 @@ export interface ImageApi {
     readonly filters: Filters;
     readonly dryRun: boolean;
     readonly keepLast: number;
+    /** Nanoseconds: what was used or came since then stays. */
+    readonly unusedForNs: bigint;
   }): Promise<ImagePruneView>;
   /** Resolves when everything in the archive is stored; reports `Loaded image: ...` by itself. */
   load(request: {

@@ -47,7 +47,10 @@ const historyKind = (human: boolean, truncates: boolean): RowKind<ImageHistoryIt
         return truncates ? ellipsis(text, 45) : text;
       },
     },
-    CreatedSince: { header: 'CREATED', of: ({ Created }) => (human ? timeAgo(Created) : goRfc3339(Created)) },
+    CreatedSince: {
+      header: 'CREATED',
+      of: ({ Created }) => (!human ? goRfc3339(Created) : Created <= 0 ? 'N/A' : timeAgo(Created)),
+    },
     ID: { header: 'IMAGE', of: ({ Id }) => (truncates ? shortId(Id) : Id) },
     Size: { header: 'SIZE', of: ({ Size }) => (human ? humanSize(Size, 3) : String(Size)) },
   },

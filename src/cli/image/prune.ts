@@ -18,9 +18,13 @@ export const prune = defineCommand({
     filter: flag(filterType, 'Remove only images that meet a condition ("until=<timestamp>", "label=<label>")'),
     force: flag(types.bool, 'Do not ask', { short: 'f' }),
     'keep-last': flag(types.int, 'Keep so many of the newest images of each repository'),
+    'unused-for': flag(types.string, 'Remove only what was not used for so long ("720h")'),
   },
   args: noArguments,
-  async run({ session, flags: { all, filter, force, 'dry-run': dryRun, 'keep-last': keepLast } }) {
+  async run({
+    session,
+    flags: { all, filter, force, 'dry-run': dryRun, 'keep-last': keepLast, 'unused-for': unusedFor },
+  }) {
     const doomed = all ? 'all images without at least one container associated to them' : 'all dangling images';
     const question = `WARNING! This will remove ${doomed}.\nAre you sure you want to continue?`;
     if (!force && !dryRun && !(await confirm(session, question))) throw new CliError('image prune has been cancelled');
@@ -30,6 +34,7 @@ export const prune = defineCommand({
         filters: filtersJson(filters),
         'dry-run': dryRun ? 1 : undefined,
         'keep-last': keepLast === 0 ? undefined : keepLast,
+        'unused-for': unusedFor === '' ? undefined : unusedFor,
       },
     });
     if (dryRun) {

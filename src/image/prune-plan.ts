@@ -1,0 +1,123 @@
+import { formatTime } from '../base/clock.ts';
+import { invalid } from '../base/errors.ts';
+import type { Digest } from '../base/ids.ts';
+import { booleanFilter, type Filters, filterValues, labelsMatch } from '../spec/engine/filters.ts';
+import { formatReference, repositoryOf } from '../spec/reference/reference.ts';
+import type { ImageContext } from './context.ts';
+import { untilSeconds } from './list.ts';
+import type { ImageName, StoredImage } from './records.ts';
+import { chooseVariant } from './resolve.ts';
+import { contentSizes, unixSeconds } from './view.ts';
+
+/** What `POST /images/prune` asks for: Docker's filters, and Gantry's additions. */
+export interface PruneOptions {
+  readonly filters: Filters;
+  /** Only tell what would go. */
+  readonly dryRun?: boolean;
+  /** Only images that were neither used nor brought here for so many nanoseconds. */
+  readonly unusedForNs?: bigint;
+  /** So many of the newest images of every repository stay. */
+  readonly keepLast?: number;
+}
+
+/** An image that is to go. */
+export interface PlannedDeletion {
+  readonly image: StoredImage;
+  readonly names: readonly ImageName[];
+  /** In words for the user. */
+  readonly reason: string;
+  /** Bytes that no image needs any more once this one and those before it in the plan are gone. */
+  readonly freed: number;
+}
+
+const knownFilters = new Set(['dangling', 'label', 'label!', 'until']);
+
+/**
+ * Which images a prune takes, oldest first. Images of containers, running or not, always stay.
+ * @throws EngineError `invalid`
+ */
+export async function planPrune(context: ImageContext, options: PruneOptions): Promise<PlannedDeletion[]> {
+  const { filters, unusedForNs = 0n, keepLast = 0 } = options;
+  for (const key of filters.keys()) if (!knownFilters.has(key)) throw invalid(`invalid filter '${key}'`);
+  const dangling = booleanFilter(filters, 'dangling') ?? true;
+  if (dangling === 'bad') throw invalid("invalid filter 'dangling': expected true or false");
+  const limits = (filterValues(filters, 'until') ?? []).map((text) => untilSeconds(text, context));
+  const kept = await newestOfRepositories(context, keepLast);
+  const newestUse = unusedForNs === 0n ? undefined : context.clock.nowNs() - unusedForNs;
+  const chosen: Omit<PlannedDeletion, 'freed'>[] = [];
+  for (const image of context.catalog.images()) {
+    const names = context.catalog.namesOf(image.id);
+    if (context.users.of(image.id).length > 0 || (dangling && names.length > 0) || kept.has(image.id)) continue;
+    const used = context.uses.of(image.id);
+    const active = used !== undefined && used > image.storedNs ? used : image.storedNs;
+    if (newestUse !== undefined && active > newestUse) continue;
+    if (!(await isWanted(context, image, filters, limits))) continue;
+    const reasons = [
+      names.length === 0 ? 'it has no name and no container uses it' : 'no container uses it',
+      ...(keepLast === 0 || names.length === 0 ? [] : [`not among the newest ${keepLast} of its repository`]),
+      ...(newestUse === undefined
+        ? []
+        : [`${used === undefined ? 'never used since it came' : 'last used'} at ${formatTime(active)}`]),
+    ];
+    chosen.push({ image, names, reason: reasons.join('; ') });
+  }
+  chosen.sort((a, b) => (a.image.storedNs < b.image.storedNs ? -1 : a.image.storedNs > b.image.storedNs ? 1 : 0));
+  return withSizes(context, chosen);
+}
+
+/** What several images have is given back by the last of them: counted once, and only when all of them go. */
+function withSizes(context: ImageContext, chosen: readonly Omit<PlannedDeletion, 'freed'>[]): PlannedDeletion[] {
+  if (chosen.length === 0) return [];
+  const owners = new Map<string, number>();
+  for (const image of context.catalog.images()) {
+    for (const piece of contentSizes(context, image).keys()) owners.set(piece, (owners.get(piece) ?? 0) + 1);
+  }
+  return chosen.map((deletion) => {
+    let freed = 0;
+    for (const [piece, bytes] of contentSizes(context, deletion.image)) {
+      const left = (owners.get(piece) ?? 1) - 1;
+      owners.set(piece, left);
+      if (left === 0) freed += bytes;
+    }
+    return { ...deletion, freed };
+  });
+}
+
+/** The images that are among the `count` newest of a repository that names them. */
+async function newestOfRepositories(context: ImageContext, count: number): Promise<ReadonlySet<Digest>> {
+  const kept = new Set<Digest>();
+  if (count === 0) return kept;
+  const repositories = new Map<string, Map<Digest, number>>();
+  for (const image of context.catalog.images()) {
+    const names = context.catalog.namesOf(image.id);
+    const created = names.length === 0 ? 0 : await createdSeconds(context, image);
+    for (const { reference } of names) {
+      const repository = formatReference(repositoryOf(reference));
+      const members = repositories.get(repository) ?? new Map<Digest, number>();
+      repositories.set(repository, members.set(image.id, created));
+    }
+  }
+  for (const members of repositories.values()) {
+    const newest = [...members].sort(([, a], [, b]) => b - a).slice(0, count);
+    for (const [id] of newest) kept.add(id);
+  }
+  return kept;
+}
+
+async function createdSeconds(context: ImageContext, image: StoredImage): Promise<number> {
+  if (image.variants.length === 0) return 0;
+  const { config } = chooseVariant(image, context.host, undefined, image.id);
+  return unixSeconds((await context.configs(config.digest)).created);
+}
+
+async function isWanted(
+  context: ImageContext,
+  image: StoredImage,
+  filters: Filters,
+  limits: readonly number[],
+): Promise<boolean> {
+  if (image.variants.length === 0) return limits.length === 0 && filterValues(filters, 'label') === undefined;
+  const { config } = chooseVariant(image, context.host, undefined, image.id);
+  const { created, config: run } = await context.configs(config.digest);
+  return limits.every((limit) => unixSeconds(created) < limit) && labelsMatch(filters, run.Labels ?? {});
+}
