@@ -67,6 +67,7 @@ function reloadEvent(config: EngineConfig, engineId: string, defaults: ReloadedD
       labels: JSON.stringify(config.labels),
       'live-restore': 'true',
       'max-concurrent-downloads': String(registry.maxDownloads),
+      'max-concurrent-uploads': String(registry.maxUploads),
       'max-download-attempts': String(registry.downloadAttempts),
       name: hostname(),
       'registry-mirrors': JSON.stringify(registry.mirrors),

@@ -236,8 +236,12 @@ const registryClient = (live: LiveConfig): RegistryClient =>
   });
 
 function transfersOf(live: LiveConfig): Transfers {
-  const transfers = createTransfers({ downloads: live.current.registry.maxDownloads, unpacks: 2 });
-  live.onChange(({ registry }) => transfers.downloads.resize(registry.maxDownloads));
+  const { maxDownloads, maxUploads } = live.current.registry;
+  const transfers = createTransfers({ downloads: maxDownloads, uploads: maxUploads, unpacks: 2 });
+  live.onChange(({ registry }) => {
+    transfers.downloads.resize(registry.maxDownloads);
+    transfers.uploads.resize(registry.maxUploads);
+  });
   return transfers;
 }
 

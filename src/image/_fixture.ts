@@ -218,7 +218,10 @@ function memoryRegistry(
       if (until < bytes.length) throw new EngineError('unavailable', 'unexpected EOF');
     },
   };
-  return { login: async () => undefined, repository: () => repository };
+  const pushTarget = (): never => {
+    throw new Error('this registry is only for reading');
+  };
+  return { login: async () => undefined, repository: () => repository, pushTarget };
 }
 
 export const sha256 = (bytes: Uint8Array): Digest => digestOfHex(createHash('sha256').update(bytes).digest('hex'));

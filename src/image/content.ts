@@ -14,6 +14,8 @@ export interface ImageContent {
   readBlob(digest: Digest, limit: number): Promise<Uint8Array>;
   /** Where a blob's file is, for readers in workers; it is there as long as an operation holds it. */
   blobPath(digest: Digest): string;
+  /** A blob's bytes as they are stored. @throws EngineError not-found; `corrupt` when it has another size */
+  streamBlob(digest: Digest, size: number, start?: number): ByteStream;
   /** Bytes on disk of an unpacked layer; 0 when it is not there. */
   layerSize(diffId: DiffId): number;
   /** How layers are kept: `erofs`, `dir`. */
@@ -61,6 +63,7 @@ export function createImageContent(store: ContentStore, live: () => LiveContent,
   return {
     readBlob: (digest, limit) => store.blobs.readVerified(digest, limit),
     blobPath: (digest) => store.blobs.path(digest),
+    streamBlob: (digest, size, start = 0) => store.blobs.read(digest, { start, expectedSize: size }),
     hasLayer: (diffId) => store.layers.info(diffId) !== undefined,
     storageDriver: store.layers.kind,
     layerSize: (diffId) => store.layers.info(diffId)?.storedSize ?? 0,

@@ -20,13 +20,15 @@ export interface BlobSource {
 /** The engine's transfers: limits over all pulls together, and layers that several of them want at the same time. */
 export interface Transfers {
   readonly downloads: Semaphore;
+  readonly uploads: Semaphore;
   readonly unpacks: Semaphore;
   readonly layers: SharedWork<string, ProgressMessage>;
 }
 
-/** Docker's `max-concurrent-downloads`, and as many unpacking workers as pay off beside them. */
-export const createTransfers = (limits = { downloads: 3, unpacks: 2 }): Transfers => ({
+/** Docker's `max-concurrent-downloads` and `max-concurrent-uploads`, and as many unpacking workers as pay off beside them. */
+export const createTransfers = (limits = { downloads: 3, uploads: 5, unpacks: 2 }): Transfers => ({
   downloads: new Semaphore(limits.downloads),
+  uploads: new Semaphore(limits.uploads),
   unpacks: new Semaphore(limits.unpacks),
   layers: new SharedWork(),
 });

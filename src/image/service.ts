@@ -39,6 +39,7 @@ import type { ContentStore } from './ports.ts';
 import { pruneImages } from './prune.ts';
 import type { PruneOptions } from './prune-plan.ts';
 import { nameToPull, pullImage } from './pull.ts';
+import { pushImages, type PushOptions } from './push.ts';
 import { removeImage } from './remove.ts';
 import { imageIdOf, resolveImage } from './resolve.ts';
 import { type ImageArchiveStream, saveImages, type SaveOptions } from './save.ts';
@@ -79,6 +80,7 @@ export interface ImageService extends RunnableImages {
   load(request: LoadOptions & { readonly body: ByteStream }): Promise<void>;
   save(names: readonly string[], options: SaveOptions): Promise<ImageArchiveStream>;
   pull(request: PullRequest): Promise<void>;
+  push(request: PushOptions & Pick<PullRequest, 'auth'>): Promise<void>;
   /** What the registry has under a name, without pulling it. */
   inspectRemote(request: Pick<PullRequest, 'reference' | 'auth' | 'signal'>): Promise<DistributionInspect>;
   import(request: ImportOptions): Promise<void>;
@@ -167,6 +169,8 @@ function createService(
       const open = (name: Parameters<RegistryClient['repository']>[0]) => registry.repository(name, auth);
       await pullImage(context, transfers, open, nameToPull(reference, tag), request);
     },
+    push: ({ auth, ...request }) =>
+      pushImages(context, { open: (name) => registry.pushTarget(name, auth), uploads: transfers.uploads }, request),
     inspectRemote: ({ reference, auth, signal }) =>
       inspectRemote((name) => registry.repository(name, auth), parseReference(reference), signal),
     configure: applyChanges,

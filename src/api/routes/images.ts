@@ -72,6 +72,7 @@ export function imageHandlers(images: ImageApi): Handlers {
       ),
     ImageGet: (exchange) => save(exchange, images, [exchange.param('name')]),
     ImageGetAll: (exchange) => save(exchange, images, exchange.query.get('names') ?? []),
+    ImagePush: (exchange) => push(exchange, images),
     ImageCreate: (exchange) => pullOrImport(exchange, images),
   };
 }
@@ -96,6 +97,21 @@ function archivePlatforms(exchange: Exchange): string[] {
 async function save(exchange: Exchange, images: ImageApi, names: readonly string[]): Promise<void> {
   const archive = await images.save(names, { platforms: archivePlatforms(exchange), signal: exchange.signal });
   await sendArchive(exchange, archive, { 'Content-Type': 'application/x-tar' });
+}
+
+function push(exchange: Exchange, images: ImageApi): Promise<void> {
+  const tag = exchange.text('tag') ?? '';
+  const auth = decodeRegistryAuth(exchange.request.headers['x-registry-auth']);
+  return streamProgress(exchange, (progress) =>
+    images.push({
+      reference: exchange.param('name'),
+      progress,
+      signal: exchange.signal,
+      ...platformSince(exchange, 46),
+      ...(tag === '' ? {} : { tag }),
+      ...(auth === undefined ? {} : { auth }),
+    }),
+  );
 }
 
 function pullOrImport(exchange: Exchange, images: ImageApi): Promise<void> {

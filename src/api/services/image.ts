@@ -35,6 +35,10 @@ export interface PullRequest {
   readonly progress: ProgressSink;
   readonly signal: AbortSignal;
 }
+export interface PushRequest extends Omit<PullRequest, 'tag'> {
+  /** Undefined when the reference says it itself, or all tags are wanted. */
+  readonly tag?: string;
+}
 export interface ImportRequest {
   /** `-` for the request's body, else a URL that the engine fetches. */
   readonly source: string;
@@ -80,6 +84,7 @@ export interface ImageApi {
     options: { platforms: readonly string[]; signal: AbortSignal },
   ): Promise<OutgoingArchive>;
   pull(request: PullRequest): Promise<void>;
+  push(request: PushRequest): Promise<void>;
   /** What the registry has under a name, without pulling it. */
   inspectRemote(request: Pick<PullRequest, 'reference' | 'auth' | 'signal'>): Promise<DistributionInspect>;
   /** Reports the new image's id as its last status. */

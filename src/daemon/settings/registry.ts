@@ -9,7 +9,7 @@ export const registrySettings: readonly Setting[] = [
     key: 'registry-mirrors',
   }),
   number('max-concurrent-downloads', 'Layers that are downloaded at once'),
-  number('max-concurrent-uploads', 'Layers that are uploaded at once', { note: always('there is no push yet') }),
+  number('max-concurrent-uploads', 'Layers that are uploaded at once'),
   number('max-download-attempts', 'How often a download is tried'),
   text('http-proxy', 'Proxy for registries over HTTP', { note: noProxies }),
   text('https-proxy', 'Proxy for registries over HTTPS', { note: noProxies }),

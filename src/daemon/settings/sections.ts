@@ -48,6 +48,7 @@ export interface RegistrySettings {
   /** Origins: `https://mirror.example/`. */
   readonly mirrors: readonly string[];
   readonly maxDownloads: number;
+  readonly maxUploads: number;
   readonly downloadAttempts: number;
 }
 
@@ -132,6 +133,7 @@ export function registrySettings(values: SettingValues): RegistrySettings {
     insecure: listOf(values, 'insecure-registry').map(checkInsecure),
     mirrors: listOf(values, 'registry-mirror').map(mirrorOf),
     maxDownloads: numberOf(values, 'max-concurrent-downloads', 0) || 3,
+    maxUploads: numberOf(values, 'max-concurrent-uploads', 0) || 5,
     downloadAttempts: numberOf(values, 'max-download-attempts', 0) || 5,
   };
 }

@@ -5,7 +5,14 @@ import { hostOf, isLoopbackHost, listsRegistry } from './addresses.ts';
 import { readCertificates } from './certificates.ts';
 import { parseChallenges } from './challenge.ts';
 import { answerChallenge, type RegistryCredentials } from './token.ts';
-import { type Transport, TransportError, type TransportResponse, type Trust } from './transport.ts';
+import {
+  type RequestBody,
+  type RequestMethod,
+  type Transport,
+  TransportError,
+  type TransportResponse,
+  type Trust,
+} from './transport.ts';
 
 /** The registry behind the default domain has another host name. */
 const defaultRegistryHost = 'registry-1.docker.io';
@@ -21,6 +28,25 @@ export interface SessionOptions {
   readonly endpoint?: URL;
 }
 
+/** What tokens are asked for; `push` stands for both. */
+export type Access = 'pull' | 'push';
+
+/** One request to a registry. */
+export interface SessionRequest {
+  /** `GET` by default. */
+  readonly method?: RequestMethod;
+  /**
+   * A path below `/v2/<repository>/`, or a whole URL that the registry gave. Only the registry's own origin ever gets
+   * the authorization.
+   */
+  readonly target: string | URL;
+  readonly headers?: Readonly<Record<string, string>>;
+  readonly body?: RequestBody;
+  /** Another repository of the registry that the request reads from, by its path: blobs are mounted from there. */
+  readonly from?: string;
+  readonly signal?: AbortSignal | undefined;
+}
+
 /**
  * Requests for one repository: finds out whether the registry speaks HTTPS, answers its challenges, and follows its
  * redirects without ever taking the authorization to another origin.
@@ -30,13 +56,21 @@ export class RegistrySession {
   readonly #repository: Reference;
   readonly #credentials: RegistryCredentials | undefined;
   #trust: Trust;
+  readonly #access: Access;
   #origin: Promise<URL> | undefined;
-  #authorization: Promise<string | undefined> | undefined;
+  /** By the scope that they are good for. */
+  readonly #authorizations = new Map<string, Promise<string | undefined>>();
 
-  constructor(options: SessionOptions, repository: Reference, credentials: RegistryCredentials | undefined) {
+  constructor(
+    options: SessionOptions,
+    repository: Reference,
+    credentials: RegistryCredentials | undefined,
+    access: Access = 'pull',
+  ) {
     this.#options = options;
     this.#repository = repository;
     this.#credentials = credentials;
+    this.#access = access;
     const domain = options.endpoint?.host ?? repository.domain;
     const named = isLoopbackHost(hostOf(domain)) || listsRegistry(options.insecureRegistries, domain);
     // Who names a mirror with http:// wants it so.
@@ -45,49 +79,62 @@ export class RegistrySession {
 
   /** GET below `/v2/<repository>/`; the answer may be an error status, but no challenge that can be answered. */
   get(path: string, headers: Readonly<Record<string, string>>, signal?: AbortSignal): Promise<TransportResponse> {
-    return this.#fetch(`/v2/${this.#repository.path}/${path}`, headers, signal);
+    return this.send({ target: path, headers, signal });
   }
 
   /** GET of `/v2/` itself, which tells whether the credentials are good. */
-  base(signal?: AbortSignal): Promise<TransportResponse> {
-    return this.#fetch('/v2/', {}, signal);
+  async base(signal?: AbortSignal): Promise<TransportResponse> {
+    const origin = await this.#findOrigin(signal);
+    return this.send({ target: new URL(`${origin.pathname}v2/`, origin), signal });
   }
 
-  async #fetch(
-    path: string,
-    headers: Readonly<Record<string, string>>,
-    signal: AbortSignal | undefined,
-  ): Promise<TransportResponse> {
-    const origin = await this.#findOrigin(signal);
-    const url = new URL(origin.pathname.slice(0, -1) + path, origin);
-    const current = this.#authorization;
+  /** The answer may be an error status, but no challenge that can be answered. */
+  async send(request: SessionRequest): Promise<TransportResponse> {
+    const origin = await this.#findOrigin(request.signal);
+    const { target } = request;
+    const url =
+      typeof target === 'string' ? new URL(`${origin.pathname}v2/${this.#repository.path}/${target}`, origin) : target;
+    // Not even a challenge of another origin is answered: it could ask for the password.
+    if (url.origin !== origin.origin)
+      return this.#follow(this.#checkTarget(origin, url, 'location'), request, undefined);
+    const scope = this.#scopeOf(request);
+    const current = this.#authorizations.get(scope);
     const sent = await current;
-    const response = await this.#send(url, headers, sent, signal);
-    if (response.status !== 401) return response;
+    const response = await this.#follow(url, request, sent);
+    if (response.status !== 401 || response.url.origin !== origin.origin) return response;
     // Several requests may be refused at once: the first asks for a new authorization, the others wait for it.
-    if (this.#authorization === current) this.#renew(this.#authorize(response, origin, signal));
-    const renewed = await this.#authorization;
+    if (this.#authorizations.get(scope) === current) {
+      this.#renew(scope, this.#authorize(response, origin, scope, request.signal));
+    }
+    const renewed = await this.#authorizations.get(scope);
     if (renewed === undefined || renewed === sent) return response;
     response.discard();
-    return this.#send(url, headers, renewed, signal);
+    return this.#follow(url, request, renewed);
+  }
+
+  /** Of the token specification: `repository:a/b:pull,push repository:other:pull`. Nothing for a login. */
+  #scopeOf({ from }: SessionRequest): string {
+    const { path } = this.#repository;
+    if (path === '') return '';
+    const own = `repository:${path}:${this.#access === 'push' ? 'pull,push' : 'pull'}`;
+    return from === undefined ? own : `${own} repository:${from}:pull`;
   }
 
   /** A failure is told to all who wait for it; the next request tries anew. */
-  #renew(renewal: Promise<string | undefined>): void {
-    this.#authorization = renewal;
+  #renew(scope: string, renewal: Promise<string | undefined>): void {
+    this.#authorizations.set(scope, renewal);
     renewal.catch(() => {
-      if (this.#authorization === renewal) this.#authorization = undefined;
+      if (this.#authorizations.get(scope) === renewal) this.#authorizations.delete(scope);
     });
   }
 
-  async #authorize(response: TransportResponse, registry: URL, signal?: AbortSignal): Promise<string | undefined> {
-    const request = {
-      registry,
-      trust: this.#trust,
-      credentials: this.#credentials,
-      scope: this.#repository.path === '' ? '' : `repository:${this.#repository.path}:pull`,
-      signal,
-    };
+  async #authorize(
+    response: TransportResponse,
+    registry: URL,
+    scope: string,
+    signal?: AbortSignal,
+  ): Promise<string | undefined> {
+    const request = { registry, trust: this.#trust, credentials: this.#credentials, scope, signal };
     for (const challenge of parseChallenges(response.headers['www-authenticate'] ?? '')) {
       const answer = await answerChallenge(this.#options.transport, { ...request, challenge });
       if (answer !== undefined) return answer;
@@ -114,56 +161,64 @@ export class RegistrySession {
     if (https === null) throw new EngineError('invalid', `invalid registry ${JSON.stringify(domain)}`);
     if (!this.#trust.insecure) return https;
     try {
-      (await this.#send(new URL('/v2/', https), {}, undefined, signal)).discard();
+      (await this.#follow(new URL('/v2/', https), { signal }, undefined)).discard();
       return https;
     } catch (error) {
       if (!(error instanceof TransportError)) throw error;
       const http = new URL(`http://${domain}/`);
-      (await this.#send(new URL('/v2/', http), {}, undefined, signal)).discard();
+      (await this.#follow(new URL('/v2/', http), { signal }, undefined)).discard();
       return http;
     }
   }
 
-  async #send(
+  async #follow(
     first: URL,
-    headers: Readonly<Record<string, string>>,
+    { method = 'GET', headers = {}, body, signal }: Omit<SessionRequest, 'target'>,
     authorization: string | undefined,
-    signal: AbortSignal | undefined,
   ): Promise<TransportResponse> {
     let url = first;
     for (let redirects = 0; ; redirects++) {
       const isHome = url.origin === first.origin;
       const response = await this.#options.transport({
         url,
+        method,
         headers: {
           ...headers,
           'user-agent': this.#options.userAgent,
           ...(isHome && authorization !== undefined ? { authorization } : {}),
         },
+        body,
         trust: this.#trust,
         signal,
       });
       const { location } = response.headers;
-      if (!isRedirect(response.status) || location === undefined) return response;
+      if (!isRedirect(method, response.status) || location === undefined) return response;
       response.discard();
-      if (redirects === mostRedirects) throw new TransportError(first, `stopped after ${mostRedirects} redirects`, {});
-      url = this.#redirectTarget(url, location);
+      if (redirects === mostRedirects) {
+        throw new TransportError({ url: first, method }, `stopped after ${mostRedirects} redirects`, {});
+      }
+      url = this.#checkTarget(url, URL.parse(location, url), 'redirect');
     }
   }
 
-  #redirectTarget(from: URL, location: string): URL {
-    const target = URL.parse(location, from);
-    const refused = (why: string) => new TransportError(from, `refused a redirect: ${why}`, { unreachable: true });
+  /** A URL that the answer of `from` names, without the credentials that it may carry. */
+  #checkTarget(from: URL, target: URL | null, what: 'redirect' | 'location'): URL {
+    const refused = (why: string) =>
+      new TransportError({ url: from }, `refused a ${what}: ${why}`, { unreachable: true });
     if (target === null) throw refused('its location is no URL');
     if (target.protocol !== 'https:' && target.protocol !== 'http:') throw refused(`it leads to ${target.protocol}`);
     if (target.protocol === 'http:' && from.protocol === 'https:' && !this.#trust.insecure) {
       throw refused(`it leads from HTTPS to plain HTTP at ${target.host}`);
     }
-    target.username = '';
-    target.password = '';
-    return target;
+    const clean = new URL(target);
+    clean.username = '';
+    clean.password = '';
+    return clean;
   }
 }
 
-const isRedirect = (status: number): boolean =>
-  status === 301 || status === 302 || status === 303 || status === 307 || status === 308;
+/** What changes something is sent again only to where the registry says that the same request belongs. */
+const isRedirect = (method: RequestMethod, status: number): boolean =>
+  status === 307 ||
+  status === 308 ||
+  ((method === 'GET' || method === 'HEAD') && (status === 301 || status === 302 || status === 303));

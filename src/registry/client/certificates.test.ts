@@ -45,7 +45,7 @@ test('the folder of a registry: its authority is trusted, its client certificate
 
   const certificates = await readCertificates([join(folder, 'none'), join(folder, 'certs.d')], host);
   assert.equal(await readCertificates([join(folder, 'certs.d')], 'other.example'), undefined);
-  const transport = createTransport({ headMs: 5000, stallMs: 5000 });
+  const transport = createTransport({ headMs: 5000, stallMs: 5000, answerMs: 5000 });
   const ask = async (given: typeof certificates): Promise<string> => {
     const trust = { insecure: false, ownNetwork: true, certificates: given };
     const answer = await transport({ url: new URL(`https://${host}/`), headers: {}, trust });

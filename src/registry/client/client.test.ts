@@ -208,7 +208,7 @@ describe('manifests', () => {
 
 test('without permission the transport reaches no address of this host, by number or by name', async () => {
   await using registry = await serve((_, response) => response.end());
-  const transport = createTransport({ headMs: 1000, stallMs: 1000 });
+  const transport = createTransport({ headMs: 1000, stallMs: 1000, answerMs: 1000 });
   const port = registry.name.split(':')[1]?.split('/')[0];
   const get = (host: string, ownNetwork: boolean) =>
     transport({ url: new URL(`http://${host}:${port}/x`), headers: {}, trust: { insecure: true, ownNetwork } });

@@ -5,10 +5,13 @@ import { defaultDomain, type Reference } from '../../spec/reference/reference.ts
 import { type BlobOptions, fetchBlob } from './_fetch-blob.ts';
 import { type FetchedManifest, fetchManifest, fetchTags } from './_fetch-documents.ts';
 import { firstOf } from './_mirrors.ts';
+import { type PushTarget, pushTargetOf } from './_push.ts';
 import type { Retry } from './_retry.ts';
 import { RegistrySession } from './_session.ts';
 import type { RegistryCredentials } from './token.ts';
 import { createTransport, type TransportTimeouts } from './transport.ts';
+
+export type { PushTarget } from './_push.ts';
 
 export interface RegistryClientOptions {
   /** dockerd's `insecure-registries`; loopback registries are always insecure, as in Docker. */
@@ -44,6 +47,8 @@ export interface RemoteRepository {
 export interface RegistryClient {
   /** No request is made yet. The credentials live as long as the repository object. */
   repository(reference: Reference, credentials?: RegistryCredentials): RemoteRepository;
+  /** The same for writing: the registry itself, never a mirror. */
+  pushTarget(reference: Reference, credentials?: RegistryCredentials): PushTarget;
   /**
    * Tries credentials at a registry: `host:port`, or a URL of it; empty for the default one.
    * @throws EngineError unauthorized when they are refused, unavailable, invalid for no address
@@ -53,7 +58,7 @@ export interface RegistryClient {
 
 /** A client for all registries; connections are shared and kept alive. */
 export function createRegistryClient(options: RegistryClientOptions): RegistryClient {
-  const transport = createTransport({ headMs: 30_000, stallMs: 60_000, ...options.timeouts });
+  const transport = createTransport({ headMs: 30_000, stallMs: 60_000, answerMs: 300_000, ...options.timeouts });
   const { insecureRegistries = () => [], mirrors = () => [], retries = () => 5 } = options;
   const { userAgent, certificateFolders = [] } = options;
   return {
@@ -68,6 +73,11 @@ export function createRegistryClient(options: RegistryClientOptions): RegistryCl
         status === 401 || status === 403 ? 'unauthorized' : 'unavailable',
         `login attempt to ${url.origin}${url.pathname} failed with status: ${status} ${statusText}`.trim(),
       );
+    },
+    pushTarget(reference, credentials) {
+      const retry = { most: retries(), delayMs: options.retryDelayMs ?? 200 };
+      const settings = { transport, insecureRegistries: insecureRegistries(), userAgent, certificateFolders };
+      return pushTargetOf(new RegistrySession(settings, reference, credentials, 'push'), reference, retry);
     },
     repository(reference, credentials) {
       const retry = { most: retries(), delayMs: options.retryDelayMs ?? 200 };

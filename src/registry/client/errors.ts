@@ -67,3 +67,18 @@ export function pullError(reference: Reference, problem: RegistryProblem): Engin
   if (problem.status === 429) return new EngineError('unavailable', `toomanyrequests: ${problem.message || cause}`);
   return new EngineError('unavailable', cause);
 }
+
+/** The error that a failed push to `reference` ends with, in Docker's words. */
+export function pushError(reference: Reference, problem: RegistryProblem): EngineError {
+  const cause = causeOf(problem);
+  if (isDenied(problem)) {
+    const denied = problem.code === '' ? 'denied: requested access to the resource is denied' : cause;
+    return new EngineError(
+      'unauthorized',
+      `push access denied for ${familiarName(reference)}, repository does not exist or may require authorization: ${denied}`,
+    );
+  }
+  if (problem.status === 429) return new EngineError('unavailable', `toomanyrequests: ${problem.message || cause}`);
+  if (problem.status === 404) return new EngineError('not-found', cause);
+  return new EngineError(problem.status >= 500 ? 'unavailable' : 'invalid', cause);
+}

@@ -115,6 +115,75 @@ describe('authorization', () => {
   });
 });
 
+describe('requests with a body', () => {
+  const login = { username: 'u', password: 'p' };
+  const body = {
+    length: 3,
+    open: function* () {
+      yield new TextEncoder().encode('abc');
+    },
+  };
+
+  test('ask for both accesses, and for the repository that a blob is mounted from', async () => {
+    const { transport, requests } = fakeNetwork(({ url, headers }) => {
+      if (url.host === 'auth.example') return { status: 200, body: `{"token":"${btoa(url.search)}"}` };
+      return headers['authorization'] === undefined ? bearer('https://auth.example/') : { status: 202 };
+    });
+    const session = new RegistrySession(
+      { transport, insecureRegistries: [], userAgent: 'test' },
+      parseReference('registry.example/a'),
+      login,
+      'push',
+    );
+    await session.send({ method: 'POST', target: 'blobs/uploads/' });
+    await session.send({ method: 'POST', target: 'blobs/uploads/?mount=x&from=b/c', from: 'b/c' });
+    assert.deepEqual(
+      requests.flatMap(({ url }) => url.searchParams.get('scope') ?? []),
+      ['repository:a:pull,push', 'repository:a:pull,push repository:b/c:pull'],
+    );
+    assert.equal(requests.at(-1)?.url.href, 'https://registry.example/v2/a/blobs/uploads/?mount=x&from=b/c');
+  });
+
+  test('follow only redirects that keep the method', async () => {
+    const { transport, requests } = fakeNetwork(({ url }) => ({
+      status: url.host === 'registry.example' ? Number(url.pathname.split('/').at(-1)) : 201,
+      headers: { location: 'https://storage.example/put' },
+    }));
+    const session = open(transport, 'registry.example/a');
+    assert.equal((await session.send({ method: 'PUT', target: '307', body })).status, 201);
+    assert.deepEqual(
+      requests.map(({ url, method, body: sent }) => [url.host, method, sent]),
+      [
+        ['registry.example', 'PUT', body],
+        ['storage.example', 'PUT', body],
+      ],
+    );
+    for (const status of [301, 302, 303]) {
+      assert.equal((await session.send({ method: 'PUT', target: String(status), body })).status, status);
+    }
+  });
+
+  test('to a location on another host carry no authorization, and answer no challenge of it', async () => {
+    const { transport, requests } = fakeNetwork(({ headers }) =>
+      headers['authorization'] === undefined
+        ? { status: 401, headers: { 'www-authenticate': 'Basic realm="r"' } }
+        : { status: 202 },
+    );
+    const session = open(transport, 'registry.example/a', login);
+    assert.equal((await session.send({ method: 'POST', target: 'blobs/uploads/' })).status, 202);
+    const target = new URL('https://user:word@evil.example/upload');
+    assert.equal((await session.send({ method: 'PUT', target, body })).status, 401);
+    assert.equal(requests.at(-1)?.url.href, 'https://evil.example/upload');
+    assert.equal(requests.at(-1)?.headers['authorization'], undefined);
+    assert.equal(requests.length, 3);
+    for (const bad of ['http://registry.example/x', 'file:///etc/shadow']) {
+      await assert.rejects(session.send({ method: 'PUT', target: new URL(bad), body }), /refused a location/);
+    }
+    const own = new URL('https://registry.example/v2/a/blobs/uploads/1');
+    assert.equal((await session.send({ method: 'PUT', target: own, body })).status, 202);
+  });
+});
+
 describe('redirects', () => {
   const start = (location: string) =>
     fakeNetwork(({ url, headers }) => {
@@ -150,7 +219,7 @@ describe('redirects', () => {
 describe('the scheme', () => {
   const noTls = fakeNetwork(({ url }) =>
     url.protocol === 'https:'
-      ? new TransportError(url, 'http: server gave HTTP response to HTTPS client', { tls: true })
+      ? new TransportError({ url }, 'http: server gave HTTP response to HTTPS client', { tls: true })
       : { status: 200 },
   );
 

@@ -1,5 +1,5 @@
 import { lookup as dnsLookup } from 'node:dns';
-import type { Agent as HttpAgent, IncomingHttpHeaders, IncomingMessage } from 'node:http';
+import type { Agent as HttpAgent, ClientRequest, IncomingHttpHeaders, IncomingMessage } from 'node:http';
 import type { AgentOptions } from 'node:https';
 import { hash } from 'node:crypto';
 import { isIP, type LookupFunction } from 'node:net';
@@ -19,9 +19,21 @@ export interface Trust {
   readonly certificates?: Certificates | undefined;
 }
 
+/** What a request carries. It is opened anew each time that it is sent: after a challenge, or to follow a redirect. */
+export interface RequestBody {
+  /** Bytes; all of them must come. */
+  readonly length: number;
+  open(): AsyncIterable<Uint8Array> | Iterable<Uint8Array>;
+}
+
+export type RequestMethod = 'GET' | 'HEAD' | 'POST' | 'PUT' | 'PATCH' | 'DELETE';
+
 export interface TransportRequest {
   readonly url: URL;
+  /** `GET` by default. */
+  readonly method?: RequestMethod;
   readonly headers: Readonly<Record<string, string>>;
+  readonly body?: RequestBody | undefined;
   readonly trust: Trust;
   readonly signal?: AbortSignal | undefined;
 }
@@ -39,11 +51,13 @@ export interface TransportResponse {
 export interface TransportTimeouts {
   /** Milliseconds until the connection stands and the answer's head is there. */
   readonly headMs: number;
-  /** Milliseconds without a byte of the body after which a connection counts as dead. */
+  /** Milliseconds without a byte of a body, in either direction, after which a connection counts as dead. */
   readonly stallMs: number;
+  /** Milliseconds from the end of a body that was sent to the answer: a registry may check or copy a whole blob first. */
+  readonly answerMs: number;
 }
 
-/** One GET, no redirects. @throws TransportError, or EngineError `cancelled`. */
+/** One request, no redirects. @throws TransportError, or EngineError `cancelled`; what the body throws. */
 export type Transport = (request: TransportRequest) => Promise<TransportResponse>;
 
 /** A request that got no complete answer; the text is in the words of Docker's clients. */
@@ -53,12 +67,19 @@ export class TransportError extends EngineError {
   /** The answer was no TLS, or its certificate was not accepted. */
   readonly tls: boolean;
 
-  constructor(url: URL, reason: string, kind: { unreachable?: boolean; tls?: boolean }, cause?: unknown) {
-    super('unavailable', `Get ${JSON.stringify(withoutQuery(url))}: ${reason}`, { cause });
+  constructor(
+    { url, method = 'GET' }: Pick<TransportRequest, 'url' | 'method'>,
+    reason: string,
+    kind: { unreachable?: boolean; tls?: boolean },
+    cause?: unknown,
+  ) {
+    super('unavailable', `${nameOf(method)} ${JSON.stringify(withoutQuery(url))}: ${reason}`, { cause });
     this.unreachable = kind.unreachable ?? false;
     this.tls = kind.tls ?? false;
   }
 }
+
+const nameOf = (method: RequestMethod): string => method.charAt(0) + method.slice(1).toLowerCase();
 
 /** Queries of redirect targets carry signatures: they stay out of messages. */
 const withoutQuery = (url: URL): string => `${url.origin}${url.pathname}`;
@@ -87,17 +108,25 @@ export function createTransport(timeouts: TransportTimeouts): Transport {
   };
   return async (request) => {
     const literal = hostOf(request.url.host);
-    if (isIP(literal) !== 0 && !request.trust.ownNetwork && isOwnNetwork(literal)) throw forbiddenAddress(request.url);
-    const message = await send(request, agentFor(request.url, request.trust), timeouts.headMs);
+    if (isIP(literal) !== 0 && !request.trust.ownNetwork && isOwnNetwork(literal)) throw forbiddenAddress(request);
+    const message = await send(request, agentFor(request.url, request.trust), timeouts);
     return {
       url: request.url,
       status: message.statusCode ?? 0,
       statusText: message.statusMessage ?? '',
       headers: message.headers,
       body: bodyOf(message, request, timeouts.stallMs),
-      discard: () => message.destroy(),
+      discard: () => discard(message, request),
     };
   };
+}
+
+/** The connection is kept where there is next to nothing left to read. */
+function discard(message: IncomingMessage, { method }: TransportRequest): void {
+  message.on('error', () => undefined);
+  const isEmpty = method === 'HEAD' || message.statusCode === 204 || message.headers['content-length'] === '0';
+  if (isEmpty) message.resume();
+  else message.destroy();
 }
 
 function tlsOptions(url: URL, certificates: Certificates | undefined): AgentOptions {
@@ -116,8 +145,8 @@ const systemAuthorities = (): readonly string[] => {
   return [...new Set([...getCACertificates('default'), ...getCACertificates('system')])];
 };
 
-const forbiddenAddress = (url: URL): TransportError =>
-  new TransportError(url, 'refused: the address belongs to this host or its own link', { unreachable: true });
+const forbiddenAddress = (request: TransportRequest): TransportError =>
+  new TransportError(request, 'refused: the address belongs to this host or its own link', { unreachable: true });
 
 /** Resolves like the system does, and refuses names that lead to this host unless that is allowed. */
 function guardedLookup(trust: Trust): LookupFunction {
@@ -134,34 +163,103 @@ function guardedLookup(trust: Trust): LookupFunction {
 }
 class ForbiddenAddress extends Error {}
 
-function send({ url, headers, signal }: TransportRequest, agent: HttpAgent, headMs: number): Promise<IncomingMessage> {
+function send(sent: TransportRequest, agent: HttpAgent, timeouts: TransportTimeouts): Promise<IncomingMessage> {
+  const { url, method = 'GET', headers, body, signal } = sent;
   return new Promise((resolve, reject) => {
     if (signal?.aborted === true) return reject(cancelledBy(signal));
-    const request = moduleFor(url).request(url, { agent, headers, ...(signal === undefined ? {} : { signal }) });
-    const timer = setTimeout(() => {
-      const reason =
-        'net/http: request canceled while waiting for connection (timeout exceeded while awaiting headers)';
-      request.destroy(new TransportError(url, reason, { unreachable: true }));
-    }, headMs);
+    const length = body === undefined ? {} : { 'content-length': String(body.length) };
+    const options = { agent, method, headers: { ...headers, ...length }, ...(signal === undefined ? {} : { signal }) };
+    const request = moduleFor(url).request(url, options);
+    const patience = new Patience((reason) => request.destroy(new TransportError(sent, reason, { unreachable: true })));
+    patience.expect(timeouts.headMs, headTimeout);
+    const fail = (error: unknown): void => {
+      patience.end();
+      reject(signal?.aborted === true ? cancelledBy(signal) : transportError(sent, error));
+    };
     request.once('response', (message) => {
-      clearTimeout(timer);
+      patience.end();
       resolve(message);
     });
-    request.once('error', (error) => {
-      clearTimeout(timer);
-      reject(signal?.aborted === true ? cancelledBy(signal) : transportError(url, error));
-    });
-    request.end();
+    request.on('error', fail);
+    if (body === undefined) request.end();
+    else {
+      sendBody(request, body, patience, timeouts).catch((error: unknown) => {
+        fail(error);
+        request.destroy();
+      });
+    }
   });
 }
 
+const headTimeout = 'net/http: request canceled while waiting for connection (timeout exceeded while awaiting headers)';
+
+/** One timer of a request, for what is waited for at the moment. */
+class Patience {
+  readonly #over: (reason: string) => void;
+  #timer: NodeJS.Timeout | undefined;
+  #ended = false;
+
+  constructor(over: (reason: string) => void) {
+    this.#over = over;
+  }
+
+  /** Waits from now on for something else, for `ms` at most. */
+  expect(ms: number, reason: string): void {
+    clearTimeout(this.#timer);
+    if (!this.#ended) this.#timer = setTimeout(() => this.#over(reason), ms);
+  }
+
+  get ended(): boolean {
+    return this.#ended;
+  }
+
+  end(): void {
+    this.#ended = true;
+    clearTimeout(this.#timer);
+  }
+}
+
+/** Stops at an answer that does not wait for the body. */
+async function sendBody(
+  request: ClientRequest,
+  { length, open }: RequestBody,
+  patience: Patience,
+  { stallMs, answerMs }: TransportTimeouts,
+): Promise<void> {
+  let sent = 0;
+  for await (const chunk of open()) {
+    sent += chunk.length;
+    if (patience.ended || sent > length) break;
+    if (request.write(chunk)) continue;
+    patience.expect(stallMs, `no data taken for ${stallMs / 1000} seconds: i/o timeout`);
+    await drained(request);
+  }
+  if (patience.ended) return;
+  if (sent !== length) throw new EngineError('internal', `a request's body has ${sent} bytes instead of ${length}`);
+  patience.expect(answerMs, 'net/http: timeout awaiting response headers');
+  request.end();
+}
+
+/** Ends also with the request. */
+const drained = (request: ClientRequest): Promise<void> =>
+  new Promise((resolve) => {
+    const done = (): void => {
+      for (const event of ends) request.off(event, done);
+      resolve();
+    };
+    const ends = ['drain', 'response', 'close'];
+    for (const event of ends) request.on(event, done);
+    if (request.destroyed || !request.writableNeedDrain) done();
+  });
+
 /** The bytes of the answer; a silence of `stallMs` while somebody waits for them ends the connection. */
-async function* bodyOf(message: IncomingMessage, { url, signal }: TransportRequest, stallMs: number): ByteStream {
+async function* bodyOf(message: IncomingMessage, request: TransportRequest, stallMs: number): ByteStream {
+  const { signal } = request;
   let waitingSince: number | undefined;
   const watch = setInterval(
     () => {
       if (waitingSince === undefined || performance.now() - waitingSince < stallMs) return;
-      message.destroy(new TransportError(url, `no data for ${stallMs / 1000} seconds: i/o timeout`, {}));
+      message.destroy(new TransportError(request, `no data for ${stallMs / 1000} seconds: i/o timeout`, {}));
     },
     Math.max(10, stallMs / 4),
   );
@@ -175,10 +273,10 @@ async function* bodyOf(message: IncomingMessage, { url, signal }: TransportReque
       if (next.done === true) break;
       yield next.value;
     }
-    if (!message.complete) throw new TransportError(url, 'unexpected EOF', {});
+    if (!message.complete) throw new TransportError(request, 'unexpected EOF', {});
   } catch (error) {
     if (signal?.aborted === true) throw cancelledBy(signal);
-    throw error instanceof EngineError ? error : transportError(url, error);
+    throw error instanceof EngineError ? error : transportError(request, error);
   } finally {
     clearInterval(watch);
     if (!message.complete) message.destroy();
@@ -194,17 +292,19 @@ const tlsReasons = new Map([
 ]);
 
 /** Words a failed request as Go's net/http does, which users know and search for. */
-function transportError(url: URL, error: unknown): EngineError {
+function transportError(request: TransportRequest, error: unknown): EngineError {
+  const { url } = request;
   if (error instanceof EngineError) return error;
   // Several addresses were tried: the first failure stands for all.
   const cause = error instanceof AggregateError ? (error.errors[0] as unknown) : error;
-  if (cause instanceof ForbiddenAddress) return forbiddenAddress(url);
+  if (cause instanceof ForbiddenAddress) return forbiddenAddress(request);
   const failure = cause as NodeJS.ErrnoException & { address?: string; port?: number };
   const code = failure.code ?? '';
   const isV6 = failure.address?.includes(':') === true;
   const peer =
     failure.address === undefined ? url.host : `${isV6 ? `[${failure.address}]` : failure.address}:${failure.port}`;
-  const dial = (reason: string) => new TransportError(url, `dial tcp ${peer}: ${reason}`, { unreachable: true }, error);
+  const dial = (reason: string) =>
+    new TransportError(request, `dial tcp ${peer}: ${reason}`, { unreachable: true }, error);
   switch (code) {
     case 'ECONNREFUSED':
       return dial('connect: connection refused');
@@ -215,10 +315,15 @@ function transportError(url: URL, error: unknown): EngineError {
     case 'ETIMEDOUT':
       return dial('i/o timeout');
     case 'ENOTFOUND':
-      return new TransportError(url, `dial tcp: lookup ${url.hostname}: no such host`, { unreachable: true }, error);
+      return new TransportError(
+        request,
+        `dial tcp: lookup ${url.hostname}: no such host`,
+        { unreachable: true },
+        error,
+      );
     case 'EAI_AGAIN':
       return new TransportError(
-        url,
+        request,
         `dial tcp: lookup ${url.hostname}: temporary failure in name resolution`,
         { unreachable: true },
         error,
@@ -226,13 +331,13 @@ function transportError(url: URL, error: unknown): EngineError {
     case 'ERR_SSL_WRONG_VERSION_NUMBER':
     case 'ERR_SSL_PACKET_LENGTH_TOO_LONG':
     case 'EPROTO':
-      return new TransportError(url, 'http: server gave HTTP response to HTTPS client', { tls: true }, error);
+      return new TransportError(request, 'http: server gave HTTP response to HTTPS client', { tls: true }, error);
     default:
   }
   const known = tlsReasons.get(code);
   if (known !== undefined || code.startsWith('CERT_') || code.startsWith('ERR_TLS_') || code.startsWith('ERR_SSL_')) {
     const reason = `tls: failed to verify certificate: ${known ?? failure.message}`;
-    return new TransportError(url, reason, { tls: true }, error);
+    return new TransportError(request, reason, { tls: true }, error);
   }
-  return new TransportError(url, code === 'ECONNRESET' ? 'EOF' : (failure.message ?? String(error)), {}, error);
+  return new TransportError(request, code === 'ECONNRESET' ? 'EOF' : (failure.message ?? String(error)), {}, error);
 }
