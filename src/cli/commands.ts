@@ -139,6 +139,10 @@ const pull: Entry = {
   summary: 'Download an image from a registry',
   load: async () => (await import('./image/pull.ts')).pull,
 };
+const push: Entry = {
+  summary: 'Upload an image to a registry',
+  load: async () => (await import('./image/push.ts')).push,
+};
 const removeImages: Entry = {
   summary: 'Remove images',
   alsoNamed: ['remove'],
@@ -207,6 +211,7 @@ const image: Readonly<Record<string, Entry>> = {
     load: async () => (await import('./image/prune.ts')).prune,
   },
   pull,
+  push,
   rm: removeImages,
   save,
   tag,
@@ -278,6 +283,7 @@ export const commands: Readonly<Record<string, Entry>> = {
   'kill-exec': killExec,
   ps: { ...list, alsoNamed: [], section: 'common' },
   pull: { ...pull, section: 'common' },
+  push: { ...push, section: 'common' },
   images: { ...images, alsoNamed: [], section: 'common' },
   version: {
     summary: 'Show the versions of command and engine',

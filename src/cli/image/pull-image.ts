@@ -1,5 +1,6 @@
 import { formatReference, repositoryOf } from '../../spec/reference/reference.ts';
 import type { Reference } from '../../spec/reference/reference.ts';
+import { registryAuth } from './_registry-auth.ts';
 import { showProgress } from '../progress.ts';
 import type { ProgressDisplay } from '../progress.ts';
 import type { Session } from '../session.ts';
@@ -23,20 +24,4 @@ export async function pullImage(session: Session, request: PullRequest, display:
     headers: { 'X-Registry-Auth': registryAuth(session, reference.domain) },
   });
   await showProgress(response.body, display);
-}
-
-/** The login for a registry out of `config.json`, as the header carries it: JSON in base64url. */
-function registryAuth(session: Session, domain: string): string {
-  const key = domain === 'docker.io' ? 'https://index.docker.io/v1/' : domain;
-  const login = session.config.auths?.[key];
-  if (login === undefined) return Buffer.from('{}').toString('base64url');
-  const [username = '', ...password] = Buffer.from(login.auth ?? '', 'base64')
-    .toString()
-    .split(':');
-  const auth = {
-    ...(username === '' ? {} : { username, password: password.join(':') }),
-    ...(login.identitytoken === undefined ? {} : { identitytoken: login.identitytoken }),
-    serveraddress: key,
-  };
-  return Buffer.from(JSON.stringify(auth)).toString('base64url');
 }

@@ -72,7 +72,11 @@ export function pullError(reference: Reference, problem: RegistryProblem): Engin
 export function pushError(reference: Reference, problem: RegistryProblem): EngineError {
   const cause = causeOf(problem);
   if (isDenied(problem)) {
-    const denied = problem.code === '' ? 'denied: requested access to the resource is denied' : cause;
+    const bare =
+      problem.status === 401
+        ? 'unauthorized: authentication required'
+        : 'denied: requested access to the resource is denied';
+    const denied = problem.code === '' ? bare : cause;
     return new EngineError(
       'unauthorized',
       `push access denied for ${familiarName(reference)}, repository does not exist or may require authorization: ${denied}`,
