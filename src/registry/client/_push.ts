@@ -136,7 +136,9 @@ class BlobUpload {
   async #begin(): Promise<'mounted' | URL> {
     const { mountFrom, signal } = this.#options;
     const query =
-      mountFrom === undefined ? '' : `?${new URLSearchParams({ mount: this.#blob.digest, from: mountFrom })}`;
+      mountFrom === undefined
+        ? ''
+        : `?${new URLSearchParams({ mount: this.#blob.digest, from: mountFrom }).toString()}`;
     const response = await this.#session.send({
       method: 'POST',
       target: `blobs/uploads/${query}`,

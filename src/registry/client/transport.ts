@@ -222,12 +222,13 @@ class Patience {
 /** Stops at an answer that does not wait for the body. */
 async function sendBody(
   request: ClientRequest,
-  { length, open }: RequestBody,
+  body: RequestBody,
   patience: Patience,
   { stallMs, answerMs }: TransportTimeouts,
 ): Promise<void> {
   let sent = 0;
-  for await (const chunk of open()) {
+  const { length } = body;
+  for await (const chunk of body.open()) {
     sent += chunk.length;
     if (patience.ended || sent > length) break;
     if (request.write(chunk)) continue;
