@@ -1,3 +1,5 @@
+import { rm } from 'node:fs/promises';
+import { join } from 'node:path';
 import { testImage } from '../support/images.ts';
 import { type Registry, startRegistry } from '../support/registry.ts';
 import { must } from '../support/run.ts';
@@ -13,7 +15,7 @@ const referenceFor = (peer: Peer): string => {
   return found.reference;
 };
 
-/** Images that come from registries. */
+/** Images that come from registries, and go out as archives. */
 export const imageCases: readonly Case[] = [
   {
     name: 'pull of 30,000 files until a container can start',
@@ -40,5 +42,21 @@ export const imageCases: readonly Case[] = [
       await registries.get(peer)?.registry[Symbol.asyncDispose]();
       registries.delete(peer);
     },
+  },
+  {
+    name: 'save, 30,000 files, 171 MB gzip',
+    goal: 1,
+    without: ['podman'],
+    async prepare(peer, images) {
+      await docker(peer, 'load', '-q', '-i', images.manyFiles.archive);
+    },
+    async measure(peer, images) {
+      const target = join(peer.folder, 'saved.tar');
+      await must('sync', []);
+      const took = await timeDocker(peer, 'save', '-o', target, images.manyFiles.name);
+      await rm(target);
+      return took;
+    },
+    finish: async (peer) => void (await docker(peer, 'rmi', (await testImage('many')).name)),
   },
 ];

@@ -5,9 +5,12 @@ import { join } from 'node:path';
 import { test } from 'node:test';
 import { gzipSync } from 'node:zlib';
 import { busyboxLayer, type CraftedLayer, layerOf, ociBlobs, ociLayout, sha256 } from '../support/crafted-image.ts';
+import { dockerdProgram, startEngine } from '../support/engine.ts';
 import { must } from '../support/run.ts';
 import { startRegistry } from '../support/registry.ts';
 import { engineSuite } from '../support/suite.ts';
+
+const packed = ({ blob }: CraftedLayer): CraftedLayer => ({ blob: gzipSync(blob), diffId: sha256(blob) });
 
 interface Layout {
   readonly manifests: readonly { readonly digest: string }[];
@@ -28,7 +31,6 @@ engineSuite('skopeo', {}, (engine) => {
     return must(program, rest);
   };
   const greeting = layerOf({ name: 'greeting', body: 'from afar' });
-  const packed = ({ blob }: CraftedLayer): CraftedLayer => ({ blob: gzipSync(blob), diffId: sha256(blob) });
   const image = async () => ({ names: ['crafted:one'], layers: [packed(await busyboxLayer()), packed(greeting)] });
   const inFolder = async (work: (folder: string) => Promise<void>): Promise<void> => {
     const folder = await mkdtemp(join(engine().folder, 'skopeo-'));
@@ -92,5 +94,35 @@ engineSuite('skopeo', {}, (engine) => {
     await docker('pull', '-q', `${registry.host}/crafted:one`);
     assert.equal(await field(`${registry.host}/crafted:one`, '{{.Id}}'), id);
     await runs(`${registry.host}/crafted:one`);
+  });
+});
+
+engineSuite('dockerd', {}, (engine) => {
+  test('loads what was saved here, and the reverse, with the same ids of configuration and layers', async () => {
+    const docker = (...words: string[]) => engine().dockerOk(words);
+    const shown = ['image', 'inspect', '--format', '{{json .RootFS.Layers}} {{json .Config.Cmd}} {{.Created}}'];
+    const greeting = layerOf({ name: 'greeting', body: 'from afar' });
+    const layers = [packed(await busyboxLayer()), packed(greeting)];
+    await engine().dockerOk(['load'], {
+      input: ociLayout({ names: ['crafted:one', 'crafted:two'], layers, config: { Cmd: ['cat', '/greeting'] } }),
+    });
+    await using other = await startEngine({ program: dockerdProgram() });
+    const file = join(engine().folder, 'saved.tar');
+    await docker('save', '-o', file, 'crafted:one', 'crafted:two', 'gantry-test/busybox:1');
+    const said = await other.dockerOk(['load', '-q', '-i', file]);
+    assert.deepEqual(said.split('\n').toSorted(), [
+      'Loaded image: crafted:one',
+      'Loaded image: crafted:two',
+      'Loaded image: gantry-test/busybox:1',
+    ]);
+    const before = await docker(...shown, 'crafted:one');
+    assert.equal(await other.dockerOk([...shown, 'crafted:one']), before);
+    assert.equal(await other.dockerOk(['run', '--rm', 'crafted:one']), 'from afar');
+    await docker('rmi', 'crafted:one', 'crafted:two');
+    await other.dockerOk(['save', '-o', file, 'crafted:one', 'crafted:two']);
+    await docker('load', '-q', '-i', file);
+    await rm(file);
+    assert.equal(await docker(...shown, 'crafted:two'), before);
+    assert.equal(await docker('run', '--rm', 'crafted:one'), 'from afar');
   });
 });

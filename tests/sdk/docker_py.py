@@ -5,6 +5,7 @@ docker's own error at the first thing that is not as Docker has it.
 """
 
 import io
+import json
 import os
 import sys
 import tarfile
@@ -203,6 +204,39 @@ def system():
     assert client.version()["ApiVersion"]
     assert {"Images", "Containers", "Volumes", "BuildCache"} <= set(client.df())
     assert any(IMAGE in image.tags for image in client.images.list())
+
+
+def images():
+    image = client.images.get(IMAGE)
+    assert image.id.startswith("sha256:") and IMAGE in image.tags, image.tags
+    assert image.attrs["Os"] == "linux" and image.attrs["RootFS"]["Layers"]
+    assert [entry["Id"] for entry in image.history()][0] in (image.id, "<missing>")
+    assert image.tag("py/tagged", tag="1") and image.tag("py/tagged", tag="2")
+    assert {"py/tagged:1", "py/tagged:2"} <= set(client.images.list("py/tagged")[0].tags)
+    refused(404, client.images.get, "py/none")
+    refused(404, lambda: b"".join(client.images.get(image.id).client.api.get_image("py/none")))
+    saved = b"".join(client.images.get("py/tagged:1").save(named="py/tagged:1"))
+    with tarfile.open(fileobj=io.BytesIO(saved)) as tar:
+        (entry,) = json.load(tar.extractfile("manifest.json"))
+        assert entry["RepoTags"] == ["py/tagged:1"], entry
+        assert set(entry["Layers"]) <= set(tar.getnames())
+    nameless = b"".join(image.save())
+    with tarfile.open(fileobj=io.BytesIO(nameless)) as tar:
+        assert json.load(tar.extractfile("manifest.json"))[0]["RepoTags"] is None
+    client.images.remove("py/tagged:1")
+    client.images.remove("py/tagged:2")
+    (loaded,) = client.images.load(saved)
+    assert loaded.id == image.id and "py/tagged:1" in loaded.tags, loaded.tags
+    client.images.remove("py/tagged:1")
+    buffer = io.BytesIO()
+    with tarfile.open(fileobj=buffer, mode="w") as tar:
+        tar.addfile(tarfile.TarInfo("file"))
+    said = client.api.import_image_from_data(buffer.getvalue(), repository="py/imported", tag="1")
+    assert json.loads(said.splitlines()[-1])["status"].startswith("sha256:"), said
+    imported = client.images.get("py/imported:1")
+    client.images.remove("py/imported:1")
+    refused(404, client.images.get, imported.id)
+    assert client.images.prune(filters={"dangling": True})["SpaceReclaimed"] == 0
 
 
 for name in sys.argv[1:]:

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { Agent } from 'node:http';
-import { PassThrough } from 'node:stream';
-import { text } from 'node:stream/consumers';
+import { PassThrough, Readable } from 'node:stream';
+import { buffer, text } from 'node:stream/consumers';
 import { test } from 'node:test';
 import Docker, { type Container } from 'dockerode';
 import { testImage } from '../support/images.ts';
@@ -144,5 +144,28 @@ engineSuite('the engine through dockerode', {}, (engine) => {
   test('ping and version', async () => {
     assert.equal(String(await client().ping()), 'OK');
     assert.equal((await client().version()).ApiVersion, '1.55');
+  });
+
+  test('images: inspect, history, tag, save, load, import, remove, prune', async () => {
+    const { Id, RootFS } = await client().getImage(Image).inspect();
+    assert.ok(RootFS.Layers.length > 0);
+    assert.ok((await client().getImage(Image).history()).length > 0);
+    await client().getImage(Image).tag({ repo: 'rode/tagged', tag: '1' });
+    const listed = await client().listImages({ filters: { reference: ['rode/tagged'] } });
+    assert.deepEqual(
+      listed.map((image) => image.Id),
+      [Id],
+    );
+    const saved = await buffer(await client().getImage('rode/tagged:1').get());
+    await client().getImage('rode/tagged:1').remove();
+    await assert.rejects(client().getImage('rode/tagged:1').inspect(), { statusCode: 404 });
+    await assert.rejects(client().getImage('rode/tagged:1').get(), { statusCode: 404 });
+    assert.match(await text(await client().loadImage(Readable.from([saved]))), /Loaded image: rode\/tagged:1/);
+    assert.equal((await client().getImage('rode/tagged:1').inspect()).Id, Id);
+    await client().getImage('rode/tagged:1').remove();
+    const layer = Readable.from([tarOf([{ name: 'file', body: 'x' }])]);
+    assert.match(await text(await client().importImage(layer, { repo: 'rode/imported', tag: '1' })), /sha256:/);
+    await client().getImage('rode/imported:1').remove();
+    assert.equal((await client().pruneImages()).SpaceReclaimed, 0);
   });
 });

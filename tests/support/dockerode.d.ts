@@ -37,7 +37,21 @@ declare module 'dockerode' {
     start(options: { hijack?: boolean; stdin?: boolean }): Promise<Duplex>;
     inspect(): Promise<{ ExitCode: number | null; Running: boolean }>;
   }
-  export default class Docker {
+  export interface Image {
+    inspect(): Promise<{ Id: string; RootFS: { Layers: string[] } }>;
+    history(): Promise<{ Id: string }[]>;
+    tag(options: { repo: string; tag: string }): Promise<unknown>;
+    get(): Promise<NodeJS.ReadableStream>;
+    remove(): Promise<unknown>;
+  }
+  class ImageFunctions {
+    getImage(name: string): Image;
+    listImages(options: { filters: Record<string, string[]> }): Promise<{ Id: string }[]>;
+    loadImage(archive: NodeJS.ReadableStream): Promise<NodeJS.ReadableStream>;
+    importImage(layer: NodeJS.ReadableStream, options: { repo: string; tag: string }): Promise<NodeJS.ReadableStream>;
+    pruneImages(): Promise<{ SpaceReclaimed: number }>;
+  }
+  export default class Docker extends ImageFunctions {
     constructor(options: { socketPath: string; agent?: Agent });
     ping(): Promise<Buffer>;
     version(): Promise<{ ApiVersion: string }>;

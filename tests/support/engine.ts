@@ -187,7 +187,11 @@ async function mountDisk(engine: TestEngine, size: number): Promise<void> {
  * What a test expects of Gantry, Docker must do too.
  */
 function testedEngine(): readonly string[] {
-  if (process.env['GANTRY_TEST_ORACLE'] !== 'dockerd') return [join(repository, 'build/bin/gantryd')];
+  return process.env['GANTRY_TEST_ORACLE'] === 'dockerd' ? dockerdProgram() : [join(repository, 'build/bin/gantryd')];
+}
+
+/** Debian's dockerd, for `EngineOptions.program`: tests exchange images with it. */
+export function dockerdProgram(): readonly string[] {
   const programs = unpackPackages('sid', 'dockerd', ['docker.io', 'containerd']);
   const path = `PATH=${programs}/usr/bin:${programs}/usr/sbin:$PATH`;
   const flags = `--userland-proxy-path=${programs}/usr/sbin/docker-proxy --init-path=/usr/bin/tini-static`;
