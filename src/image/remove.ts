@@ -2,7 +2,7 @@ import { conflict, EngineError } from '../base/errors.ts';
 import { type Digest, hexOf } from '../base/ids.ts';
 import type { EventInput } from '../spec/engine/event.ts';
 import type { ImageDeleteItem } from '../spec/engine/image.ts';
-import { familiarReference, sameRepository } from '../spec/reference/reference.ts';
+import { familiarReference, type Reference, sameRepository } from '../spec/reference/reference.ts';
 import type { CatalogChange } from './catalog.ts';
 import type { ImageContext } from './context.ts';
 import { imageEvent } from './event.ts';
@@ -41,27 +41,45 @@ export async function removeImage(
 }
 
 async function planRemoval(context: ImageContext, nameOrId: string, force: boolean): Promise<Removal> {
-  const { image, name } = findImage(context.catalog, nameOrId);
+  const { image, name, reference = name?.reference } = findImage(context.catalog, nameOrId);
   const names = context.catalog.namesOf(image.id);
-  if (name === undefined) return planById(context, image, names, force);
-  if (names.some((other) => other !== name && !isShadow(other, name))) return planUntag(context, image, name);
+  if (reference === undefined) return planById(context, image, names, { force, isSingle: areOne(names) });
+  const same = sameReferences(names, reference);
+  if (same.length < names.length) return planUntag(context, image, same);
+  if (name === undefined) return planById(context, image, names, { force, isSingle: true });
   const user = context.users.of(image.id)[0];
-  if (user === undefined) return planDelete(context, image, names);
-  if (force) return planUntag(context, image, name);
+  if (user === undefined) return planDelete(context, image, same);
+  if (force) {
+    const { change, items } = await planUntag(context, image, [name]);
+    return { change: { ...change, deleteNames: same.map((other) => other.reference) }, items };
+  }
   throw conflict(
     `conflict: unable to remove repository reference "${familiarReference(name.reference)}" (must force) - container ${short(user)} is using its referenced image ${shortId(image.id)}`,
   );
 }
 
-/** A digest that was pulled from the same repository goes with the repository's tag. */
-const isShadow = ({ reference }: ImageName, name: ImageName): boolean =>
-  reference.tag === undefined && name.reference.tag !== undefined && sameRepository(reference, name.reference);
+/**
+ * The names that go together with one, in Docker 29's rules: a digest means all of its repository; a tag takes the
+ * digests of its repository along when it is the last tag there. Tags come first.
+ */
+function sameReferences(names: readonly ImageName[], wanted: Reference): ImageName[] {
+  const related = names.filter(({ reference }) => sameRepository(reference, wanted));
+  const tags = related.filter(({ reference }) => reference.tag !== undefined);
+  const digests = related.filter(({ reference }) => reference.tag === undefined);
+  if (wanted.digest !== undefined) return [...tags, ...digests];
+  return tags.length > 1 ? tags.filter(({ reference }) => reference.tag === wanted.tag) : [...tags, ...digests];
+}
+
+/** All names are of one repository, and at most one is a tag: an id means them all. */
+const areOne = (names: readonly ImageName[]): boolean =>
+  names.filter(({ reference }) => reference.tag !== undefined).length <= 1 &&
+  names.every(({ reference }) => names[0] !== undefined && sameRepository(reference, names[0].reference));
 
 async function planById(
   context: ImageContext,
   image: StoredImage,
   names: readonly ImageName[],
-  force: boolean,
+  { force, isSingle }: { readonly force: boolean; readonly isSingle: boolean },
 ): Promise<Removal> {
   const refuse = (how: string, why: string) =>
     conflict(`conflict: unable to delete ${shortId(image.id)} (${how}) - ${why}`);
@@ -70,7 +88,7 @@ async function planById(
   if (running !== undefined) {
     throw refuse('cannot be forced', `image is being used by running container ${short(running)}`);
   }
-  if (!force && names.filter(({ reference }) => reference.tag !== undefined).length > 1) {
+  if (!force && !isSingle) {
     throw refuse('must be forced', 'image is referenced in multiple repositories');
   }
   if (!force && users[0] !== undefined) {
@@ -82,10 +100,11 @@ async function planById(
 const untagEvents = async (context: ImageContext, image: StoredImage, count: number): Promise<EventInput[]> =>
   count === 0 ? [] : Array<EventInput>(count).fill(await imageEvent(context, 'untag', image, {}));
 
-async function planUntag(context: ImageContext, image: StoredImage, name: ImageName): Promise<Removal> {
+async function planUntag(context: ImageContext, image: StoredImage, names: readonly ImageName[]): Promise<Removal> {
+  const references = names.map(({ reference }) => reference);
   return {
-    change: { deleteNames: [name.reference], events: await untagEvents(context, image, 1) },
-    items: [{ Untagged: familiarReference(name.reference) }],
+    change: { deleteNames: references, events: await untagEvents(context, image, names.length) },
+    items: references.map((reference) => ({ Untagged: familiarReference(reference) })),
   };
 }
 

@@ -13,6 +13,8 @@ import type { ImageName, ImageVariant, StoredImage } from './records.ts';
 export interface FoundImage {
   readonly image: StoredImage;
   readonly name?: ImageName;
+  /** What was asked for when it says a repository, but is no name of its own: `name@digest` of an image with tags. */
+  readonly reference?: Reference;
 }
 
 /**
@@ -60,7 +62,7 @@ function findByReference(catalog: ImageCatalog, reference: Reference): FoundImag
   const related = names.filter((name) => sameRepository(name.reference, reference));
   const exact = related.find((name) => name.reference.tag === undefined);
   if (exact !== undefined) return { image, name: exact };
-  return related.length > 0 ? { image } : undefined;
+  return related.length > 0 ? { image, reference } : undefined;
 }
 
 function findByPrefix(catalog: ImageCatalog, prefix: string): StoredImage | undefined {

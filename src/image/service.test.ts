@@ -84,6 +84,39 @@ group('remove', () => {
     assert.deepEqual(await t.stored(), { blobs: [], layers: [] });
   });
 
+  test('digests go with the last tag of their repository; a digest means its whole repository', async (context) => {
+    const { t, images } = await withImages(context, 'x');
+    const { target, manifest, blobs } = images[0]!;
+    for (const [digest, bytes] of blobs) t.remote.set(digest, bytes);
+    t.remote.set(target.digest, manifest);
+    const digest = `x@${target.digest}`;
+    const remove = (name: string, force = false) => t.images.remove(name, { force });
+    const untagged = (...names: string[]) => names.map((name) => ({ Untagged: name }));
+    const prepare = async (...tags: string[]) => {
+      await t.pull(digest);
+      for (const tag of tags) await t.images.tag(target.digest, ...(tag.split(':') as [string, string]));
+    };
+    await prepare('x:2', 'other:1');
+    assert.deepEqual(await remove('x:2'), untagged('x:2'));
+    assert.deepEqual(await remove('x'), untagged('x:latest', digest));
+    await prepare('x:2');
+    assert.deepEqual(await remove(digest), untagged('x:2', digest));
+    assert.deepEqual(await listed(t), ['other:1']);
+    await prepare();
+    const refused = { code: 'conflict', message: /must be forced\) - image is referenced in multiple repositories/ };
+    await assert.rejects(remove(target.digest), refused);
+    await remove('other:1');
+    await prepare('x:latest');
+    t.images.retain(target.digest, 'user');
+    assert.deepEqual(await remove('x', true), untagged('x:latest'));
+    assert.deepEqual(await listed(t, new Map([['dangling', ['true']]])), [target.digest]);
+    t.images.release(target.digest, 'user');
+    await t.images.tag(target.digest, 'x', '1');
+    await t.images.tag(target.digest, 'x', '2');
+    assert.deepEqual(await remove(digest), [...untagged('x:1', 'x:2'), { Deleted: target.digest }]);
+    assert.deepEqual(await t.stored(), { blobs: [], layers: [] });
+  });
+
   test('an image that a container uses', async (context) => {
     const { t, images } = await withImages(context, 'x');
     const id = images[0]!.target.digest;
