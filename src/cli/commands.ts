@@ -285,6 +285,16 @@ export const commands: Readonly<Record<string, Entry>> = {
   pull: { ...pull, section: 'common' },
   push: { ...push, section: 'common' },
   images: { ...images, alsoNamed: [], section: 'common' },
+  login: {
+    summary: 'Log in to a registry',
+    section: 'common',
+    load: async () => (await import('./registry/login.ts')).login,
+  },
+  logout: {
+    summary: 'Log out of a registry',
+    section: 'common',
+    load: async () => (await import('./registry/login.ts')).logout,
+  },
   version: {
     summary: 'Show the versions of command and engine',
     section: 'common',

@@ -16,7 +16,6 @@ export interface ConfigFile {
   readonly networksFormat?: string;
   readonly statsFormat?: string;
   readonly HttpHeaders?: Readonly<Record<string, string>>;
-  readonly auths?: Readonly<Record<string, { auth?: string; identitytoken?: string }>>;
   readonly proxies?: Readonly<Record<string, Readonly<Record<string, string>>>>;
 }
 

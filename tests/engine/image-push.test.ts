@@ -1,10 +1,14 @@
 import assert from 'node:assert/strict';
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { test } from 'node:test';
 import { gzipSync } from 'node:zlib';
 import { busyboxLayer, json, layerOf, mediaTypes, ociBlobs, sha256 } from '../support/crafted-image.ts';
 import { isOracle } from '../support/engine.ts';
+import { gantryProgram } from '../support/gantry-command.ts';
 import { type Registry, startRegistry } from '../support/registry.ts';
-import { must } from '../support/run.ts';
+import { must, run } from '../support/run.ts';
 import { engineSuite } from '../support/suite.ts';
 import { busybox } from './_docker.ts';
 
@@ -141,5 +145,36 @@ engineSuite('docker push with a login', {}, (engine) => {
     await engine().docker(['logout', registry.host]);
     assert.doesNotMatch(await engine().logText(), new RegExp(password));
     await engine().dockerOk(['rmi', name]);
+  });
+
+  test('the own command line logs in, pushes and logs out', { skip: isOracle() }, async () => {
+    const crypted = await must('perl', ['-e', `print crypt('${password}', '$2y$05$abcdefghijklmnopqrstuu')`]);
+    await using registry = await startRegistry(engine().namespaces, `tester:${crypted}`);
+    const folder = await mkdtemp(join(tmpdir(), 'gantry-login-'));
+    const [program, ...first] = gantryProgram;
+    const env = { ...engine().clientEnv(), DOCKER_CONFIG: folder };
+    const gantry = (words: string[], input = '') => run(program, [...first, ...words], { env, input, timeout: 60_000 });
+    try {
+      const name = `${registry.host}/own:x`;
+      await engine().dockerOk(['tag', busybox, name]);
+      assert.equal((await gantry(['push', name])).code, 1);
+      const words = ['login', '-u', 'tester', '--password-stdin', registry.host];
+      assert.match((await gantry(words, 'wrong')).stderr, /401 Unauthorized/);
+      const good = await gantry(words, `${password}\n`);
+      assert.equal(good.stdout, 'Login Succeeded\n', good.stderr);
+      assert.match(good.stderr, /stored unencrypted in '\S+config\.json'/);
+      const pushed = await gantry(['push', name]);
+      assert.match(pushed.stdout, /^x: digest: sha256:[0-9a-f]{64} size: [0-9]+$/m, pushed.stderr);
+      assert.equal((await gantry(['push', '-q', name])).stdout, `${name}\n`);
+      assert.equal((await gantry(['pull', '-q', name])).stdout, `${name}\n`);
+      assert.equal(
+        (await gantry(['logout', registry.host])).stdout,
+        `Removing login credentials for ${registry.host}\n`,
+      );
+      assert.equal((await gantry(['push', name])).code, 1);
+      await engine().dockerOk(['rmi', name]);
+    } finally {
+      await rm(folder, { recursive: true });
+    }
   });
 });

@@ -1,17 +1,23 @@
+import { messageOf } from '../../base/errors.ts';
+import type { Login } from '../../credentials/store.ts';
+import { credentialsOf, serverKey } from '../registry/server.ts';
 import type { Session } from '../session.ts';
 
-/** The login for a registry out of `config.json`, as the header carries it: JSON in base64url. */
+/** The login for a registry, as the header carries it: JSON in base64url. A helper that fails is told, and no more. */
 export function registryAuth(session: Session, domain: string): string {
-  const key = domain === 'docker.io' ? 'https://index.docker.io/v1/' : domain;
-  const login = session.config.auths?.[key];
+  const server = serverKey(domain);
+  let login: Login | undefined;
+  try {
+    login = credentialsOf(session).get(server);
+  } catch (error) {
+    session.err(`WARNING: ${messageOf(error)}\n`);
+  }
   if (login === undefined) return Buffer.from('{}').toString('base64url');
-  const [username = '', ...password] = Buffer.from(login.auth ?? '', 'base64')
-    .toString()
-    .split(':');
+  const { username, secret, isToken = false } = login;
   const auth = {
-    ...(username === '' ? {} : { username, password: password.join(':') }),
-    ...(login.identitytoken === undefined ? {} : { identitytoken: login.identitytoken }),
-    serveraddress: key,
+    ...(username === '' || isToken ? {} : { username, password: secret }),
+    ...(isToken ? { identitytoken: secret } : {}),
+    serveraddress: server,
   };
   return Buffer.from(JSON.stringify(auth)).toString('base64url');
 }
