@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { spawn } from 'node:child_process';
 import { join } from 'node:path';
 import test from 'node:test';
+import { run } from '../support/run.ts';
 import { gantryProgram } from '../support/gantry-command.ts';
 import { hasDocker, temporaryFolder } from './_compare.ts';
 import { hasScript, Terminal } from './_terminal.ts';
@@ -104,4 +105,16 @@ test('signals are passed on to the container, until the user insists', async () 
     if (insist < 2) await engine.sees('kill');
   }
   assert.equal(await ended, 1);
+});
+
+test('a prune with wishes that another engine would pass over is not sent to it', async () => {
+  using engine = await start();
+  for (const flag of ['--dry-run', '--keep-last=2', '--unused-for=24h']) {
+    const [program, ...args] = gantryProgram;
+    const all = [...args, '-H', `unix://${engine.socket}`, 'image', 'prune', '-f', flag];
+    const { code, stderr } = await run(program, all);
+    assert.equal(code, 1);
+    assert.match(stderr, /need a Gantry engine/);
+  }
+  assert.ok(engine.takeRequests().every(({ method }) => method === 'GET'));
 });
