@@ -1,16 +1,9 @@
-import { messageOf } from '../../base/errors.ts';
-import {
-  familiarName,
-  formatReference,
-  parseReference,
-  type Reference,
-  withDefaultTag,
-} from '../../spec/reference/reference.ts';
+import { familiarName, formatReference } from '../../spec/reference/reference.ts';
 import { defineCommand, exactly } from '../command.ts';
-import { CliError } from '../errors.ts';
 import { flag, types } from '../flags/types.ts';
 import { showProgress } from '../progress.ts';
 import { displayOn, quietDisplay } from '../progress-output.ts';
+import { nameToTransfer } from './_name.ts';
 import { platformJson } from './_platform.ts';
 import { registryAuth } from './_registry-auth.ts';
 
@@ -26,11 +19,8 @@ export const push = defineCommand({
   },
   args: exactly(1),
   async run({ session, flags, args }) {
-    const given = parseName(args[0] as string);
-    const isBare = given.tag === undefined && given.digest === undefined;
-    if (flags['all-tags'] && !isBare) throw new CliError("tag can't be used with --all-tags/-a");
-    const reference = flags['all-tags'] || !isBare ? given : withDefaultTag(given);
-    if (isBare && !flags['all-tags'] && !flags.quiet) session.out(`Using default tag: ${reference.tag}\n`);
+    const wishes = { all: flags['all-tags'], quiet: flags.quiet };
+    const reference = nameToTransfer(session, args[0] as string, wishes);
     const response = await session.client.request('POST', `/images/${familiarName(reference)}/push`, {
       query: {
         tag: reference.tag,
@@ -43,11 +33,3 @@ export const push = defineCommand({
     return 0;
   },
 });
-
-function parseName(text: string): Reference {
-  try {
-    return parseReference(text);
-  } catch (error) {
-    throw new CliError(messageOf(error));
-  }
-}

@@ -6,10 +6,10 @@ import type { Descriptor } from '../../spec/oci/image.ts';
 import { largestDocument, optionalStrings, parseJsonObject } from '../../spec/oci/json.ts';
 import { acceptedManifestTypes } from '../../spec/oci/manifest.ts';
 import { familiarName, formatReference, parseTag, type Reference } from '../../spec/reference/reference.ts';
-import { isTemporary, pauseOrThrow, type Retry, StatusError } from './_retry.ts';
+import { persistently, type Retry, StatusError } from './_retry.ts';
 import type { RegistrySession } from './_session.ts';
 import { pullError, readProblem } from './errors.ts';
-import { TransportError, type TransportResponse } from './transport.ts';
+import type { TransportResponse } from './transport.ts';
 
 export interface FetchedManifest {
   /** Media type as the registry says it, digest and size of the bytes that came. */
@@ -29,40 +29,28 @@ export function fetchManifest(
 ): Promise<FetchedManifest> {
   const path = `manifests/${reference.digest ?? reference.tag ?? 'latest'}`;
   const accept = acceptedManifestTypes.join(', ');
-  return persistently(retry, signal, async (limited) => {
+  return withinTime(retry, signal, async (limited) => {
     const response = await session.get(path, { accept }, limited);
     if (response.status === 200) return verifiedManifest(response, reference);
     throw await statusError(response, reference);
   });
 }
 
-/** Tries again what a broken connection or a busy registry prevented; an address where nobody answers is told at once. */
-async function persistently<T>(
+/** Each attempt has an end. */
+const withinTime = <T>(
   retry: Retry,
   signal: AbortSignal | undefined,
   attempt: (limited: AbortSignal) => Promise<T>,
-): Promise<T> {
-  for (let failures = 0; ; failures++) {
+): Promise<T> =>
+  persistently(retry, signal, async () => {
     const limit = AbortSignal.timeout(longestMs);
     try {
       return await attempt(signal === undefined ? limit : AbortSignal.any([signal, limit]));
     } catch (error) {
-      if (limit.aborted && signal?.aborted !== true) {
-        throw new EngineError(
-          'unavailable',
-          `the registry took longer than ${longestMs / 1000} seconds for a document`,
-        );
-      }
-      if (!mayHelp(error)) throw error;
-      await pauseOrThrow(error, retry, failures, signal);
+      if (!limit.aborted || signal?.aborted === true) throw error;
+      throw new EngineError('unavailable', `the registry took longer than ${longestMs / 1000} seconds for a document`);
     }
-  }
-}
-
-const mayHelp = (error: unknown): boolean =>
-  error instanceof StatusError
-    ? isTemporary(error.status)
-    : error instanceof TransportError && !error.unreachable && !error.tls;
+  });
 
 async function statusError(response: TransportResponse, reference: Reference): Promise<StatusError> {
   const problem = await readProblem(response);
@@ -99,7 +87,7 @@ export async function fetchTags(
     if (page === mostPages || seen.has(path)) throw tooMany(reference);
     seen.add(path);
     const asked: string = path;
-    const { names, next } = await persistently(retry, signal, async (limited) => {
+    const { names, next } = await withinTime(retry, signal, async (limited) => {
       const response = await session.get(asked, { accept: 'application/json' }, limited);
       if (response.status !== 200) throw await statusError(response, reference);
       const bytes = await readAll(response.body, largestDocument, `tags of ${familiarName(reference)}`);

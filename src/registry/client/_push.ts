@@ -4,10 +4,10 @@ import type { ByteStream } from '../../base/stream.ts';
 import type { Descriptor } from '../../spec/oci/image.ts';
 import { acceptedManifestTypes } from '../../spec/oci/manifest.ts';
 import type { Reference } from '../../spec/reference/reference.ts';
-import { isTemporary, pauseOrThrow, type Retry, StatusError } from './_retry.ts';
+import { persistently, type Retry, StatusError } from './_retry.ts';
 import type { RegistrySession } from './_session.ts';
 import { pushError, readProblem } from './errors.ts';
-import { TransportError, type TransportResponse } from './transport.ts';
+import type { TransportResponse } from './transport.ts';
 
 export interface PushBlobOptions {
   /** Opens the blob at an offset; called again for each attempt. */
@@ -45,22 +45,6 @@ export const pushTargetOf = (session: RegistrySession, reference: Reference, ret
     await persistently(retry, signal, () => putManifest(session, reference, descriptor, { bytes, tag, signal }));
   },
 });
-
-async function persistently<T>(retry: Retry, signal: AbortSignal, attempt: () => Promise<T>): Promise<T> {
-  for (let failures = 0; ; failures++) {
-    try {
-      return await attempt();
-    } catch (error) {
-      if (!mayHelp(error)) throw error;
-      await pauseOrThrow(error, retry, failures, signal);
-    }
-  }
-}
-
-const mayHelp = (error: unknown): boolean =>
-  error instanceof StatusError
-    ? isTemporary(error.status)
-    : error instanceof TransportError && !error.unreachable && !error.tls;
 
 async function failure(response: TransportResponse, reference: Reference): Promise<StatusError> {
   const problem = await readProblem(response);

@@ -1,5 +1,6 @@
 import { delay, throwIfAborted } from '../../base/async.ts';
 import { EngineError } from '../../base/errors.ts';
+import { TransportError } from './transport.ts';
 
 export interface Retry {
   /** How often a request is made again that brought nothing. */
@@ -61,4 +62,26 @@ export async function pauseOrThrow(
   if (ms === undefined) throw error;
   if (ms >= 1000) told?.(Math.round(ms / 1000));
   await delay(ms, signal);
+}
+
+/** Whether what failed may go well a moment later. An address where nobody answers is told at once, as Docker does. */
+const mayHelp = (error: unknown): boolean =>
+  error instanceof StatusError
+    ? isTemporary(error.status)
+    : error instanceof TransportError && !error.unreachable && !error.tls;
+
+/** Tries again what a broken connection or a busy registry prevented. @throws what the last attempt threw; cancelled */
+export async function persistently<T>(
+  retry: Retry,
+  signal: AbortSignal | undefined,
+  attempt: () => Promise<T>,
+): Promise<T> {
+  for (let failures = 0; ; failures++) {
+    try {
+      return await attempt();
+    } catch (error) {
+      if (!mayHelp(error)) throw error;
+      await pauseOrThrow(error, retry, failures, signal);
+    }
+  }
 }
