@@ -66,11 +66,19 @@ async function warmUp(engine: TestEngine, image: string, runtimes: readonly stri
 
 async function removeEverything(engine: TestEngine, keepImages: readonly string[]): Promise<void> {
   const containers = await list(engine, 'ps', '-aq');
-  if (containers.length > 0) await engine.dockerOk(['rm', '-f', '-v', ...containers]);
+  if (containers.length > 0) await removeContainers(engine, containers);
   const volumes = await list(engine, 'volume', 'ls', '-q');
   if (volumes.length > 0) await engine.dockerOk(['volume', 'rm', ...volumes]);
   const images = (await imageIds(engine)).filter((id) => !keepImages.includes(id));
   if (images.length > 0) await engine.dockerOk(['rmi', '-f', ...images]);
+}
+
+/** What a test ran with `--rm` may just be going by itself: that alone is no failure, and is waited for. */
+async function removeContainers(engine: TestEngine, containers: readonly string[]): Promise<void> {
+  const { code, stderr } = await engine.docker(['rm', '-f', '-v', ...containers]);
+  const isGoing = (line: string) => /removal of container \S+ is already in progress$/.test(line);
+  if (code !== 0 && !stderr.trim().split('\n').every(isGoing)) throw new Error(`docker rm: ${stderr}`);
+  await eventually('the containers are gone', async () => (await list(engine, 'ps', '-aq')).length === 0);
 }
 
 const imageIds = async (engine: TestEngine): Promise<readonly string[]> => [
