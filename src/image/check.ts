@@ -9,6 +9,7 @@ import { isIndexType, isManifestType } from '../spec/oci/manifest.ts';
 import { familiarReference, type Reference, repositoryOf } from '../spec/reference/reference.ts';
 import type { ContentOperation } from './content.ts';
 import type { ImageContext } from './context.ts';
+import { endReading } from './end-reading.ts';
 import type { ContentStore } from './ports.ts';
 import { shortDigest } from './progress.ts';
 import type { StoredImage } from './records.ts';
@@ -35,10 +36,17 @@ export interface CheckParts {
 export async function checkStore(parts: CheckParts, options: CheckOptions): Promise<StoreCheckView> {
   const { context } = parts;
   const content = context.content.begin();
+  const images = context.catalog.images();
   try {
-    const { blobs, layers, images } = await holdAll(content, context);
+    const { blobs, layers } = await holdAll(content, images);
     const check = { ...parts, ...options, content };
-    const report: StoreCheckView = { Blobs: 0, Layers: 0, Images: images, Bytes: 0, Problems: recordProblems(context) };
+    const report: StoreCheckView = {
+      Blobs: 0,
+      Layers: 0,
+      Images: images.length,
+      Bytes: 0,
+      Problems: recordProblems(context),
+    };
     const sound = new Set<Digest>();
     for (const [digest, owned] of blobs) {
       options.signal.throwIfAborted();
@@ -56,7 +64,7 @@ export async function checkStore(parts: CheckParts, options: CheckOptions): Prom
     }
     return report;
   } finally {
-    content.end();
+    await endReading(context, content, images);
   }
 }
 
@@ -70,18 +78,16 @@ type Check = CheckParts & CheckOptions & { readonly content: ContentOperation };
 
 async function holdAll(
   content: ContentOperation,
-  { catalog }: ImageContext,
-): Promise<{ blobs: Map<Digest, Owned>; layers: Map<DiffId, Owned>; images: number }> {
+  images: readonly StoredImage[],
+): Promise<{ blobs: Map<Digest, Owned>; layers: Map<DiffId, Owned> }> {
   const blobs = new Map<Digest, Owned>();
   const layers = new Map<DiffId, Owned>();
-  let images = 0;
   const own = <Key>(map: Map<Key, Owned>, key: Key, item: Descriptor, image: StoredImage): void => {
     const owned = map.get(key) ?? { item, images: new Set() };
     owned.images.add(image);
     map.set(key, owned);
   };
-  for (const image of catalog.images()) {
-    images++;
+  for (const image of images) {
     for (const blob of image.blobs) {
       await content.blobSize(blob.digest);
       own(blobs, blob.digest, blob, image);
@@ -91,7 +97,7 @@ async function holdAll(
       own(layers, diffId, blob, image);
     }
   }
-  return { blobs, layers, images };
+  return { blobs, layers };
 }
 
 /** Records that no image could be made of when the engine started. */

@@ -13,13 +13,14 @@ import {
   parseTag,
   type Reference,
   repositoryOf,
-  sameRepository,
 } from '../spec/reference/reference.ts';
 import type { ContentOperation } from './content.ts';
 import type { ImageContext } from './context.ts';
+import { endReading } from './end-reading.ts';
 import { imageEvent } from './event.ts';
 import { shortDigest, tellProgress } from './progress.ts';
 import type { StoredImage } from './records.ts';
+import { tagsOf } from './resolve.ts';
 
 export interface PushOptions {
   /** As the user wrote it. */
@@ -60,13 +61,9 @@ function nameToPush(text: string, tag: string | undefined): Reference {
 
 function namesToPush({ catalog }: ImageContext, wanted: Reference): Reference[] {
   if (wanted.tag !== undefined || wanted.digest !== undefined) return [wanted];
-  const all = catalog
-    .images()
-    .flatMap((image) => catalog.namesOf(image.id))
-    .map(({ reference }) => reference)
-    .filter((reference) => reference.tag !== undefined && sameRepository(reference, wanted));
+  const all = tagsOf(catalog, wanted).map(({ reference }) => reference);
   if (all.length === 0) throw notFound(`An image does not exist locally with the tag: ${familiarName(wanted)}`);
-  return all.sort((a, b) => ((a.tag ?? '') < (b.tag ?? '') ? -1 : 1));
+  return all;
 }
 
 interface OnePush extends Pushing {
@@ -103,7 +100,7 @@ async function pushOne(
     progress({ status: `${reference.tag}: digest: ${digest} size: ${size}` });
     progress({ progressDetail: {}, aux: { Tag: reference.tag, Digest: digest, Size: size } });
   } finally {
-    content.end();
+    await endReading(context, content, [image]);
   }
 }
 

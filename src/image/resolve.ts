@@ -39,6 +39,14 @@ export function findImage(catalog: ImageCatalog, nameOrId: string): FoundImage {
   );
 }
 
+/** Every tag that images have in a repository, by tag. */
+export const tagsOf = (catalog: ImageCatalog, repository: Reference): { image: StoredImage; reference: Reference }[] =>
+  catalog
+    .images()
+    .flatMap((image) => catalog.namesOf(image.id).map(({ reference }) => ({ image, reference })))
+    .filter(({ reference }) => reference.tag !== undefined && sameRepository(reference, repository))
+    .sort((a, b) => ((a.reference.tag ?? '') < (b.reference.tag ?? '') ? -1 : 1));
+
 /** The id of what `findImage` finds; undefined when there is none, or more than one. */
 export function imageIdOf(catalog: ImageCatalog, nameOrId: string): Digest | undefined {
   try {

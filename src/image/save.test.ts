@@ -227,6 +227,21 @@ test('an image that is removed meanwhile is saved whole, and gone afterwards', a
   assert.equal((await t.images.resolve('x')).id, image.target.digest);
 });
 
+test('what is removed during a check is gone after it', async (context) => {
+  const t = await openTestImages(context);
+  const image = await makeImage(['a', 'b']);
+  await t.load([await tar(layoutOf([{ target: image.target, name: 'x' }], image.blobs.values()))]);
+  let removal: Promise<unknown> | undefined;
+  const report = await t.images.check({
+    repair: false,
+    progress: () => void (removal ??= t.images.remove('x', { force: true })),
+    signal: AbortSignal.timeout(60_000),
+  });
+  await removal;
+  assert.deepEqual(report.Problems, []);
+  assert.deepEqual(await t.stored(), { blobs: [], layers: [] });
+});
+
 test('a reader that gives up ends the work', async (context) => {
   const t = await openTestImages(context);
   const image = await makeImage(['a']);

@@ -6,20 +6,15 @@ import type { ByteStream } from '../base/stream.ts';
 import { type Descriptor, mediaTypes, type Platform } from '../spec/oci/image.ts';
 import { bestForPlatform, formatPlatform, parsePlatform, platformDistance } from '../spec/oci/platform.ts';
 import { parseImageName } from '../spec/reference/image-name.ts';
-import {
-  familiarReference,
-  formatReference,
-  type Reference,
-  sameRepository,
-  withDefaultTag,
-} from '../spec/reference/reference.ts';
+import { familiarReference, formatReference, type Reference, withDefaultTag } from '../spec/reference/reference.ts';
 import { fullNameAnnotation, refNameAnnotation } from './archive-images.ts';
 import type { ImageCatalog } from './catalog.ts';
 import type { ContentOperation } from './content.ts';
 import type { ImageContext } from './context.ts';
+import { endReading } from './end-reading.ts';
 import { imageEvent } from './event.ts';
 import type { ImageVariant, StoredImage } from './records.ts';
-import { findImage } from './resolve.ts';
+import { findImage, tagsOf } from './resolve.ts';
 
 export interface SaveOptions {
   /** Only these; empty for all that are there. One gives that manifest alone, several keep the index. */
@@ -59,11 +54,7 @@ export async function saveImages(
   }
   const held = context.content.begin();
   const images = new Set([...parts.values()].map(({ image }) => image));
-  const close = async (): Promise<void> => {
-    held.end();
-    // An image that was removed meanwhile was only held by this.
-    if ([...images].some(({ id }) => context.catalog.image(id) === undefined)) await context.content.collect();
-  };
+  const close = (): Promise<void> => endReading(context, held, images);
   try {
     const members = await membersOf(context, held, [...parts.values()]);
     for (const image of images) await context.catalog.tell(await imageEvent(context, 'save', image, {}));
@@ -96,11 +87,8 @@ function imagesOfName(catalog: ImageCatalog, name: string): NamedImage[] {
   const { reference } = parseImageName(name);
   if (reference === undefined) return [{ image: findImage(catalog, name).image }];
   if (reference.digest === undefined && reference.tag === undefined) {
-    const all = catalog
-      .images()
-      .flatMap((image) => catalog.namesOf(image.id).map((named) => ({ image, reference: named.reference })))
-      .filter((named) => named.reference.tag !== undefined && sameRepository(named.reference, reference));
-    if (all.length > 0) return all.sort((a, b) => ((a.reference.tag ?? '') < (b.reference.tag ?? '') ? -1 : 1));
+    const all = tagsOf(catalog, reference);
+    if (all.length > 0) return all;
   }
   const { image, name: found } = findImage(catalog, name);
   const isTag = found !== undefined && reference.digest === undefined;
