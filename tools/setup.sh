@@ -19,6 +19,8 @@ runc runc the second OCI runtime, for --runtime runc
 conmon conmon holds the output, terminal and exit code of each container, also while the engine is away
 nft nftables shows Gantry's firewall table to people and tests
 mke2fs e2fsprogs makes the file systems of containers that are run with --storage-opt size
+xz xz-utils unpacks image archives that are compressed by xz
+bzip2 bzip2 unpacks image archives that are compressed by bzip2
 busybox busybox-static the small image that quickstart makes
 tini-static tini process 1 of containers that are run with --init
 TABLE

@@ -49,7 +49,7 @@ export interface TestImages {
   hold(digest: Digest): { begun: Promise<void>; release: () => void };
   /** Opens the service anew on the same store and records, as after a restart. */
   reopen(): Promise<void>;
-  load(archive: ByteStream | Iterable<Uint8Array>): Promise<string[]>;
+  load(archive: ByteStream | Iterable<Uint8Array>, platforms?: readonly string[]): Promise<string[]>;
   pull(reference: string, platform?: string): Promise<ProgressMessage[]>;
 }
 
@@ -99,12 +99,12 @@ export async function openTestImages(context: TestContext, registry?: RegistryCl
     async reopen() {
       test.images = await open();
     },
-    async load(archive) {
+    async load(archive, platforms = []) {
       const said: string[] = [];
       await test.images.load({
         body: asStream(archive),
         quiet: true,
-        platforms: [],
+        platforms,
         progress: ({ stream }) => stream !== undefined && said.push(stream.trimEnd()),
         signal: AbortSignal.timeout(60_000),
       });
@@ -269,7 +269,14 @@ export interface TestImage {
 
 export async function makeImage(
   names: readonly string[],
-  options: { architecture?: string; created?: string; labels?: Record<string, string>; diffIds?: Digest[] } = {},
+  options: {
+    architecture?: string;
+    created?: string;
+    labels?: Record<string, string>;
+    diffIds?: Digest[];
+    /** Compresses layers. */
+    pack?: (layer: Uint8Array) => Uint8Array;
+  } = {},
 ): Promise<TestImage> {
   const layers = await Promise.all(names.map((name) => tar([{ name, content: json(name.repeat(100)) }])));
   const config = json({
@@ -280,13 +287,14 @@ export async function makeImage(
     rootfs: { type: 'layers', diff_ids: options.diffIds ?? layers.map(sha256) },
     history: [...names.map((name) => ({ created_by: `ADD ${name}` })), { created_by: 'CMD', empty_layer: true }],
   });
+  const packed = options.pack === undefined ? layers : layers.map(options.pack);
   const manifest = json({
     schemaVersion: 2,
     mediaType: mediaTypes.ociManifest,
     config: describe(mediaTypes.ociConfig, config),
-    layers: layers.map((layer) => describe(mediaTypes.ociLayer, layer)),
+    layers: packed.map((layer) => describe(mediaTypes.ociLayer, layer)),
   });
-  const blobs = new Map([...layers, config, manifest].map((bytes) => [sha256(bytes), bytes]));
+  const blobs = new Map([...packed, config, manifest].map((bytes) => [sha256(bytes), bytes]));
   return { layers, config, manifest, target: describe(mediaTypes.ociManifest, manifest), blobs };
 }
 

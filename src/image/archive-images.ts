@@ -36,6 +36,9 @@ export function imagesOf(archive: ImageArchive): ArchiveContents {
     return { images: withDockerNames(images, dockerManifest), madeDocuments: new Map() };
   }
   if (dockerManifest !== undefined) return imagesOfDockerArchive(archive, dockerManifest);
+  if (archive.documents.has('repositories')) {
+    throw invalid('invalid archive: it was saved by a Docker before 1.10, without manifest.json: save the image anew');
+  }
   throw invalid('invalid archive: it has neither index.json with oci-layout nor manifest.json');
 }
 

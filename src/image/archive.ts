@@ -7,7 +7,9 @@ import { type Digest, type DiffId, digestOfHex, isHex64 } from '../base/ids.ts';
 import { type ByteStream, readAll } from '../base/stream.ts';
 import { largestDocument } from '../spec/oci/json.ts';
 import type { GrowingFile } from '../store/blobs/growing.ts';
+import { asLayer } from './as-layer.ts';
 import type { ContentOperation } from './content.ts';
+import type { StoredBlob } from './ports.ts';
 
 /** A large member of an archive, in the store as a blob, and on its way to become a layer. */
 export interface ArchiveBlob {
@@ -41,7 +43,7 @@ const mostBytes = 1024 ** 4;
 const blobFolder = 'blobs/sha256/';
 
 /**
- * Reads a docker archive or OCI layout (plain, gzip or zstd) from its first byte to its last, whatever the order of
+ * Reads a docker archive or OCI layout (plain or compressed) from its first byte to its last, whatever the order of
  * its members: large ones go to the blob store while they pass, and begin to be unpacked at once; small ones that
  * look like JSON stay in memory until the index, which often comes last, tells what they are.
  * Nothing of the archive is ever created under a name it chose. @throws EngineError invalid, corrupt, no-space
@@ -76,7 +78,7 @@ export async function readImageArchive(
       checkPathDigest(path, bytes);
       documents.set(path, bytes);
     } else {
-      blobs.set(path, await storeMember(content, unpacker, path, member.entry.size, rest));
+      blobs.set(path, await storeMember({ content, unpacker, signal }, path, member.entry.size, rest));
     }
   }
   return { documents, blobs, links };
@@ -163,24 +165,32 @@ function checkPathDigest(path: string, bytes: Uint8Array): void {
   if (actual !== promised) throw new EngineError('corrupt', `image archive: ${path} has the digest ${actual}`);
 }
 
+interface MemberStore {
+  readonly content: ContentOperation;
+  readonly unpacker: Unpacker;
+  readonly signal: AbortSignal;
+}
+
 async function storeMember(
-  content: ContentOperation,
-  unpacker: Unpacker,
+  { content, unpacker, signal }: MemberStore,
   path: string,
   size: number,
   body: ByteStream,
 ): Promise<ArchiveBlob> {
   let unpacked: Promise<DiffId> | undefined;
-  const begun = (file: GrowingFile): void => {
-    unpacked = ignoringFailure(unpacker.ofGrowing(file, size, labelOf(path)));
+  const begin = (bytes: number) => (file: GrowingFile) => {
+    unpacked = ignoringFailure(unpacker.ofGrowing(file, bytes, labelOf(path)));
   };
   const digest = promisedDigest(path);
-  // A blob that is there already was verified when it came: these bytes are passed over.
-  const blob =
-    digest === undefined
-      ? await content.writeBlob(() => body, { size }, begun)
-      : await content.writeBlob((from) => skipBytes(body, from), { digest, size }, begun);
-  return { ...blob, unpacked: unpacked ?? ignoringFailure(unpacker.ofBlob(blob.digest, size)) };
+  const write = async (): Promise<StoredBlob> => {
+    // A blob that is there already was verified when it came: these bytes are passed over.
+    if (digest !== undefined) return content.writeBlob((from) => skipBytes(body, from), { digest, size }, begin(size));
+    const { bytes, unchanged } = await asLayer(content, body, `image archive: ${path}`, signal);
+    if (unchanged) return content.writeBlob(() => bytes, { size }, begin(size));
+    return content.writeBlob(() => bytes, {}, begin(0));
+  };
+  const blob = await write();
+  return { ...blob, unpacked: unpacked ?? ignoringFailure(unpacker.ofBlob(blob.digest, blob.size)) };
 }
 
 /** What a layer is called while its digest is not known: the first folder or file name, which is an id in most archives. */

@@ -48,6 +48,8 @@ export interface ContentOperation {
     expected: { readonly digest?: Digest; readonly size?: number },
     begun?: (growing: GrowingFile) => void,
   ): Promise<StoredBlob>;
+  /** Bytes that content of unknown size may take: what is free on the disk but for a spare that is left to others. */
+  room(): Promise<number>;
   /** Stores a small document. @throws EngineError `corrupt` when its digest is another one */
   putBlob(bytes: Uint8Array, digest: Digest): Promise<void>;
   /** Makes the layer out of a blob that is stored or being written, in a worker. @throws EngineError corrupt, invalid, no-space, cancelled */
@@ -160,13 +162,17 @@ class StoreOperation implements ContentOperation {
     await this.#store.blobs.put(bytes, digest);
   }
 
+  async room(): Promise<number> {
+    const free = await this.#freeBytes();
+    return Math.min(largestLayer, free - Math.min(spareBytes, Math.floor(free / 8)));
+  }
+
   async unpack(source: Digest | GrowingFile, options: UnpackOptions): Promise<DiffId> {
     throwIfAborted(options.signal);
     if (options.expected !== undefined) await this.#lease.layer(options.expected);
     const file = typeof source === 'string' ? this.#store.blobs.path(source) : source;
     // A few bytes can unpack to more than any disk has: this ends before everybody else's writes fail.
-    const free = await this.#freeBytes();
-    const maxBytes = Math.min(largestLayer, free - Math.min(spareBytes, Math.floor(free / 8)));
+    const maxBytes = await this.room();
     try {
       const { diffId } = await this.#store.layers.ingest(file, { ...options, maxBytes });
       // A layer whose name nobody knew before may have been collected the moment it was there.

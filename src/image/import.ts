@@ -1,14 +1,14 @@
-import { detectCompression, magicLength } from '../archive/compress/detect.ts';
 import { formatTime } from '../base/clock.ts';
 import { EngineError, invalid } from '../base/errors.ts';
 import type { Digest } from '../base/ids.ts';
-import { type ByteStream, concatBytes } from '../base/stream.ts';
+import type { ByteStream } from '../base/stream.ts';
 import type { ProgressSink } from '../spec/engine/progress.ts';
 import { type Descriptor, mediaTypes, type Platform } from '../spec/oci/image.ts';
 import { parsePlatform } from '../spec/oci/platform.ts';
 import { familiarReference } from '../spec/reference/reference.ts';
 import { applyChanges } from './changes.ts';
 import type { ContentOperation } from './content.ts';
+import { asLayer } from './as-layer.ts';
 import type { ImageContext } from './context.ts';
 import { describeBytes, encodeDocument } from './document.ts';
 import { imageEvent } from './event.ts';
@@ -79,39 +79,18 @@ export async function importImage(context: ImageContext, transfers: Transfers, o
   }
 }
 
+const layerTypes = { none: mediaTypes.ociLayer, gzip: mediaTypes.ociLayerGzip, zstd: mediaTypes.ociLayerZstd };
+
 async function importLayer(
   content: ContentOperation,
   { unpacks }: Transfers,
   { body, signal }: ImportOptions,
 ): Promise<{ layer: Descriptor; diffId: Digest }> {
-  const { start, whole } = await peek(body);
-  const compression = detectCompression(start);
-  if (compression === 'bzip2' || compression === 'xz') {
-    throw invalid(`the archive is compressed with ${compression}: use gzip, zstd or none`);
-  }
-  if (start.length === 0) throw invalid('the archive is empty');
-  const types = { none: mediaTypes.ociLayer, gzip: mediaTypes.ociLayerGzip, zstd: mediaTypes.ociLayerZstd };
-  const { digest, size } = await content.writeBlob(() => whole, {});
+  const { compression, bytes } = await asLayer(content, body, 'the archive', signal);
+  const { digest, size } = await content.writeBlob(() => bytes, {});
+  if (size === 0) throw invalid('the archive is empty');
   const diffId = await unpacks.run(() => content.unpack(digest, { signal }));
-  return { layer: { mediaType: types[compression], digest, size }, diffId };
-}
-
-/** The first bytes of a stream, and the whole of it. */
-async function peek(source: ByteStream): Promise<{ start: Uint8Array; whole: ByteStream }> {
-  const chunks = source[Symbol.asyncIterator]();
-  const first: Uint8Array[] = [];
-  for (let length = 0; length < magicLength; ) {
-    const next = await chunks.next();
-    if (next.done === true) break;
-    first.push(next.value);
-    length += next.value.length;
-  }
-  const start = concatBytes(first);
-  async function* whole(): AsyncGenerator<Uint8Array> {
-    yield start;
-    for (let next = await chunks.next(); next.done !== true; next = await chunks.next()) yield next.value;
-  }
-  return { start, whole: whole() };
+  return { layer: { mediaType: layerTypes[compression], digest, size }, diffId };
 }
 
 const platformFields = ({ os, architecture, variant }: Platform) => ({

@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict';
+import { execFileSync } from 'node:child_process';
 import { describe as group, test } from 'node:test';
 import { gzipSync, zstdCompressSync } from 'node:zlib';
 import { hexOf } from '../base/ids.ts';
@@ -164,6 +165,66 @@ group('what can be loaded', () => {
     assert.equal((await t.images.resolve('x')).platform.architecture, 'amd64');
   });
 
+  test('only the wanted platforms; none of them there: what there is instead, and nothing is loaded', async (context) => {
+    const t = await openTestImages(context);
+    const [amd, arm] = [await makeImage(['a']), await makeImage(['b'], { architecture: 'arm64' })];
+    const index = makeIndex([
+      { image: arm, architecture: 'arm64' },
+      { image: amd, architecture: 'amd64' },
+    ]);
+    const archive = (...images: (typeof amd)[]): Promise<Uint8Array> =>
+      tar(
+        layoutOf(
+          [{ target: index.target, name: 'x' }],
+          [index.bytes, ...images.flatMap(({ blobs }) => [...blobs.values()])],
+        ),
+      );
+    const refused = async (bytes: Uint8Array, platforms: string[], message: RegExp): Promise<void> => {
+      await assert.rejects(t.load([bytes], platforms), { code: 'not-found', message });
+      assert.deepEqual(await t.stored(), { blobs: [], layers: [] });
+    };
+    await refused(
+      await archive(amd, arm),
+      ['linux/s390x', 'linux/ppc64le'],
+      /^image x:latest does not provide .*\(linux\/s390x, linux\/ppc64le\): it has linux\/arm64, linux\/amd64$/,
+    );
+    await refused(
+      await archive(amd),
+      ['linux/arm64'],
+      /^requested .*\(linux\/arm64\) found, but some content is missing/,
+    );
+    const single = await tar(layoutOf([{ target: arm.target, name: 'x' }], arm.blobs.values()));
+    await refused(single, ['linux/amd64'], /\(linux\/amd64\): it has linux\/arm64$/);
+    await t.load([await archive(amd, arm)], ['linux/s390x', 'linux/arm64']);
+    assert.equal((await t.images.resolve('x', 'linux/arm64')).platform.architecture, 'arm64');
+    await assert.rejects(t.images.resolve('x', 'linux/amd64'), { code: 'not-found' });
+  });
+
+  for (const program of ['xz', 'bzip2'] as const) {
+    test(`${program}: the archive, its layers, and layers of an OCI layout, which stay as they are`, async (context) => {
+      const t = await openTestImages(context);
+      const pack = (input: Uint8Array): Uint8Array => new Uint8Array(execFileSync(program, ['-c'], { input }));
+      const { config, layers, target } = await makeImage(['a', 'b']);
+      const [first = new Uint8Array(), second = new Uint8Array()] = layers;
+      const members: TestMember[] = [
+        { name: 'c.json', content: config },
+        { name: 'a/layer.tar', content: pack(first) },
+        { name: 'b/layer.tar', content: second },
+        {
+          name: 'manifest.json',
+          content: json([{ Config: 'c.json', RepoTags: ['x'], Layers: ['a/layer.tar', 'b/layer.tar'] }]),
+        },
+      ];
+      assert.deepEqual(await t.load([pack(await tar(members))]), ['Loaded image: x:latest']);
+      const { blobs } = await t.stored();
+      assert.deepEqual([...new Set(layers.map(sha256)).difference(new Set(blobs))], []);
+      const odd = await makeImage(['a', 'b'], { pack });
+      assert.notEqual(odd.target.digest, target.digest);
+      await t.load([await tar(layoutOf([{ target: odd.target, name: 'y' }], odd.blobs.values()))]);
+      assert.deepEqual((await t.images.resolve('y')).layers, layers.map(sha256));
+    });
+  }
+
   test('after a restart everything is there again', async (context) => {
     const t = await openTestImages(context);
     const image = await makeImage(['a'], { labels: { k: 'v' } });
@@ -193,6 +254,12 @@ group('bad archives: a clear error, and nothing left', () => {
   const cases: [name: string, archive: () => Promise<Uint8Array>, code: string, message: RegExp][] = [
     ['nothing', async () => new Uint8Array(), 'invalid', /neither index\.json/],
     ['no archive', async () => new TextEncoder().encode('hello '.repeat(1000)), 'corrupt', /tar/],
+    [
+      'an archive of Docker before 1.10',
+      () => tar([{ name: 'repositories', content: json({ x: { latest: 'a' } }) }]),
+      'invalid',
+      /before 1\.10/,
+    ],
     [
       'an archive of other things',
       () => tar([{ name: 'readme', content: json('x') }]),

@@ -1,14 +1,21 @@
-import { EngineError, invalid } from '../base/errors.ts';
+import { EngineError, invalid, notFound } from '../base/errors.ts';
 import type { Digest, DiffId } from '../base/ids.ts';
 import type { ByteStream } from '../base/stream.ts';
 import type { ProgressSink } from '../spec/engine/progress.ts';
 import type { Descriptor, Platform } from '../spec/oci/image.ts';
 import { largestDocument } from '../spec/oci/json.ts';
 import { isIndexType, isManifestType, parseManifestDocument } from '../spec/oci/manifest.ts';
-import { parsePlatform, platformDistance } from '../spec/oci/platform.ts';
+import { formatPlatform, parsePlatform, platformDistance } from '../spec/oci/platform.ts';
 import { familiarReference } from '../spec/reference/reference.ts';
 import { type ArchiveBlob, type ImageArchive, readImageArchive, type Unpacker } from './archive.ts';
-import { type ArchiveContents, blobsByDigest, documentOf, imagesOf, missingBlob } from './archive-images.ts';
+import {
+  type ArchiveContents,
+  blobsByDigest,
+  documentOf,
+  imagesOf,
+  missingBlob,
+  type OfferedImage,
+} from './archive-images.ts';
 import type { ContentOperation } from './content.ts';
 import type { ImageContext } from './context.ts';
 import { imageEvent } from './event.ts';
@@ -49,8 +56,9 @@ export async function loadImages(
     if (contents.images.length === 0) throw invalid('invalid archive: it holds no image');
     const wanted = options.platforms.map((platform) => parsePlatform(platform, context.host));
     const source: Source = { context, archive, contents, blobs: blobsByDigest(archive), content, unpacker, wanted };
-    for (const { target, references } of contents.images) {
-      const complete = await completeImage(source, target);
+    for (const offered of contents.images) {
+      const { references } = offered;
+      const complete = await completeImage(source, offered);
       const { moved, image } = await storeImage(context, complete, references, async (stored) => [
         await imageEvent(context, 'load', stored, {}),
       ]);
@@ -119,7 +127,8 @@ interface Source {
 }
 
 /** Brings everything of one image into the store that the archive, or the store already, has. */
-async function completeImage(source: Source, target: Descriptor): Promise<CompleteImage> {
+async function completeImage(source: Source, offered: OfferedImage): Promise<CompleteImage> {
+  const { target } = offered;
   const bytes = await documentBytes(source, target);
   if (bytes === undefined) throw missingBlob(target.digest);
   const document = parseManifestDocument(bytes, target.mediaType);
@@ -127,7 +136,7 @@ async function completeImage(source: Source, target: Descriptor): Promise<Comple
   const root = await storeDocument(source, typed, bytes);
   if (document.kind === 'manifest') {
     const { variant, blobs } = await completeManifest(source, typed, bytes);
-    if (!isWanted(source, variant.platform)) throw noPlatform();
+    if (!isWanted(source, variant.platform)) throw noPlatform(source, offered, [variant.platform]);
     return { target: typed, variants: [variant], blobs: [root, ...blobs] };
   }
   const variants: ImageVariant[] = [];
@@ -146,11 +155,29 @@ async function completeImage(source: Source, target: Descriptor): Promise<Comple
       firstMissing ??= error;
     }
   }
-  if (variants.length === 0) throw firstMissing ?? noPlatform();
-  return { target: typed, variants, blobs };
+  if (variants.length > 0) return { target: typed, variants, blobs };
+  if (firstMissing === undefined || source.wanted.length === 0) {
+    throw (
+      firstMissing ??
+      noPlatform(
+        source,
+        offered,
+        document.index.manifests.flatMap(({ platform }) => platform ?? []),
+      )
+    );
+  }
+  const names = source.wanted.map(formatPlatform).join(', ');
+  throw notFound(`requested platform(s) (${names}) found, but some content is missing: ${firstMissing.message}`);
 }
 
-const noPlatform = (): EngineError => new EngineError('not-found', 'the archive has no image for the wanted platform');
+/** For an image that has none of the wanted platforms, but others. */
+function noPlatform({ wanted }: Source, { target, references }: OfferedImage, has: readonly Platform[]): EngineError {
+  const [reference] = references;
+  const name = reference === undefined ? target.digest : familiarReference(reference);
+  const names = (platforms: readonly Platform[]): string => platforms.map(formatPlatform).join(', ');
+  const offer = has.length === 0 ? '' : `: it has ${names(has)}`;
+  return notFound(`image ${name} does not provide the requested platform(s) (${names(wanted)})${offer}`);
+}
 
 const isWanted = ({ wanted }: Source, platform: Platform): boolean =>
   wanted.length === 0 || wanted.some((wish) => platformDistance(wish, platform) === 0);

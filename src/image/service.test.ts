@@ -331,7 +331,7 @@ group('import', () => {
   const bad: [name: string, body: Uint8Array, more: object, code: string][] = [
     ['no bytes', new Uint8Array(), {}, 'invalid'],
     ['no archive', new TextEncoder().encode('x'.repeat(2000)), {}, 'corrupt'],
-    ['bzip2', new TextEncoder().encode('BZh91AY&SY'), {}, 'invalid'],
+    ['bzip2', new TextEncoder().encode('BZh91AY&SY'), {}, 'corrupt'],
     ['a bad change', new Uint8Array(1024), { changes: ['RUN x'] }, 'invalid'],
     ['a bad name', new Uint8Array(1024), { repository: 'a b' }, 'invalid'],
     ['a bad platform', new Uint8Array(1024), { platform: 'x/y/z/w' }, 'invalid'],

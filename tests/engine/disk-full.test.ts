@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict';
+import { execFileSync } from 'node:child_process';
 import { randomBytes } from 'node:crypto';
 import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
@@ -48,6 +49,17 @@ engineSuite('a full disk', { dataRootMiB: 48 }, (engine) => {
     const packed = { blob: gzipSync(layer.blob, { level: 1 }), diffId: sha256(layer.blob) };
     await refusesToLoad(dockerArchive({ names: ['crafted:large'], layers: [await busyboxLayer(), packed] }));
   });
+
+  for (const program of ['xz', 'bzip2']) {
+    test(`a bomb made by ${program}: as a layer, and imported`, async () => {
+      const { blob } = layerOf({ name: 'bomb', body: Buffer.alloc(150 * mib, 'b') });
+      const packed = { blob: execFileSync(program, ['-c', '-1'], { input: blob }), diffId: sha256(blob) };
+      assert.ok(packed.blob.length < mib);
+      await refusesToLoad(dockerArchive({ names: ['crafted:large'], layers: [await busyboxLayer(), packed] }));
+      const { code, stderr } = await engine().docker(['import', '-', 'crafted:imported'], { input: packed.blob });
+      assert.deepEqual([code, stderr.includes('no space left on device')], [1, true]);
+    });
+  }
 
   test('import of something too large', async () => {
     const layer = layerOf({ name: 'noise', body: randomBytes(60 * mib) });

@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict';
+import { execFileSync } from 'node:child_process';
 import { test } from 'node:test';
 import { gzipSync, zstdCompressSync } from 'node:zlib';
 import { answeringMeanwhile } from '../support/answers.ts';
@@ -15,6 +16,11 @@ import { manyFilesGzip, testImage } from '../support/images.ts';
 import { engineSuite } from '../support/suite.ts';
 import { tarOf } from '../support/tar.ts';
 
+const packedBy =
+  (program: string) =>
+  (input: Uint8Array): Buffer =>
+    execFileSync(program, ['-c', '-1'], { input, maxBuffer: 1 << 30 });
+
 engineSuite('docker load', {}, (engine) => {
   const load = (input: Uint8Array) => engine().dockerOk(['load'], { input });
   const run = (...words: string[]) => engine().dockerOk(['run', '--rm', ...words]);
@@ -28,6 +34,8 @@ engineSuite('docker load', {}, (engine) => {
       ['plain', (bytes: Buffer) => bytes],
       ['gzip', gzipSync],
       ['zstd', zstdCompressSync],
+      ['xz', packedBy('xz')],
+      ['bzip2', packedBy('bzip2')],
     ] as const) {
       test(`takes a ${form}, ${name}`, async () => {
         const image = { names: ['crafted:one'], layers: [await busyboxLayer(), greeting('hello')] };
@@ -44,6 +52,22 @@ engineSuite('docker load', {}, (engine) => {
     layers.push({ blob: zstdCompressSync(other), diffId: sha256(other) });
     await load(ociLayout({ names: ['crafted:packed'], layers }));
     assert.equal(await run('crafted:packed', 'cat', '/greeting', '/other'), 'packedzstd');
+  });
+
+  test('takes layers of a docker archive that are compressed by xz or bzip2, and files so for a container', async () => {
+    const layers = [await busyboxLayer()];
+    for (const program of ['xz', 'bzip2']) {
+      const plain = layerOf({ name: program, body: program }).blob;
+      layers.push({ blob: packedBy(program)(plain), diffId: sha256(plain) });
+    }
+    await load(dockerArchive({ names: ['crafted:packed'], layers }));
+    assert.equal(await run('crafted:packed', 'cat', '/xz', '/bzip2'), 'xzbzip2');
+    const container = await engine().dockerOk(['create', 'crafted:packed', 'cat', '/xz', '/bzip2', '/new']);
+    for (const program of ['xz', 'bzip2']) {
+      const input = packedBy(program)(tarOf([{ name: 'new', body: `by ${program}` }]));
+      await engine().dockerOk(['cp', '-', `${container}:/`], { input });
+      assert.equal(await engine().dockerOk(['start', '--attach', container]), `xzbzip2by ${program}`);
+    }
   });
 
   test('names all images of an archive, and tells the ids of those without a name', async () => {

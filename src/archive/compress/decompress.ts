@@ -2,7 +2,8 @@ import { Readable, type Transform } from 'node:stream';
 import { createGunzip, createZstdDecompress } from 'node:zlib';
 import { EngineError, messageOf } from '../../base/errors.ts';
 import { concatBytes, type ByteStream } from '../../base/stream.ts';
-import { detectCompression, magicLength } from './detect.ts';
+import { decompressByProgram } from './_programs.ts';
+import { type Compression, detectIn } from './detect.ts';
 
 export interface DecompressOptions {
   /** Decompressed bytes after which the stream fails with `invalid`: the guard against bombs. */
@@ -17,21 +18,17 @@ const chunkSize = 1 << 20;
 
 /**
  * The decompressed bytes of `source`, whose compression is found by its magic number; plain bytes pass unchanged.
- * Inflating happens in Node's thread pool, at most a chunk ahead of the reader.
- * @throws EngineError `corrupt` for damaged or cut streams, `invalid` beyond `maxBytes` or for bzip2 and xz.
+ * Inflating happens in Node's thread pool, or for bzip2 and xz in a program of the host, at most a chunk ahead of the
+ * reader.
+ * @throws EngineError `corrupt` for damaged or cut streams, `invalid` beyond `maxBytes`, `unavailable` without the program.
  */
 export async function* decompress(
   source: ByteStream,
   options: DecompressOptions,
 ): AsyncGenerator<Uint8Array, void, undefined> {
-  const { start, rest } = await peek(source);
-  const compression = detectCompression(start);
-  if (compression === 'bzip2' || compression === 'xz') {
-    await rest.return?.();
-    throw new EngineError('invalid', `${options.what} is compressed with ${compression}: use gzip, zstd or none`);
-  }
+  const { compression, whole } = await detectIn(source);
   let left = options.maxBytes;
-  for await (const chunk of expand(compression, start, rest, options)) {
+  for await (const chunk of expand(compression, whole, options)) {
     left -= chunk.length;
     if (left < 0) {
       throw new EngineError('invalid', `${options.what} is larger than the allowed ${options.maxBytes} bytes`);
@@ -40,19 +37,17 @@ export async function* decompress(
   }
 }
 
-function expand(
-  compression: 'none' | 'gzip' | 'zstd',
-  start: Uint8Array,
-  rest: AsyncIterator<Uint8Array>,
-  options: DecompressOptions,
-): ByteStream {
+function expand(compression: Compression, whole: ByteStream, options: DecompressOptions): ByteStream {
   switch (compression) {
     case 'none':
-      return rejoin(start, rest);
+      return whole;
     case 'gzip':
-      return through(createGunzip({ chunkSize }), rejoin(start, rest), options);
+      return through(createGunzip({ chunkSize }), whole, options);
     case 'zstd':
-      return through(createZstdDecompress({ chunkSize }), rejoin(start, rest), options);
+      return through(createZstdDecompress({ chunkSize }), whole, options);
+    case 'bzip2':
+    case 'xz':
+      return decompressByProgram(compression, whole, options);
   }
 }
 
@@ -101,29 +96,4 @@ async function* gathered(source: ByteStream): AsyncGenerator<Uint8Array, void, u
     length = 0;
   }
   if (length > 0) yield concatBytes(chunks);
-}
-
-/** Takes the first bytes off a stream; fewer than `magicLength` only when it has no more. */
-async function peek(source: ByteStream): Promise<{ start: Uint8Array; rest: AsyncIterator<Uint8Array> }> {
-  const rest = source[Symbol.asyncIterator]();
-  const chunks: Uint8Array[] = [];
-  for (let length = 0; length < magicLength; ) {
-    const next = await rest.next();
-    if (next.done === true) break;
-    chunks.push(next.value);
-    length += next.value.length;
-  }
-  return { start: concatBytes(chunks), rest };
-}
-
-async function* rejoin(
-  start: Uint8Array,
-  rest: AsyncIterator<Uint8Array>,
-): AsyncGenerator<Uint8Array, void, undefined> {
-  try {
-    if (start.length > 0) yield start;
-    for (let next = await rest.next(); next.done !== true; next = await rest.next()) yield next.value;
-  } finally {
-    await rest.return?.();
-  }
 }

@@ -11,6 +11,8 @@ const P_ALL = 0;
 const WNOHANG = 0x1;
 const WEXITED = 0x4;
 const WNOWAIT = 0x1000000;
+/** Children of other threads are reaped by those; what is left behind comes to the first thread, this one. */
+const __WNOTHREAD = 0x20000000;
 /** siginfo_t has 128 bytes; `si_pid` is the first field behind the common ones. */
 const SIGINFO_BYTES = 128;
 const SI_PID_OFFSET = 16;
@@ -21,7 +23,7 @@ const GRACE_MS = 200;
 /** Some child that has ended and is not reaped yet, left as it is; undefined when there is none. */
 function someZombie(): number | undefined {
   const info = Buffer.alloc(SIGINFO_BYTES);
-  if (libc.waitid(P_ALL, 0, info, WNOHANG | WEXITED | WNOWAIT) < 0) return undefined;
+  if (libc.waitid(P_ALL, 0, info, WNOHANG | WEXITED | WNOWAIT | __WNOTHREAD) < 0) return undefined;
   const pid = info.readInt32LE(SI_PID_OFFSET);
   return pid === 0 ? undefined : pid;
 }
