@@ -16,6 +16,7 @@ import type { StateChange } from '../spec/contract/state.ts';
 import type { EventInput } from '../spec/engine/event.ts';
 import type { ContainerConfig, CreateContainerRequest, HostConfig } from '../spec/engine/container.ts';
 import { emptyContainerConfig, emptyHostConfig } from '../spec/engine/empty-config.ts';
+import { AsideBook } from '../events/aside.ts';
 import type { ContainerPorts } from './ports.ts';
 
 /** A process that a test ends by hand. */
@@ -128,6 +129,7 @@ function fakeStorage({
 }: World): Pick<ContainerPorts, 'journal' | 'images' | 'snapshots' | 'runMounts' | 'volumes'> {
   return {
     journal: {
+      aside: new AsideBook(),
       load: async (kind) =>
         [...records].filter(([key]) => key.startsWith(`${kind}/`)).map(([id, value]) => ({ id, value })),
       async commit(change: StateChange) {
@@ -157,6 +159,7 @@ function fakeStorage({
           },
         };
       },
+      ofLayers: () => undefined,
       idOf: (name) => (name === 'busybox' ? (`sha256:${'1'.repeat(64)}` as Digest) : undefined),
       retain: () => undefined,
       release: () => undefined,
@@ -165,6 +168,7 @@ function fakeStorage({
     },
     snapshots: {
       prepare: async (id) => void prepared.add(id),
+      list: () => [...prepared].map((id) => ({ id, layers: [] })),
       async mount(id) {
         mounted.add(id);
         return `/fake/${id}`;

@@ -17,6 +17,8 @@ export interface ContainerContext extends ContainerPorts {
   readonly follow: (entry: ContainerEntry, live: LaunchedContainer) => void;
   /** Begins the health checks of a container that runs, when it has any (`health/watch.ts`). */
   readonly watchHealth: (entry: ContainerEntry, options?: { readonly adopted: boolean }) => void;
+  /** Writable layers that were there at the start and have no record, while some of those cannot be read. */
+  readonly strangers: Set<ContainerId>;
   /** Ids of user namespaces of containers that are being made. */
   readonly reservedIds: Set<IdMapping>;
   /** Set at shutdown: no automatic restart is begun any more. */

@@ -22,6 +22,7 @@ async function running() {
     table: new ContainerTable(),
     background: new Set(),
     reservedIds: new Set(),
+    strangers: new Set(),
     follow: () => undefined,
     watchHealth: () => undefined,
     closing: false,

@@ -29,20 +29,27 @@ export async function recoverContainers(ctx: ContainerContext): Promise<Recovery
     try {
       ctx.table.add(new ContainerEntry(decodeRecord(value)));
     } catch (error) {
-      ctx.log.error('a container record is unreadable and was set aside', { container: id, error: messageOf(error) });
+      ctx.log.error('set an unreadable record aside', { kind: containerKind, id, error: messageOf(error) });
+      await ctx.journal.aside.add({ kind: containerKind, id, reason: messageOf(error) }, value);
     }
   }
   const entries = ctx.table.list().reverse();
   for (const entry of entries) retainParts(ctx, entry);
   // Before any process is followed: its end may come at once, and gives back what is restored here.
   const known = new Set(entries.map((entry) => entry.id));
+  const running = new Set(entries.filter((entry) => entry.isRunning).map((entry) => entry.id));
+  // What has no record may be a container whose record cannot be read: it stays as it is.
+  const areSome = ctx.journal.aside.ofContainers().length > 0;
+  const stranger = (id: ContainerId): boolean => areSome && !known.has(id);
+  const kept = { has: (id: ContainerId) => running.has(id) || stranger(id) };
   // A process whose start was never recorded goes: nobody was told that it runs.
-  await ctx.launcher.sweep(new Set(entries.filter((entry) => entry.isRunning).map((entry) => entry.id)));
-  await ctx.snapshots.restore(known);
-  await ctx.runMounts.restore(new Set(entries.filter((entry) => entry.isRunning).map((entry) => entry.id)));
+  await ctx.launcher.sweep(kept);
+  await ctx.snapshots.restore({ has: (id) => known.has(id) || stranger(id) });
+  for (const { id } of ctx.snapshots.list()) if (!known.has(id)) ctx.strangers.add(id);
+  await ctx.runMounts.restore(kept);
   await ctx.networks.restore(sandboxesOf(entries));
   await restoreVolumes(ctx, entries);
-  await sweepDirectories(ctx, known);
+  if (!areSome) await sweepDirectories(ctx, known);
   const wasUp = new Set(entries.filter((entry) => entry.isRunning));
   const lost = new Set<ContainerEntry>();
   await Promise.all(entries.map(async (entry) => void ((await adopt(ctx, entry)) === 'lost' && lost.add(entry))));

@@ -1,5 +1,5 @@
 import type { ContainerId } from '../base/ids.ts';
-import type { ContainerContext } from './context.ts';
+import { commitRecord, type ContainerContext } from './context.ts';
 import { controlOperations } from './operations/controls.ts';
 import { watchHealth } from './health/watch.ts';
 import { execOperations } from './operations/execs.ts';
@@ -8,6 +8,7 @@ import { lifeOperations } from './operations/life.ts';
 import { streamOperations } from './operations/streams.ts';
 import type { ContainerPorts } from './ports.ts';
 import { recoverContainers, startRecovered } from './recover.ts';
+import { salvageContainers } from './salvage.ts';
 import { watchRun } from './start/watch.ts';
 import { isPaused } from './state.ts';
 import { ContainerTable } from './table.ts';
@@ -19,6 +20,7 @@ export function createContainerService(ports: ContainerPorts) {
     table: new ContainerTable(),
     background: new Set(),
     reservedIds: new Set(),
+    strangers: new Set(),
     follow: (entry, live) => watchRun(ctx, entry, live),
     watchHealth: (entry, options) => watchHealth(ctx, entry, options),
     closing: false,
@@ -26,6 +28,14 @@ export function createContainerService(ports: ContainerPorts) {
   return {
     recover: () => recoverContainers(ctx),
     startRecovered: (entries: Parameters<typeof startRecovered>[1]) => startRecovered(ctx, entries),
+    /** Makes containers of writable layers whose records cannot be read. */
+    salvage: () => salvageContainers(ctx),
+    /** Writes the record of a container as it is in memory; false when there is no such container. */
+    async writeAgain(id: ContainerId) {
+      const entry = ctx.table.get(id);
+      if (entry !== undefined) await commitRecord(ctx, entry, {});
+      return entry !== undefined;
+    },
     /** Lets go of all containers, which go on running; waits for cleaning that is under way. */
     close: () => closeContainers(ctx),
     counts: () => countPhases(ctx),

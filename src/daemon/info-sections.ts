@@ -59,7 +59,11 @@ export function securityOptions({ containers }: EngineConfig, facts: HostFacts, 
   ];
 }
 
-export function warningsOf(config: EngineConfig, facts: HostFacts, forwarding: boolean): string[] | null {
+export function warningsOf(
+  config: EngineConfig,
+  facts: HostFacts,
+  { forwarding, unreadable }: { readonly forwarding: boolean; readonly unreadable: number },
+): string[] | null {
   const warnings = [
     ...plainTcpWarnings(config),
     ...(facts.controllers.has('memory') ? [] : ['WARNING: No memory limit support']),
@@ -68,6 +72,9 @@ export function warningsOf(config: EngineConfig, facts: HostFacts, forwarding: b
     ...(facts.controllers.has('pids') ? [] : ['WARNING: No pids limit support']),
     ...(forwarding ? [] : ['WARNING: IPv4 forwarding is disabled']),
     ...(facts.initPath === undefined ? ['WARNING: No init binary for --init was found'] : []),
+    ...(unreadable === 0
+      ? []
+      : [`WARNING: ${unreadable} records could not be read, nothing is deleted: run 'gantry system check --repair'`]),
   ];
   return warnings.length === 0 ? null : warnings;
 }

@@ -32,6 +32,8 @@ export interface SystemSources {
   readonly containerCounts: () => { total: number; running: number; paused: number; stopped: number };
   readonly imageCount: () => number;
   readonly eventListeners: () => number;
+  /** Records that could not be read and may have named content. */
+  readonly unreadable: () => number;
   readonly now: () => Date;
 }
 
@@ -148,7 +150,7 @@ async function infoOf(sources: SystemSources, loopDelay: () => Record<string, nu
       ? {}
       : { DefaultAddressPools: config.network.addressPools.map(({ base, size }) => ({ Base: base, Size: size })) }),
     FirewallBackend: { Driver: 'nftables' },
-    Warnings: warningsOf(config, facts, forwarding),
+    Warnings: warningsOf(config, facts, { forwarding, unreadable: sources.unreadable() }),
     Gantry: {
       EventLoop: loopDelay(),
       MemoryRss: process.memoryUsage.rss(),

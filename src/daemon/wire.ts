@@ -7,6 +7,7 @@ import type { Logger } from '../base/log.ts';
 import type { Scope } from '../base/scope.ts';
 import type { ContainerSettings, UserNamespaceSettings } from '../container/ports.ts';
 import { createContainerService } from '../container/service.ts';
+import { AsideBook } from '../events/aside.ts';
 import { Journal } from '../events/journal.ts';
 import { createTransfers, type Transfers } from '../image/fetch-layers.ts';
 import { type ImageService, openImages } from '../image/service.ts';
@@ -22,7 +23,7 @@ import type { HostFacts } from '../runtime/oci/host.ts';
 import { defaultMaskedPaths, defaultReadonlyPaths } from '../runtime/profile/paths.ts';
 import { createUsageReader } from '../runtime/usage/read.ts';
 import type { ContainerId } from '../base/ids.ts';
-import { openStateDb } from '../store/db/open.ts';
+import { openStateDb, type StateDb } from '../store/db/open.ts';
 import { openStore, type Store } from '../store/open.ts';
 import { childCgroups, removeCgroup } from '../sys/cgroup/cgroup.ts';
 import { type CgroupLayout, readCgroupLayout } from '../sys/cgroup/layout.ts';
@@ -36,6 +37,7 @@ import type { LiveConfig } from './live.ts';
 import { defaultsOf, hostFactsFor, networkConfig } from './room-settings.ts';
 import type { ReloadedDefaults } from './reload.ts';
 import { RuntimeChoice } from './runtime-choice.ts';
+import { checkEngine } from './check.ts';
 import { createSystem } from './info.ts';
 import type { MetricSources } from './metrics.ts';
 import { diskUsageOf } from './usage.ts';
@@ -73,8 +75,7 @@ export async function wire(
   const runtimes = await RuntimeChoice.open(live);
   const [facts, layout] = await Promise.all([hostFactsFor(config), readCgroupLayout()]);
   scope.defer(() => removeOwnCgroup(layout, names));
-  const db = await scope.acquire(openStateDb(`${dataRoot}/state.db`, log), (open) => open.close());
-  const journal = await scope.acquire(new Journal(db, clock), (open) => open.close());
+  const { db, journal } = await openState(dataRoot, scope, engine);
   const store = await scope.acquire(openStore({ dataRoot, wishes: config.storage, log }), (open) => open.close());
   const nameOf = (id: ContainerId): string | undefined => containers.names(id);
   const networks = await scope.acquire(
@@ -131,6 +132,7 @@ export async function wire(
     engine,
     facts,
     runtimes,
+    db,
     journal,
     store,
     volumes,
@@ -149,6 +151,7 @@ interface Rooms {
   readonly engine: { readonly id: string; readonly log: Logger };
   readonly facts: HostFacts;
   readonly runtimes: RuntimeChoice;
+  readonly db: StateDb;
   readonly journal: Journal;
   readonly store: Store;
   readonly volumes: Awaited<ReturnType<typeof openVolumes>>;
@@ -166,6 +169,7 @@ function joined(rooms: Rooms): WiredEngine {
     containerCounts: () => containers.counts(),
     imageCount: () => images.count(),
     eventListeners: () => journal.listeners,
+    unreadable: () => journal.aside.ofContent().length,
   };
   const system = createSystem({
     ...counted,
@@ -188,6 +192,19 @@ function joined(rooms: Rooms): WiredEngine {
   };
 }
 
+async function openState(
+  dataRoot: string,
+  scope: Scope,
+  { clock, log }: { readonly clock: Clock; readonly log: Logger },
+): Promise<{ db: StateDb; journal: Journal }> {
+  const contentDirectories = [`${dataRoot}/blobs/sha256`, `${dataRoot}/snapshots`];
+  const opening = openStateDb(`${dataRoot}/state.db`, log, { contentDirectories });
+  const db = await scope.acquire(opening, (open) => open.close());
+  const aside = new AsideBook(db);
+  await aside.open();
+  return { db, journal: await scope.acquire(new Journal(db, clock, aside), (open) => open.close()) };
+}
+
 /** What containers need of the host and keeps nothing. */
 const statelessPorts = {
   probes: networkProbes,
@@ -200,6 +217,7 @@ const statelessPorts = {
 /** The rooms as the API sees them. */
 function servicesOf(rooms: {
   readonly system: ReturnType<typeof createSystem>;
+  readonly db: StateDb;
   readonly journal: Journal;
   readonly containers: ReturnType<typeof createContainerService>;
   readonly images: ImageService;
@@ -220,7 +238,7 @@ function servicesOf(rooms: {
     events: journal,
     containers,
     execs,
-    images,
+    images: { ...images, check: (options) => checkEngine({ ...rooms, aside: journal.aside }, options) },
     volumes,
     networks,
   };

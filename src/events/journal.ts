@@ -3,6 +3,7 @@ import type { StateChange, StateJournal } from '../spec/contract/state.ts';
 import type { JournalEvent } from '../spec/engine/event.ts';
 import type { Filters } from '../spec/engine/filters.ts';
 import type { StateDb } from '../store/db/open.ts';
+import { AsideBook } from './aside.ts';
 import { Subscriber } from './_subscriber.ts';
 
 export interface SubscribeOptions {
@@ -16,6 +17,8 @@ export interface SubscribeOptions {
   readonly signal: AbortSignal;
 }
 
+type JournalDb = Pick<StateDb, 'load' | 'commit' | 'readEvents' | 'eventBounds'>;
+
 /**
  * The engine's journal: records and events are committed together, then the events go to the subscribers. A subscriber
  * is a position in the journal: it reads from disk until it has caught up, then listens, and falls back to the disk
@@ -23,18 +26,21 @@ export interface SubscribeOptions {
  * newest 100,000 events: where a subscriber asks for older ones, or was overtaken, an event says that there is a gap.
  */
 export class Journal implements StateJournal {
-  readonly #db: Pick<StateDb, 'load' | 'commit' | 'readEvents' | 'eventBounds'>;
+  readonly aside: AsideBook;
+  readonly #db: JournalDb;
   readonly #clock: Clock;
   readonly #subscribers = new Set<Subscriber>();
   /** Told how many events each commit had: a count costs no subscription. */
   onEvents: ((count: number) => void) | undefined;
 
-  constructor(db: Pick<StateDb, 'load' | 'commit' | 'readEvents' | 'eventBounds'>, clock: Clock = systemClock) {
+  constructor(db: JournalDb, clock: Clock = systemClock, aside = new AsideBook()) {
     this.#db = db;
+    this.aside = aside;
     this.#clock = clock;
   }
 
   load(kind: string): Promise<{ id: string; value: unknown }[]> {
+    this.aside.loaded(kind);
     return this.#db.load(kind);
   }
 
@@ -43,6 +49,8 @@ export class Journal implements StateJournal {
     const events = await this.#db.commit(change);
     if (events.length > 0) this.onEvents?.(events.length);
     if (events.length > 0) for (const subscriber of this.#subscribers) subscriber.offer(events);
+    if (this.aside.list().length > 0)
+      await this.aside.superseded((change.records ?? []).filter(({ op }) => op === 'put'));
     return events;
   }
 

@@ -10,6 +10,7 @@ import { EngineError } from '../base/errors.ts';
 import { type Digest, type DiffId, digestOfHex, hexOf } from '../base/ids.ts';
 import { silentLogger } from '../base/log.ts';
 import { type ByteStream, concatBytes, readAll } from '../base/stream.ts';
+import { AsideBook } from '../events/aside.ts';
 import type { RegistryClient, RemoteRepository } from '../registry/client/client.ts';
 import type { StateJournal } from '../spec/contract/state.ts';
 import type { JournalEvent } from '../spec/engine/event.ts';
@@ -160,6 +161,7 @@ function memoryJournal(): { journal: StateJournal; events: string[] } {
   const records = new Map<string, { kind: string; id: string; value: unknown }>();
   const events: string[] = [];
   const journal: StateJournal = {
+    aside: new AsideBook(),
     load: (kind) => Promise.resolve([...records.values()].filter((record) => record.kind === kind)),
     commit(change) {
       for (const record of change.records ?? []) {

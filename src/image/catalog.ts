@@ -36,31 +36,22 @@ export class ImageCatalog {
   readonly #names = new Map<string, ImageName>();
   readonly #namesOfTarget = new Map<Digest, Map<string, ImageName>>();
   readonly #changes = new Mutex();
-  readonly #unreadable: { readonly id: string; readonly reason: string }[] = [];
+  /** Names of images that are not there: they point to them again when those come back. */
+  readonly #lostNames = new Map<string, ImageName>();
 
   constructor(journal: StateJournal) {
     this.#journal = journal;
   }
 
-  /** Reads the records at boot; what cannot be understood is logged and left alone on disk. */
+  /** Reads the records at boot; what cannot be understood is set aside. */
   async load(log: Logger): Promise<void> {
-    for (const { id, value } of await this.#journal.load(imageKind)) {
-      try {
-        const image = decodeImage(id, value);
-        this.#images.set(image.id, image);
-      } catch (error) {
-        log.error('unreadable image record', { id, error: messageOf(error) });
-        this.#unreadable.push({ id, reason: messageOf(error) });
-      }
-    }
-    for (const { id, value } of await this.#journal.load(nameKind)) {
-      try {
-        const name = decodeName(id, value);
-        if (this.#images.has(name.target)) this.#addName(name);
-        else log.warn('image name without its image', { name: id, target: name.target });
-      } catch (error) {
-        log.error('unreadable image name record', { id, error: messageOf(error) });
-        this.#unreadable.push({ id, reason: messageOf(error) });
+    for (const image of await decoded(this.#journal, imageKind, decodeImage, log)) this.#images.set(image.id, image);
+    for (const name of await decoded(this.#journal, nameKind, decodeName, log)) {
+      if (this.#images.has(name.target)) this.#addName(name);
+      else {
+        const key = formatReference(name.reference);
+        this.#lostNames.set(key, name);
+        log.warn('image name without its image', { name: key, target: name.target });
       }
     }
   }
@@ -75,9 +66,9 @@ export class ImageCatalog {
     return this.#changes.run(() => decide((change) => this.#commit(change)));
   }
 
-  /** Records that could not be understood at boot. */
-  get unreadable(): readonly { readonly id: string; readonly reason: string }[] {
-    return this.#unreadable;
+  /** Names whose image has no record, and is not known so. */
+  get lostNames(): readonly ImageName[] {
+    return [...this.#lostNames.values()];
   }
 
   image(id: Digest): StoredImage | undefined {
@@ -144,6 +135,7 @@ export class ImageCatalog {
   #addName(name: ImageName): void {
     const key = formatReference(name.reference);
     this.#removeName(key);
+    this.#lostNames.delete(key);
     this.#names.set(key, name);
     const siblings = this.#namesOfTarget.get(name.target);
     if (siblings === undefined) this.#namesOfTarget.set(name.target, new Map([[key, name]]));
@@ -158,4 +150,23 @@ export class ImageCatalog {
     siblings?.delete(key);
     if (siblings?.size === 0) this.#namesOfTarget.delete(name.target);
   }
+}
+
+/** All records of a kind that can be understood; the others are set aside. */
+async function decoded<T>(
+  journal: StateJournal,
+  kind: string,
+  decode: (id: string, value: unknown) => T,
+  log: Logger,
+): Promise<T[]> {
+  const all: T[] = [];
+  for (const { id, value } of await journal.load(kind)) {
+    try {
+      all.push(decode(id, value));
+    } catch (error) {
+      log.error('set an unreadable record aside', { kind, id, error: messageOf(error) });
+      await journal.aside.add({ kind, id, reason: messageOf(error) }, value);
+    }
+  }
+  return all;
 }

@@ -29,8 +29,8 @@ export interface CheckParts {
 }
 
 /**
- * Reads everything that images have: every blob must have its digest, every layer be what its blob unpacks to, every
- * record be readable. All of it is held meanwhile, so nothing is deleted under the check's hands.
+ * Reads everything that images have: every blob must have its digest, every layer be what its blob unpacks to.
+ * All of it is held meanwhile, so nothing is deleted under the check's hands.
  * @throws EngineError `cancelled`; what is wrong with the store is told, not thrown
  */
 export async function checkStore(parts: CheckParts, options: CheckOptions): Promise<StoreCheckView> {
@@ -44,8 +44,9 @@ export async function checkStore(parts: CheckParts, options: CheckOptions): Prom
       Blobs: 0,
       Layers: 0,
       Images: images.length,
+      Records: 0,
       Bytes: 0,
-      Problems: recordProblems(context),
+      Problems: [],
     };
     const sound = new Set<Digest>();
     for (const [digest, owned] of blobs) {
@@ -99,17 +100,6 @@ async function holdAll(
   }
   return { blobs, layers };
 }
-
-/** Records that no image could be made of when the engine started. */
-const recordProblems = ({ catalog }: ImageContext): StoreProblem[] =>
-  catalog.unreadable.map(({ id, reason }) => ({
-    Kind: 'record',
-    Id: id,
-    Images: [],
-    Message: `the record cannot be read: ${reason}`,
-    Repaired: false,
-    Repair: '',
-  }));
 
 async function checkBlob(check: Check, owned: Owned): Promise<{ bytes: number; problem?: StoreProblem }> {
   const { item } = owned;

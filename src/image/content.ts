@@ -58,8 +58,17 @@ export interface ContentOperation {
   end(): void;
 }
 
-/** `live` names what the images need, at the moment of the call. */
-export function createImageContent(store: ContentStore, live: () => LiveContent, log: Logger): ImageContent {
+/**
+ * `live` names what the images need, at the moment of the call. While records that may have named content are set
+ * aside, nothing is deleted: `held` tells how many there are.
+ */
+export function createImageContent(
+  store: ContentStore,
+  live: () => LiveContent,
+  held: () => number,
+  log: Logger,
+): ImageContent {
+  let toldOf = 0;
   // Between the moment a blob of unknown digest exists and the lease on it no collection may come.
   const turns = new Mutex();
   return {
@@ -71,6 +80,12 @@ export function createImageContent(store: ContentStore, live: () => LiveContent,
     layerSize: (diffId) => store.layers.info(diffId)?.storedSize ?? 0,
     begin: () => new StoreOperation(store, turns),
     async collect() {
+      const records = held();
+      if (records > 0) {
+        if (records !== toldOf) log.error(`unused blobs and layers are kept: ${heldReason(records)}`);
+        toldOf = records;
+        return;
+      }
       try {
         await turns.run(() => store.collectGarbage(live));
       } catch (error) {
@@ -79,6 +94,10 @@ export function createImageContent(store: ContentStore, live: () => LiveContent,
     },
   };
 }
+
+/** Why nothing is deleted, and how that ends. */
+export const heldReason = (records: number): string =>
+  `${records} records could not be read and may need them: run 'gantry system check --repair'`;
 
 class StoreOperation implements ContentOperation {
   readonly #store: ContentStore;

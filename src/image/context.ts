@@ -1,6 +1,7 @@
 import type { Clock } from '../base/clock.ts';
 import type { Digest } from '../base/ids.ts';
 import type { Logger } from '../base/log.ts';
+import type { AsideRecords } from '../spec/contract/state.ts';
 import { parseImageConfig } from '../spec/oci/config.ts';
 import type { ImageConfig, Platform } from '../spec/oci/image.ts';
 import { largestDocument } from '../spec/oci/json.ts';
@@ -21,6 +22,8 @@ export interface ImageContext {
   readonly clock: Clock;
   readonly host: Platform;
   readonly log: Logger;
+  /** Records that could not be read: nothing that they may have named is deleted. */
+  readonly aside: AsideRecords;
   /** Whether a container runs right now: decides how firmly its image is kept. */
   readonly isRunning: (containerId: string) => boolean;
 }

@@ -1,3 +1,4 @@
+import { EngineError } from '../base/errors.ts';
 import { type Digest, type DiffId, parseDiffId, parseDigest } from '../base/ids.ts';
 import type { Descriptor, Platform } from '../spec/oci/image.ts';
 import { defined, objectOf, optionalList, optionalObject, requiredString } from '../spec/oci/json.ts';
@@ -62,9 +63,11 @@ export const encodeName = ({ target, taggedNs }: ImageName): unknown => ({
 /** @throws EngineError when the value is no image record */
 export function decodeImage(id: string, value: unknown): StoredImage {
   const json = objectOf(value, 'image record');
+  const target = descriptorOf(json['target'], 'target');
+  if (target.digest !== parseDigest(id)) throw new EngineError('corrupt', `it is about ${target.digest}`);
   return {
-    id: parseDigest(id),
-    target: descriptorOf(json['target'], 'target'),
+    id: target.digest,
+    target,
     variants: optionalList(json['variants'], 'variants', 10_000, decodeVariant) ?? [],
     blobs: optionalList(json['blobs'], 'blobs', 1_000_000, descriptorOf) ?? [],
     storedNs: BigInt(requiredString(json['storedNs'], 'storedNs')),

@@ -1,5 +1,5 @@
 import { EngineError, notFound } from '../base/errors.ts';
-import { type Digest, hexOf } from '../base/ids.ts';
+import { type Digest, type DiffId, hexOf } from '../base/ids.ts';
 import type { RunnableImage } from '../spec/contract/image.ts';
 import type { Platform } from '../spec/oci/image.ts';
 import { bestForPlatform, formatPlatform, parsePlatform } from '../spec/oci/platform.ts';
@@ -56,6 +56,17 @@ export function imageIdOf(catalog: ImageCatalog, nameOrId: string): Digest | und
     throw error;
   }
 }
+
+/** The id of an image one of whose variants has exactly these layers. */
+export const imageOfLayers = (catalog: ImageCatalog, layers: readonly DiffId[]): Digest | undefined =>
+  catalog
+    .images()
+    .find(({ variants }) =>
+      variants.some(
+        (variant) =>
+          variant.layers.length === layers.length && variant.layers.every(({ diffId }, at) => diffId === layers[at]),
+      ),
+    )?.id;
 
 function findByReference(catalog: ImageCatalog, reference: Reference): FoundImage | undefined {
   if (reference.digest === undefined) {

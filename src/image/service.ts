@@ -6,7 +6,7 @@ import type { ByteStream } from '../base/stream.ts';
 import type { RegistryClient } from '../registry/client/client.ts';
 import type { RegistryCredentials } from '../registry/client/token.ts';
 import type { RunnableImages } from '../spec/contract/image.ts';
-import type { StateJournal } from '../spec/contract/state.ts';
+import type { AsideRecord, StateJournal } from '../spec/contract/state.ts';
 import type { Filters } from '../spec/engine/filters.ts';
 import type {
   DistributionInspect,
@@ -41,7 +41,8 @@ import type { PruneOptions } from './prune-plan.ts';
 import { nameToPull, pullImage } from './pull.ts';
 import { pushImages, type PushOptions } from './push.ts';
 import { removeImage } from './remove.ts';
-import { imageIdOf, resolveImage } from './resolve.ts';
+import { imageIdOf, imageOfLayers, resolveImage } from './resolve.ts';
+import { reviveImages, writeAgain } from './revive.ts';
 import { type ImageArchiveStream, saveImages, type SaveOptions } from './save.ts';
 import { tagImage } from './tag.ts';
 import { UnfinishedPulls } from './unfinished.ts';
@@ -86,6 +87,10 @@ export interface ImageService extends RunnableImages {
   import(request: ImportOptions): Promise<void>;
   /** Reads all content, and mends what can be mended if that is asked for. */
   check(options: CheckOptions): Promise<StoreCheckView>;
+  /** Makes images and names again whose records could not be read; see `reviveImages`. */
+  revive(records: readonly AsideRecord[]): ReturnType<typeof reviveImages>;
+  /** Writes the record of an image or name as it is in memory; false when there is none. */
+  writeAgain(kind: string, id: string): Promise<boolean>;
   /** How many images there are, for `info`. */
   count(): number;
   /**
@@ -118,7 +123,12 @@ export async function openImages(options: ImageServiceOptions): Promise<ImageSer
   await uses.load((id) => catalog.image(id) !== undefined);
   const unfinished = new UnfinishedPulls(journal, clock);
   await unfinished.load(log);
-  const content = createImageContent(store, () => unfinished.addTo(catalog.live()), log);
+  const content = createImageContent(
+    store,
+    () => unfinished.addTo(catalog.live()),
+    () => journal.aside.ofContent().length,
+    log,
+  );
   store.onGarbage(() => void content.collect());
   const context: ImageContext = {
     catalog,
@@ -130,6 +140,7 @@ export async function openImages(options: ImageServiceOptions): Promise<ImageSer
     clock,
     host: options.platform ?? hostPlatform(process.arch),
     log,
+    aside: journal.aside,
     isRunning,
   };
   return createService(context, store, registry, options.transfers ?? createTransfers());
@@ -149,6 +160,7 @@ function createService(
       return found;
     },
     idOf: (nameOrId) => imageIdOf(context.catalog, nameOrId),
+    ofLayers: (layers) => imageOfLayers(context.catalog, layers),
     retain: (id, user) => context.users.retain(id, user),
     release(id, user) {
       const unused = context.users.release(id, user);
@@ -165,6 +177,8 @@ function createService(
     load: ({ body, ...request }) => loadImages(context, transfers, body, request),
     save: (names, request) => saveImages(context, bundles, names, request),
     check: (request) => checkStore({ context, store, open: (name) => registry.repository(name) }, request),
+    revive: (records) => reviveImages(context, store, records),
+    writeAgain: (kind, id) => writeAgain(context, kind, id),
     async pull({ reference, tag, auth, ...request }) {
       const open = (name: Parameters<RegistryClient['repository']>[0]) => registry.repository(name, auth);
       await pullImage(context, transfers, open, nameToPull(reference, tag), request);

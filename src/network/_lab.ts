@@ -12,6 +12,7 @@ import { addAddress, addDefaultRoute } from '../sys/netlink/address.ts';
 import { linkIndex } from '../sys/netlink/calls.ts';
 import { addVeth, setLink } from '../sys/netlink/link.ts';
 import { netlinkFamily, NetlinkSocket } from '../sys/netlink/socket.ts';
+import { AsideBook } from '../events/aside.ts';
 import type { EventInput } from '../spec/engine/event.ts';
 import type { RecordChange, StateJournal } from '../spec/contract/state.ts';
 import { bytesOf, parseIpv4 } from './ipv4.ts';
@@ -165,6 +166,7 @@ export function memoryJournal(): StateJournal & { readonly events: EventInput[] 
   const events: EventInput[] = [];
   const records = new Map<string, RecordChange & { op: 'put' }>();
   return {
+    aside: new AsideBook(),
     events,
     load: async (kind) => [...records.values()].filter((record) => record.kind === kind),
     async commit({ records: changes = [], events: happened = [] }) {

@@ -1,5 +1,5 @@
 import { formatTime } from '../base/clock.ts';
-import { invalid, messageOf } from '../base/errors.ts';
+import { conflict, invalid, messageOf } from '../base/errors.ts';
 import type { Logger } from '../base/log.ts';
 import type { StateJournal } from '../spec/contract/state.ts';
 import type { Volume } from '../spec/contract/storage.ts';
@@ -84,6 +84,12 @@ async function prune(
   filters: Filters,
 ): Promise<VolumePruneView> {
   checkKeys(filters, ['all', 'label', 'label!']);
+  const held = journal.aside.ofContainers().length;
+  if (held > 0) {
+    throw conflict(
+      `volumes are not pruned: ${held} records could not be read and may be of containers that use them: run 'gantry system check --repair'`,
+    );
+  }
   const all = allFilter(filters);
   const deleted: string[] = [];
   let bytes = 0;

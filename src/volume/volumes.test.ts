@@ -20,6 +20,7 @@ import { join } from 'node:path';
 import test, { type TestContext } from 'node:test';
 import { newContainerId } from '../base/ids.ts';
 import { silentLogger } from '../base/log.ts';
+import { AsideBook } from '../events/aside.ts';
 import type { RecordChange, StateJournal } from '../spec/contract/state.ts';
 import { noFilters } from '../spec/engine/filters.ts';
 import { bindMount } from '../sys/mount/mount.ts';
@@ -35,6 +36,7 @@ function fakeJournal(): StateJournal & { readonly actions: string[] } {
   const records = new Map<string, Extract<RecordChange, { op: 'put' }>>();
   const actions: string[] = [];
   return {
+    aside: new AsideBook(),
     actions,
     load: async () => [...records.values()].map(({ id, value }) => ({ id, value })),
     async commit(change) {

@@ -1,6 +1,7 @@
 import { readdir, readFile, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { type ContainerId, isHex64 } from '../../base/ids.ts';
+import type { SetOfContainers } from '../../spec/contract/storage.ts';
 import { childCgroups, killCgroup, removeCgroup } from '../../sys/cgroup/cgroup.ts';
 import { systemCode } from '../../sys/ffi/errors.ts';
 import { processEnded, processStartTime, signalProcess } from '../../sys/process/pidfd.ts';
@@ -13,7 +14,7 @@ const SIGKILL = 9;
  * Removes what belongs to containers that nobody knows any more: an engine that was killed in the middle of a create or
  * a delete leaves such things. Everything is found by this instance's own names.
  */
-export async function sweepUnknown(context: LauncherContext, known: ReadonlySet<ContainerId>): Promise<void> {
+export async function sweepUnknown(context: LauncherContext, known: SetOfContainers): Promise<void> {
   const unknown = (name: string): name is ContainerId => isHex64(name) && !known.has(name as ContainerId);
   const parent = context.host.cgroupParent;
   const cgroups = (await childCgroups(context.layout, parent)).filter(unknown);

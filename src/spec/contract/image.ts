@@ -46,6 +46,8 @@ export interface RunnableImages {
   resolve(nameOrId: string, platform?: string): Promise<RunnableImage>;
   /** The image that a name means now; undefined when there is none. */
   idOf(nameOrId: string): Digest | undefined;
+  /** An image that consists of exactly these layers, lowest first; undefined when there is none. */
+  ofLayers(layers: readonly DiffId[]): Digest | undefined;
   /** While a container exists, its image cannot be deleted without force. `id` is the image's, `user` the container's. */
   retain(id: Digest, user: string): void;
   release(id: Digest, user: string): void;

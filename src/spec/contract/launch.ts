@@ -1,5 +1,6 @@
 import { EngineError } from '../../base/errors.ts';
 import type { ContainerId, ExecId } from '../../base/ids.ts';
+import type { SetOfContainers } from './storage.ts';
 import type { IdMapping } from './user-namespace.ts';
 import type { HostConfig } from '../engine/container.ts';
 import type { DeviceEdits } from './devices.ts';
@@ -239,7 +240,7 @@ export interface Launcher {
   /** Lets the monitor reopen its log after the file was renamed. */
   reopenLog(id: ContainerId, directory: string): Promise<void>;
   /** At boot: removes runtime state, cgroups and monitors of this instance that belong to no known container. */
-  sweep(known: ReadonlySet<ContainerId>): Promise<void>;
+  sweep(known: SetOfContainers): Promise<void>;
 }
 
 /** Why a container or exec could not be launched; `exitCode` is what Docker records and the command line exits with. */

@@ -45,8 +45,13 @@ export interface Snapshots {
   /** Bytes of the writable layer and of all layers below, uncompressed. */
   usage(id: ContainerId, signal?: AbortSignal): Promise<{ writable: number; layers: number }>;
   /** At boot: what of the known containers is still mounted is adopted, everything else is unmounted and deleted. */
-  restore(known: ReadonlySet<ContainerId>): Promise<void>;
+  restore(known: SetOfContainers): Promise<void>;
+  /** All writable layers with the layers below them, lowest first. */
+  list(): readonly { readonly id: ContainerId; readonly layers: readonly DiffId[]; readonly ids?: IdMapping }[];
 }
+
+/** Some containers; it need not be known which ones. */
+export type SetOfContainers = Pick<ReadonlySet<ContainerId>, 'has'>;
 
 /**
  * What the engine mounts for one run of a container besides its root: shared memory that other containers may join,
@@ -79,7 +84,7 @@ export interface RunMounts {
   /** Unmounts everything of a run; no error when there is nothing. */
   release(id: ContainerId): Promise<void>;
   /** At boot: what running containers have is adopted, everything else is unmounted. */
-  restore(running: ReadonlySet<ContainerId>): Promise<void>;
+  restore(running: SetOfContainers): Promise<void>;
 }
 
 export interface Volume {

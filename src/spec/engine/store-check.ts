@@ -1,7 +1,7 @@
 /** Something in the store that is not what it should be. */
 export interface StoreProblem {
-  Kind: 'blob' | 'layer' | 'record';
-  /** Digest of the blob, diff ID of the layer, id of the record. */
+  Kind: 'blob' | 'layer' | 'record' | 'database';
+  /** Digest of the blob, diff ID of the layer, kind and id of the record, file of the database. */
   Id: string;
   /** Names, or ids, of the images that have it. */
   Images: string[];
@@ -17,6 +17,8 @@ export interface StoreCheckView {
   Blobs: number;
   Layers: number;
   Images: number;
+  /** Records of the state database. */
+  Records: number;
   /** Bytes that were read. */
   Bytes: number;
   Problems: StoreProblem[];

@@ -1,28 +1,24 @@
-import { chmodSync, closeSync, existsSync, fsyncSync, openSync, renameSync } from 'node:fs';
-import { dirname } from 'node:path';
-import { DatabaseSync, type StatementSync } from 'node:sqlite';
-import { crc32 } from 'node:zlib';
-import { messageOf } from '../../base/errors.ts';
+import type { DatabaseSync, StatementSync } from 'node:sqlite';
 import type { JournalEvent } from '../../spec/engine/event.ts';
-import type { DbNotice, EncodedChange, EncodedRecord, EventBounds, EventQuery, StoredRecord } from './_protocol.ts';
-import { migrate, NewerDatabaseError, recordVersion } from './_schema.ts';
+import { recordSum } from './_checksum.ts';
+import type { EncodedChange, EncodedRecord, EventBounds, EventQuery, StoredRecord } from './_protocol.ts';
+import { putSql } from './_quarantine.ts';
+import { recordVersion } from './_schema.ts';
 
 /** Old events are deleted when this many more than wanted are there: not with every commit. */
 const trimSlack = 1000;
 
-/** The state database itself, synchronous: it lives in the database worker (tests use it directly). */
+/** The state database itself, synchronous: it lives in the database worker. */
 export class StateDatabase {
   readonly #db: DatabaseSync;
   readonly #retention: number;
-  readonly #notify: (notice: DbNotice) => void;
   readonly #statements = new Map<string, StatementSync>();
   #untrimmed: number;
 
-  /** Opens or makes the database at `path`. A damaged file is set aside, and what can be read of it is taken over. */
-  constructor(path: string, retention: number, notify: (notice: DbNotice) => void) {
+  /** `db` is sound and is closed with this; see `openSound`. */
+  constructor(db: DatabaseSync, retention: number) {
     this.#retention = retention;
-    this.#notify = notify;
-    this.#db = openSound(path, notify);
+    this.#db = db;
     this.#untrimmed = trimSlack;
   }
 
@@ -43,16 +39,10 @@ export class StateDatabase {
     }
   }
 
-  /** All readable records of a kind, ordered by id; the others are moved to the table `quarantine`. */
+  /** All records of a kind, ordered by id. Unreadable ones were set aside when the database was opened. */
   load(kind: string): StoredRecord[] {
-    const rows = this.#prepare('SELECT id, version, crc, json FROM records WHERE kind = ? ORDER BY id').all(kind);
-    const good: StoredRecord[] = [];
-    for (const { id, version, crc, json } of rows) {
-      const reason = unreadable(version, crc, json);
-      if (reason === undefined) good.push({ id: String(id), json: String(json) });
-      else this.#quarantine(kind, String(id), reason);
-    }
-    return good;
+    const rows = this.#prepare('SELECT id, json FROM records WHERE kind = ? ORDER BY id').all(kind);
+    return rows.map(({ id, json }) => ({ id: String(id), json: String(json) }));
   }
 
   readEvents(query: EventQuery): JournalEvent[] {
@@ -94,7 +84,7 @@ export class StateDatabase {
 
   #write({ kind, id, json }: EncodedRecord): void {
     if (json === undefined) this.#prepare('DELETE FROM records WHERE kind = ? AND id = ?').run(kind, id);
-    else putRecord(this.#prepare(putSql), kind, id, json);
+    else this.#prepare(putSql).run(kind, id, recordVersion, recordSum(recordVersion, { kind, id, json }), json);
   }
 
   #append(event: EncodedChange['events'][number]): JournalEvent {
@@ -111,16 +101,6 @@ export class StateDatabase {
     this.#prepare('DELETE FROM events WHERE seq <= (SELECT max(seq) FROM events) - ?').run(this.#retention);
   }
 
-  #quarantine(kind: string, id: string, reason: string): void {
-    this.#db.exec('BEGIN IMMEDIATE');
-    this.#prepare(
-      `INSERT INTO quarantine SELECT kind, id, version, crc, json, ?, ? FROM records WHERE kind = ? AND id = ?`,
-    ).run(reason, BigInt(Date.now()) * 1_000_000n, kind, id);
-    this.#prepare('DELETE FROM records WHERE kind = ? AND id = ?').run(kind, id);
-    this.#db.exec('COMMIT');
-    this.#notify({ level: 'error', message: 'set an unreadable record aside', fields: { kind, id, reason } });
-  }
-
   #prepare(sql: string): StatementSync {
     let statement = this.#statements.get(sql);
     if (statement === undefined) {
@@ -131,113 +111,10 @@ export class StateDatabase {
   }
 }
 
-const putSql = `INSERT INTO records (kind, id, version, crc, json) VALUES (?, ?, ?, ?, ?)
-  ON CONFLICT (kind, id) DO UPDATE SET version = excluded.version, crc = excluded.crc, json = excluded.json`;
-
-function putRecord(statement: StatementSync, kind: string, id: string, json: string): void {
-  statement.run(kind, id, recordVersion, crc32(json), json);
-}
-
-/** Why a stored record cannot be used, or undefined when it is sound. */
-function unreadable(version: unknown, crc: unknown, json: unknown): string | undefined {
-  if (typeof version !== 'number' || version > recordVersion) return `record version ${String(version)} is unknown`;
-  if (typeof json !== 'string') return 'it is not text';
-  if (crc32(json) !== crc) return 'its checksum does not match';
-  try {
-    JSON.parse(json);
-    return undefined;
-  } catch (error) {
-    return messageOf(error);
-  }
-}
-
 function readAttributes(json: string): Record<string, string> {
   try {
     return JSON.parse(json) as Record<string, string>;
   } catch {
     return {};
-  }
-}
-
-function openSound(path: string, notify: (notice: DbNotice) => void): DatabaseSync {
-  try {
-    return openChecked(path);
-  } catch (error) {
-    if (error instanceof NewerDatabaseError || !existsSync(path) || !isDamage(error)) throw error;
-    return replaceDamaged(path, messageOf(error), notify);
-  }
-}
-
-function openChecked(path: string): DatabaseSync {
-  // Created here and not by SQLite, which would use the umask: the state is nobody else's business.
-  closeSync(openSync(path, 'a', 0o600));
-  chmodSync(path, 0o600);
-  const db = new DatabaseSync(path, { timeout: 5000 });
-  try {
-    db.exec(
-      'PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA foreign_keys = OFF; PRAGMA cache_size = -1024',
-    );
-    const verdict = db.prepare('PRAGMA quick_check(1)').get()?.['quick_check'];
-    if (verdict !== 'ok') throw new DamagedDatabaseError(String(verdict));
-    migrate(db);
-    return db;
-  } catch (error) {
-    db.close();
-    throw error;
-  }
-}
-
-class DamagedDatabaseError extends Error {}
-
-/** SQLITE_CORRUPT (11), SQLITE_NOTADB (26) and a schema that is not ours (1); not: no space, no permission, locked. */
-function isDamage(error: unknown): boolean {
-  const code = (error as { errcode?: number }).errcode;
-  return error instanceof DamagedDatabaseError || code === 1 || (code !== undefined && [11, 26].includes(code & 0xff));
-}
-
-function replaceDamaged(path: string, reason: string, notify: (notice: DbNotice) => void): DatabaseSync {
-  const aside = `${path}.damaged-${new Date().toISOString().replaceAll(':', '')}`;
-  for (const suffix of ['', '-wal', '-shm']) {
-    if (existsSync(path + suffix)) renameSync(path + suffix, aside + suffix);
-  }
-  syncDirectory(dirname(path));
-  const db = openChecked(path);
-  const salvaged = salvage(aside, db);
-  notify({
-    level: 'error',
-    message: 'the state database was damaged: it was set aside, and a new one was started with what could be read',
-    fields: { reason, aside, salvagedRecords: salvaged },
-  });
-  return db;
-}
-
-/** Copies the sound records of a damaged database as far as they can be read; gives their number. */
-function salvage(from: string, to: DatabaseSync): number {
-  let copied = 0;
-  let old: DatabaseSync | undefined;
-  to.exec('BEGIN IMMEDIATE');
-  try {
-    old = new DatabaseSync(from);
-    const put = to.prepare(putSql);
-    for (const row of old.prepare('SELECT kind, id, version, crc, json FROM records NOT INDEXED').iterate()) {
-      if (unreadable(row['version'], row['crc'], row['json']) !== undefined) continue;
-      putRecord(put, String(row['kind']), String(row['id']), String(row['json']));
-      copied++;
-    }
-  } catch {
-    // The rest of the old file is beyond reading; it stays beside the new one.
-  } finally {
-    old?.close();
-  }
-  to.exec('COMMIT');
-  return copied;
-}
-
-function syncDirectory(path: string): void {
-  const directory = openSync(path, 'r');
-  try {
-    fsyncSync(directory);
-  } finally {
-    closeSync(directory);
   }
 }

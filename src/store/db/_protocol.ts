@@ -1,3 +1,4 @@
+import type { AsideRecord } from '../../spec/contract/state.ts';
 import type { ErrorCode } from '../../base/errors.ts';
 import type { EventInput, JournalEvent } from '../../spec/engine/event.ts';
 
@@ -34,7 +35,30 @@ export type DbRequest =
   | { readonly op: 'load'; readonly kind: string }
   | { readonly op: 'events'; readonly query: EventQuery }
   | { readonly op: 'bounds' }
+  | { readonly op: 'kinds' }
+  | { readonly op: 'aside' }
+  | { readonly op: 'set-aside'; readonly record: AsideRecord }
+  | { readonly op: 'settle'; readonly records: readonly AsideRecord[] }
+  | { readonly op: 'check'; readonly repair: boolean }
   | { readonly op: 'close' };
+
+/** A record that is not as it was written. */
+export interface RecordFault {
+  readonly kind: string;
+  readonly id: string;
+  readonly reason: string;
+  /** It is as it was written again. */
+  readonly isMended: boolean;
+}
+
+/** What `check` found. */
+export interface DbCheck {
+  readonly records: number;
+  readonly events: number;
+  /** What SQLite's own check says about the file, a line each; empty when it is sound. */
+  readonly faults: readonly string[];
+  readonly badRecords: readonly RecordFault[];
+}
 
 /** Something that the database noticed and that a person should read. */
 export interface DbNotice {
@@ -55,6 +79,9 @@ export type DbAnswer = { readonly notices: readonly DbNotice[] } & (
   | { readonly result: 'records'; readonly records: readonly StoredRecord[] }
   | { readonly result: 'events'; readonly events: readonly JournalEvent[] }
   | { readonly result: 'bounds'; readonly bounds: EventBounds }
+  | { readonly result: 'kinds'; readonly kinds: readonly string[] }
+  | { readonly result: 'aside'; readonly records: readonly AsideRecord[] }
+  | { readonly result: 'checked'; readonly report: DbCheck }
   | { readonly result: 'closed' }
   | { readonly result: 'opened' }
   | { readonly result: 'failed'; readonly code: ErrorCode; readonly message: string }
@@ -62,6 +89,8 @@ export type DbAnswer = { readonly notices: readonly DbNotice[] } & (
 
 export interface DbWorkerData {
   readonly path: string;
+  /** Directories that are empty, or not there, where there never was a state database. */
+  readonly contentDirectories: readonly string[];
   /** How many of the newest events are kept. */
   readonly eventRetention: number;
 }

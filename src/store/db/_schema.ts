@@ -21,10 +21,15 @@ const migrations: readonly string[] = [
      attributes TEXT NOT NULL
    );
    CREATE INDEX events_by_time ON events (time_ns);`,
+  // Until somebody has settled it, content that a record may have named is not deleted.
+  'ALTER TABLE quarantine ADD COLUMN settled_ns INTEGER',
 ];
 
-/** The encoding of a record's json that this engine writes; higher ones were written by a newer engine. */
-export const recordVersion = 1;
+/**
+ * The encoding of records that this engine writes; higher ones were written by a newer engine. 1: the checksum is over
+ * the text alone; 2: over kind and id too.
+ */
+export const recordVersion = 2;
 
 /**
  * Brings the schema up to date, each step in its own transaction.

@@ -1,12 +1,16 @@
 import { parentPort, workerData } from 'node:worker_threads';
 import { messageOf } from '../../base/errors.ts';
+import type { DatabaseSync } from 'node:sqlite';
+import { checkDatabase } from './_check.ts';
 import { StateDatabase } from './_database.ts';
 import type { JournalEvent } from '../../spec/engine/event.ts';
 import type { DbAnswer, DbNotice, DbRequest, DbWorkerData, EncodedChange } from './_protocol.ts';
+import { asideRecords, setRecordAside, settleAside } from './_quarantine.ts';
 import { SpaceReserve } from './_reserve.ts';
+import { openSound } from './_sound.ts';
 
 // The thread in which every fsync of the state database happens: one request at a time, answered in order.
-const { path, eventRetention } = workerData as DbWorkerData;
+const data = workerData as DbWorkerData;
 const port = parentPort;
 if (port === null) throw new Error('db.worker runs as a worker only');
 
@@ -26,7 +30,7 @@ const isFull = (error: unknown): boolean => {
 const fail = (error: unknown): void =>
   answer({ result: 'failed', code: isFull(error) ? 'no-space' : 'internal', message: messageOf(error) });
 
-const reserve = new SpaceReserve(`${path}.reserve`);
+const reserve = new SpaceReserve(`${data.path}.reserve`);
 /** When to look again for room for the reserve; infinite while it is there. */
 let refillAtMs = Number.POSITIVE_INFINITY;
 const refillEveryMs = 1000;
@@ -45,7 +49,7 @@ function commit(database: StateDatabase, changes: readonly EncodedChange[]): Jou
   }
 }
 
-function handle(database: StateDatabase, request: DbRequest): void {
+function handle(database: StateDatabase, db: DatabaseSync, request: DbRequest): void {
   switch (request.op) {
     case 'commit':
       return answer({ result: 'committed', events: commit(database, request.changes) });
@@ -55,6 +59,20 @@ function handle(database: StateDatabase, request: DbRequest): void {
       return answer({ result: 'events', events: database.readEvents(request.query) });
     case 'bounds':
       return answer({ result: 'bounds', bounds: database.eventBounds() });
+    case 'kinds': {
+      const kinds = db.prepare('SELECT DISTINCT kind FROM records').all();
+      return answer({ result: 'kinds', kinds: kinds.map(({ kind }) => String(kind)) });
+    }
+    case 'aside':
+      return answer({ result: 'aside', records: asideRecords(db) });
+    case 'set-aside':
+      setRecordAside(db, request.record);
+      return answer({ result: 'aside', records: asideRecords(db) });
+    case 'settle':
+      settleAside(db, request.records);
+      return answer({ result: 'aside', records: asideRecords(db) });
+    case 'check':
+      return answer({ result: 'checked', report: checkDatabase(db, request.repair) });
     case 'close':
       database.close();
       answer({ result: 'closed' });
@@ -63,12 +81,13 @@ function handle(database: StateDatabase, request: DbRequest): void {
 }
 
 try {
-  const database = new StateDatabase(path, eventRetention, (notice) => notices.push(notice));
+  const db = openSound(data, (notice) => notices.push(notice));
+  const database = new StateDatabase(db, data.eventRetention);
   if (!reserve.fill()) refillAtMs = performance.now() + refillEveryMs;
   answer({ result: 'opened' });
   port.on('message', (request: DbRequest) => {
     try {
-      handle(database, request);
+      handle(database, db, request);
     } catch (error) {
       fail(error);
     }

@@ -2,12 +2,20 @@ import { Worker } from 'node:worker_threads';
 import { type Clock, systemClock } from '../../base/clock.ts';
 import { EngineError, messageOf } from '../../base/errors.ts';
 import type { Logger } from '../../base/log.ts';
-import type { StateChange } from '../../spec/contract/state.ts';
+import type { AsideRecord, StateChange } from '../../spec/contract/state.ts';
 import type { JournalEvent } from '../../spec/engine/event.ts';
 import { workerUrl } from '../../sys/worker/url.ts';
-import type { DbAnswer, DbRequest, DbWorkerData, EncodedChange, EventBounds, EventQuery } from './_protocol.ts';
+import type {
+  DbAnswer,
+  DbCheck,
+  DbRequest,
+  DbWorkerData,
+  EncodedChange,
+  EventBounds,
+  EventQuery,
+} from './_protocol.ts';
 
-export type { EventBounds, EventQuery } from './_protocol.ts';
+export type { DbCheck, EventBounds, EventQuery } from './_protocol.ts';
 
 /**
  * The durable state: JSON records by kind and id, and the event journal, in one SQLite file. Everything that a call of
@@ -23,6 +31,16 @@ export interface StateDb {
   readEvents(query: EventQuery): Promise<readonly JournalEvent[]>;
   /** What the journal holds: older events were deleted. */
   eventBounds(): Promise<EventBounds>;
+  /** The kinds that there are records of. */
+  kinds(): Promise<readonly string[]>;
+  /** What was set aside and is not settled, oldest first. */
+  aside(): Promise<readonly AsideRecord[]>;
+  /** Moves a record that its service cannot understand out of the way; gives what is set aside now. */
+  setAside(record: AsideRecord): Promise<readonly AsideRecord[]>;
+  /** Notes that these are dealt with; gives what is left. */
+  settle(records: readonly AsideRecord[]): Promise<readonly AsideRecord[]>;
+  /** Reads everything. `repair` mends what one flipped bit did to records, and indexes. */
+  check(repair: boolean): Promise<DbCheck>;
   /** Waits for everything called before, then closes the file. Later calls fail with `unavailable`. */
   close(): Promise<void>;
 }
@@ -31,6 +49,8 @@ export interface StateDbOptions {
   /** How many of the newest events are kept at least; 100,000 by default. */
   readonly eventRetention?: number;
   readonly clock?: Clock;
+  /** Directories that are empty, or not there, where there never was a state database: else it was lost. */
+  readonly contentDirectories?: readonly string[];
 }
 
 /** Heap limits in MiB: the worker's work is small, and an idle engine must be too. */
@@ -42,7 +62,8 @@ const workerLimits = { maxYoungGenerationSizeMb: 4, maxOldGenerationSizeMb: 512 
  * @throws EngineError `internal` or `no-space` when it cannot be opened, among others when it is a newer engine's.
  */
 export async function openStateDb(path: string, log: Logger, options: StateDbOptions = {}): Promise<StateDb> {
-  const data: DbWorkerData = { path, eventRetention: options.eventRetention ?? 100_000 };
+  const { eventRetention = 100_000, contentDirectories = [] } = options;
+  const data: DbWorkerData = { path, eventRetention, contentDirectories };
   const worker = new Worker(workerUrl(import.meta.url, 'db.worker'), {
     workerData: data,
     resourceLimits: workerLimits,
@@ -72,11 +93,30 @@ function createStateDb(queue: RequestQueue, clock: Clock): StateDb {
       if (answer.result !== 'bounds') throw unexpected(answer);
       return answer.bounds;
     },
+    async kinds() {
+      const answer = await queue.request({ op: 'kinds' });
+      if (answer.result !== 'kinds') throw unexpected(answer);
+      return answer.kinds;
+    },
+    aside: () => asideOf(queue, { op: 'aside' }),
+    setAside: (record) => asideOf(queue, { op: 'set-aside', record }),
+    settle: (records) => asideOf(queue, { op: 'settle', records }),
+    async check(repair) {
+      const answer = await queue.request({ op: 'check', repair });
+      if (answer.result !== 'checked') throw unexpected(answer);
+      return answer.report;
+    },
     close() {
       closing ??= queue.close();
       return closing;
     },
   };
+}
+
+async function asideOf(queue: RequestQueue, request: DbRequest): Promise<readonly AsideRecord[]> {
+  const answer = await queue.request(request);
+  if (answer.result !== 'aside') throw unexpected(answer);
+  return answer.records;
 }
 
 function encode(change: StateChange, clock: Clock): EncodedChange {

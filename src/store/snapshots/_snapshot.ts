@@ -26,7 +26,8 @@ export class Snapshot {
   readonly target: string;
   readonly #writable: Writable;
   readonly #stacks: LayerStacks;
-  readonly #ids: IdMapping | undefined;
+  /** The container's user namespace; undefined for the host's. */
+  readonly ids: IdMapping | undefined;
   /** The layers that its mount holds; undefined while it is not mounted. */
   #held: readonly MountedLayer[] | undefined;
   /** Its container runs, or is about to. */
@@ -40,7 +41,7 @@ export class Snapshot {
     this.layers = layers;
     this.target = target;
     this.#stacks = stacks;
-    this.#ids = ids;
+    this.ids = ids;
   }
 
   /** For a run of its container, until `unmount`. */
@@ -59,7 +60,7 @@ export class Snapshot {
     if (this.#unused !== undefined) throw notFound('the container is being removed');
     await this.#mount(guard, false);
     this.#users++;
-    return { upper: this.#writable.upper, lower: (this.#held ?? []).map((layer) => layer.path), ids: this.#ids };
+    return { upper: this.#writable.upper, lower: (this.#held ?? []).map((layer) => layer.path), ids: this.ids };
   }
 
   async release(): Promise<void> {
@@ -103,8 +104,8 @@ export class Snapshot {
     const { upper, work, limited } = this.#writable;
     await this.#writable.open();
     try {
-      if (this.#ids !== undefined && limited) await giveNew(upper, rootOwner(this.#ids));
-      const at = { upper, work, target: this.target, volatile: passing, ids: this.#ids };
+      if (this.ids !== undefined && limited) await giveNew(upper, rootOwner(this.ids));
+      const at = { upper, work, target: this.target, volatile: passing, ids: this.ids };
       this.#held = await this.#stacks.mount(this.layers, at, guard);
     } catch (error) {
       await this.#writable.close();

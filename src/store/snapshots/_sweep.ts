@@ -1,14 +1,12 @@
 import { readdir, rmdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { ContainerId } from '../../base/ids.ts';
+import type { SetOfContainers } from '../../spec/contract/storage.ts';
 import { unmount } from '../../sys/mount/mount.ts';
 import { readMountTable } from '../../sys/mount/table.ts';
 
 /** Unmounts below `directory` what belongs to no known container; gives the ids of the others that are mounted. */
-export async function sweepMounts(
-  directory: string,
-  known: ReadonlySet<ContainerId>,
-): Promise<ReadonlySet<ContainerId>> {
+export async function sweepMounts(directory: string, known: SetOfContainers): Promise<ReadonlySet<ContainerId>> {
   const prefix = `${directory}/`;
   const mounted = new Set<ContainerId>();
   // The last mount first: what lies on top must go before what is under it.

@@ -4,7 +4,7 @@ import { KeyedMutex } from '../../base/async.ts';
 import { EngineError, messageOf, notFound } from '../../base/errors.ts';
 import type { ContainerId, DiffId } from '../../base/ids.ts';
 import type { Logger } from '../../base/log.ts';
-import type { Snapshots, SnapshotUse } from '../../spec/contract/storage.ts';
+import type { SetOfContainers, Snapshots, SnapshotUse } from '../../spec/contract/storage.ts';
 import type { IdMapping } from '../../spec/contract/user-namespace.ts';
 import type { OverlayMethod } from '../../sys/mount/mount.ts';
 import { ensureDirectory, removeTree } from '../../sys/file/durable.ts';
@@ -54,6 +54,14 @@ class OverlaySnapshots implements OwnedSnapshots {
   constructor(options: SnapshotOptions) {
     this.#options = options;
     this.#stacks = new LayerStacks(options);
+  }
+
+  list(): ReturnType<Snapshots['list']> {
+    return Array.from(this.#snapshots, ([id, { layers, ids }]) => ({
+      id,
+      layers,
+      ...(ids === undefined ? {} : { ids }),
+    }));
   }
 
   layersInUse(): ReadonlySet<DiffId> {
@@ -123,7 +131,7 @@ class OverlaySnapshots implements OwnedSnapshots {
     return { writable, layers: below.reduce((sum, size) => sum + size, 0) };
   }
 
-  async restore(known: ReadonlySet<ContainerId>): Promise<void> {
+  async restore(known: SetOfContainers): Promise<void> {
     const mounted = await sweepMounts(this.#options.mountDirectory, known);
     await sweepMounts(this.#options.diskDirectory, mounted);
     for (const name of await readdir(this.#options.directory)) {
