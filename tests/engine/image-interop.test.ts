@@ -106,7 +106,7 @@ engineSuite('dockerd', {}, (engine) => {
     await engine().dockerOk(['load'], {
       input: ociLayout({ names: ['crafted:one', 'crafted:two'], layers, config: { Cmd: ['cat', '/greeting'] } }),
     });
-    await using other = await startEngine({ program: dockerdProgram() });
+    await using other = await startEngine({ program: dockerdProgram(), isOther: true });
     const file = join(engine().folder, 'saved.tar');
     await docker('save', '-o', file, 'crafted:one', 'crafted:two', 'gantry-test/busybox:1');
     const said = await other.dockerOk(['load', '-q', '-i', file]);

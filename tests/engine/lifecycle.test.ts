@@ -1,5 +1,7 @@
 /** stop, kill, restart, wait, rm and the restart policies, over an engine's death too. */
 import assert from 'node:assert/strict';
+import { type IncomingMessage, request } from 'node:http';
+import { json } from 'node:stream/consumers';
 import { test } from 'node:test';
 import { engineSuite } from '../support/suite.ts';
 import { eventually } from '../support/wait.ts';
@@ -121,6 +123,16 @@ engineSuite('stop, kill, restart, wait, remove', {}, (engine) => {
     assert.equal(events, 'restart\nrestart');
   });
 
+  /** The head of the answer: it comes once the engine waits, so what is removed after it does not come first. */
+  function beginToWait(name: string): Promise<IncomingMessage> {
+    const { promise, resolve, reject } = Promise.withResolvers<IncomingMessage>();
+    const path = `/containers/${name}/wait`;
+    request({ socketPath: engine().paths.socket, method: 'POST', path, agent: false }, resolve)
+      .on('error', reject)
+      .end();
+    return promise;
+  }
+
   test('a removed container is gone with its name; rm -f ends what runs', async () => {
     await start('held', trap);
     const refused = await docker('rm', 'held');
@@ -129,9 +141,9 @@ engineSuite('stop, kill, restart, wait, remove', {}, (engine) => {
       refused.stderr,
       /cannot remove container "\/?held": container is running: stop the container before removing or force remove/,
     );
-    const waiting = docker.ok('wait', 'held');
+    const waiting = await beginToWait('held');
     await docker.ok('rm', '-f', 'held');
-    assert.equal(await waiting, '137');
+    assert.deepEqual(await json(waiting), { StatusCode: 137 });
     await docker.ok('create', '--name=held', busybox, 'true');
     assert.equal((await docker('rm', '-f', 'nobody')).code, 0);
     const missing = await docker('rm', 'nobody');

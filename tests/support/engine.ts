@@ -16,6 +16,8 @@ export interface EngineOptions {
   readonly flags?: readonly string[];
   /** Program that runs instead of the built engine, with the same flags: tests of the fixture itself. */
   readonly program?: readonly string[];
+  /** `program` is another engine: it does not get what the whole suite is run with (`GANTRY_TEST_STORAGE` and so on). */
+  readonly isOther?: boolean;
   readonly env?: Readonly<Record<string, string>>;
   /** Makes the data root a file system of its own, of so many MiB: ext4 on a loop device, seen by the engine only. */
   readonly dataRootMiB?: number;
@@ -53,7 +55,7 @@ export class TestEngine implements AsyncDisposable {
   async start(more: readonly string[] = this.#options.flags ?? []): Promise<void> {
     const { paths } = this;
     const program = this.#options.program ?? testedEngine();
-    const flags = [...engineFlags(paths), ...variantFlags(), ...more];
+    const flags = [...engineFlags(paths), ...(this.#options.isOther === true ? [] : variantFlags()), ...more];
     const [command, ...args] = this.namespaces.enter([...program, ...flags]);
     const log = await open(paths.log, 'a');
     const child = spawn(command, args, {
