@@ -40,7 +40,7 @@ const common: BuildOptions = {
   target: 'esnext',
   format: 'esm',
   minifySyntax: true,
-  legalComments: 'none',
+  legalComments: 'eof',
   sourcemap: 'linked',
   // Packages in CommonJS call `require`, which a module of ES does not have.
   banner: { js: "import { createRequire } from 'node:module'; const require = createRequire(import.meta.url);" },

@@ -1,4 +1,6 @@
 import assert from 'node:assert/strict';
+import { mkdir, rm, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
 import { test } from 'node:test';
 import { gzipSync } from 'node:zlib';
 import {
@@ -12,7 +14,7 @@ import {
   sha256,
 } from '../support/crafted-image.ts';
 import { architecture } from '../support/image-archive.ts';
-import { isOracle } from '../support/engine.ts';
+import { isOracle, seenBy } from '../support/engine.ts';
 import { type Registry, startRegistry } from '../support/registry.ts';
 import { run } from '../support/run.ts';
 import { engineSuite } from '../support/suite.ts';
@@ -226,4 +228,62 @@ engineSuite('docker pull through a mirror', { flags: mirrors }, (engine) => {
     assert.equal(await engine().dockerOk(['run', '--rm', 'mirrored', 'echo', 'works']), 'works');
     assert.match(await engine().dockerOk(['info', '--format', '{{.RegistryConfig.Mirrors}}']), /127\.0\.0\.1:5000/);
   });
+});
+
+// Docker reads such files from version 29 on, with the store of containerd.
+const noHosts = isOracle() && 'this version of Docker knows no hosts.toml';
+engineSuite('docker pull by hosts.toml', { skip: noHosts }, (engine) => {
+  /** Puts a folder over /etc/docker/certs.d, which only this engine sees. */
+  async function withHosts(files: Readonly<Record<string, string>>, work: () => Promise<void>): Promise<void> {
+    const etc = join(engine().folder, 'etc');
+    const inside = async (...command: string[]): Promise<void> => {
+      const { code, stderr } = await engine().inside(command);
+      assert.equal(code, 0, stderr);
+    };
+    for (const part of ['upper/docker/certs.d', 'work']) await mkdir(join(etc, part), { recursive: true });
+    const layers = `lowerdir=/etc,upperdir=${join(etc, 'upper')},workdir=${join(etc, 'work')}`;
+    await inside('mount', '-t', 'overlay', '-o', layers, 'none', '/etc');
+    try {
+      for (const [path, text] of Object.entries(files)) {
+        await mkdir(seenBy(engine(), join('/etc/docker/certs.d', path, '..')), { recursive: true });
+        await writeFile(seenBy(engine(), join('/etc/docker/certs.d', path)), text);
+      }
+      await work();
+    } finally {
+      await inside('umount', '/etc');
+      await rm(etc, { recursive: true, force: true });
+    }
+  }
+  const image = async (): Promise<{ manifest: Buffer; blobs: readonly Buffer[] }> => {
+    const { blob } = await busyboxLayer();
+    const { manifest, blobs } = ociBlobs({ layers: [{ blob: gzipSync(blob, { level: 1 }), diffId: sha256(blob) }] });
+    return { manifest, blobs: blobs.slice(0, -1) };
+  };
+
+  test('docker pull alpine, and an image of another registry, are answered by a mirror on loopback', async () => {
+    await using registry = await startRegistry(engine().namespaces);
+    const { manifest, blobs } = await image();
+    const digest = await registry.put('library/alpine', 'latest', manifest, blobs);
+    await registry.put('team/app', 'one', manifest, blobs);
+    const mirror = `[host."http://127.0.0.1:1"]\n[host."http://${registry.host}"]\n  capabilities = ["pull", "resolve"]\n`;
+    const files = { 'docker.io/hosts.toml': mirror, 'registry.invalid/hosts.toml': mirror };
+    await withHosts(files, async () => {
+      const said = await engine().dockerOk(['pull', 'alpine']);
+      assert.match(said, new RegExp(`Digest: ${digest}\nStatus: Downloaded newer image for alpine:latest\n`));
+      assert.equal(await engine().dockerOk(['run', '--rm', 'alpine', 'echo', 'works']), 'works');
+      assert.match(await engine().dockerOk(['pull', 'registry.invalid/team/app:one']), new RegExp(digest));
+      const other = await engine().docker(['pull', 'other.invalid/team/app:one']);
+      assert.match(other.stderr, /no such host|name resolution/);
+    });
+  });
+
+  test('a wrong file ends the pull, and says where it is wrong', () =>
+    withHosts({ '_default/hosts.toml': 'server = "https://a.invalid"\n\nskip_verfy = true\n' }, async () => {
+      const { code, stderr } = await engine().docker(['pull', 'registry.invalid/app']);
+      assert.equal(code, 1);
+      assert.match(
+        stderr,
+        /\/etc\/docker\/certs\.d\/_default\/hosts\.toml:3: skip_verfy: unknown key; known are server/,
+      );
+    }));
 });

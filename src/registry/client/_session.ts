@@ -2,8 +2,8 @@ import { EngineError } from '../../base/errors.ts';
 import type { Reference } from '../../spec/reference/reference.ts';
 import { defaultDomain } from '../../spec/reference/reference.ts';
 import { hostOf, isLoopbackHost, listsRegistry } from './addresses.ts';
-import { readCertificates } from './certificates.ts';
 import { parseChallenges } from './challenge.ts';
+import { defaultRegistryHost, type Place } from './places.ts';
 import { answerChallenge, type RegistryCredentials } from './token.ts';
 import {
   type RequestBody,
@@ -14,18 +14,14 @@ import {
   type Trust,
 } from './transport.ts';
 
-/** The registry behind the default domain has another host name. */
-const defaultRegistryHost = 'registry-1.docker.io';
 const mostRedirects = 5;
 
 export interface SessionOptions {
   readonly transport: Transport;
   readonly insecureRegistries: readonly string[];
   readonly userAgent: string;
-  /** Folders like dockerd's `/etc/docker/certs.d`, the one that counts first. */
-  readonly certificateFolders?: readonly string[];
-  /** Where a mirror of the repository is, with a slash at the end; else the repository's domain says it. */
-  readonly endpoint?: URL;
+  /** Where the repository is; without it the repository's domain says it. Asked once, with the first request. */
+  readonly place?: () => Promise<Place>;
 }
 
 /** What tokens are asked for; `push` stands for both. */
@@ -55,9 +51,9 @@ export class RegistrySession {
   readonly #options: SessionOptions;
   readonly #repository: Reference;
   readonly #credentials: RegistryCredentials | undefined;
-  #trust: Trust;
   readonly #access: Access;
-  #origin: Promise<URL> | undefined;
+  /** Where the API is, and how it is spoken to. */
+  #home: Promise<Home> | undefined;
   /** By the scope that they are good for. */
   readonly #authorizations = new Map<string, Promise<string | undefined>>();
 
@@ -71,10 +67,6 @@ export class RegistrySession {
     this.#repository = repository;
     this.#credentials = credentials;
     this.#access = access;
-    const domain = options.endpoint?.host ?? repository.domain;
-    const named = isLoopbackHost(hostOf(domain)) || listsRegistry(options.insecureRegistries, domain);
-    // Who names a mirror with http:// wants it so.
-    this.#trust = { insecure: named || options.endpoint?.protocol === 'http:', ownNetwork: named };
   }
 
   /** GET below `/v2/<repository>/`; the answer may be an error status, but no challenge that can be answered. */
@@ -84,32 +76,31 @@ export class RegistrySession {
 
   /** GET of `/v2/` itself, which tells whether the credentials are good. */
   async base(signal?: AbortSignal): Promise<TransportResponse> {
-    const origin = await this.#findOrigin(signal);
-    return this.send({ target: new URL(`${origin.pathname}v2/`, origin), signal });
+    return this.send({ target: (await this.#findHome(signal)).root, signal });
   }
 
   /** The answer may be an error status, but no challenge that can be answered. */
   async send(request: SessionRequest): Promise<TransportResponse> {
-    const origin = await this.#findOrigin(request.signal);
+    const home = await this.#findHome(request.signal);
     const { target } = request;
-    const url =
-      typeof target === 'string' ? new URL(`${origin.pathname}v2/${this.#repository.path}/${target}`, origin) : target;
+    const url = typeof target === 'string' ? this.#urlOf(home, target) : target;
     // Not even a challenge of another origin is answered: it could ask for the password.
-    if (url.origin !== origin.origin)
-      return this.#follow(this.#checkTarget(origin, url, 'location'), request, undefined);
+    if (url.origin !== home.root.origin) {
+      return this.#follow(home, checkTarget(home.trust, home.root, url, 'location'), request, undefined);
+    }
     const scope = this.#scopeOf(request);
     const current = this.#authorizations.get(scope);
     const sent = await current;
-    const response = await this.#follow(url, request, sent);
-    if (response.status !== 401 || response.url.origin !== origin.origin) return response;
+    const response = await this.#follow(home, url, request, sent);
+    if (response.status !== 401 || response.url.origin !== home.root.origin) return response;
     // Several requests may be refused at once: the first asks for a new authorization, the others wait for it.
     if (this.#authorizations.get(scope) === current) {
-      this.#renew(scope, this.#authorize(response, origin, scope, request.signal));
+      this.#renew(scope, this.#authorize(response, home, scope, request.signal));
     }
     const renewed = await this.#authorizations.get(scope);
     if (renewed === undefined || renewed === sent) return response;
     response.discard();
-    return this.#follow(url, request, renewed);
+    return this.#follow(home, url, request, renewed);
   }
 
   /** Of the token specification: `repository:a/b:pull,push repository:other:pull`. Nothing for a login. */
@@ -130,11 +121,12 @@ export class RegistrySession {
 
   async #authorize(
     response: TransportResponse,
-    registry: URL,
+    { root: registry, trust, place }: Home,
     scope: string,
     signal?: AbortSignal,
   ): Promise<string | undefined> {
-    const request = { registry, trust: this.#trust, credentials: this.#credentials, scope, signal };
+    const credentials = place.isRegistry === false ? undefined : this.#credentials;
+    const request = { registry, trust, credentials, scope, signal };
     for (const challenge of parseChallenges(response.headers['www-authenticate'] ?? '')) {
       const answer = await answerChallenge(this.#options.transport, { ...request, challenge });
       if (answer !== undefined) return answer;
@@ -142,53 +134,69 @@ export class RegistrySession {
     return undefined;
   }
 
-  /** HTTPS; for insecure registries HTTP where HTTPS does not answer. */
-  #findOrigin(signal: AbortSignal | undefined): Promise<URL> {
-    this.#origin ??= this.#probeOrigin(signal).catch((error: unknown) => {
-      this.#origin = undefined;
-      throw error;
-    });
-    return this.#origin;
+  #urlOf({ root, place: { namespace } }: Home, path: string): URL {
+    const url = new URL(`${root.pathname}${this.#repository.path}/${path}`, root);
+    if (namespace !== undefined) url.searchParams.set('ns', namespace);
+    return url;
   }
 
-  async #probeOrigin(signal: AbortSignal | undefined): Promise<URL> {
-    const { endpoint, certificateFolders = [] } = this.#options;
+  #findHome(signal: AbortSignal | undefined): Promise<Home> {
+    this.#home ??= this.#probeHome(signal).catch((error: unknown) => {
+      this.#home = undefined;
+      throw error;
+    });
+    return this.#home;
+  }
+
+  /** HTTPS; for insecure registries HTTP where HTTPS does not answer. */
+  async #probeHome(signal: AbortSignal | undefined): Promise<Home> {
+    const place: Partial<Place> = (await this.#options.place?.()) ?? {};
     const { domain } = this.#repository;
-    const certificates = await readCertificates(certificateFolders, endpoint?.host ?? domain);
-    if (certificates !== undefined) this.#trust = { ...this.#trust, certificates };
-    if (endpoint !== undefined) return endpoint;
-    const https = URL.parse(`https://${domain === defaultDomain ? defaultRegistryHost : domain}/`);
+    const named = isLoopbackHost(hostOf(place.root?.host ?? domain)) || this.#isInsecure(place.root?.host ?? domain);
+    // Who writes down a place with http:// wants it so.
+    const insecure = place.skipVerify ?? (named || place.root?.protocol === 'http:');
+    const trust = { insecure, ownNetwork: named, certificates: place.certificates };
+    if (place.root !== undefined) return { root: place.root, trust, place };
+    const https = URL.parse(`https://${domain === defaultDomain ? defaultRegistryHost : domain}/v2/`);
     if (https === null) throw new EngineError('invalid', `invalid registry ${JSON.stringify(domain)}`);
-    if (!this.#trust.insecure) return https;
+    const home = { root: https, trust, place };
+    if (!trust.insecure) return home;
     try {
-      (await this.#follow(new URL('/v2/', https), { signal }, undefined)).discard();
-      return https;
+      (await this.#follow(home, https, { signal }, undefined)).discard();
+      return home;
     } catch (error) {
       if (!(error instanceof TransportError)) throw error;
-      const http = new URL(`http://${domain}/`);
-      (await this.#follow(new URL('/v2/', http), { signal }, undefined)).discard();
-      return http;
+      const http = new URL(`http://${domain}/v2/`);
+      (await this.#follow({ ...home, root: http }, http, { signal }, undefined)).discard();
+      return { ...home, root: http };
     }
   }
 
+  #isInsecure(host: string): boolean {
+    return listsRegistry(this.#options.insecureRegistries, host);
+  }
+
   async #follow(
+    { root, trust, place }: Home,
     first: URL,
     { method = 'GET', headers = {}, body, signal }: Omit<SessionRequest, 'target'>,
     authorization: string | undefined,
   ): Promise<TransportResponse> {
     let url = first;
     for (let redirects = 0; ; redirects++) {
-      const isHome = url.origin === first.origin;
+      const isHome = url.origin === root.origin;
       const response = await this.#options.transport({
         url,
         method,
         headers: {
+          ...(isHome ? place.headers : {}),
           ...headers,
           'user-agent': this.#options.userAgent,
           ...(isHome && authorization !== undefined ? { authorization } : {}),
         },
         body,
-        trust: this.#trust,
+        trust,
+        dialTimeoutMs: place.dialTimeoutMs,
         signal,
       });
       const { location } = response.headers;
@@ -197,24 +205,32 @@ export class RegistrySession {
       if (redirects === mostRedirects) {
         throw new TransportError({ url: first, method }, `stopped after ${mostRedirects} redirects`, {});
       }
-      url = this.#checkTarget(url, URL.parse(location, url), 'redirect');
+      url = checkTarget(trust, url, URL.parse(location, url), 'redirect');
     }
   }
+}
 
-  /** A URL that the answer of `from` names, without the credentials that it may carry. */
-  #checkTarget(from: URL, target: URL | null, what: 'redirect' | 'location'): URL {
-    const refused = (why: string) =>
-      new TransportError({ url: from }, `refused a ${what}: ${why}`, { unreachable: true });
-    if (target === null) throw refused('its location is no URL');
-    if (target.protocol !== 'https:' && target.protocol !== 'http:') throw refused(`it leads to ${target.protocol}`);
-    if (target.protocol === 'http:' && from.protocol === 'https:' && !this.#trust.insecure) {
-      throw refused(`it leads from HTTPS to plain HTTP at ${target.host}`);
-    }
-    const clean = new URL(target);
-    clean.username = '';
-    clean.password = '';
-    return clean;
+/** Where a session's requests go. */
+interface Home {
+  /** Of the API, with a slash at the end. */
+  readonly root: URL;
+  readonly trust: Trust;
+  readonly place: Partial<Place>;
+}
+
+/** A URL that the answer of `from` names, without the credentials that it may carry. */
+function checkTarget(trust: Trust, from: URL, target: URL | null, what: 'redirect' | 'location'): URL {
+  const refused = (why: string) =>
+    new TransportError({ url: from }, `refused a ${what}: ${why}`, { unreachable: true });
+  if (target === null) throw refused('its location is no URL');
+  if (target.protocol !== 'https:' && target.protocol !== 'http:') throw refused(`it leads to ${target.protocol}`);
+  if (target.protocol === 'http:' && from.protocol === 'https:' && !trust.insecure) {
+    throw refused(`it leads from HTTPS to plain HTTP at ${target.host}`);
   }
+  const clean = new URL(target);
+  clean.username = '';
+  clean.password = '';
+  return clean;
 }
 
 /** What changes something is sent again only to where the registry says that the same request belongs. */

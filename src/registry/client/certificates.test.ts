@@ -8,8 +8,11 @@ import { join } from 'node:path';
 import { test, type TestContext } from 'node:test';
 import type { TLSSocket } from 'node:tls';
 import { readAll } from '../../base/stream.ts';
-import { readCertificates } from './certificates.ts';
+import { placesOf } from './places.ts';
 import { createTransport } from './transport.ts';
+
+const readCertificates = async (folders: string[], host: string) =>
+  (await placesOf(folders, host, [])).registry.certificates;
 
 function folderFor(context: TestContext): string {
   const folder = mkdtempSync(join(tmpdir(), 'certificates-'));

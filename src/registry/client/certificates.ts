@@ -15,22 +15,18 @@ export interface Certificates {
 const mostFiles = 100;
 
 /**
- * Reads `*.crt` (authorities) and `*.cert` with `*.key` (client certificates) of a registry out of the first of
- * `roots` that has a folder for it; undefined when none has. @throws EngineError `invalid` in Docker's words
+ * Reads `*.crt` (authorities) and `*.cert` with `*.key` (client certificates) out of the folder of a registry; undefined
+ * when there are none. @throws EngineError `invalid` in Docker's words
  */
-export async function readCertificates(roots: readonly string[], host: string): Promise<Certificates | undefined> {
-  for (const root of roots) {
-    const folder = join(root, host);
-    try {
-      const names = (await readdir(folder)).sort().slice(0, mostFiles);
-      return await readFolder(folder, host, names);
-    } catch (error) {
-      if ((error as { code?: string }).code === 'ENOENT') continue;
-      if (error instanceof EngineError) throw error;
-      throw new EngineError('invalid', `cannot read certificates in ${folder}: ${messageOf(error)}`, { cause: error });
-    }
+export async function readCertificates(folder: string, host: string): Promise<Certificates | undefined> {
+  try {
+    const names = (await readdir(folder)).sort().slice(0, mostFiles);
+    const found = await readFolder(folder, host, names);
+    return found.authorities.length + found.client.length === 0 ? undefined : found;
+  } catch (error) {
+    if (error instanceof EngineError) throw error;
+    throw new EngineError('invalid', `cannot read certificates in ${folder}: ${messageOf(error)}`, { cause: error });
   }
-  return undefined;
 }
 
 async function readFolder(folder: string, host: string, names: readonly string[]): Promise<Certificates> {

@@ -4,10 +4,11 @@ import type { Descriptor } from '../../spec/oci/image.ts';
 import { defaultDomain, type Reference } from '../../spec/reference/reference.ts';
 import { type BlobOptions, fetchBlob } from './_fetch-blob.ts';
 import { type FetchedManifest, fetchManifest, fetchTags } from './_fetch-documents.ts';
-import { firstOf } from './_mirrors.ts';
+import { firstOf, type Source } from './_mirrors.ts';
 import { type PushTarget, pushTargetOf } from './_push.ts';
 import type { Retry } from './_retry.ts';
-import { RegistrySession } from './_session.ts';
+import { type Access, RegistrySession } from './_session.ts';
+import { placesOf } from './places.ts';
 import type { RegistryCredentials } from './token.ts';
 import { createTransport, type TransportTimeouts } from './transport.ts';
 
@@ -18,9 +19,9 @@ export interface RegistryClientOptions {
   readonly insecureRegistries?: () => readonly string[];
   readonly userAgent: string;
   readonly timeouts?: Partial<TransportTimeouts>;
-  /** Folders with certificates of registries, like `/etc/docker/certs.d`. */
+  /** Folders with what operators say about registries, like `/etc/docker/certs.d`; the first one that knows it counts. */
   readonly certificateFolders?: readonly string[];
-  /** URLs that are asked before the default registry, with a slash at the end. */
+  /** URLs that are asked before the default registry, unless a file in the folders names mirrors of it. */
   readonly mirrors?: () => readonly string[];
   /** How often a request that broke is tried again; 5 by default. */
   readonly retries?: () => number;
@@ -61,11 +62,16 @@ export function createRegistryClient(options: RegistryClientOptions): RegistryCl
   const transport = createTransport({ headMs: 30_000, stallMs: 60_000, answerMs: 300_000, ...options.timeouts });
   const { insecureRegistries = () => [], mirrors = () => [], retries = () => 5 } = options;
   const { userAgent, certificateFolders = [] } = options;
+  const settings = () => ({ transport, insecureRegistries: insecureRegistries(), userAgent });
+  const retrying = (): Retry => ({ most: retries(), delayMs: options.retryDelayMs ?? 200 });
+  const registrySession = (reference: Reference, credentials?: RegistryCredentials, access?: Access) => {
+    const place = async () => (await placesOf(certificateFolders, reference.domain, [])).registry;
+    return new RegistrySession({ ...settings(), place }, reference, credentials, access);
+  };
   return {
     async login(address, credentials, signal) {
       const reference = { domain: registryOf(address), path: '' };
-      const settings = { transport, insecureRegistries: insecureRegistries(), userAgent, certificateFolders };
-      const response = await new RegistrySession(settings, reference, credentials).base(signal);
+      const response = await registrySession(reference, credentials).base(signal);
       response.discard();
       if (response.status === 200) return;
       const { url, status, statusText } = response;
@@ -75,24 +81,33 @@ export function createRegistryClient(options: RegistryClientOptions): RegistryCl
       );
     },
     pushTarget(reference, credentials) {
-      const retry = { most: retries(), delayMs: options.retryDelayMs ?? 200 };
-      const settings = { transport, insecureRegistries: insecureRegistries(), userAgent, certificateFolders };
-      return pushTargetOf(new RegistrySession(settings, reference, credentials, 'push'), reference, retry);
+      return pushTargetOf(registrySession(reference, credentials, 'push'), reference, retrying());
     },
     repository(reference, credentials) {
-      const retry = { most: retries(), delayMs: options.retryDelayMs ?? 200 };
-      const settings = { transport, insecureRegistries: insecureRegistries(), userAgent, certificateFolders };
-      const own = remoteOf(new RegistrySession(settings, reference, credentials), reference, retry);
-      if (reference.domain !== defaultDomain) return own;
-      // A mirror gets no credentials of the registry, and little patience: there is another one to ask.
-      const others = mirrors().map((text) =>
-        remoteOf(new RegistrySession({ ...settings, endpoint: new URL(text) }, reference, undefined), reference, {
-          ...retry,
-          most: Math.min(1, retry.most),
-        }),
-      );
-      return others.length === 0 ? own : firstOf([...others, own]);
+      const sources = once(async (): Promise<readonly Source[]> => {
+        const found = await placesOf(certificateFolders, reference.domain, mirrors());
+        return [...found.mirrors, found.registry].map((place): Source => {
+          const session = new RegistrySession({ ...settings(), place: async () => place }, reference, credentials);
+          // Little patience with a mirror: there is another one to ask.
+          const retry = retrying();
+          const most = place === found.registry ? retry.most : Math.min(1, retry.most);
+          return { remote: remoteOf(session, reference, { ...retry, most }), capabilities: place.capabilities };
+        });
+      });
+      return firstOf(sources);
     },
+  };
+}
+
+/** Made at the first call; a failure is forgotten. */
+function once<T>(make: () => Promise<T>): () => Promise<T> {
+  let made: Promise<T> | undefined;
+  return () => {
+    made ??= make().catch((error: unknown) => {
+      made = undefined;
+      throw error;
+    });
+    return made;
   };
 }
 

@@ -5,6 +5,7 @@ import { EngineError } from '../../base/errors.ts';
 import { digestOfHex } from '../../base/ids.ts';
 import { readAll } from '../../base/stream.ts';
 import { firstOf } from './_mirrors.ts';
+import type { Capability } from './hosts-file.ts';
 import { RegistrySession } from './_session.ts';
 import type { RemoteRepository } from './client.ts';
 import type { RegistryCredentials } from './token.ts';
@@ -244,21 +245,32 @@ describe('the scheme', () => {
   });
 });
 
+const every: ReadonlySet<Capability> = new Set(['pull', 'resolve']);
+
 describe('a mirror', () => {
   test('is asked below its own path, without credentials, and for what it has not got the registry is', async () => {
     const { transport, requests } = fakeNetwork(({ url }) =>
       url.host === 'mirror.example' ? { status: 404, body: '{}' } : { status: 200, body: '{}' },
     );
     const options = { transport, insecureRegistries: [], userAgent: 'test' };
+    const mirror = { isRegistry: false, capabilities: every };
     const session = new RegistrySession(
-      { ...options, endpoint: new URL('http://mirror.example/hub/') },
+      {
+        ...options,
+        place: async () => ({ ...mirror, root: new URL('http://mirror.example/hub/v2/'), namespace: 'docker.io' }),
+      },
       parseReference('docker.io/library/alpine'),
-      undefined,
+      { username: 'u', password: 'p' },
     );
     assert.equal((await session.get('manifests/latest', {})).status, 404);
     assert.deepEqual(
       requests.map(({ url, trust }) => [url.href, trust]),
-      [['http://mirror.example/hub/v2/library/alpine/manifests/latest', { insecure: true, ownNetwork: false }]],
+      [
+        [
+          'http://mirror.example/hub/v2/library/alpine/manifests/latest?ns=docker.io',
+          { insecure: true, ownNetwork: false, certificates: undefined },
+        ],
+      ],
     );
   });
 
@@ -275,20 +287,72 @@ describe('a mirror', () => {
     };
     return { remote, asked };
   };
+  const source = ({ remote }: { remote: RemoteRepository }, capabilities = every) => ({ remote, capabilities });
   const missing = () => Promise.reject(new EngineError('not-found', 'none here'));
   const blob = { mediaType: '', digest: digestOfHex('0'.repeat(64)), size: 6 };
 
   test('that breaks in the middle of a layer is followed by the next place, from there on', async () => {
     const [mirror, registry] = [place(missing, 'abc', true), place(missing, 'abcdef')];
-    const remote = firstOf([mirror.remote, registry.remote]);
+    const remote = firstOf(async () => [source(mirror), source(registry)]);
     assert.equal(new TextDecoder().decode(await readAll(remote.blob(blob, {}), 100)), 'abcdef');
     assert.deepEqual([mirror.asked, registry.asked], [[0], [3]]);
     await assert.rejects(remote.manifest(parseReference('x')), /none here/);
   });
 
+  test('is not asked what a tag means when it may not say so', async () => {
+    const asked: string[] = [];
+    const found = (name: string) => () => {
+      asked.push(name);
+      return Promise.resolve({ descriptor: blob, bytes: new Uint8Array() });
+    };
+    const pulling: ReadonlySet<Capability> = new Set(['pull']);
+    const [mirror, registry] = [place(found('mirror'), 'abcdef'), place(found('registry'))];
+    const remote = firstOf(async () => [source(mirror, pulling), source(registry, new Set(['resolve']))]);
+    await remote.manifest(parseReference('x:tag'));
+    await remote.manifest({ ...parseReference('x'), digest: blob.digest });
+    assert.deepEqual(asked, ['registry', 'mirror']);
+    assert.equal(new TextDecoder().decode(await readAll(remote.blob(blob, {}), 100)), 'abcdef');
+    const unable = firstOf(async () => [source(mirror, pulling)]);
+    await assert.rejects(unable.tags(), { code: 'not-found', message: /none has the capability resolve/ });
+  });
+
+  test('gets its own headers, and takes them nowhere else; the registry under another name gets no credentials', async () => {
+    const { transport, requests } = fakeNetwork(({ url, headers }) =>
+      url.host === 'mirror.example' && headers['authorization'] === undefined
+        ? { status: 401, headers: { 'www-authenticate': 'Basic realm="x"' } }
+        : url.pathname.endsWith('/moved')
+          ? { status: 302, headers: { location: 'https://store.example/there' } }
+          : { status: 200 },
+    );
+    const options = { transport, insecureRegistries: [], userAgent: 'test' };
+    const root = new URL('https://mirror.example/v2/');
+    const at = (headers: Record<string, string>) =>
+      new RegistrySession(
+        { ...options, place: async () => ({ root, isRegistry: false, capabilities: every, headers }) },
+        parseReference('registry.example/a'),
+        { username: 'u', password: 'p' },
+      );
+    assert.equal((await at({ 'x-key': 'k' }).get('x', {})).status, 401);
+    await at({ 'x-key': 'k', authorization: 'Bearer own' })
+      .get('moved', {})
+      .catch(() => undefined);
+    assert.deepEqual(
+      requests.map(({ url, headers }) => [url.host, headers['x-key'], headers['authorization']]),
+      [
+        ['mirror.example', 'k', undefined],
+        ['mirror.example', 'k', 'Bearer own'],
+        ['store.example', undefined, undefined],
+      ].slice(0, requests.length),
+    );
+    assert.equal(requests.length, 3);
+  });
+
   test('is not passed over when the pull is cancelled', async () => {
     const cancelled = place(() => Promise.reject(new EngineError('cancelled', 'enough')));
     const never = place(() => assert.fail('asked'));
-    await assert.rejects(firstOf([cancelled.remote, never.remote]).manifest(parseReference('x')), /enough/);
+    await assert.rejects(
+      firstOf(async () => [source(cancelled), source(never)]).manifest(parseReference('x')),
+      /enough/,
+    );
   });
 });

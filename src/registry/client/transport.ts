@@ -35,6 +35,8 @@ export interface TransportRequest {
   readonly headers: Readonly<Record<string, string>>;
   readonly body?: RequestBody | undefined;
   readonly trust: Trust;
+  /** Milliseconds until a new connection stands; as long as the head may take by default. */
+  readonly dialTimeoutMs?: number | undefined;
   readonly signal?: AbortSignal | undefined;
 }
 
@@ -181,6 +183,7 @@ function send(sent: TransportRequest, agent: HttpAgent, timeouts: TransportTimeo
       resolve(message);
     });
     request.on('error', fail);
+    limitDial(request, sent.dialTimeoutMs, patience, timeouts.headMs);
     if (body === undefined) request.end();
     else {
       sendBody(request, body, patience, timeouts).catch((error: unknown) => {
@@ -188,6 +191,15 @@ function send(sent: TransportRequest, agent: HttpAgent, timeouts: TransportTimeo
         request.destroy();
       });
     }
+  });
+}
+
+function limitDial(request: ClientRequest, dialMs: number | undefined, patience: Patience, headMs: number): void {
+  if (dialMs === undefined || dialMs >= headMs) return;
+  request.once('socket', (socket) => {
+    if (!socket.connecting) return;
+    patience.expect(dialMs, 'dial tcp: i/o timeout');
+    socket.once('connect', () => patience.expect(headMs, headTimeout));
   });
 }
 
