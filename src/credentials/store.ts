@@ -151,10 +151,11 @@ function runHelper(helper: string, verb: 'get' | 'store' | 'erase', input: strin
     maxBuffer: mostHelperBytes,
     stdio: ['pipe', 'pipe', 'inherit'],
   });
-  if (result.error === undefined && result.status === 0) return result.stdout;
+  const { code } = (result.error ?? {}) as NodeJS.ErrnoException;
+  // A helper may answer without a look at what it was given.
+  if ((code === undefined || code === 'EPIPE') && result.status === 0) return result.stdout;
   const said = (result.stdout ?? '').trim().slice(0, 500);
   if (verb !== 'store' && said === notFoundText) return undefined;
-  const { code } = (result.error ?? {}) as NodeJS.ErrnoException;
   const reason =
     code === 'ENOENT'
       ? `exec: "${program}": executable file not found in $PATH`
