@@ -4,6 +4,7 @@ import { basename, dirname, join } from 'node:path';
 import { minApiMinorOf } from '../api/versions.ts';
 import { invalid } from '../base/errors.ts';
 import type { LogFormat, LogLevel } from '../base/log.ts';
+import type { ProxySettings } from '../registry/client/proxy.ts';
 import { parseConfigFile, parseFlags } from './flags.ts';
 import type { RuntimeEntry } from './settings/forms.ts';
 import { formatListenAddress, type ListenAddress, parseListenAddress } from './settings/listeners.ts';
@@ -16,7 +17,6 @@ import {
   genericResources,
   type NetworkDefaults,
   networkDefaults,
-  type ProxySettings,
   proxySettings,
   type RegistrySettings,
   registrySettings,

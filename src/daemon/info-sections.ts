@@ -43,10 +43,10 @@ export function registryConfig({ insecure, mirrors }: EngineConfig['registry']):
 
 /** A URL whose user and password are not shown; anything else as it is. */
 export function maskCredentials(text: string): string {
-  const url = URL.parse(text);
-  if (url === null || (url.username === '' && url.password === '')) return text;
+  const scheme = text.indexOf('://');
+  const from = scheme < 0 ? 0 : scheme + 3;
   const at = text.lastIndexOf('@');
-  return `${text.slice(0, text.indexOf('//') + 2)}xxxxx:xxxxx${text.slice(at)}`;
+  return at < from ? text : `${text.slice(0, from)}xxxxx:xxxxx${text.slice(at)}`;
 }
 
 export function securityOptions({ containers }: EngineConfig, facts: HostFacts, remapped: boolean): string[] {

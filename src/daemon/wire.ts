@@ -249,6 +249,7 @@ const registryClient = (live: LiveConfig): RegistryClient =>
     insecureRegistries: () => live.current.registry.insecure,
     certificateFolders: ['/etc/docker/certs.d', '/etc/gantry/certs.d'],
     mirrors: () => live.current.registry.mirrors,
+    proxies: live.current.proxies,
     retries: () => live.current.registry.downloadAttempts,
     userAgent: `gantry/${engineVersion}`,
   });

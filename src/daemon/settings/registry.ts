@@ -1,7 +1,5 @@
 import { always, list, number, type Setting, text } from './setting.ts';
 
-const noProxies = always('registries are reached directly; info shows the setting');
-
 /** How images come and go. */
 export const registrySettings: readonly Setting[] = [
   list('insecure-registry', 'Registry that may be used without TLS', { key: 'insecure-registries' }),
@@ -11,9 +9,9 @@ export const registrySettings: readonly Setting[] = [
   number('max-concurrent-downloads', 'Layers that are downloaded at once'),
   number('max-concurrent-uploads', 'Layers that are uploaded at once'),
   number('max-download-attempts', 'How often a download is tried'),
-  text('http-proxy', 'Proxy for registries over HTTP', { note: noProxies }),
-  text('https-proxy', 'Proxy for registries over HTTPS', { note: noProxies }),
-  text('no-proxy', 'Hosts that are reached without a proxy', { note: noProxies }),
+  text('http-proxy', 'Proxy for registries over HTTP'),
+  text('https-proxy', 'Proxy for registries over HTTPS'),
+  text('no-proxy', 'Hosts that are reached without a proxy'),
   list('allow-nondistributable-artifacts', 'Registries that foreign layers are pushed to', {
     note: always('foreign layers are like all others: there is nothing to allow'),
   }),

@@ -1,5 +1,6 @@
 import { isIP } from 'node:net';
 import { invalid } from '../../base/errors.ts';
+import { parseProxy, type ProxySettings } from '../../registry/client/proxy.ts';
 import type { PoolEntry, RuntimeEntry, UlimitEntry } from './forms.ts';
 import { choiceOf, listOf, mapOf, numberOf, pathOf, switchOf, textOf } from './read.ts';
 import type { SettingValues } from './setting.ts';
@@ -50,12 +51,6 @@ export interface RegistrySettings {
   readonly maxDownloads: number;
   readonly maxUploads: number;
   readonly downloadAttempts: number;
-}
-
-export interface ProxySettings {
-  readonly http: string;
-  readonly https: string;
-  readonly none: string;
 }
 
 /** @throws EngineError `invalid` naming the setting. */
@@ -156,16 +151,25 @@ function mirrorOf(text: string): string {
   return url.pathname.endsWith('/') ? url.href : `${url.href}/`;
 }
 
-/** The proxies for registries: settings, else the environment, as dockerd takes them. */
+/** The proxies for registries: settings, else the environment, as dockerd takes them. @throws invalid without the URL */
 export function proxySettings(values: SettingValues, env: NodeJS.ProcessEnv): ProxySettings {
   const of = (name: string, variable: string) =>
     textOf(values, name) ?? env[variable] ?? env[variable.toLowerCase()] ?? '';
+  for (const name of ['http-proxy', 'https-proxy']) {
+    // Without the value: it may carry a password.
+    if (isProxy(textOf(values, name) ?? '')) continue;
+    throw invalid(
+      `invalid --${name}: expected a URL like http://host:port (other proxies than HTTP and HTTPS are not supported)`,
+    );
+  }
   return {
     http: of('http-proxy', 'HTTP_PROXY'),
     https: of('https-proxy', 'HTTPS_PROXY'),
     none: of('no-proxy', 'NO_PROXY'),
   };
 }
+
+const isProxy = (text: string): boolean => text === '' || parseProxy(text) !== undefined;
 
 /** The operator's runtimes by name. */
 export const runtimeEntries = (values: SettingValues): ReadonlyMap<string, RuntimeEntry> =>

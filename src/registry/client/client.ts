@@ -9,6 +9,7 @@ import { type PushTarget, pushTargetOf } from './_push.ts';
 import type { Retry } from './_retry.ts';
 import { type Access, RegistrySession } from './_session.ts';
 import { placesOf } from './places.ts';
+import { proxyChoice, type ProxySettings } from './proxy.ts';
 import type { RegistryCredentials } from './token.ts';
 import { createTransport, type TransportTimeouts } from './transport.ts';
 
@@ -23,6 +24,7 @@ export interface RegistryClientOptions {
   readonly certificateFolders?: readonly string[];
   /** URLs that are asked before the default registry, unless a file in the folders names mirrors of it. */
   readonly mirrors?: () => readonly string[];
+  readonly proxies?: ProxySettings;
   /** How often a request that broke is tried again; 5 by default. */
   readonly retries?: () => number;
   /** Milliseconds before the first of these, doubled for each further one; 200 by default. */
@@ -59,7 +61,8 @@ export interface RegistryClient {
 
 /** A client for all registries; connections are shared and kept alive. */
 export function createRegistryClient(options: RegistryClientOptions): RegistryClient {
-  const transport = createTransport({ headMs: 30_000, stallMs: 60_000, answerMs: 300_000, ...options.timeouts });
+  const timeouts = { headMs: 30_000, stallMs: 60_000, answerMs: 300_000, ...options.timeouts };
+  const transport = createTransport(timeouts, options.proxies && proxyChoice(options.proxies));
   const { insecureRegistries = () => [], mirrors = () => [], retries = () => 5 } = options;
   const { userAgent, certificateFolders = [] } = options;
   const settings = () => ({ transport, insecureRegistries: insecureRegistries(), userAgent });

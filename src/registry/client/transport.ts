@@ -7,7 +7,9 @@ import { cancelledBy } from '../../base/async.ts';
 import { EngineError } from '../../base/errors.ts';
 import type { ByteStream } from '../../base/stream.ts';
 import { hostOf, isOwnNetwork } from './addresses.ts';
+import { ProxyError, requestThrough, tunnelAgent } from './_tunnel.ts';
 import type { Certificates } from './certificates.ts';
+import type { ProxyChoice } from './proxy.ts';
 
 /** What a connection may do. Sockets of one trust are never used for another. */
 export interface Trust {
@@ -90,20 +92,21 @@ const withoutQuery = (url: URL): string => `${url.origin}${url.pathname}`;
 const moduleFor = (url: URL) => process.getBuiltinModule(url.protocol === 'https:' ? 'node:https' : 'node:http');
 
 /** Connections are kept and shared by all requests of one transport; idle ones do not keep the process alive. */
-export function createTransport(timeouts: TransportTimeouts): Transport {
+export function createTransport(timeouts: TransportTimeouts, proxyOf: ProxyChoice = () => undefined): Transport {
   const agents = new Map<string, HttpAgent>();
-  const agentFor = (url: URL, trust: Trust): HttpAgent => {
+  const agentFor = (url: URL, trust: Trust, proxy: URL | undefined): HttpAgent => {
     const { certificates } = trust;
     const shown = certificates === undefined ? '' : hash('sha256', JSON.stringify(certificates), 'hex');
-    const key = `${url.protocol}${trust.insecure}${trust.ownNetwork}${shown}${url.host === certificates?.host}`;
+    const key = `${url.protocol}${trust.insecure}${trust.ownNetwork}${shown}${url.host === certificates?.host} ${proxy?.href}`;
     let agent = agents.get(key);
     if (agent === undefined) {
-      const options = { keepAlive: true, maxFreeSockets: 4, lookup: guardedLookup(trust) };
+      const options = { keepAlive: true, maxFreeSockets: 4 };
+      const guarded = { ...options, lookup: guardedLookup(trust) };
       const tls = { rejectUnauthorized: !trust.insecure, ...tlsOptions(url, certificates) };
-      agent =
-        url.protocol === 'https:'
-          ? new (process.getBuiltinModule('node:https').Agent)({ ...options, ...tls })
-          : new (moduleFor(url).Agent)(options);
+      if (url.protocol !== 'https:')
+        agent = new (moduleFor(proxy ?? url).Agent)(proxy === undefined ? guarded : options);
+      else if (proxy === undefined) agent = new (process.getBuiltinModule('node:https').Agent)({ ...guarded, ...tls });
+      else agent = tunnelAgent(proxy, { ...options, ...tls }, timeouts.headMs);
       agents.set(key, agent);
     }
     return agent;
@@ -111,7 +114,8 @@ export function createTransport(timeouts: TransportTimeouts): Transport {
   return async (request) => {
     const literal = hostOf(request.url.host);
     if (isIP(literal) !== 0 && !request.trust.ownNetwork && isOwnNetwork(literal)) throw forbiddenAddress(request);
-    const message = await send(request, agentFor(request.url, request.trust), timeouts);
+    const proxy = proxyOf(request.url);
+    const message = await send(request, agentFor(request.url, request.trust, proxy), timeouts, proxy);
     return {
       url: request.url,
       status: message.statusCode ?? 0,
@@ -165,18 +169,26 @@ function guardedLookup(trust: Trust): LookupFunction {
 }
 class ForbiddenAddress extends Error {}
 
-function send(sent: TransportRequest, agent: HttpAgent, timeouts: TransportTimeouts): Promise<IncomingMessage> {
+function send(
+  sent: TransportRequest,
+  agent: HttpAgent,
+  timeouts: TransportTimeouts,
+  proxy: URL | undefined,
+): Promise<IncomingMessage> {
   const { url, method = 'GET', headers, body, signal } = sent;
   return new Promise((resolve, reject) => {
     if (signal?.aborted === true) return reject(cancelledBy(signal));
     const length = body === undefined ? {} : { 'content-length': String(body.length) };
     const options = { agent, method, headers: { ...headers, ...length }, ...(signal === undefined ? {} : { signal }) };
-    const request = moduleFor(url).request(url, options);
+    const request =
+      proxy === undefined || url.protocol === 'https:'
+        ? moduleFor(url).request(url, options)
+        : requestThrough(proxy, url, options);
     const patience = new Patience((reason) => request.destroy(new TransportError(sent, reason, { unreachable: true })));
     patience.expect(timeouts.headMs, headTimeout);
     const fail = (error: unknown): void => {
       patience.end();
-      reject(signal?.aborted === true ? cancelledBy(signal) : transportError(sent, error));
+      reject(signal?.aborted === true ? cancelledBy(signal) : transportError(sent, error, proxy));
     };
     request.once('response', (message) => {
       patience.end();
@@ -305,19 +317,29 @@ const tlsReasons = new Map([
 ]);
 
 /** Words a failed request as Go's net/http does, which users know and search for. */
-function transportError(request: TransportRequest, error: unknown): EngineError {
+function transportError(request: TransportRequest, error: unknown, proxy?: URL): EngineError {
   const { url } = request;
   if (error instanceof EngineError) return error;
   // Several addresses were tried: the first failure stands for all.
-  const cause = error instanceof AggregateError ? (error.errors[0] as unknown) : error;
+  const failed = error instanceof ProxyError ? error.cause : error;
+  const cause = failed instanceof AggregateError ? (failed.errors[0] as unknown) : failed;
   if (cause instanceof ForbiddenAddress) return forbiddenAddress(request);
   const failure = cause as NodeJS.ErrnoException & { address?: string; port?: number };
   const code = failure.code ?? '';
   const isV6 = failure.address?.includes(':') === true;
   const peer =
     failure.address === undefined ? url.host : `${isV6 ? `[${failure.address}]` : failure.address}:${failure.port}`;
+  // Behind a proxy only the proxy itself is dialled.
+  const where = proxy === undefined ? '' : 'proxyconnect tcp: ';
   const dial = (reason: string) =>
-    new TransportError(request, `dial tcp ${peer}: ${reason}`, { unreachable: true }, error);
+    new TransportError(request, `${where}dial tcp ${peer}: ${reason}`, { unreachable: true }, error);
+  const lookup = (reason: string) =>
+    new TransportError(
+      request,
+      `${where}dial tcp: lookup ${(proxy ?? url).hostname}: ${reason}`,
+      { unreachable: true },
+      error,
+    );
   switch (code) {
     case 'ECONNREFUSED':
       return dial('connect: connection refused');
@@ -328,24 +350,18 @@ function transportError(request: TransportRequest, error: unknown): EngineError 
     case 'ETIMEDOUT':
       return dial('i/o timeout');
     case 'ENOTFOUND':
-      return new TransportError(
-        request,
-        `dial tcp: lookup ${url.hostname}: no such host`,
-        { unreachable: true },
-        error,
-      );
+      return lookup('no such host');
     case 'EAI_AGAIN':
-      return new TransportError(
-        request,
-        `dial tcp: lookup ${url.hostname}: temporary failure in name resolution`,
-        { unreachable: true },
-        error,
-      );
+      return lookup('temporary failure in name resolution');
     case 'ERR_SSL_WRONG_VERSION_NUMBER':
     case 'ERR_SSL_PACKET_LENGTH_TOO_LONG':
     case 'EPROTO':
       return new TransportError(request, 'http: server gave HTTP response to HTTPS client', { tls: true }, error);
     default:
+  }
+  if (error instanceof ProxyError) {
+    // What the proxy answered instead of a tunnel, as Go words it: its status line.
+    return new TransportError(request, failure.message || 'the proxy refused', { unreachable: true }, error);
   }
   const known = tlsReasons.get(code);
   if (known !== undefined || code.startsWith('CERT_') || code.startsWith('ERR_TLS_') || code.startsWith('ERR_SSL_')) {
