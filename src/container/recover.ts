@@ -126,7 +126,7 @@ async function adoptProcess(
 }
 
 function retainParts(ctx: ContainerContext, entry: ContainerEntry): void {
-  ctx.images.retain(entry.record.imageId, entry.id);
+  ctx.images.retain(entry.record.imageId, entry.id, entry.record.imageManifest);
   for (const mount of entry.record.mounts) {
     if (mount.type === 'volume') ctx.volumes.retain(mount.name, entry.id);
     if (mount.image !== undefined) ctx.images.retain(mount.image.id, entry.id);

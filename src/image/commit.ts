@@ -37,7 +37,8 @@ export async function commitImage(
     const { variant } = makeVariant(target, manifest, config);
     const blobs = [target, manifest.config, ...manifest.layers];
     const references = reference === undefined ? [] : [reference];
-    await storeImage(context, { target, variants: [variant], blobs }, references, async (image) => [
+    const complete = { target, variants: [variant], blobs, parent: request.image };
+    await storeImage(context, complete, references, async (image) => [
       await imageEvent(context, 'create', image, {}),
       ...(reference === undefined
         ? []

@@ -1,9 +1,10 @@
 import { formatTime } from '../base/clock.ts';
 import { invalid } from '../base/errors.ts';
 import type { Digest } from '../base/ids.ts';
-import { booleanFilter, type Filters, filterValues, labelsMatch } from '../spec/engine/filters.ts';
+import { booleanFilter, type Filters, filterValues } from '../spec/engine/filters.ts';
 import { formatReference, repositoryOf } from '../spec/reference/reference.ts';
 import type { ImageContext } from './context.ts';
+import { imageLabelTest } from './labels.ts';
 import { untilSeconds } from './list.ts';
 import type { ImageName, StoredImage } from './records.ts';
 import { chooseVariant } from './resolve.ts';
@@ -116,8 +117,9 @@ async function isWanted(
   filters: Filters,
   limits: readonly number[],
 ): Promise<boolean> {
-  if (image.variants.length === 0) return limits.length === 0 && filterValues(filters, 'label') === undefined;
+  const labelsFit = imageLabelTest(filters);
+  if (image.variants.length === 0) return limits.length === 0 && labelsFit === undefined;
   const { config } = chooseVariant(image, context.host, undefined, image.id);
   const { created, config: run } = await context.configs(config.digest);
-  return limits.every((limit) => unixSeconds(created) < limit) && labelsMatch(filters, run.Labels ?? {});
+  return limits.every((limit) => unixSeconds(created) < limit) && (labelsFit?.(run.Labels ?? {}) ?? true);
 }

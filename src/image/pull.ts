@@ -115,7 +115,7 @@ class Pull {
       await this.#layers(variant, blobs);
       const { upToDate } = await storeImage(
         context,
-        { target: { ...target, mediaType: root.mediaType }, variants: [variant], blobs },
+        { target: { ...target, mediaType: root.mediaType }, variants: [variant], blobs, source: reference },
         [reference],
         async (image) => [
           await imageEvent(context, 'pull', image, {

@@ -21,6 +21,7 @@ import { imageEvent } from './event.ts';
 import { shortDigest, tellProgress } from './progress.ts';
 import type { StoredImage } from './records.ts';
 import { tagsOf } from './resolve.ts';
+import { withSource } from './store-image.ts';
 
 export interface PushOptions {
   /** As the user wrote it. */
@@ -85,12 +86,7 @@ async function pushOne(
     const chosen = await choose(context, content, image, reference, options.platform);
     await send(context, pushing, reference, chosen, options);
     const { digest, size } = chosen.descriptor;
-    await context.catalog.tell(
-      await imageEvent(context, 'push', image, {
-        actor: familiarReference(reference),
-        name: familiarName(reference),
-      }),
-    );
+    await notePush(context, image, reference);
     if (digest !== image.id && options.platform === undefined) {
       const { mediaType } = chosen.descriptor;
       const selectedManifest = { mediaType, digest, size };
@@ -102,6 +98,18 @@ async function pushOne(
   } finally {
     await endReading(context, content, [image]);
   }
+}
+
+/** The event, and where the image went. */
+async function notePush(context: ImageContext, image: StoredImage, reference: Reference): Promise<void> {
+  const about = { actor: familiarReference(reference), name: familiarName(reference) };
+  const event = await imageEvent(context, 'push', image, about);
+  await context.catalog.exclusive((commit) => {
+    // It may have been removed while it was on its way.
+    const now = context.catalog.image(image.id);
+    const putImages = now === undefined ? [] : [{ ...now, sources: withSource(now.sources, reference) }];
+    return commit({ putImages, events: [event] });
+  });
 }
 
 /** A manifest or index with all that it refers to, everything of it in the store. */

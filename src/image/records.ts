@@ -1,7 +1,15 @@
 import { EngineError } from '../base/errors.ts';
 import { type Digest, type DiffId, parseDiffId, parseDigest } from '../base/ids.ts';
 import type { Descriptor, Platform } from '../spec/oci/image.ts';
-import { defined, objectOf, optionalList, optionalObject, requiredString } from '../spec/oci/json.ts';
+import {
+  defined,
+  objectOf,
+  optionalList,
+  optionalObject,
+  optionalString,
+  optionalStrings,
+  requiredString,
+} from '../spec/oci/json.ts';
 import { descriptorOf } from '../spec/oci/manifest.ts';
 import { normalizePlatform } from '../spec/oci/platform.ts';
 import { parseReference, type Reference } from '../spec/reference/reference.ts';
@@ -33,6 +41,10 @@ export interface StoredImage {
   readonly blobs: readonly Descriptor[];
   /** When it came into the store. */
   readonly storedNs: bigint;
+  /** The image that a commit made it from. */
+  readonly parent?: Digest;
+  /** Repositories (`docker.io/library/alpine`) that it was pulled from or pushed to. */
+  readonly sources: readonly string[];
 }
 
 /** A name and where it points. */
@@ -46,12 +58,14 @@ export const imageKind = 'image';
 export const nameKind = 'image-name';
 
 /** The JSON of a record; times are decimal strings of nanoseconds. */
-export const encodeImage = ({ target, variants, blobs, storedNs }: StoredImage): unknown => ({
+export const encodeImage = ({ target, variants, blobs, storedNs, parent, sources }: StoredImage): unknown => ({
   version: 1,
   target,
   variants,
   blobs,
   storedNs: String(storedNs),
+  ...(parent === undefined ? {} : { parent }),
+  ...(sources.length === 0 ? {} : { sources }),
 });
 
 export const encodeName = ({ target, taggedNs }: ImageName): unknown => ({
@@ -65,12 +79,15 @@ export function decodeImage(id: string, value: unknown): StoredImage {
   const json = objectOf(value, 'image record');
   const target = descriptorOf(json['target'], 'target');
   if (target.digest !== parseDigest(id)) throw new EngineError('corrupt', `it is about ${target.digest}`);
+  const parent = optionalString(json['parent'], 'parent');
   return {
     id: target.digest,
     target,
     variants: optionalList(json['variants'], 'variants', 10_000, decodeVariant) ?? [],
     blobs: optionalList(json['blobs'], 'blobs', 1_000_000, descriptorOf) ?? [],
     storedNs: BigInt(requiredString(json['storedNs'], 'storedNs')),
+    ...(parent === undefined ? {} : { parent: parseDigest(parent) }),
+    sources: optionalStrings(json['sources'], 'sources') ?? [],
   };
 }
 

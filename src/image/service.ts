@@ -7,7 +7,6 @@ import type { RegistryClient } from '../registry/client/client.ts';
 import type { RegistryCredentials } from '../registry/client/token.ts';
 import type { RunnableImages } from '../spec/contract/image.ts';
 import type { AsideRecord, StateJournal } from '../spec/contract/state.ts';
-import type { Filters } from '../spec/engine/filters.ts';
 import type {
   DistributionInspect,
   ImageDeleteItem,
@@ -33,7 +32,7 @@ import { importImage, type ImportOptions } from './import.ts';
 import { inspectImage } from './inspect.ts';
 import { inspectRemote } from './inspect-remote.ts';
 import { LastUses } from './last-uses.ts';
-import { listImages } from './list.ts';
+import { listImages, type ListOptions } from './list.ts';
 import { loadImages, type LoadOptions } from './load.ts';
 import type { ContentStore } from './ports.ts';
 import { pruneImages } from './prune.ts';
@@ -61,12 +60,7 @@ export interface PullRequest {
 
 /** Everything the engine can do with images. Errors are EngineErrors in Docker's words. */
 export interface ImageService extends RunnableImages {
-  list(options: {
-    readonly all?: boolean;
-    readonly sharedSize: boolean;
-    readonly manifests: boolean;
-    readonly filters: Filters;
-  }): Promise<ImageSummary[]>;
+  list(options: ListOptions): Promise<ImageSummary[]>;
   inspect(
     nameOrId: string,
     options: { readonly manifests: boolean; readonly platform?: string },
@@ -161,7 +155,7 @@ function createService(
     },
     idOf: (nameOrId) => imageIdOf(context.catalog, nameOrId),
     ofLayers: (layers) => imageOfLayers(context.catalog, layers),
-    retain: (id, user) => context.users.retain(id, user),
+    retain: (id, user, manifest) => context.users.retain(id, user, manifest),
     release(id, user) {
       const unused = context.users.release(id, user);
       if (context.catalog.image(id) !== undefined) context.uses.note(id);

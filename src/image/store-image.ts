@@ -1,7 +1,7 @@
 import type { Digest } from '../base/ids.ts';
 import type { EventInput } from '../spec/engine/event.ts';
 import type { Descriptor } from '../spec/oci/image.ts';
-import { familiarReference, formatReference, type Reference } from '../spec/reference/reference.ts';
+import { familiarReference, formatReference, type Reference, repositoryOf } from '../spec/reference/reference.ts';
 import type { ImageContext } from './context.ts';
 import type { ImageVariant, StoredImage } from './records.ts';
 
@@ -11,6 +11,10 @@ export interface CompleteImage {
   readonly variants: readonly ImageVariant[];
   /** All its blobs, `target` included. */
   readonly blobs: readonly Descriptor[];
+  /** The image that a commit made it from. */
+  readonly parent?: Digest;
+  /** The repository that it was pulled from. */
+  readonly source?: Reference;
 }
 
 /** What `storeImage` found and did. */
@@ -42,6 +46,9 @@ export function storeImage(
       variants: mergeBy(known?.variants ?? [], complete.variants, (variant) => variant.manifest.digest),
       blobs: mergeBy(known?.blobs ?? [], complete.blobs.map(bareDescriptor), (blob) => blob.digest),
       storedNs: known?.storedNs ?? now,
+      ...parentOf(known?.parent ?? complete.parent),
+      sources:
+        complete.source === undefined ? (known?.sources ?? []) : withSource(known?.sources ?? [], complete.source),
     };
     const isNew = known === undefined || image.variants.length > known.variants.length;
     const moved: { name: string; from: Digest }[] = [];
@@ -58,6 +65,17 @@ export function storeImage(
     await commit({ putImages: [image], putNames: uniqueNames(putNames), events: await eventOf(image) });
     return { image, upToDate: !isNew && !renamed, moved };
   });
+}
+
+const parentOf = (parent: Digest | undefined): { parent?: Digest } => (parent === undefined ? {} : { parent });
+
+/** An image pushed to more repositories than these is told of with the last ones. */
+const mostSources = 100;
+
+/** The repositories that an image came from or went to, and one more. */
+export function withSource(sources: readonly string[], repository: Reference): readonly string[] {
+  const name = formatReference(repositoryOf(repository));
+  return sources.includes(name) ? sources : [...sources, name].slice(-mostSources);
 }
 
 /** What a record keeps of a descriptor: annotations tell where a copy came from, not what it is. */

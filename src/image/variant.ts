@@ -10,6 +10,10 @@ export const imageConfigTypes: readonly string[] = [mediaTypes.ociConfig, mediaT
 
 /** Marks manifests in an index that are about another manifest (BuildKit's provenance and SBOM attestations). */
 const attestationMark = 'vnd.docker.reference.type';
+const attestedMark = 'vnd.docker.reference.digest';
+
+/** The digest that an attestation names as its image's, as it is written. */
+export const attestedDigest = ({ annotations }: Descriptor): string | undefined => annotations?.[attestedMark];
 
 export const isAttestation = ({ annotations, platform }: Descriptor): boolean =>
   annotations?.[attestationMark] !== undefined || (platform?.os === 'unknown' && platform.architecture === 'unknown');

@@ -1,5 +1,4 @@
 import type { Digest } from '../base/ids.ts';
-import type { ImageManifestSummary } from '../spec/engine/image.ts';
 import { familiarName, familiarReference } from '../spec/reference/reference.ts';
 import type { ImageContext } from './context.ts';
 import type { ImageName, ImageVariant, StoredImage } from './records.ts';
@@ -41,27 +40,4 @@ export const imageSize = (context: ImageContext, image: StoredImage): number =>
 export function unixSeconds(time: string | undefined): number {
   const millis = Date.parse(time ?? '');
   return Number.isNaN(millis) ? 0 : Math.floor(millis / 1000);
-}
-
-/** The variants of an image as `manifests` lists them. */
-export function manifestSummaries(context: ImageContext, image: StoredImage): ImageManifestSummary[] {
-  return image.variants.map((variant) => {
-    const content = variant.layers.reduce(
-      (sum, { blob }) => sum + blob.size,
-      variant.config.size + variant.manifest.size,
-    );
-    const unpacked = unpackedSize(context, [variant]);
-    return {
-      ID: variant.manifest.digest,
-      Descriptor: variant.manifest,
-      Available: true,
-      Kind: 'image',
-      Size: { Content: content, Total: content + unpacked },
-      ImageData: {
-        Platform: { ...variant.platform },
-        Containers: [...context.users.of(image.id)],
-        Size: { Unpacked: unpacked },
-      },
-    };
-  });
 }

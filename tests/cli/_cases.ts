@@ -169,6 +169,8 @@ export const cases: readonly Case[] = [
     inspect -f {{ web
     inspect --size nginx --type image
     image inspect nginx
+    image inspect --platform linux/arm64 nginx
+    history --platform linux nginx
     image inspect -f {{.Config.Cmd}}{{.RootFS}} nginx
     container inspect -s web
     events --since 1 --until 2

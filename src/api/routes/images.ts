@@ -2,6 +2,7 @@ import { invalid } from '../../base/errors.ts';
 import { parseDuration } from '../../base/text/duration.ts';
 import { decodeFilters } from '../../spec/decode/filters.ts';
 import { decodePlatform } from '../../spec/decode/platform.ts';
+import type { Filters } from '../../spec/engine/filters.ts';
 import { queryInteger } from '../../spec/decode/query.ts';
 import { bodyStream } from '../http/body.ts';
 import type { Exchange } from '../http/exchange.ts';
@@ -18,22 +19,24 @@ const pruneFilters = ['dangling', 'label', 'label!', 'until'];
 export function imageHandlers(images: ImageApi): Handlers {
   return {
     async ImageList(exchange) {
-      const list = await images.list({
-        all: exchange.flag('all'),
-        sharedSize: exchange.minor >= 42 && exchange.flag('shared-size'),
-        manifests: exchange.minor >= 47 && exchange.flag('manifests'),
-        filters: decodeFilters(exchange.text('filters'), listFilters),
-      });
+      const manifests = exchange.minor >= 47 && exchange.flag('manifests');
+      const identity = exchange.minor >= 54 && exchange.flag('identity');
+      if (identity && !manifests) throw invalid('conflicting options: identity requires manifests=1');
+      const sharedSize = exchange.minor >= 42 && exchange.flag('shared-size');
+      const filters = listFiltersOf(exchange);
+      const list = await images.list({ all: exchange.flag('all'), sharedSize, manifests, identity, filters });
       exchange.send(
         200,
         list.map((summary) => imageSummaryView(summary, exchange.minor)),
       );
     },
     async ImageInspect(exchange) {
-      const view = await images.inspect(exchange.param('name'), {
-        manifests: exchange.minor >= 48 && exchange.flag('manifests'),
-        ...platformSince(exchange, 49),
-      });
+      const manifests = exchange.minor >= 48 && exchange.flag('manifests');
+      const platform = platformSince(exchange, 49);
+      if (manifests && platform.platform !== undefined) {
+        throw invalid('conflicting options: manifests and platform options cannot both be set');
+      }
+      const view = await images.inspect(exchange.param('name'), { manifests, ...platform });
       exchange.send(200, imageInspectView(view, exchange.minor));
     },
     async ImageHistory(exchange) {
@@ -75,6 +78,13 @@ export function imageHandlers(images: ImageApi): Handlers {
     ImagePush: (exchange) => push(exchange, images),
     ImageCreate: (exchange) => pullOrImport(exchange, images),
   };
+}
+
+/** Clients of API 1.24 name a pattern by `filter`. */
+function listFiltersOf(exchange: Exchange): Filters {
+  const filters = decodeFilters(exchange.text('filters'), listFilters);
+  const pattern = exchange.minor < 25 ? (exchange.text('filter') ?? '') : '';
+  return pattern === '' || filters.has('reference') ? filters : new Map([...filters, ['reference', [pattern]]]);
 }
 
 const platformSince = (exchange: Exchange, minor: number): { platform?: string } => {

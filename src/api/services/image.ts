@@ -16,6 +16,8 @@ export interface ImageListOptions {
   readonly all: boolean;
   readonly sharedSize: boolean;
   readonly manifests: boolean;
+  /** Where images came from, in their manifests. */
+  readonly identity?: boolean;
   readonly filters: Filters;
 }
 /** What `X-Registry-Auth` carries, for one registry. */

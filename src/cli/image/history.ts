@@ -6,7 +6,7 @@ import { flag, types } from '../flags/types.ts';
 import { formatHelp } from '../format/help.ts';
 import { formatRows, type RowKind } from '../format/rows.ts';
 import { ellipsis, goRfc3339, shortId, timeAgo } from '../format/text.ts';
-import { platformJson } from './_platform.ts';
+import { platformJson } from './platform.ts';
 
 const table = ['ID', 'CreatedSince', 'CreatedBy', 'Size', 'Comment'];
 const tableOfMachines = ['ID', 'CreatedAt', 'CreatedBy', 'Size', 'Comment'];

@@ -6,7 +6,7 @@ import { showProgress } from '../progress.ts';
 import { displayOn } from '../progress-output.ts';
 import { isTerminal } from '../terminal/tty.ts';
 import { openError, readUpload } from '../upload.ts';
-import { platformJson } from './_platform.ts';
+import { platformJson } from './platform.ts';
 
 export const load = defineCommand({
   usage: '[OPTIONS]',

@@ -4,7 +4,7 @@ import { flag, types } from '../flags/types.ts';
 import { showProgress } from '../progress.ts';
 import { displayOn, quietDisplay } from '../progress-output.ts';
 import { nameToTransfer } from './_name.ts';
-import { platformJson } from './_platform.ts';
+import { platformJson } from './platform.ts';
 import { registryAuth } from './_registry-auth.ts';
 
 export const push = defineCommand({

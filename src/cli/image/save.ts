@@ -1,7 +1,7 @@
 import { atLeast, defineCommand } from '../command.ts';
 import { checkDownload, writeDownload } from '../download.ts';
 import { flag, listOf, types } from '../flags/types.ts';
-import { platformJson } from './_platform.ts';
+import { platformJson } from './platform.ts';
 
 export const save = defineCommand({
   usage: '[OPTIONS] IMAGE [IMAGE...]',

@@ -8,8 +8,8 @@ export const findContainer = async (session: Session, name: string, size: boolea
   shape: containerShape,
 });
 
-export const findImage = async (session: Session, name: string): Promise<Found> => ({
-  text: await session.client.text('GET', `/images/${pathPart(name)}/json`),
+export const findImage = async (session: Session, name: string, platform?: string): Promise<Found> => ({
+  text: await session.client.text('GET', `/images/${pathPart(name)}/json`, { query: { platform } }),
   shape: imageShape,
 });
 

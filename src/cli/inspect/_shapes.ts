@@ -114,7 +114,7 @@ export const containerShape = struct(
 export const imageShape = struct(
   'image.InspectResponse',
   `Id ID +RepoTags +RepoDigests Parent Comment Created DockerVersion Author @Config Architecture Variant Os OsVersion #Size
-   #VirtualSize @GraphDriver @RootFS @Metadata @Descriptor +Manifests`.replace(/\s+/g, ' '),
+   #VirtualSize @GraphDriver @RootFS @Metadata @Descriptor +Manifests @Identity`.replace(/\s+/g, ' '),
   {
     Config: struct(
       'dockerspec.DockerOCIImageConfig',

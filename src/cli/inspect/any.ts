@@ -14,7 +14,7 @@ type Finder = (session: Session, name: string, size: boolean) => Promise<Found>;
 /** In the order in which a bare name is tried. */
 const finders = new Map<string, Finder>([
   ['container', findContainer],
-  ['image', findImage],
+  ['image', (session, name) => findImage(session, name)],
   ['network', (session, name) => findNetwork(session, name)],
   ['volume', findVolume],
 ]);

@@ -1,6 +1,7 @@
 import { atLeast, defineCommand } from '../command.ts';
 import { flag, types } from '../flags/types.ts';
 import { inspectFormatHelp } from '../format/help.ts';
+import { platformJson } from '../image/platform.ts';
 import { findImage } from './_find.ts';
 import { inspectAll } from './_inspect.ts';
 
@@ -9,7 +10,11 @@ export const inspectImage = defineCommand({
   summary: 'Show all that is known of images',
   flags: {
     format: flag(types.string, inspectFormatHelp, { short: 'f' }),
+    platform: flag(types.string, 'Of this platform: os[/arch[/variant]]'),
   },
   args: atLeast(1),
-  run: ({ session, flags, args }) => inspectAll(session, args, flags.format, (name) => findImage(session, name)),
+  async run({ session, flags, args }) {
+    const platform = flags.platform === '' ? undefined : platformJson(flags.platform);
+    return inspectAll(session, args, flags.format, (name) => findImage(session, name, platform));
+  },
 });

@@ -59,7 +59,7 @@ export async function createContainer(
   const { ids } = chosen;
   const name = takeName(ctx, request.name, id);
   scope.defer(() => ctx.table.releaseName(name, id));
-  ctx.images.retain(image.id, id);
+  ctx.images.retain(image.id, id, image.manifest.digest);
   scope.defer(() => ctx.images.release(image.id, id));
   scope.defer(() => ctx.host.removeTrees([dataDirectory(ctx, id)]));
   const layer = { ...(limit === undefined ? {} : { limit }), ...(ids === undefined ? {} : { ids }) };

@@ -48,8 +48,11 @@ export interface RunnableImages {
   idOf(nameOrId: string): Digest | undefined;
   /** An image that consists of exactly these layers, lowest first; undefined when there is none. */
   ofLayers(layers: readonly DiffId[]): Digest | undefined;
-  /** While a container exists, its image cannot be deleted without force. `id` is the image's, `user` the container's. */
-  retain(id: Digest, user: string): void;
+  /**
+   * While a container exists, its image cannot be deleted without force. `id` is the image's, `user` the container's,
+   * `manifest` the one that it runs; without one it only shows the image.
+   */
+  retain(id: Digest, user: string, manifest?: Digest): void;
   release(id: Digest, user: string): void;
   /** Applies Dockerfile instructions to a configuration. @throws invalid, quoting the instruction. */
   configure(config: ImageRunConfig, changes: readonly string[]): ImageRunConfig;

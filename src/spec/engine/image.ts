@@ -34,8 +34,15 @@ export interface ImageManifestSummary {
     Platform: Readonly<Record<string, unknown>>;
     Containers: string[];
     Size: { Unpacked: number };
+    Identity?: ImageIdentity;
   };
   AttestationData?: { For: string };
+}
+
+/** Where an image came from, as the engine itself has seen it (API 1.53 and later). */
+export interface ImageIdentity {
+  /** Repositories that it was pulled from or pushed to. */
+  Pull?: { Repository: string }[];
 }
 
 /** `GET /images/{name}/json`. */
@@ -43,23 +50,26 @@ export interface ImageInspect {
   Id: string;
   RepoTags: string[];
   RepoDigests: string[];
+  /** The image that a commit made it from; else empty. */
   Parent: string;
   Comment: string;
   /** RFC 3339; left out when the image does not say it. */
   Created?: string;
-  DockerVersion: string;
   Author: string;
   Config: ImageRunConfig;
   Architecture: string;
   Variant?: string;
   Os: string;
   OsVersion?: string;
+  /** Of the platform that is shown. */
   Size: number;
+  /** Up to API 1.51. */
   GraphDriver: GraphDriverView;
   RootFS: { Type: 'layers'; Layers: string[] };
   Metadata: { LastTagTime: string };
   Descriptor?: Descriptor;
   Manifests?: ImageManifestSummary[];
+  Identity?: ImageIdentity;
 }
 
 /** One entry of `GET /images/{name}/history`, newest first. */
