@@ -215,6 +215,10 @@ const image: Readonly<Record<string, Entry>> = {
   rm: removeImages,
   save,
   tag,
+  tree: {
+    summary: 'Show which layers images share, and what that saves',
+    load: async () => (await import('./image/tree.ts')).tree,
+  },
 };
 
 const network: Readonly<Record<string, Entry>> = {

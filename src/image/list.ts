@@ -19,6 +19,8 @@ export interface ListOptions {
   readonly manifests: boolean;
   /** Where images came from, in their manifests. */
   readonly identity?: boolean;
+  /** The layers of what is here, in their manifests. */
+  readonly layers?: boolean;
   readonly filters: Filters;
 }
 
@@ -31,7 +33,7 @@ interface Row {
 
 /** The images as `GET /images/json` lists them, newest first. @throws EngineError `invalid` for unknown filters */
 export async function listImages(context: ImageContext, options: ListOptions): Promise<ImageSummary[]> {
-  const { filters, manifests, identity = false } = options;
+  const { filters, manifests, identity = false, layers = false } = options;
   for (const key of filters.keys()) if (!knownFilters.has(key)) throw invalid(`invalid filter '${key}'`);
   const accepts = await rowFilter(context, filters);
   const isHidden = options.all === true ? () => false : intermediates(context);
@@ -58,7 +60,7 @@ export async function listImages(context: ImageContext, options: ListOptions): P
       Containers: context.users.of(image.id).length,
       Labels: { ...labels },
       Descriptor: image.target,
-      ...(manifests ? { Manifests: await manifestSummaries(context, image, { identity }) } : {}),
+      ...(manifests ? { Manifests: await manifestSummaries(context, image, { identity, layers }) } : {}),
     });
   }
   return summaries;

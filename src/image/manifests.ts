@@ -1,6 +1,6 @@
 import { messageOf } from '../base/errors.ts';
 import { tryDigest } from '../base/ids.ts';
-import type { ImageIdentity, ImageManifestSummary } from '../spec/engine/image.ts';
+import type { ImageIdentity, ImageLayerView, ImageManifestSummary } from '../spec/engine/image.ts';
 import type { Descriptor, ImageManifest } from '../spec/oci/image.ts';
 import { largestDocument } from '../spec/oci/json.ts';
 import { isIndexType, isManifestType, layerCompression, parseManifestDocument } from '../spec/oci/manifest.ts';
@@ -67,7 +67,7 @@ async function readDocument({ content, log }: ImageContext, { digest, mediaType 
 export async function manifestSummaries(
   context: ImageContext,
   image: StoredImage,
-  options: { readonly identity?: boolean } = {},
+  options: { readonly identity?: boolean; readonly layers?: boolean } = {},
 ): Promise<ImageManifestSummary[]> {
   const sizes = new Map(image.blobs.map(({ digest, size }) => [digest, size]));
   const identity = options.identity === true ? imageIdentity(image) : undefined;
@@ -102,10 +102,18 @@ export async function manifestSummaries(
         Containers: [...context.users.ofManifest(image.id, descriptor.digest)],
         Size: { Unpacked: unpacked },
         ...(identity === undefined || variant === undefined ? {} : { Identity: identity }),
+        ...(options.layers === true && variant !== undefined ? { Layers: layerViews(context, variant) } : {}),
       },
     };
   });
 }
+
+const layerViews = ({ content }: ImageContext, { layers }: ImageVariant): ImageLayerView[] =>
+  layers.map(({ blob, diffId }) => ({
+    Digest: blob.digest,
+    DiffID: diffId,
+    Size: { Content: blob.size, Unpacked: content.layerSize(diffId) },
+  }));
 
 const variantParts = ({ config, layers }: ImageVariant): Descriptor[] => [config, ...layers.map(({ blob }) => blob)];
 const partsOf = (manifest: ImageManifest | undefined): Descriptor[] =>

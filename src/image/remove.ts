@@ -1,16 +1,32 @@
-import { conflict, EngineError } from '../base/errors.ts';
+import { conflict, type EngineError, invalid, notFound } from '../base/errors.ts';
 import { type Digest, hexOf } from '../base/ids.ts';
 import type { EventInput } from '../spec/engine/event.ts';
 import type { ImageDeleteItem } from '../spec/engine/image.ts';
+import type { Descriptor } from '../spec/oci/image.ts';
+import { isIndexType } from '../spec/oci/manifest.ts';
+import { formatPlatform, parsePlatform, platformDistance } from '../spec/oci/platform.ts';
 import { familiarReference, type Reference, sameRepository } from '../spec/reference/reference.ts';
 import type { CatalogChange } from './catalog.ts';
 import type { ImageContext } from './context.ts';
 import { imageEvent } from './event.ts';
-import type { ImageName, StoredImage } from './records.ts';
+import type { ImageName, ImageVariant, StoredImage } from './records.ts';
 import { findImage } from './resolve.ts';
 
 const short = (id: string): string => id.slice(0, 12);
 const shortId = (id: Digest): string => short(hexOf(id));
+
+const refuse = (id: Digest, how: string, why: string): EngineError =>
+  conflict(`conflict: unable to delete ${shortId(id)} (${how}) - ${why}`);
+const usedBy = (state: 'running' | 'stopped', user: string): string =>
+  `image is being used by ${state} container ${short(user)}`;
+
+export interface RemoveOptions {
+  readonly force: boolean;
+  /** Leaves images without a name alone that the image was made from. */
+  readonly noPrune?: boolean;
+  /** Only the content of these. */
+  readonly platforms?: readonly string[];
+}
 
 interface Removal {
   readonly change: CatalogChange;
@@ -25,19 +41,93 @@ interface Removal {
 export async function removeImage(
   context: ImageContext,
   nameOrId: string,
-  options: { readonly force: boolean; readonly platforms?: readonly string[] },
+  options: RemoveOptions,
 ): Promise<ImageDeleteItem[]> {
-  if (options.platforms !== undefined && options.platforms.length > 0) {
-    throw new EngineError('not-implemented', 'removing single platforms of an image is not supported yet');
+  const { platforms = [], force, noPrune = false } = options;
+  if (platforms.length > 0 && !force) {
+    throw invalid('Content will be removed from all images referencing this variant. Use —-force to force delete.');
   }
   const { change, items } = await context.catalog.exclusive(async (commit) => {
-    const planned = await planRemoval(context, nameOrId, options.force);
-    await commit(planned.change);
-    return planned;
+    const planned = await (platforms.length > 0
+      ? planPlatforms(context, nameOrId, platforms)
+      : planRemoval(context, nameOrId, force));
+    const all = noPrune ? planned : await withParents(context, planned);
+    await commit(all.change);
+    return all;
   });
   for (const id of change.deleteImages ?? []) context.uses.forget(id);
-  if (change.deleteImages !== undefined) await context.content.collect();
+  if (change.deleteImages !== undefined || change.putImages !== undefined) await context.content.collect();
   return items;
+}
+
+/**
+ * The images without a name that a deleted one was made from go with it, unless a container or another image stands on
+ * them.
+ */
+async function withParents(context: ImageContext, removal: Removal): Promise<Removal> {
+  const [first] = removal.change.deleteImages ?? [];
+  if (first === undefined) return removal;
+  const { catalog, users } = context;
+  const children = new Map<Digest, number>();
+  for (const { parent } of catalog.images()) {
+    if (parent !== undefined) children.set(parent, (children.get(parent) ?? 0) + 1);
+  }
+  const parents: StoredImage[] = [];
+  for (let child = catalog.image(first); child?.parent !== undefined; ) {
+    const parent = catalog.image(child.parent);
+    const isFree = parent !== undefined && users.of(parent.id).length === 0 && catalog.namesOf(parent.id).length === 0;
+    if (!isFree || children.get(parent.id) !== 1 || parents.includes(parent)) break;
+    parents.push(parent);
+    child = parent;
+  }
+  const removals = [removal];
+  for (const parent of parents) removals.push(await planDelete(context, parent, []));
+  return {
+    change: {
+      deleteNames: removals.flatMap(({ change }) => change.deleteNames ?? []),
+      deleteImages: removals.flatMap(({ change }) => change.deleteImages ?? []),
+      events: removals.flatMap(({ change }) => change.events ?? []),
+    },
+    items: removals.flatMap(({ items }) => items),
+  };
+}
+
+/**
+ * The content of some platforms goes, of this image alone; the image stays with its names. Of an image that has no index
+ * nothing would be left: it goes whole.
+ */
+async function planPlatforms(context: ImageContext, nameOrId: string, platforms: readonly string[]): Promise<Removal> {
+  const { image } = findImage(context.catalog, nameOrId);
+  const gone = new Set(platforms.map((platform) => exactVariant(context, image, platform, nameOrId)));
+  for (const { manifest } of gone) {
+    const running = context.users.ofManifest(image.id, manifest.digest).find((user) => context.isRunning(user));
+    if (running !== undefined) throw refuse(manifest.digest, 'cannot be forced', usedBy('running', running));
+  }
+  const variants = image.variants.filter((variant) => !gone.has(variant));
+  if (!isIndexType(image.target.mediaType)) return planDelete(context, image, context.catalog.namesOf(image.id));
+  const kept = new Set(variants.flatMap(blobsOf).map(({ digest }) => digest));
+  const dropped = new Set([...gone].flatMap(blobsOf).map(({ digest }) => digest));
+  const blobs = image.blobs.filter(({ digest }) => kept.has(digest) || !dropped.has(digest));
+  return {
+    change: { putImages: [{ ...image, variants, blobs }] },
+    items: [...gone].map(({ manifest }) => ({ Deleted: manifest.digest })),
+  };
+}
+
+const blobsOf = ({ manifest, config, layers }: ImageVariant): Descriptor[] => [
+  manifest,
+  config,
+  ...layers.map(({ blob }) => blob),
+];
+
+/** Exactly the platform that is meant: nobody wants a similar one removed. */
+function exactVariant(context: ImageContext, image: StoredImage, text: string, shown: string): ImageVariant {
+  const wanted = parsePlatform(text, context.host);
+  const found = image.variants.find(({ platform }) => platformDistance(wanted, platform) === 0);
+  if (found !== undefined) return found;
+  throw notFound(
+    `failed to delete platform ${formatPlatform(wanted)} for image ${image.id}: image with reference ${shown} was found but does not provide the specified platform (${formatPlatform(wanted)})`,
+  );
 }
 
 async function planRemoval(context: ImageContext, nameOrId: string, force: boolean): Promise<Removal> {
@@ -81,18 +171,16 @@ async function planById(
   names: readonly ImageName[],
   { force, isSingle }: { readonly force: boolean; readonly isSingle: boolean },
 ): Promise<Removal> {
-  const refuse = (how: string, why: string) =>
-    conflict(`conflict: unable to delete ${shortId(image.id)} (${how}) - ${why}`);
   const users = context.users.of(image.id);
   const running = users.find((user) => context.isRunning(user));
   if (running !== undefined) {
-    throw refuse('cannot be forced', `image is being used by running container ${short(running)}`);
+    throw refuse(image.id, 'cannot be forced', usedBy('running', running));
   }
   if (!force && !isSingle) {
-    throw refuse('must be forced', 'image is referenced in multiple repositories');
+    throw refuse(image.id, 'must be forced', 'image is referenced in multiple repositories');
   }
   if (!force && users[0] !== undefined) {
-    throw refuse('must be forced', `image is being used by stopped container ${short(users[0])}`);
+    throw refuse(image.id, 'must be forced', usedBy('stopped', users[0]));
   }
   return planDelete(context, image, names);
 }

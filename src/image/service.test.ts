@@ -355,9 +355,3 @@ test('a layer that was set aside is unpacked again when the image is used', asyn
   await t.images.resolve('x');
   assert.equal((await t.stored()).layers.length, 2);
 });
-
-test('removing single platforms is refused, not ignored', async (context) => {
-  const { t } = await withImages(context, 'x');
-  await assert.rejects(t.images.remove('x', { force: false, platforms: ['linux/amd64'] }), { code: 'not-implemented' });
-  assert.deepEqual(await listed(t), ['x:latest']);
-});

@@ -8,6 +8,7 @@ import type { RegistryCredentials } from '../registry/client/token.ts';
 import type { RunnableImages } from '../spec/contract/image.ts';
 import type { AsideRecord, StateJournal } from '../spec/contract/state.ts';
 import type {
+  AttestationStatement,
   DistributionInspect,
   ImageDeleteItem,
   ImageHistoryItem,
@@ -20,6 +21,7 @@ import type { StoreCheckView } from '../spec/engine/store-check.ts';
 import type { Platform } from '../spec/oci/image.ts';
 import { hostPlatform } from '../spec/oci/platform.ts';
 import { parseReference } from '../spec/reference/reference.ts';
+import { type AttestationOptions, imageAttestations } from './attestations.ts';
 import { ImageCatalog } from './catalog.ts';
 import { applyChanges } from './changes.ts';
 import { commitImage } from './commit.ts';
@@ -39,7 +41,7 @@ import { pruneImages } from './prune.ts';
 import type { PruneOptions } from './prune-plan.ts';
 import { nameToPull, pullImage } from './pull.ts';
 import { pushImages, type PushOptions } from './push.ts';
-import { removeImage } from './remove.ts';
+import { removeImage, type RemoveOptions } from './remove.ts';
 import { imageIdOf, imageOfLayers, resolveImage } from './resolve.ts';
 import { reviveImages, writeAgain } from './revive.ts';
 import { type ImageArchiveStream, saveImages, type SaveOptions } from './save.ts';
@@ -67,10 +69,8 @@ export interface ImageService extends RunnableImages {
   ): Promise<ImageInspect>;
   history(nameOrId: string, options: { readonly platform?: string }): Promise<ImageHistoryItem[]>;
   tag(nameOrId: string, repository: string, tag: string): Promise<void>;
-  remove(
-    nameOrId: string,
-    options: { readonly force: boolean; readonly noPrune?: boolean; readonly platforms?: readonly string[] },
-  ): Promise<ImageDeleteItem[]>;
+  remove(nameOrId: string, options: RemoveOptions): Promise<ImageDeleteItem[]>;
+  attestations(nameOrId: string, options: AttestationOptions): Promise<AttestationStatement[]>;
   prune(options: PruneOptions): Promise<ImagePruneView>;
   load(request: LoadOptions & { readonly body: ByteStream }): Promise<void>;
   save(names: readonly string[], options: SaveOptions): Promise<ImageArchiveStream>;
@@ -167,6 +167,7 @@ function createService(
     history: (nameOrId, request) => imageHistory(context, nameOrId, request),
     tag: (nameOrId, repository, tag) => tagImage(context, nameOrId, repository, tag),
     remove: (nameOrId, request) => removeImage(context, nameOrId, request),
+    attestations: (nameOrId, request) => imageAttestations(context, nameOrId, request),
     prune: (request) => pruneImages(context, request),
     load: ({ body, ...request }) => loadImages(context, transfers, body, request),
     save: (names, request) => saveImages(context, bundles, names, request),

@@ -12,6 +12,9 @@ export const imageConfigTypes: readonly string[] = [mediaTypes.ociConfig, mediaT
 const attestationMark = 'vnd.docker.reference.type';
 const attestedMark = 'vnd.docker.reference.digest';
 
+/** What an index says that a manifest in it is about another one: `attestation-manifest`. */
+export const attestationKind = ({ annotations }: Descriptor): string | undefined => annotations?.[attestationMark];
+
 /** The digest that an attestation names as its image's, as it is written. */
 export const attestedDigest = ({ annotations }: Descriptor): string | undefined => annotations?.[attestedMark];
 

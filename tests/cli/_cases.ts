@@ -43,6 +43,11 @@ export const cases: readonly Case[] = [
     images --no-trunc
     images nginx
     images -a --filter dangling=true
+    images --tree -q
+    images --tree --no-trunc
+    images --tree --digests
+    images --tree --format json
+    rmi --platform linux/arm64 --platform linux/amd64 -f --no-prune nginx
     image ls --format json
     history nginx
     history -q nginx

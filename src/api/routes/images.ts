@@ -1,4 +1,4 @@
-import { invalid } from '../../base/errors.ts';
+import { invalid, notFound } from '../../base/errors.ts';
 import { parseDuration } from '../../base/text/duration.ts';
 import { decodeFilters } from '../../spec/decode/filters.ts';
 import { decodePlatform } from '../../spec/decode/platform.ts';
@@ -24,7 +24,8 @@ export function imageHandlers(images: ImageApi): Handlers {
       if (identity && !manifests) throw invalid('conflicting options: identity requires manifests=1');
       const sharedSize = exchange.minor >= 42 && exchange.flag('shared-size');
       const filters = listFiltersOf(exchange);
-      const list = await images.list({ all: exchange.flag('all'), sharedSize, manifests, identity, filters });
+      const [all, layers] = [exchange.flag('all'), exchange.flag('layers')];
+      const list = await images.list({ all, sharedSize, manifests, identity, layers, filters });
       exchange.send(
         200,
         list.map((summary) => imageSummaryView(summary, exchange.minor)),
@@ -55,6 +56,17 @@ export function imageHandlers(images: ImageApi): Handlers {
         platforms: exchange.minor < 50 ? [] : platformsOf(exchange, 'platforms'),
       });
       exchange.send(200, deleted);
+    },
+    async ImageAttestations(exchange) {
+      if (exchange.minor < 55) throw notFound('page not found');
+      const platforms = exchange.query.get('platform') ?? [];
+      if (platforms.length > 1) throw invalid('only one platform value is currently supported');
+      const options = {
+        ...platformSince(exchange, 55),
+        types: (exchange.query.get('type') ?? []).map((type) => type.trim()).filter((type) => type !== ''),
+        statement: exchange.flag('statement'),
+      };
+      exchange.send(200, await images.attestations(exchange.param('name'), options));
     },
     async ImagePrune(exchange) {
       const filters = decodeFilters(exchange.text('filters'), pruneFilters);

@@ -1,6 +1,7 @@
 import type { ByteStream } from '../../base/stream.ts';
 import type { Filters } from '../../spec/engine/filters.ts';
 import type {
+  AttestationStatement,
   DistributionInspect,
   ImageDeleteItem,
   ImageHistoryItem,
@@ -18,6 +19,8 @@ export interface ImageListOptions {
   readonly manifests: boolean;
   /** Where images came from, in their manifests. */
   readonly identity?: boolean;
+  /** The layers of what is here, in their manifests. */
+  readonly layers?: boolean;
   readonly filters: Filters;
 }
 /** What `X-Registry-Auth` carries, for one registry. */
@@ -64,6 +67,11 @@ export interface ImageApi {
     nameOrId: string,
     options: { force: boolean; noPrune: boolean; platforms: readonly string[] },
   ): Promise<ImageDeleteItem[]>;
+  /** In-toto statements about one platform of an image. */
+  attestations(
+    nameOrId: string,
+    options: { platform?: string; types: readonly string[]; statement: boolean },
+  ): Promise<AttestationStatement[]>;
   /** `dryRun` tells only what would go; `keepLast` keeps so many of the newest images of each repository. */
   prune(options: {
     readonly filters: Filters;

@@ -6,6 +6,7 @@ import { flag, types } from '../flags/types.ts';
 import { formatHelp } from '../format/help.ts';
 import { formatRows, type RowKind } from '../format/rows.ts';
 import { ellipsis, goRfc3339, shortId, timeAgo } from '../format/text.ts';
+import { needsVersion } from './needs-version.ts';
 import { platformJson } from './platform.ts';
 
 const table = ['ID', 'CreatedSince', 'CreatedBy', 'Size', 'Comment'];
@@ -24,6 +25,7 @@ export const history = defineCommand({
   },
   args: exactly(1),
   async run({ session, flags, args: [name = ''] }) {
+    if (flags.platform !== '') await needsVersion(session, 'platform', '1.48');
     const items = await session.client.json<ImageHistoryItem[]>('GET', `/images/${pathPart(name)}/history`, {
       query: { platform: flags.platform === '' ? undefined : platformJson(flags.platform) },
     });

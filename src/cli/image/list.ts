@@ -1,8 +1,12 @@
 import type { ImageSummary } from '../../spec/engine/image.ts';
 import { atMost, defineCommand } from '../command.ts';
+import { CliError } from '../errors.ts';
 import { filtersJson, filterType, flag, types } from '../flags/types.ts';
 import { formatHelp } from '../format/help.ts';
 import { formatRows } from '../format/rows.ts';
+import type { Session } from '../session.ts';
+import { terminalSize } from '../terminal/tty.ts';
+import { needsVersion } from './needs-version.ts';
 import { imageKind, imageRowsOf } from './rows.ts';
 
 const table = ['Repository', 'Tag', 'ID', 'CreatedSince', 'Size'];
@@ -19,12 +23,20 @@ export const list = defineCommand({
     format: flag(types.string, formatHelp),
     'no-trunc': flag(types.bool, 'Cut nothing short'),
     quiet: flag(types.bool, 'Show only ids', { short: 'q' }),
+    tree: flag(types.bool, 'Show the platforms of each image below it'),
   },
   args: atMost(1),
-  async run({ session, flags, args }) {
+  async run({ session, flags, given, args }) {
     const filters = new Map(flags.filter);
     const [name] = args;
     if (name !== undefined) filters.set('reference', new Set([...(filters.get('reference') ?? []), name]));
+    if (flags.tree) {
+      await needsVersion(session, 'tree', '1.47');
+      for (const [other, shown = other] of [['quiet'], ['no-trunc'], ['digests', 'show-digest'], ['format']] as const) {
+        if (given.has(other)) throw new CliError(`--${shown} is not yet supported with --tree`);
+      }
+      return showTree(session, { all: flags.all, filters });
+    }
     const images = await session.client.json<ImageSummary[]>('GET', '/images/json', {
       query: { all: flags.all, filters: filtersJson(filters) },
     });
@@ -42,3 +54,18 @@ export const list = defineCommand({
     return 0;
   },
 });
+
+/** Without `all`, images without a name are left out, as docker does it in this view. */
+async function showTree(
+  session: Session,
+  { all, filters }: { readonly all: boolean; readonly filters: ReadonlyMap<string, ReadonlySet<string>> },
+): Promise<number> {
+  const images = await session.client.json<ImageSummary[]>('GET', '/images/json', {
+    query: { all, filters: filtersJson(filters), manifests: 1 },
+  });
+  const { platformTree } = await import('./_platform-tree.ts');
+  const shown = all || filters.has('dangling') ? images : images.filter(({ RepoTags }) => (RepoTags ?? []).length > 0);
+  const { width } = terminalSize();
+  session.out(platformTree(shown, { width, colors: width > 0 && (session.env['NO_COLOR'] ?? '') === '' }));
+  return 0;
+}

@@ -6,7 +6,7 @@ import { CliError } from '../errors.ts';
 import { filtersJson, filterType, flag, types } from '../flags/types.ts';
 import { formatRows, type RowKind } from '../format/rows.ts';
 import { shortId } from '../format/text.ts';
-import type { Session } from '../session.ts';
+import { requireGantry } from './_require-gantry.ts';
 
 type PlanItem = NonNullable<ImagePruneView['Plan']>[number];
 
@@ -29,7 +29,9 @@ export const prune = defineCommand({
     const doomed = all ? 'all images without at least one container associated to them' : 'all dangling images';
     const question = `WARNING! This will remove ${doomed}.\nAre you sure you want to continue?`;
     if (!force && !dryRun && !(await confirm(session, question))) throw new CliError('image prune has been cancelled');
-    if (dryRun || keepLast !== 0 || unusedFor !== '') await requireGantry(session);
+    if (dryRun || keepLast !== 0 || unusedFor !== '') {
+      await requireGantry(session, '--dry-run, --keep-last and --unused-for need a Gantry engine');
+    }
     const filters = new Map(filter).set('dangling', new Set([String(!all)]));
     const report = await session.client.json<ImagePruneView>('POST', '/images/prune', {
       query: {
@@ -52,13 +54,6 @@ export const prune = defineCommand({
     return 0;
   },
 });
-
-/** Another engine passes over what it does not know, and would prune more than was asked for. */
-async function requireGantry(session: Session): Promise<void> {
-  const { Platform } = await session.client.json<{ readonly Platform?: { readonly Name?: string } }>('GET', '/version');
-  if (Platform?.Name === 'Gantry') return;
-  throw new CliError('--dry-run, --keep-last and --unused-for need a Gantry engine');
-}
 
 const planKind: RowKind<PlanItem> = {
   goType: '*image.planContext',

@@ -3,7 +3,9 @@ import { pathPart } from '../../client/target.ts';
 import { isNotFound } from '../../client/errors.ts';
 import { atLeast, defineCommand } from '../command.ts';
 import { CliError } from '../errors.ts';
-import { flag, types } from '../flags/types.ts';
+import { flag, listOf, types } from '../flags/types.ts';
+import { needsVersion } from './needs-version.ts';
+import { platformJson } from './platform.ts';
 
 type Deleted = { readonly Untagged?: string; readonly Deleted?: string };
 
@@ -14,15 +16,18 @@ export const remove = defineCommand({
   flags: {
     force: flag(types.bool, 'Remove the image even if containers use it', { short: 'f' }),
     'no-prune': flag(types.bool, 'Keep untagged parents'),
+    platform: flag(listOf(), 'Remove only the content of this platform: os[/arch[/variant]]'),
   },
   args: atLeast(1),
   async run({ session, flags, args }) {
+    if (flags.platform.length > 0) await needsVersion(session, 'platform', '1.50');
+    const platforms = flags.platform.length === 0 ? undefined : flags.platform.map(platformJson);
     const messages: string[] = [];
     let isFatal = !flags.force;
     for (const name of args) {
       try {
         const items = await session.client.json<Deleted[]>('DELETE', `/images/${pathPart(name)}`, {
-          query: { force: flags.force, noprune: flags['no-prune'] },
+          query: { force: flags.force, noprune: flags['no-prune'], platforms },
         });
         const lines = items.map((item) =>
           item.Deleted ? `Deleted: ${item.Deleted}\n` : `Untagged: ${item.Untagged}\n`,

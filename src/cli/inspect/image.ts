@@ -1,6 +1,7 @@
 import { atLeast, defineCommand } from '../command.ts';
 import { flag, types } from '../flags/types.ts';
 import { inspectFormatHelp } from '../format/help.ts';
+import { needsVersion } from '../image/needs-version.ts';
 import { platformJson } from '../image/platform.ts';
 import { findImage } from './_find.ts';
 import { inspectAll } from './_inspect.ts';
@@ -14,6 +15,7 @@ export const inspectImage = defineCommand({
   },
   args: atLeast(1),
   async run({ session, flags, args }) {
+    if (flags.platform !== '') await needsVersion(session, 'platform', '1.49');
     const platform = flags.platform === '' ? undefined : platformJson(flags.platform);
     return inspectAll(session, args, flags.format, (name) => findImage(session, name, platform));
   },

@@ -31,12 +31,30 @@ export interface ImageManifestSummary {
   /** Bytes on disk; `Content` of the blobs, `Total` with what is unpacked. */
   Size: { Content: number; Total: number };
   ImageData?: {
-    Platform: Readonly<Record<string, unknown>>;
-    Containers: string[];
+    Platform: Platform;
+    Containers: string[] | null;
     Size: { Unpacked: number };
     Identity?: ImageIdentity;
+    /** When the request asks for `layers`, of what is whole here; lowest first. */
+    Layers?: ImageLayerView[];
   };
   AttestationData?: { For: string };
+}
+
+/** A layer of an image; bytes on disk. */
+export interface ImageLayerView {
+  Digest: string;
+  DiffID: string;
+  /** `Content`: the blob as it came, `Unpacked`: what it unpacks to. */
+  Size: { Content: number; Unpacked: number };
+}
+
+/** What `GET /images/{name}/attestations` tells of one statement (API 1.55). */
+export interface AttestationStatement {
+  Descriptor: Descriptor;
+  PredicateType: string;
+  /** When the request asks for `statement`. */
+  Statement?: unknown;
 }
 
 /** Where an image came from, as the engine itself has seen it (API 1.53 and later). */
