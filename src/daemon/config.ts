@@ -5,6 +5,8 @@ import { minApiMinorOf } from '../api/versions.ts';
 import { invalid } from '../base/errors.ts';
 import type { LogFormat, LogLevel } from '../base/log.ts';
 import type { ProxySettings } from '../registry/client/proxy.ts';
+import type { TrustPolicy } from '../spec/contract/trust.ts';
+import { loadTrustPolicy } from '../trust/load.ts';
 import { parseConfigFile, parseFlags } from './flags.ts';
 import type { RuntimeEntry } from './settings/forms.ts';
 import { formatListenAddress, type ListenAddress, parseListenAddress } from './settings/listeners.ts';
@@ -29,6 +31,7 @@ import { type TlsSettings, tlsSettings } from './settings/tls.ts';
 
 const defaultDataRoot = '/var/lib/gantry';
 const defaultConfigFile = '/etc/gantry/daemon.json';
+const defaultTrustPolicy = '/etc/gantry/policy.json';
 const dockerSocket = '/var/run/docker.sock';
 const dockerConfigFile = '/etc/docker/daemon.json';
 
@@ -54,6 +57,8 @@ export interface EngineConfig {
   readonly containers: ContainerDefaults;
   readonly network: NetworkDefaults;
   readonly registry: RegistrySettings;
+  /** Which images may be used; undefined where no file says it. */
+  readonly trust: TrustPolicy | undefined;
   readonly proxies: ProxySettings;
   readonly labels: readonly string[];
   readonly genericResources: readonly GenericResource[];
@@ -111,7 +116,9 @@ export async function loadConfig(args: readonly string[], program: ProgramName =
   refuseConflicts(flags, file, path);
   const values = new Map([...file, ...flags]);
   const dataRoot = pathOf(textOf(values, 'data-root') ?? defaultDataRoot, 'data-root');
-  return complete(values, await realPathOf(dataRoot), program);
+  const policy = textOf(values, 'trust-policy');
+  const trust = await loadTrustPolicy(pathOf(policy ?? defaultTrustPolicy, 'trust-policy'), policy !== undefined);
+  return { ...complete(values, await realPathOf(dataRoot), program), trust };
 }
 
 /** Settings that both may give: their values are joined. */
@@ -153,7 +160,7 @@ async function realPathOf(path: string): Promise<string> {
   }
 }
 
-function complete(values: SettingValues, dataRoot: string, program: ProgramName): EngineConfig {
+function complete(values: SettingValues, dataRoot: string, program: ProgramName): Omit<EngineConfig, 'trust'> {
   const names = instanceNames(dataRoot, cgroupParentOf(values));
   const execRoot = pathOf(
     textOf(values, 'exec-root') ?? `/run/gantry${names.tag === '' ? '' : `-${names.tag}`}`,

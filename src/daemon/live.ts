@@ -20,13 +20,23 @@ export class LiveConfig {
 
   /** Takes what may change out of `next`; everything else stays until the next start. Gives the configuration of now. */
   reload(next: EngineConfig): EngineConfig {
-    const { logLevel, labels, registry, runtimes, defaultRuntime, features, shutdownTimeout, authorizationPlugins } =
-      next;
+    const {
+      logLevel,
+      labels,
+      registry,
+      trust,
+      runtimes,
+      defaultRuntime,
+      features,
+      shutdownTimeout,
+      authorizationPlugins,
+    } = next;
     this.#current = {
       ...this.#current,
       logLevel,
       labels,
       registry,
+      trust,
       runtimes,
       defaultRuntime,
       features,

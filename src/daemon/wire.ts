@@ -93,6 +93,7 @@ export async function wire(
     log,
     clock,
     isRunning,
+    trust: () => live.current.trust,
   });
   const logs = openContainerLogs({ log });
   logs.check({ driver: config.logDriver, options: config.logOptions });

@@ -13,6 +13,7 @@ import { type ByteStream, concatBytes, readAll } from '../base/stream.ts';
 import { AsideBook } from '../events/aside.ts';
 import type { RegistryClient, RemoteRepository } from '../registry/client/client.ts';
 import type { StateJournal } from '../spec/contract/state.ts';
+import type { TrustPolicy } from '../spec/contract/trust.ts';
 import type { JournalEvent } from '../spec/engine/event.ts';
 import type { ProgressMessage } from '../spec/engine/progress.ts';
 import { type Descriptor, mediaTypes } from '../spec/oci/image.ts';
@@ -40,6 +41,10 @@ export interface TestImages {
   /** Lets the service believe that so many nanoseconds have passed. */
   skipTime(ns: bigint): void;
   readonly running: Set<string>;
+  /** Which images may be used: all without a policy. */
+  readonly trust: { policy?: TrustPolicy };
+  /** The records behind the service's back. */
+  readonly journal: StateJournal;
   /** What the registry has, by tag and digest. */
   readonly remote: Map<string, Uint8Array>;
   /** Blobs whose transfer breaks after so many bytes. */
@@ -60,6 +65,7 @@ export async function openTestImages(context: TestContext, registry?: RegistryCl
   const { journal, events } = memoryJournal();
   const { held, hold } = holds();
   const running = new Set<string>();
+  const trust: TestImages['trust'] = {};
   const [remote, cuts] = [new Map<string, Uint8Array>(), new Map<string, number>()];
   const asked: [string, number][] = [];
   let skippedNs = 0n;
@@ -71,6 +77,7 @@ export async function openTestImages(context: TestContext, registry?: RegistryCl
       log: silentLogger,
       clock: { ...systemClock, nowNs: () => systemClock.nowNs() + skippedNs },
       isRunning: (id) => running.has(id),
+      trust: () => trust.policy,
       platform: { os: 'linux', architecture: 'amd64' },
     });
   const test: TestImages = {
@@ -79,6 +86,8 @@ export async function openTestImages(context: TestContext, registry?: RegistryCl
     blobPath: (digest) => blobs.path(digest),
     loseLayer: (diffId) => layers.delete(diffId),
     running,
+    trust,
+    journal,
     remote,
     cuts,
     asked,

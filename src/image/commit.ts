@@ -12,6 +12,7 @@ import type { Transfers } from './fetch-layers.ts';
 import type { ImageVariant, VariantLayer } from './records.ts';
 import { storeImage } from './store-image.ts';
 import { nameToGive } from './tag.ts';
+import { admitOrigin } from './trust/admit.ts';
 import { makeVariant } from './variant.ts';
 
 /** The archive of no files at all: such a layer is left out, and the history says so. */
@@ -27,6 +28,8 @@ export async function commitImage(
   request: CommitImageRequest,
 ): Promise<CommittedImage> {
   const reference = request.repository === '' ? undefined : nameToGive(request.repository, request.tag);
+  const origin = { transport: 'local' } as const;
+  await admitOrigin(context, origin, reference === undefined ? 'of a container' : familiarReference(reference));
   const content = context.content.begin();
   try {
     const parent = await holdParent(context, content, request);
@@ -37,7 +40,7 @@ export async function commitImage(
     const { variant } = makeVariant(target, manifest, config);
     const blobs = [target, manifest.config, ...manifest.layers];
     const references = reference === undefined ? [] : [reference];
-    const complete = { target, variants: [variant], blobs, parent: request.image };
+    const complete = { target, variants: [variant], blobs, parent: request.image, origin };
     await storeImage(context, complete, references, async (image) => [
       await imageEvent(context, 'create', image, {}),
       ...(reference === undefined

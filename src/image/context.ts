@@ -3,6 +3,7 @@ import type { Digest } from '../base/ids.ts';
 import type { Logger } from '../base/log.ts';
 import type { AsideRecords } from '../spec/contract/state.ts';
 import { parseImageConfig } from '../spec/oci/config.ts';
+import type { TrustPolicy } from '../spec/contract/trust.ts';
 import type { ImageConfig, Platform } from '../spec/oci/image.ts';
 import { largestDocument } from '../spec/oci/json.ts';
 import type { ImageCatalog } from './catalog.ts';
@@ -26,6 +27,8 @@ export interface ImageContext {
   readonly aside: AsideRecords;
   /** Whether a container runs right now: decides how firmly its image is kept. */
   readonly isRunning: (containerId: string) => boolean;
+  /** Which images may be used, as it is now; undefined where nobody says. */
+  readonly trust: () => TrustPolicy | undefined;
 }
 
 export type ConfigReader = (digest: Digest) => Promise<ImageConfig>;

@@ -15,6 +15,7 @@ import { imageEvent } from './event.ts';
 import type { Transfers } from './fetch-layers.ts';
 import { storeImage } from './store-image.ts';
 import { nameToGive } from './tag.ts';
+import { admitOrigin } from './trust/admit.ts';
 import { makeVariant } from './variant.ts';
 
 export interface ImportOptions {
@@ -40,6 +41,8 @@ export async function importImage(context: ImageContext, transfers: Transfers, o
   const reference = options.repository === '' ? undefined : nameToGive(options.repository, options.tag);
   const platform = options.platform ? parsePlatform(options.platform, context.host) : context.host;
   const runConfig = applyChanges({}, options.changes);
+  const origin = { transport: 'tarball' } as const;
+  await admitOrigin(context, origin, reference === undefined ? 'from an archive' : familiarReference(reference));
   const content = context.content.begin();
   let done = false;
   try {
@@ -65,7 +68,7 @@ export async function importImage(context: ImageContext, transfers: Transfers, o
     const { variant } = makeVariant(target, { schemaVersion: 2, config: configDescriptor, layers: [layer] }, config);
     const blobs = [target, configDescriptor, layer];
     const references = reference === undefined ? [] : [reference];
-    await storeImage(context, { target, variants: [variant], blobs }, references, async (image) => [
+    await storeImage(context, { target, variants: [variant], blobs, origin }, references, async (image) => [
       ...(reference === undefined
         ? []
         : [await imageEvent(context, 'tag', image, { name: familiarReference(reference) })]),

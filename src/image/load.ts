@@ -1,6 +1,7 @@
 import { EngineError, invalid, notFound } from '../base/errors.ts';
 import type { Digest, DiffId } from '../base/ids.ts';
 import type { ByteStream } from '../base/stream.ts';
+import type { ImageOrigin } from '../spec/contract/trust.ts';
 import type { ProgressSink } from '../spec/engine/progress.ts';
 import type { Descriptor, Platform } from '../spec/oci/image.ts';
 import { largestDocument } from '../spec/oci/json.ts';
@@ -24,6 +25,7 @@ import type { UnpackOptions } from './ports.ts';
 import { shortDigest, tellProgress } from './progress.ts';
 import type { ImageVariant } from './records.ts';
 import { type CompleteImage, storeImage } from './store-image.ts';
+import { admitLoad } from './trust/admit.ts';
 import { isAttestation, makeVariant } from './variant.ts';
 
 export interface LoadOptions {
@@ -37,7 +39,8 @@ export interface LoadOptions {
 /**
  * Loads all images of an archive: `docker save` of any age since 1.10, or an OCI layout, in one pass over the stream.
  * Layers are unpacked by workers while the rest of the archive is still coming in.
- * @throws EngineError; then no image was named, and what was stored for them is deleted again
+ * @throws EngineError, `forbidden` for what the trust policy does not admit; then no image was named, and what was
+ * stored for them is deleted again
  */
 export async function loadImages(
   context: ImageContext,
@@ -55,7 +58,11 @@ export async function loadImages(
     const contents = imagesOf(archive);
     if (contents.images.length === 0) throw invalid('invalid archive: it holds no image');
     const wanted = options.platforms.map((platform) => parsePlatform(platform, context.host));
-    const source: Source = { context, archive, contents, blobs: blobsByDigest(archive), content, unpacker, wanted };
+    const origin: ImageOrigin = {
+      transport: archive.documents.has('manifest.json') ? 'docker-archive' : 'oci-archive',
+    };
+    for (const { target } of contents.images) await admitLoad(context, origin, target.digest);
+    const source = { context, archive, contents, blobs: blobsByDigest(archive), content, unpacker, wanted, origin };
     for (const offered of contents.images) {
       const { references } = offered;
       const complete = await completeImage(source, offered);
@@ -124,6 +131,7 @@ interface Source {
   readonly content: ContentOperation;
   readonly unpacker: Unpacker;
   readonly wanted: readonly Platform[];
+  readonly origin: ImageOrigin;
 }
 
 /** Brings everything of one image into the store that the archive, or the store already, has. */
@@ -137,7 +145,7 @@ async function completeImage(source: Source, offered: OfferedImage): Promise<Com
   if (document.kind === 'manifest') {
     const { variant, blobs } = await completeManifest(source, typed, bytes);
     if (!isWanted(source, variant.platform)) throw noPlatform(source, offered, [variant.platform]);
-    return { target: typed, variants: [variant], blobs: [root, ...blobs] };
+    return { target: typed, variants: [variant], blobs: [root, ...blobs], origin: source.origin };
   }
   const variants: ImageVariant[] = [];
   const blobs: Descriptor[] = [root];
@@ -155,7 +163,7 @@ async function completeImage(source: Source, offered: OfferedImage): Promise<Com
       firstMissing ??= error;
     }
   }
-  if (variants.length > 0) return { target: typed, variants, blobs };
+  if (variants.length > 0) return { target: typed, variants, blobs, origin: source.origin };
   if (firstMissing === undefined || source.wanted.length === 0) {
     throw (
       firstMissing ??

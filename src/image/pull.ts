@@ -23,6 +23,7 @@ import { fetchLayers, missingLayers, type Transfers } from './fetch-layers.ts';
 import { checkPullable, chooseManifest, readDocument } from './pull-documents.ts';
 import type { ImageVariant } from './records.ts';
 import { storeImage } from './store-image.ts';
+import { admitOrigin, admitPull } from './trust/admit.ts';
 import { makeVariant } from './variant.ts';
 
 /** Opens a repository of a registry; credentials were given with the request. */
@@ -51,7 +52,8 @@ export function nameToPull(text: string, tag: string | undefined): Reference {
 /**
  * Downloads an image by tag or digest, or all tags one after the other: the manifest for one platform, its configuration
  * and layers, all verified. Nothing is named before everything is there. What a broken pull has brought is kept for a
- * while, so that the next attempt goes on from there; wrong content is not. @throws EngineError in Docker's words
+ * while, so that the next attempt goes on from there; wrong content is not. @throws EngineError in Docker's words;
+ * `forbidden` for what the trust policy does not admit
  */
 export async function pullImage(
   context: ImageContext,
@@ -103,11 +105,15 @@ class Pull {
     const { context, remote, reference, progress, signal } = this.#parts;
     let done = false;
     try {
+      const origin = { transport: 'docker', reference } as const;
+      await admitOrigin(context, origin, familiarReference(reference));
       const { descriptor: target, bytes } = await remote.manifest(reference, signal);
       progress({ status: `Pulling from ${reference.path}`, id: reference.tag ?? String(reference.digest) });
       const root = await this.#keep(target, bytes);
       const { descriptor, document } = await this.#manifestOf(target, root);
       checkPullable(document.manifest);
+      const source = { remote, repository: reference, signal };
+      const signatures = await admitPull(context, reference, [target.digest, descriptor.digest], source);
       const config = await this.#config(document.manifest.config);
       const { variant } = makeVariant(descriptor, document.manifest, config);
       checkPlatform(this.#wanted, variant.platform, familiarReference(reference));
@@ -115,7 +121,14 @@ class Pull {
       await this.#layers(variant, blobs);
       const { upToDate } = await storeImage(
         context,
-        { target: { ...target, mediaType: root.mediaType }, variants: [variant], blobs, source: reference },
+        {
+          target: { ...target, mediaType: root.mediaType },
+          variants: [variant],
+          blobs,
+          source: reference,
+          origin,
+          signatures,
+        },
         [reference],
         async (image) => [
           await imageEvent(context, 'pull', image, {

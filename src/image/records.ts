@@ -12,7 +12,9 @@ import {
 } from '../spec/oci/json.ts';
 import { descriptorOf } from '../spec/oci/manifest.ts';
 import { normalizePlatform } from '../spec/oci/platform.ts';
+import type { ImageOrigin, ImageSignature } from '../spec/contract/trust.ts';
 import { parseReference, type Reference } from '../spec/reference/reference.ts';
+import { decodeOrigin, decodeSignature, encodeOrigin } from './trust/records.ts';
 
 /** A layer of a variant: the blob as it came, and what it unpacks to. */
 export interface VariantLayer {
@@ -45,6 +47,10 @@ export interface StoredImage {
   readonly parent?: Digest;
   /** Repositories (`docker.io/library/alpine`) that it was pulled from or pushed to. */
   readonly sources: readonly string[];
+  /** How it came here, the last way last; empty when it was stored before this was recorded. */
+  readonly origins: readonly ImageOrigin[];
+  /** What registries had, so that policies can be asked without them. */
+  readonly signatures: readonly ImageSignature[];
 }
 
 /** A name and where it points. */
@@ -58,7 +64,16 @@ export const imageKind = 'image';
 export const nameKind = 'image-name';
 
 /** The JSON of a record; times are decimal strings of nanoseconds. */
-export const encodeImage = ({ target, variants, blobs, storedNs, parent, sources }: StoredImage): unknown => ({
+export const encodeImage = ({
+  target,
+  variants,
+  blobs,
+  storedNs,
+  parent,
+  sources,
+  origins,
+  signatures,
+}: StoredImage): unknown => ({
   version: 1,
   target,
   variants,
@@ -66,6 +81,8 @@ export const encodeImage = ({ target, variants, blobs, storedNs, parent, sources
   storedNs: String(storedNs),
   ...(parent === undefined ? {} : { parent }),
   ...(sources.length === 0 ? {} : { sources }),
+  origins: origins.map(encodeOrigin),
+  ...(signatures.length === 0 ? {} : { signatures }),
 });
 
 export const encodeName = ({ target, taggedNs }: ImageName): unknown => ({
@@ -88,6 +105,8 @@ export function decodeImage(id: string, value: unknown): StoredImage {
     storedNs: BigInt(requiredString(json['storedNs'], 'storedNs')),
     ...(parent === undefined ? {} : { parent: parseDigest(parent) }),
     sources: optionalStrings(json['sources'], 'sources') ?? [],
+    origins: optionalList(json['origins'], 'origins', 1000, decodeOrigin) ?? [],
+    signatures: optionalList(json['signatures'], 'signatures', 1000, decodeSignature) ?? [],
   };
 }
 

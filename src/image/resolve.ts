@@ -8,6 +8,7 @@ import { familiarReference, type Reference, sameRepository, withDefaultTag } fro
 import type { ImageCatalog } from './catalog.ts';
 import type { ImageContext } from './context.ts';
 import type { ImageName, ImageVariant, StoredImage } from './records.ts';
+import { admitUse } from './trust/admit.ts';
 
 /** An image, and the name by which it was found, when it was one. */
 export interface FoundImage {
@@ -120,10 +121,14 @@ export function chooseVariant(
   );
 }
 
-/** The image as a container is made from it. A layer that was damaged and set aside is unpacked anew. */
+/**
+ * The image as a container is made from it. A layer that was damaged and set aside is unpacked anew.
+ * @throws EngineError not-found; `forbidden` for what the trust policy of now does not admit
+ */
 export async function resolveImage(context: ImageContext, nameOrId: string, platform?: string): Promise<RunnableImage> {
   const { image } = findImage(context.catalog, nameOrId);
   const variant = chooseVariant(image, context.host, platform, nameOrId);
+  await admitUse(context, image, variant.manifest.digest, nameOrId);
   await restoreLayers(context, variant);
   return {
     id: image.id,

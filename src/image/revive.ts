@@ -94,7 +94,7 @@ async function completeImage(context: ImageContext, content: ContentOperation, d
   const target: Descriptor = { mediaType: document.mediaType, digest, size };
   if (document.kind === 'manifest') {
     const { variant, blobs } = await completeManifest(context, content, target, bytes);
-    return { target, variants: [variant], blobs: [target, ...blobs] };
+    return { target, variants: [variant], blobs: [target, ...blobs], origin: undefined };
   }
   const image = { variants: [] as CompleteImage['variants'][number][], blobs: [target] };
   let missing = new EngineError('not-found', 'nothing of the index is in the store');
@@ -114,7 +114,7 @@ async function completeImage(context: ImageContext, content: ContentOperation, d
     }
   }
   if (image.variants.length === 0) throw missing;
-  return { target, ...image };
+  return { target, ...image, origin: undefined };
 }
 
 async function completeManifest(

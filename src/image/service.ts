@@ -18,6 +18,7 @@ import type {
 } from '../spec/engine/image.ts';
 import type { ProgressSink } from '../spec/engine/progress.ts';
 import type { StoreCheckView } from '../spec/engine/store-check.ts';
+import type { TrustPolicy } from '../spec/contract/trust.ts';
 import type { Platform } from '../spec/oci/image.ts';
 import { hostPlatform } from '../spec/oci/platform.ts';
 import { parseReference } from '../spec/reference/reference.ts';
@@ -103,6 +104,8 @@ export interface ImageServiceOptions {
   readonly clock?: Clock;
   /** Limits of what goes on at once. */
   readonly transfers?: Transfers;
+  /** Which images may be used, asked at each use; all by default. */
+  readonly trust?: () => TrustPolicy | undefined;
   /** What images are chosen for; this process's own by default. */
   readonly platform?: Platform;
 }
@@ -136,6 +139,7 @@ export async function openImages(options: ImageServiceOptions): Promise<ImageSer
     log,
     aside: journal.aside,
     isRunning,
+    trust: options.trust ?? (() => undefined),
   };
   return createService(context, store, registry, options.transfers ?? createTransfers());
 }

@@ -1,9 +1,11 @@
 import type { Digest } from '../base/ids.ts';
 import type { EventInput } from '../spec/engine/event.ts';
+import type { ImageOrigin, ImageSignature } from '../spec/contract/trust.ts';
 import type { Descriptor } from '../spec/oci/image.ts';
 import { familiarReference, formatReference, type Reference, repositoryOf } from '../spec/reference/reference.ts';
 import type { ImageContext } from './context.ts';
 import type { ImageVariant, StoredImage } from './records.ts';
+import { withOrigin, withSignatures } from './trust/records.ts';
 
 /** An image whose content is complete in the store, under a lease of the caller. */
 export interface CompleteImage {
@@ -15,6 +17,9 @@ export interface CompleteImage {
   readonly parent?: Digest;
   /** The repository that it was pulled from. */
   readonly source?: Reference;
+  /** How it came; the policy has admitted it. Undefined where nobody knows. */
+  readonly origin: ImageOrigin | undefined;
+  readonly signatures?: readonly ImageSignature[];
 }
 
 /** What `storeImage` found and did. */
@@ -49,6 +54,9 @@ export function storeImage(
       ...parentOf(known?.parent ?? complete.parent),
       sources:
         complete.source === undefined ? (known?.sources ?? []) : withSource(known?.sources ?? [], complete.source),
+      origins:
+        complete.origin === undefined ? (known?.origins ?? []) : withOrigin(known?.origins ?? [], complete.origin),
+      signatures: withSignatures(known?.signatures ?? [], complete.signatures ?? []),
     };
     const isNew = known === undefined || image.variants.length > known.variants.length;
     const moved: { name: string; from: Digest }[] = [];

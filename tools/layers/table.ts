@@ -18,6 +18,7 @@ export const rooms: readonly Room[] = [
   { name: 'store', holds: 'blobs, layers, snapshots, leases, database', mayImport: ['base', 'spec', 'sys', 'archive'] },
   { name: 'events', holds: 'the journal of events', mayImport: ['base', 'spec', 'store/db'] },
   { name: 'credentials', holds: 'logins of registries', mayImport: ['base', 'spec'] },
+  { name: 'trust', holds: 'which images may be used: policy and signatures', mayImport: ['base', 'spec'] },
   {
     name: 'registry',
     holds: 'client and server of the distribution protocol',
@@ -58,6 +59,7 @@ export const rooms: readonly Room[] = [
       'store',
       'events',
       'credentials',
+      'trust',
       'registry',
       'image',
       'runtime',

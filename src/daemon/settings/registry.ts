@@ -6,6 +6,7 @@ export const registrySettings: readonly Setting[] = [
   list('registry-mirror', 'Registry to ask first for images of the default registry', {
     key: 'registry-mirrors',
   }),
+  text('trust-policy', 'File that says which images may be used: accepted, rejected, signed by a key'),
   number('max-concurrent-downloads', 'Layers that are downloaded at once'),
   number('max-concurrent-uploads', 'Layers that are uploaded at once'),
   number('max-download-attempts', 'How often a download is tried'),
