@@ -1,5 +1,6 @@
 import type { EndpointSettings } from '../spec/engine/container.ts';
 import type { ContainerEntry } from './entry.ts';
+import type { ContainerRecord } from './record.ts';
 
 /** What only a running container has. */
 const noAddresses = {
@@ -30,15 +31,25 @@ export const noEndpoint: EndpointSettings = {
  * afterwards the networks stay with empty addresses, as in Docker.
  */
 export function viewEndpoints({ record }: ContainerEntry): Readonly<Record<string, EndpointSettings>> {
-  const endpoints = record.sandbox?.endpoints ?? plannedEndpoints(record.hostConfig.NetworkMode, record.endpoints);
-  if (record.state.phase === 'running') return endpoints;
-  return Object.fromEntries(Object.entries(endpoints).map(([name, one]) => [name, { ...one, ...noAddresses }]));
+  const last = record.sandbox?.endpoints ?? {};
+  if (record.state.phase === 'running') return last;
+  // A network that was named by its id is shown by its name once a run has found it.
+  const hasOwn = Object.keys(record.endpoints).length > 0 || record.detached === true;
+  const endpoints = !hasOwn && record.sandbox !== undefined ? last : plannedEndpoints(record);
+  const shown = Object.entries(endpoints).map(([name, one]) => {
+    const { NetworkID = one.NetworkID, DNSNames = one.DNSNames } = last[name] ?? {};
+    return [name, { ...one, ...noAddresses, NetworkID, DNSNames }] as const;
+  });
+  return Object.fromEntries(shown);
 }
 
-function plannedEndpoints(
-  mode: string,
-  wanted: Readonly<Record<string, EndpointSettings>>,
-): Readonly<Record<string, EndpointSettings>> {
-  if (Object.keys(wanted).length > 0 || mode.startsWith('container:')) return wanted;
+/** What a container is to be on at its next start: the network of its mode, unless somebody said otherwise. */
+export function plannedEndpoints({
+  hostConfig,
+  endpoints,
+  detached,
+}: Pick<ContainerRecord, 'hostConfig' | 'endpoints' | 'detached'>): Readonly<Record<string, EndpointSettings>> {
+  const mode = hostConfig.NetworkMode;
+  if (Object.keys(endpoints).length > 0 || detached === true || mode.startsWith('container:')) return endpoints;
   return { [mode === '' || mode === 'default' ? 'bridge' : mode]: noEndpoint };
 }

@@ -56,7 +56,10 @@ export interface ContainerRecord {
   /** Merged with the image's presets. */
   readonly config: ContainerConfig;
   readonly hostConfig: HostConfig;
+  /** By network name; empty for the network of the mode, unless it is `detached`. */
   readonly endpoints: Readonly<Record<string, EndpointSettings>>;
+  /** It was disconnected from its last network. */
+  readonly detached?: boolean;
   readonly mounts: readonly MountRecord[];
   /** The containers that it is linked to. */
   readonly links?: readonly LinkRecord[];

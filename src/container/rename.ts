@@ -22,7 +22,10 @@ export function renameContainer(ctx: ContainerContext, entry: ContainerEntry, wa
     }
     try {
       const event = containerEvent({ ...entry.record, name }, 'rename', { oldName: `/${old}` });
-      await commitRecord(ctx, entry, { name }, [event]);
+      const { sandbox } = entry.record;
+      const identity = { containerId: entry.id, containerName: name, hostname: entry.record.config.Hostname };
+      const renamed = entry.isRunning ? ctx.networks.renamed(identity) : undefined;
+      await commitRecord(ctx, entry, { name, sandbox: renamed ?? sandbox }, [event]);
     } catch (error) {
       entry.record = { ...entry.record, name: old };
       ctx.table.releaseName(name, entry.id);

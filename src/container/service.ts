@@ -5,6 +5,7 @@ import { watchHealth } from './health/watch.ts';
 import { execOperations } from './operations/execs.ts';
 import { fileOperations } from './operations/files.ts';
 import { lifeOperations } from './operations/life.ts';
+import { networkOperations } from './operations/networks.ts';
 import { streamOperations } from './operations/streams.ts';
 import type { ContainerPorts } from './ports.ts';
 import { recoverContainers, startRecovered } from './recover.ts';
@@ -44,6 +45,7 @@ export function createContainerService(ports: ContainerPorts) {
 
     containers: { ...lifeOperations(ctx), ...controlOperations(ctx), ...streamOperations(ctx), ...fileOperations(ctx) },
     execs: execOperations(ctx),
+    networks: networkOperations(ctx),
   };
 }
 

@@ -85,6 +85,8 @@ export interface InstanceNames {
   readonly bridge: string;
   /** Prefix of the host's ends of veth pairs, short enough for a number behind it. */
   readonly interfacePrefix: string;
+  /** Prefix of the bridges of user-defined networks; digits of the network's id fill it up to 15 bytes. */
+  readonly networkPrefix: string;
   readonly nftTable: string;
   /** Absolute path below each cgroup controller. */
   readonly cgroupParent: string;
@@ -100,6 +102,7 @@ export function instanceNames(dataRoot: string, cgroupParent: string | undefined
     tag,
     bridge: tag === '' ? 'gantry0' : `gantry-${tag}`,
     interfacePrefix: tag === '' ? 'gv' : `g${tag.slice(0, 6)}`,
+    networkPrefix: tag === '' ? 'br-' : `g${tag.slice(0, 6)}-`,
     nftTable: tag === '' ? 'gantry' : `gantry_${tag}`,
     cgroupParent: cgroupParent ?? instanceCgroup(tag),
   };

@@ -2,7 +2,7 @@ import { readFile } from 'node:fs/promises';
 import { invalid, messageOf } from '../base/errors.ts';
 import type { ContainerDefaults } from '../container/ports.ts';
 import type { NetworkConfig } from '../network/config.ts';
-import { parsePrefix } from '../network/ipv4.ts';
+import { parsePrefix } from '../network/address.ts';
 import { readHostFacts } from '../runtime/oci/facts.ts';
 import type { HostFacts } from '../runtime/oci/host.ts';
 import type { SeccompChoice } from '../runtime/profile/security-options.ts';
@@ -45,7 +45,7 @@ export function defaultsOf({ containers, network }: EngineConfig, facts: HostFac
 }
 
 /** @throws EngineError `invalid` for a malformed address pool */
-export function networkConfig({ names, execRoot, network }: EngineConfig): NetworkConfig {
+export function networkConfig({ names, execRoot, network }: EngineConfig, engineId: string): NetworkConfig {
   const spaces = network.addressPools.map(({ base, size }) => {
     const prefix = parsePrefix(base);
     if (prefix === undefined) throw invalid(`invalid base pool ${JSON.stringify(base)}`);
@@ -55,6 +55,8 @@ export function networkConfig({ names, execRoot, network }: EngineConfig): Netwo
     bridgeName: names.bridge,
     tableName: names.nftTable,
     interfacePrefix: names.interfacePrefix,
+    networkPrefix: names.networkPrefix,
+    seed: engineId,
     proxySocket: `${execRoot}/resolver.sock`,
     hasBridge: network.hasBridge,
     masquerade: network.ipMasq,

@@ -79,7 +79,7 @@ export async function wire(
   const store = await scope.acquire(openStore({ dataRoot, wishes: config.storage, log }), (open) => open.close());
   const nameOf = (id: ContainerId): string | undefined => containers.names(id);
   const networks = await scope.acquire(
-    openNetworks(networkConfig(config), { journal, clock, log, containerName: nameOf }),
+    openNetworks(networkConfig(config, engine.id), { journal, clock, log, containerName: nameOf }),
     (open) => open.shutdown(),
   );
   const volumes = await openVolumes({ directory: `${dataRoot}/volumes`, journal, clock, log });
@@ -241,7 +241,7 @@ function servicesOf(rooms: {
     execs,
     images: { ...images, check: (options) => checkEngine({ ...rooms, aside: journal.aside }, options) },
     volumes,
-    networks,
+    networks: { ...networks, ...rooms.containers.networks },
   };
 }
 

@@ -9,13 +9,13 @@ import { check } from '../sys/ffi/errors.ts';
 import { openLibrary } from '../sys/ffi/library.ts';
 import { closeNetNamespace, createNetNamespace, inNetNamespace, openNetNamespaceOf } from '../sys/namespace/net.ts';
 import { addAddress, addDefaultRoute } from '../sys/netlink/address.ts';
-import { linkIndex } from '../sys/netlink/calls.ts';
+import { linkIndex } from '../sys/netlink/plug.ts';
 import { addVeth, setLink } from '../sys/netlink/link.ts';
 import { netlinkFamily, NetlinkSocket } from '../sys/netlink/socket.ts';
 import { AsideBook } from '../events/aside.ts';
 import type { EventInput } from '../spec/engine/event.ts';
 import type { RecordChange, StateJournal } from '../spec/contract/state.ts';
-import { bytesOf, parseIpv4 } from './ipv4.ts';
+import { bytesOf, parseAddress } from './address.ts';
 
 /** Why tests with namespaces cannot run here; false when they can. */
 export const labSkip = process.getuid?.() === 0 ? false : 'network namespaces need root';
@@ -28,7 +28,7 @@ export function enterLab(): void {
   socket.request([setLink(1, { up: true })], 'lo up');
 }
 
-const bytes = (text: string): Uint8Array => bytesOf(parseIpv4(text) ?? 0);
+const bytes = (text: string): Uint8Array => bytesOf(parseAddress(text) ?? { family: 4, value: 0n });
 
 /** A machine on the same wire as the host, with the host as its way to everywhere. The caller closes the descriptor. */
 export function addNeighbour(wire: { name: string; hostIp: string; neighbourIp: string }): number {

@@ -1,9 +1,10 @@
 import type { Clock } from '../base/clock.ts';
-import { EngineError, notFound } from '../base/errors.ts';
+import { notFound } from '../base/errors.ts';
 import { newNetworkId } from '../base/ids.ts';
 import type { Logger } from '../base/log.ts';
 import type { StateJournal } from '../spec/contract/state.ts';
-import { decodeNetworkRecord, type NetworkRecord, networkRecordKind } from './record.ts';
+import type { EventInput } from '../spec/engine/event.ts';
+import { decodeNetworkRecord, isPredefined, type NetworkRecord, networkRecordKind } from './record.ts';
 import { findNetwork } from './view.ts';
 
 /** The networks there are, in memory and on disk. Ids of the predefined ones stay the same over restarts. */
@@ -11,6 +12,8 @@ export class NetworkCatalog {
   readonly #journal: StateJournal;
   readonly #records = new Map<string, NetworkRecord>();
   readonly #hasBridge: boolean;
+  /** Those that are going away: nobody finds them any more. */
+  readonly #leaving = new Set<string>();
 
   private constructor(journal: StateJournal, hasBridge: boolean) {
     this.#journal = journal;
@@ -33,8 +36,21 @@ export class NetworkCatalog {
   }
 
   get all(): NetworkRecord[] {
-    const records = [...this.#records.values()];
-    return this.#hasBridge ? records : records.filter(({ driver }) => driver !== 'bridge');
+    return [...this.#records.values()].filter((record) => {
+      const isHidden = !this.#hasBridge && record.driver === 'bridge' && isPredefined(record);
+      return !isHidden && !this.#leaving.has(record.id);
+    });
+  }
+
+  /** Those whose containers have addresses, the default one first. */
+  get addressed(): NetworkRecord[] {
+    const found = this.all.filter(({ driver }) => driver !== 'host' && driver !== 'null');
+    return [...found.filter(isPredefined), ...found.filter((record) => !isPredefined(record))];
+  }
+
+  /** Whether there is a network of an id, and will be. */
+  has(id: string): boolean {
+    return this.#records.has(id) && !this.#leaving.has(id);
   }
 
   /** @throws EngineError `invalid` for an ambiguous id prefix. */
@@ -49,19 +65,25 @@ export class NetworkCatalog {
     return record;
   }
 
-  /** The network every container is on that does not say otherwise. */
-  get defaultNetwork(): NetworkRecord {
-    const record = this.all.find(({ name }) => name === 'bridge');
-    if (record === undefined) throw new EngineError('internal', 'the default network is missing');
-    return record;
-  }
-
   /** Stores new or changed records; they are valid when it resolves. */
   async put(records: readonly NetworkRecord[]): Promise<void> {
     await this.#journal.commit({
       records: records.map((record) => ({ op: 'put', kind: networkRecordKind, id: record.id, value: record })),
     });
     for (const record of records) this.#records.set(record.id, record);
+  }
+
+  /** Hides a network that is going away; the result shows it again. */
+  hide(id: string): () => void {
+    this.#leaving.add(id);
+    return () => void this.#leaving.delete(id);
+  }
+
+  /** A network is gone, with an event when it ever was. */
+  async delete(record: NetworkRecord, events: readonly EventInput[]): Promise<void> {
+    await this.#journal.commit({ records: [{ op: 'delete', kind: networkRecordKind, id: record.id }], events });
+    this.#records.delete(record.id);
+    this.#leaving.delete(record.id);
   }
 }
 

@@ -12,6 +12,8 @@ export interface NetworkConfig {
    * names begin with it: such interfaces that belong to no container are removed at boot.
    */
   readonly interfacePrefix: string;
+  /** What the interfaces of user-defined networks begin with: the first digits of the network's id follow. */
+  readonly networkPrefix: string;
   /** Where subnets are taken from; Docker's default pools when left out. */
   readonly addressSpaces?: readonly AddressSpace[];
   /** The default network's subnet (`10.1.0.0/16`); one that the host does not use when left out. */
@@ -20,6 +22,18 @@ export interface NetworkConfig {
   readonly bridgeAddress?: string;
   /** The part of its subnet that containers get addresses from; without `bridgeAddress` it is the subnet, too. */
   readonly bridgeRange?: string;
+  /** IPv6 on the default network. */
+  readonly ipv6?: boolean;
+  /** Its IPv6 subnet, where it is not to be one of the engine's own. */
+  readonly bridgeSubnet6?: string;
+  /** Its own IPv6 address and subnet (`fd00:1::1/64`), which decide alone. */
+  readonly bridgeAddress6?: string;
+  /** False keeps containers of the default network apart. */
+  readonly talking?: boolean;
+  /** What the engine's own IPv6 addresses follow from; the bridge's name when left out. */
+  readonly seed?: string;
+  /** Options of new networks, by driver. */
+  readonly defaultOptions?: Readonly<Record<string, Readonly<Record<string, string>>>>;
   /** False leaves the default network out altogether. */
   readonly hasBridge?: boolean;
   /** The host's address that ports are published on when nobody names one: all when left out. */

@@ -1,33 +1,84 @@
-import type { Prefix } from './ipv4.ts';
+import type { ContainerLink } from '../sys/netlink/plug.ts';
+import type { Address, Family, Prefix } from './address.ts';
+import type { SubnetUse } from './addresses.ts';
 
-/** A namespace with one interface on a network. */
-export interface Attachment {
-  /** Descriptor of the namespace: the owner of the attachment closes it. */
+/** At most one address of each family. */
+export type Addresses = Readonly<Partial<Record<Family, Address>>>;
+
+/** What an endpoint asks for; everything may be left open. */
+export interface EndpointWish {
+  readonly addresses: Addresses;
+  /** Further addresses of the link itself. */
+  readonly linkLocal: readonly Address[];
+  readonly mac: Uint8Array | undefined;
+  /** Name of the interface in the container; undefined for the network's prefix and a number. */
+  readonly interfaceName: string | undefined;
+  /** By path, with IFNAME for the interface's name. */
+  readonly sysctls: readonly (readonly [path: string, value: string])[];
+}
+
+/** What a container holds of a network, as it is known after a restart, too. */
+export interface HeldAddresses {
+  readonly addresses: Addresses;
+  /** The host's end of the cable, where there is one. */
+  readonly hostName: string | undefined;
+}
+
+/** A place on a network that is reserved for one container. */
+export interface Lease extends HeldAddresses {
+  /** Undefined when the kernel chooses it. */
+  readonly mac: Uint8Array | undefined;
+  /** The interface to plug in, under a name. */
+  link(name: string): ContainerLink;
+}
+
+/** A namespace with one interface on a network, `eth0`, that no container has joined yet. */
+export interface ReadyNamespace {
+  /** Descriptor of the namespace: whoever takes it closes it. */
   readonly namespace: number;
-  readonly address: number;
-  readonly mac: Uint8Array;
-  /** The host's end of the cable. */
-  readonly hostName: string;
+  readonly lease: Lease;
+}
+
+/** How the ports of a network's containers are published. */
+export interface Publishing {
+  /** `routed`: by the container's own address only. */
+  readonly modes: Readonly<Record<Family, 'nat' | 'routed'>>;
+  /** Published ports are reached by the container's own address from some interfaces. */
+  readonly direct: boolean;
+  /** The host's address when nobody names one; undefined for the engine's choice. */
+  readonly hostIp: string | undefined;
 }
 
 /**
- * One network that gives its containers an interface and an address: what the sandboxes need of a driver. `bridge` is
- * the first (`bridge/network.ts`); a new driver implements this and nothing of the sandboxes changes. The life of an
- * address: `attach` or, after a restart, `adopt`; then `retire`, or `discard` when no container came to use it.
+ * One network that gives its containers an interface and addresses: what the sandboxes need of a driver
+ * (`bridge/network.ts`, `stacked/network.ts`). The life of an address: `lease` or, after a restart, `adopt`; then
+ * `retire`, or `release` when nothing was plugged in.
  */
 export interface AddressedNetwork {
-  readonly subnet: Prefix;
-  /** The containers' default route; also the host's address on the network. */
-  readonly gateway: number;
+  readonly subnets: readonly Prefix[];
+  /** Containers' default routes, at most one of each family; none for a network without a way out. */
+  readonly gateways: Addresses;
+  readonly internal: boolean;
+  /** What the names of interfaces in containers begin with. */
+  readonly interfacePrefix: string;
+  /** Undefined when ports of its containers cannot be published. */
+  readonly publishing: Publishing | undefined;
+  /** One of the namespaces that are kept ready, or a new one; only networks that keep some have this. */
+  ready?(): Promise<ReadyNamespace>;
+  /** Drops what `ready` gave. */
+  discard?(ready: ReadyNamespace): void;
   /**
-   * A new namespace on the network, ready to be joined. `mac` replaces the hardware address that follows from the IPv4
-   * address; `namespace` is one to take over instead of a new one. @throws EngineError `unavailable` when no address is free.
+   * Reserves addresses and makes sure that the network is there.
+   * @throws EngineError `unavailable` when no address is free, `forbidden` when a wanted one is taken, `invalid` for one
+   * that is not the network's.
    */
-  attach(mac: Uint8Array | undefined, namespace?: number): Promise<Attachment>;
-  /** Address and cable are a running container's. @throws EngineError `conflict`, `invalid` when they cannot be. */
-  adopt(address: number, hostName: string | undefined): void;
-  /** Takes back what a container had; at once for the caller, the address is free when the cable is gone. */
-  retire(address: number, hostName: string | undefined): void;
-  /** Drops an attachment that no container has joined. */
-  discard(attachment: Attachment): void;
+  lease(wish: EndpointWish): Promise<Lease>;
+  /** Gives back a lease that was never used. */
+  release(held: HeldAddresses): void;
+  /** What a running container has. @throws EngineError `forbidden`, `invalid` when it cannot be so. */
+  adopt(held: HeldAddresses): void;
+  /** Takes back what a container had; at once for the caller, the addresses are free when the interface is gone. */
+  retire(held: HeldAddresses): void;
+  /** How many addresses are taken and free, by subnet. */
+  usage(): readonly SubnetUse[];
 }

@@ -1,50 +1,66 @@
 import { EngineError } from '../base/errors.ts';
-import { contains, formatIpv4, formatPrefix, type Prefix, sizeOf } from './ipv4.ts';
+import { type Address, contains, formatAddress, formatPrefix, type Prefix, sizeOf } from './address.ts';
 
-/** The addresses of one subnet: the lowest free one is given out; network, broadcast and gateway never are. */
+/**
+ * The addresses of one subnet: the lowest free one is given out. The network's own address never is, nor IPv4's
+ * broadcast address, nor what is reserved; subnets of one or two IPv4 addresses have none to spare.
+ */
 export class AddressPool {
   readonly subnet: Prefix;
-  readonly #used = new Set<number>();
   readonly #range: Prefix;
+  readonly #used = new Set<bigint>();
   /** Nothing of the range below it is free. */
-  #lowest: number;
+  #lowest: bigint;
 
   /** Addresses are given out of `range`, a part of the subnet; the whole subnet when left out. */
-  constructor(subnet: Prefix, reserved: readonly number[], range: Prefix = subnet) {
+  constructor(subnet: Prefix, reserved: readonly Address[], range: Prefix = subnet) {
     this.subnet = subnet;
     this.#range = range;
-    this.#lowest = Math.max(range.base, subnet.base + 1);
-    for (const address of reserved) this.#used.add(address);
+    this.#lowest = range.base;
+    const end = subnet.base + sizeOf(subnet) - 1n;
+    if (sizeOf(subnet) > 2n) this.#used.add(subnet.base);
+    if (sizeOf(subnet) > 2n && subnet.family === 4) this.#used.add(end);
+    for (const { value } of reserved) this.#used.add(value);
   }
 
   /** @throws EngineError `unavailable` when every address is taken. */
-  allocate(): number {
-    const broadcast = this.subnet.base + sizeOf(this.subnet.length) - 1;
-    const end = Math.min(broadcast, this.#range.base + sizeOf(this.#range.length));
-    for (let address = this.#lowest; address < end; address++) {
-      if (this.#used.has(address)) continue;
-      this.#used.add(address);
-      this.#lowest = address + 1;
-      return address;
+  allocate(): Address {
+    const end = this.#range.base + sizeOf(this.#range);
+    for (let value = this.#lowest; value < end; value++) {
+      if (this.#used.has(value)) continue;
+      this.#used.add(value);
+      this.#lowest = value + 1n;
+      return { family: this.subnet.family, value };
     }
     throw new EngineError(
       'unavailable',
-      `no available IPv4 addresses on this network's address pools: ${formatPrefix(this.subnet)}`,
+      `no available IPv${this.subnet.family} addresses on this network's address pools: ${formatPrefix(this.subnet)}`,
     );
   }
 
-  /** Takes this very address. @throws EngineError `conflict` when it is taken, `invalid` when it is not in the subnet. */
-  claim(address: number): void {
+  /**
+   * Takes this very address. @throws EngineError `forbidden` when it is taken, `invalid` when it is not in the subnet.
+   */
+  claim(address: Address): void {
     if (!contains(this.subnet, address)) {
-      throw new EngineError('invalid', `no configured subnet contains IP address ${formatIpv4(address)}`);
+      throw new EngineError('invalid', `no configured subnet contains IP address ${formatAddress(address)}`);
     }
-    if (this.#used.has(address)) throw new EngineError('conflict', 'Address already in use');
-    this.#used.add(address);
+    if (this.#used.has(address.value)) throw new EngineError('forbidden', 'Address already in use');
+    this.#used.add(address.value);
   }
 
   /** Gives an address back; no error when it was free. */
-  release(address: number): void {
-    if (!this.#used.delete(address)) return;
-    if (address < this.#lowest && contains(this.#range, address)) this.#lowest = address;
+  release({ value }: Address): void {
+    if (!this.#used.delete(value)) return;
+    const inRange = value >= this.#range.base && value < this.#range.base + sizeOf(this.#range);
+    if (inRange && value < this.#lowest) this.#lowest = value;
+  }
+
+  /** Addresses that are not free, and those in the range that are. */
+  get counts(): { readonly used: bigint; readonly available: bigint } {
+    const end = this.#range.base + sizeOf(this.#range);
+    let usedInRange = 0n;
+    for (const value of this.#used) if (value >= this.#range.base && value < end) usedInRange++;
+    return { used: BigInt(this.#used.size), available: sizeOf(this.#range) - usedInRange };
   }
 }

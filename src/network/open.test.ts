@@ -12,7 +12,8 @@ import type { OpenSandbox, SandboxRequest } from '../spec/contract/network.ts';
 import type { PortMap } from '../spec/engine/container.ts';
 import { noFilters } from '../spec/engine/filters.ts';
 import { closeNetNamespace, inNetNamespace } from '../sys/namespace/net.ts';
-import { deleteLinks, linkIndex } from '../sys/netlink/calls.ts';
+import { deleteLinks } from '../sys/netlink/calls.ts';
+import { linkIndex } from '../sys/netlink/plug.ts';
 import { Nftables } from '../sys/nftables/connection.ts';
 import { Agent, addNeighbour, enterLab, hostAgent, labSkip, memoryJournal, setSysctl } from './_lab.ts';
 import { linksNamed } from './bridge/link.ts';
@@ -20,7 +21,14 @@ import { openNetworks } from './open.ts';
 
 const folder = mkdtempSync(join(tmpdir(), 'gantry-network-'));
 const proxySocket = join(folder, 'resolver.sock');
-const config = { bridgeName: 'gantry0', tableName: 'gantry', interfacePrefix: 'gveth', proxySocket };
+const config = {
+  bridgeName: 'gantry0',
+  tableName: 'gantry',
+  interfacePrefix: 'gveth',
+  networkPrefix: 'br-',
+  proxySocket,
+};
+const table4 = { name: 'gantry', family: 4 } as const;
 const journal = memoryJournal();
 const service = () => openNetworks(config, { journal, clock: systemClock, log: silentLogger });
 
@@ -259,11 +267,11 @@ describe('the default network, with packets', { skip: labSkip }, () => {
     const web = await container('web', { portBindings: publish('80/tcp', '8080') });
     using intruder = new Nftables();
     try {
-      intruder.remove(config.tableName);
+      intruder.remove(table4);
     } catch (error) {
       assert.equal((error as { code?: string }).code, 'EPERM');
     }
-    await until('the table is there', () => intruder.existing(config.tableName) !== 'none');
+    await until('the table is there', () => intruder.existing(table4) !== 'none');
     assert.match(await neighbour.ask('192.0.2.1', 8080), /^web /);
     assert.match(await neighbour.tryToReach(web.ip, 80), /^error TIMEOUT/);
     await web.close();
@@ -278,15 +286,16 @@ describe('the default network, with packets', { skip: labSkip }, () => {
     await networks.restore(new Map());
     const web = await container('web', { portBindings: publish('80/tcp', '8080') });
     using intruder = new Nftables({ protect: false });
-    intruder.replace({ name: 'other', maps: [], chains: [] });
+    const other = { name: 'other', family: 4 } as const;
+    intruder.replace({ ...other, maps: [], chains: [] });
     const started = performance.now();
-    intruder.remove(config.tableName);
-    while (intruder.existing(config.tableName) === 'none' && performance.now() - started < 2000) {
+    intruder.remove(table4);
+    while (intruder.existing(table4) === 'none' && performance.now() - started < 2000) {
       await new Promise((resolve) => setImmediate(resolve));
     }
     assert.match(await neighbour.ask('192.0.2.1', 8080), /^web /);
     assert.match(await neighbour.tryToReach(web.ip, 80), /^error TIMEOUT/);
-    assert.equal(intruder.existing('other'), 'plain');
+    assert.equal(intruder.existing(other), 'plain');
     await web.close();
     assert.equal(await neighbour.ask('192.0.2.1', 8080), 'error ECONNREFUSED');
     await networks.shutdown();
@@ -337,7 +346,7 @@ describe('the default network, with packets', { skip: labSkip }, () => {
     assert.equal(linkIndex(config.bridgeName), 0);
     assert.deepEqual(linksNamed(config.interfacePrefix), []);
     using firewall = new Nftables();
-    assert.equal(firewall.existing(config.tableName), 'none');
+    assert.equal(firewall.existing(table4), 'none');
     networks = await service();
     assert.deepEqual((await networks.list(noFilters)).map(({ Name }) => Name).sort(), ['bridge', 'host', 'none']);
   });

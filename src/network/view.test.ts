@@ -1,17 +1,29 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import type { NetworkId } from '../base/ids.ts';
-import { decodeNetworkRecord, type NetworkRecord } from './record.ts';
+import { decodeNetworkRecord, type NetworkDefinition, type NetworkRecord } from './record.ts';
 import { filterNetworks, findNetwork, networkView } from './view.ts';
 
 const id = (digit: string) => digit.repeat(64) as NetworkId;
+const definition: NetworkDefinition = {
+  ipv4: true,
+  ipv6: false,
+  internal: false,
+  attachable: false,
+  configOnly: false,
+  configFrom: '',
+  ipam: { Driver: 'default', Options: null, Config: null },
+  options: {},
+  labels: {},
+  pools: [],
+};
 const records: NetworkRecord[] = [
   { id: id('a'), name: 'bridge', driver: 'bridge', createdNs: '1', subnet: '172.17.0.0/16', gateway: '172.17.0.1' },
   { id: id('b'), name: 'host', driver: 'host', createdNs: '2' },
-  { id: `a${'c'.repeat(63)}` as NetworkId, name: 'mine', driver: 'bridge', createdNs: '3' },
+  { id: `a${'c'.repeat(63)}` as NetworkId, name: 'mine', driver: 'bridge', createdNs: '3', definition },
 ];
 const views = records.map((record) =>
-  networkView(record, { name: 'gantry0', mtu: 1500, masquerade: true, hostIp: '0.0.0.0' }, {}),
+  networkView(record, { name: 'gantry0', mtu: 1500, masquerade: true, icc: true, hostIp: '0.0.0.0' }, {}),
 );
 
 const names = (filters: Record<string, string[]>) =>

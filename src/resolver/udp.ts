@@ -21,7 +21,7 @@ export async function proxyUdp(port: ProxiedPort): Promise<AsyncDisposable> {
   };
   const server = createSocket({ type: 'udp6', ipv6Only: true, reusePort: true });
   const openFlow = (key: string, client: RemoteInfo): Flow => {
-    const socket = createSocket('udp4');
+    const socket = createSocket(port.targetIp.includes(':') ? 'udp6' : 'udp4');
     const flow: Flow = { socket, lastMs: performance.now() };
     socket.on('message', (bytes) => server.send(bytes, client.port, client.address, () => undefined));
     socket.on('error', () => drop(key, flow));

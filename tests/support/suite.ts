@@ -18,7 +18,7 @@ export interface SuiteOptions extends EngineOptions {
 }
 
 /**
- * A group of tests that share one engine. After each of them its containers, volumes and images are removed, and
+ * A group of tests that share one engine. After each of them its containers, networks, volumes and images are removed, and
  * nothing else than before may be left in the kernel, on the disk or in the engine's descriptors.
  */
 export function engineSuite(name: string, options: SuiteOptions, define: (engine: () => TestEngine) => void): void {
@@ -67,6 +67,8 @@ async function warmUp(engine: TestEngine, image: string, runtimes: readonly stri
 async function removeEverything(engine: TestEngine, keepImages: readonly string[]): Promise<void> {
   const containers = await list(engine, 'ps', '-aq');
   if (containers.length > 0) await removeContainers(engine, containers);
+  const networks = await list(engine, 'network', 'ls', '-q', '--filter=type=custom');
+  if (networks.length > 0) await engine.dockerOk(['network', 'rm', ...networks]);
   const volumes = await list(engine, 'volume', 'ls', '-q');
   if (volumes.length > 0) await engine.dockerOk(['volume', 'rm', ...volumes]);
   const images = (await imageIds(engine)).filter((id) => !keepImages.includes(id));

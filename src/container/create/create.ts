@@ -7,6 +7,7 @@ import { ContainerEntry } from '../entry.ts';
 import { loggedContainer, logSettings } from '../logs.ts';
 import type { IdOwner } from '../ports.ts';
 import { containerKind, type ContainerRecord, encodeRecord, type MountRecord } from '../record.ts';
+import { byNetworkName, wholeMode } from '../networks/request.ts';
 import { makeLinks } from '../links/links.ts';
 import { createdState } from '../state.ts';
 import { chooseIds, keptUser } from '../user-namespace/choose.ts';
@@ -32,7 +33,9 @@ export async function createContainer(
   const image = await ctx.images.resolve(request.Config.Image, request.platform);
   const config = mergeImageConfig(request.Config, image.config.config);
   validateHealthOutcome(config);
-  const hostConfig = withHostDefaults(withIds(ctx, request.HostConfig), {
+  const asked = withIds(ctx, request.HostConfig);
+  const wantedHost = { ...asked, NetworkMode: wholeMode(ctx, asked.NetworkMode) };
+  const hostConfig = withHostDefaults(wantedHost, {
     containers: ctx.settings.defaults,
     runtime: ctx.settings.defaultRuntime,
     log: ctx.settings.defaultLog,
@@ -83,7 +86,7 @@ export async function createContainer(
       Hostname: config.Hostname === '' ? defaultHostname(hostConfig.NetworkMode, id) : config.Hostname,
     },
     hostConfig,
-    endpoints: request.EndpointsConfig,
+    endpoints: byNetworkName(ctx, request.EndpointsConfig),
     mounts,
     ...(links.length === 0 ? {} : { links }),
     state: createdState,

@@ -8,7 +8,7 @@ import type { ContainerRecord } from '../record.ts';
 import { healthSettings } from '../health/settings.ts';
 import { beginningHealth } from '../health/state.ts';
 import { mountVolumes, volumeEvents } from '../volume-use.ts';
-import { networkSysctls } from '../create/sysctls.ts';
+import { sandboxRequest } from '../networks/request.ts';
 import { openUserNamespace } from '../user-namespace/choose.ts';
 import { updateLinkedHosts } from '../links/hosts.ts';
 import { startFailed, started } from '../state.ts';
@@ -106,21 +106,6 @@ async function mountAndConnect(
   if (rootfs.status === 'rejected') throw rootfs.reason;
   if (network.status === 'rejected') throw network.reason;
   return { rootfs: rootfs.value, network: network.value };
-}
-
-function sandboxRequest(entry: ContainerEntry) {
-  const { config, hostConfig, name, endpoints } = entry.record;
-  return {
-    containerId: entry.id,
-    containerName: name,
-    hostname: config.Hostname,
-    networkMode: config.NetworkDisabled === true ? 'none' : hostConfig.NetworkMode,
-    endpoints,
-    exposedPorts: Object.keys(config.ExposedPorts ?? {}),
-    portBindings: hostConfig.PortBindings,
-    publishAll: hostConfig.PublishAllPorts,
-    sysctls: networkSysctls(hostConfig),
-  };
 }
 
 /** A container inside another one's network shows no endpoints of its own. */

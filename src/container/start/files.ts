@@ -85,7 +85,9 @@ async function fileTexts(
     .flatMap((endpoint) => [endpoint.IPAddress, endpoint.GlobalIPv6Address])
     .filter((address) => address !== '')
     .map((address) => ({ address, names }));
-  const ofBridge = endpoints.map(({ Gateway }) => Gateway).filter((gateway) => gateway !== '');
+  const ofBridge = endpoints
+    .flatMap(({ Gateway, IPv6Gateway }) => [Gateway, IPv6Gateway])
+    .filter((gateway) => gateway !== '');
   const { hostGateways: chosen } = ctx.settings.defaults;
   const hostGateways = chosen.length > 0 ? chosen : ofBridge.slice(0, 1);
   const hosts =

@@ -79,6 +79,7 @@ function validatePorts(ctx: ContainerContext, record: ContainerRecord, { config,
   ctx.networks.validate({
     networkMode: hostConfig.NetworkMode,
     endpoints: record.endpoints,
+    detached: record.detached,
     exposedPorts: Object.keys(config.ExposedPorts ?? {}),
     portBindings: hostConfig.PortBindings,
     publishAll: hostConfig.PublishAllPorts,

@@ -1,18 +1,23 @@
 import { readFileSync, writeFileSync } from 'node:fs';
 import { EngineError } from '../../base/errors.ts';
 import { addAddress, addressesIn, dumpAddresses, dumpRoutes, routesIn } from '../../sys/netlink/address.ts';
-import { linkIndex } from '../../sys/netlink/calls.ts';
 import { addBridge, dumpLinks, getLink, type Link, linksIn, setLink } from '../../sys/netlink/link.ts';
+import { linkIndex } from '../../sys/netlink/plug.ts';
 import { netlinkFamily, NetlinkSocket } from '../../sys/netlink/socket.ts';
-import { bytesOf, ipv4Of, type Prefix, prefixOf } from '../ipv4.ts';
+import { type Address, addressOf, bytesOf, type Prefix, prefixOf, sameAddress } from '../address.ts';
 
 /** The kernel's side of bridges: short synchronous requests, made at boot and when something has gone missing. */
+
+/** An address with the length of its subnet's prefix. */
+export interface LinkAddress {
+  readonly address: Address;
+  readonly length: number;
+}
 
 /** A bridge interface as it is. */
 export interface BridgeLink {
   readonly index: number;
-  /** Its first IPv4 address with the prefix length of its subnet. */
-  readonly address: { readonly address: number; readonly length: number } | undefined;
+  readonly addresses: readonly LinkAddress[];
 }
 
 /** The bridge of a name, or undefined. @throws EngineError `conflict` when the name is another kind of interface. */
@@ -21,35 +26,75 @@ export function findBridge(name: string): BridgeLink | undefined {
   using socket = new NetlinkSocket(netlinkFamily.route);
   const link = linksIn(socket.query(getLink(name), `looking up ${name}`))[0];
   if (link === undefined) return undefined;
-  if (link.kind !== 'bridge') {
-    throw new EngineError('conflict', `the interface ${name} exists and is no bridge; the engine needs that name`);
-  }
+  if (link.kind !== 'bridge') throw new EngineError('conflict', `existing interface ${name} is not a bridge`);
   const addresses = addressesIn(socket.query(dumpAddresses(), 'reading addresses'));
-  const own = addresses.find(({ index }) => index === link.index);
-  const address = own === undefined ? undefined : { address: ipv4Of(own.address), length: own.prefixLength };
-  return { index: link.index, address };
+  return {
+    index: link.index,
+    addresses: addresses
+      .filter(({ index }) => index === link.index)
+      .map(({ address, prefixLength }) => ({ address: addressOf(address), length: prefixLength })),
+  };
 }
 
-/** Makes a bridge with its address. `mac` is fixed: left alone it would change with the containers that come and go. */
+/** True when a bridge has all these addresses. */
+export const hasAddresses = (bridge: BridgeLink, wanted: readonly LinkAddress[]): boolean =>
+  wanted.every((one) =>
+    bridge.addresses.some(({ address, length }) => length === one.length && sameAddress(address, one.address)),
+  );
+
+/**
+ * Makes a bridge with its addresses. `mac` is fixed: left alone it would change with the containers that come and go.
+ * @throws NetlinkError; an incomplete bridge stays
+ */
 export function createBridge(bridge: {
   readonly name: string;
   readonly mac: Uint8Array;
-  readonly gateway: number;
-  readonly length: number;
+  readonly addresses: readonly LinkAddress[];
+  readonly ipv6: boolean;
   readonly mtu: number;
 }): void {
   using socket = new NetlinkSocket(netlinkFamily.route);
   socket.request([addBridge(bridge.name, bridge.mac, bridge.mtu)], `making the bridge ${bridge.name}`);
-  const index = linkIndex(bridge.name);
-  socket.request([addAddress(index, bytesOf(bridge.gateway), bridge.length)], `addressing the bridge ${bridge.name}`);
+  setIpv6(bridge.name, bridge.ipv6);
+  addAddresses(bridge.name, bridge.addresses);
+}
+
+/** Gives a bridge addresses that it does not have yet. */
+export function addAddresses(name: string, addresses: readonly LinkAddress[]): void {
+  if (addresses.length === 0) return;
+  using socket = new NetlinkSocket(netlinkFamily.route);
+  const index = linkIndex(name);
+  const requests = addresses.map(({ address, length }) => addAddress(index, bytesOf(address), length));
+  socket.request(requests, `addressing the bridge ${name}`);
+}
+
+/** Without IPv6 a bridge has no link-local address either. Containers never tell the host its routes (CVE-2020-13401). */
+function setIpv6(name: string, on: boolean): void {
+  const values = { accept_ra: '0', disable_ipv6: on ? '0' : '1' };
+  for (const [key, value] of Object.entries(values)) {
+    try {
+      writeFileSync(`/proc/sys/net/ipv6/conf/${name}/${key}`, value);
+    } catch (error) {
+      // A kernel without IPv6 has nothing to switch off.
+      if (on) throw error;
+    }
+  }
 }
 
 /**
  * Lets packets pass between the bridge and other interfaces, and from this host's loopback to the bridge. Gives the
  * sysctls that were not so before. @throws Error when they cannot be written.
  */
-export function enableForwarding(bridge: string, everywhere: boolean): string[] {
-  const wanted = [...(everywhere ? ['net/ipv4/ip_forward'] : []), `net/ipv4/conf/${bridge}/route_localnet`];
+export function enableForwarding(
+  bridge: string,
+  wishes: { everywhere: boolean; ipv4: boolean; ipv6: boolean },
+): string[] {
+  const { everywhere, ipv4, ipv6 } = wishes;
+  const wanted = [
+    ...(everywhere && ipv4 ? ['net/ipv4/ip_forward'] : []),
+    ...(everywhere && ipv6 ? ['net/ipv6/conf/all/forwarding'] : []),
+    ...(ipv4 ? [`net/ipv4/conf/${bridge}/route_localnet`] : []),
+  ];
   return wanted.filter((name) => {
     const path = `/proc/sys/${name}`;
     if (readFileSync(path, 'utf8').trim() === '1') return false;
@@ -64,11 +109,11 @@ export function prefixesInUse(except: string): Prefix[] {
   const exceptIndex = linkIndex(except);
   const used: Prefix[] = [];
   for (const { index, address, prefixLength } of addressesIn(socket.query(dumpAddresses(), 'reading addresses'))) {
-    if (index !== exceptIndex) used.push(prefixOf(ipv4Of(address), prefixLength));
+    if (index !== exceptIndex) used.push(prefixOf(addressOf(address), prefixLength));
   }
   for (const { index, destination, prefixLength } of routesIn(socket.query(dumpRoutes(), 'reading routes'))) {
     // A default route, or one of the halves that VPNs use instead, leads everywhere.
-    if (index !== exceptIndex && prefixLength > 1) used.push(prefixOf(ipv4Of(destination), prefixLength));
+    if (index !== exceptIndex && prefixLength > 1) used.push(prefixOf(addressOf(destination), prefixLength));
   }
   return used;
 }

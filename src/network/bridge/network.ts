@@ -1,12 +1,29 @@
-import { messageOf } from '../../base/errors.ts';
+import { EngineError, messageOf } from '../../base/errors.ts';
 import type { Logger } from '../../base/log.ts';
 import { deleteLinks, openNamespace } from '../../sys/netlink/cable.ts';
-import { type Cable, linkIndex } from '../../sys/netlink/calls.ts';
+import { type ContainerLink, linkIndex } from '../../sys/netlink/plug.ts';
 import { closeNetNamespace } from '../../sys/namespace/net.ts';
-import type { AddressedNetwork, Attachment } from '../driver.ts';
-import { AddressPool } from '../ipam.ts';
-import { bytesOf, macOf, type Prefix } from '../ipv4.ts';
-import { createBridge, enableForwarding, findBridge, linksNamed, plugInto } from './link.ts';
+import { type Address, bytesOf, type Prefix } from '../address.ts';
+import { NetworkAddresses, type SubnetUse } from '../addresses.ts';
+import type {
+  AddressedNetwork,
+  Addresses,
+  EndpointWish,
+  HeldAddresses,
+  Lease,
+  Publishing,
+  ReadyNamespace,
+} from '../driver.ts';
+import { macOf } from '../mac.ts';
+import {
+  addAddresses,
+  createBridge,
+  enableForwarding,
+  findBridge,
+  hasAddresses,
+  type LinkAddress,
+  plugInto,
+} from './link.ts';
 import { ReadyStock } from './ready.ts';
 
 /**
@@ -19,17 +36,38 @@ export const namespaceSysctls: Readonly<Record<string, string>> = {
   'net.ipv6.conf.default.disable_ipv6': '1',
 };
 
-export interface BridgeOptions {
-  readonly name: string;
-  readonly mac: Uint8Array;
+/** One subnet of a bridge. */
+export interface BridgeSubnet {
   readonly subnet: Prefix;
-  readonly gateway: number;
+  /** Containers' default route; undefined for none. */
+  readonly gateway: Address | undefined;
+  /** The bridge has the gateway's address. */
+  readonly onBridge: boolean;
   /** Where containers' addresses come from; the whole subnet when left out. */
   readonly range?: Prefix | undefined;
+  /** Addresses that containers do not get, besides the gateway's. */
+  readonly reserved: readonly Address[];
+}
+
+export interface BridgeOptions {
+  readonly name: string;
+  /** The engine made it, and may make it anew. */
+  readonly owned: boolean;
+  readonly mac: Uint8Array;
+  /** At most one of each family. */
+  readonly subnets: readonly BridgeSubnet[];
+  readonly internal: boolean;
+  /** Containers reach each other. */
+  readonly talking: boolean;
+  /** What names of interfaces in containers begin with. */
+  readonly interfacePrefix: string;
+  readonly publishing: Publishing | undefined;
   /** False leaves the kernel's switch for forwarding as it is. */
   readonly forwarding: boolean;
   readonly mtu: number;
-  readonly interfacePrefix: string;
+  /** What names of the host's ends of cables begin with. */
+  readonly cablePrefix: string;
+  /** How many namespaces to keep ready; 0 for none. */
   readonly ready: number;
   readonly log: Logger;
 }
@@ -37,161 +75,221 @@ export interface BridgeOptions {
 /** How often and how long the end of a cable is waited for before it is pulled out by force, in milliseconds. */
 const goneChecksMs = [5, 10, 20, 50, 100, 200, 400];
 
+const noWish: EndpointWish = { addresses: {}, linkLocal: [], mac: undefined, interfaceName: undefined, sysctls: [] };
+
 /** One bridge with its addresses and cables. */
 export class BridgeNetwork implements AddressedNetwork {
   readonly options: BridgeOptions;
-  readonly #addresses: AddressPool;
-  readonly #stock: ReadyStock<Attachment>;
+  readonly subnets: readonly Prefix[];
+  readonly gateways: Addresses;
+  readonly internal: boolean;
+  readonly interfacePrefix: string;
+  readonly publishing: Publishing | undefined;
+  readonly ready?: () => Promise<ReadyNamespace>;
+  readonly #addresses: NetworkAddresses;
+  readonly #stock: ReadyStock<ReadyNamespace>;
   /** The host's ends of all cables that are in use, for plugging them in again. */
   readonly #cables = new Set<string>();
   readonly #retiring = new Set<Promise<void>>();
 
   constructor(options: BridgeOptions) {
     this.options = options;
-    this.#addresses = new AddressPool(options.subnet, [options.gateway], options.range);
+    this.subnets = options.subnets.map(({ subnet }) => subnet);
+    this.gateways = options.internal
+      ? {}
+      : Object.fromEntries(options.subnets.map(({ subnet, gateway }) => [subnet.family, gateway]));
+    this.internal = options.internal;
+    this.interfacePrefix = options.interfacePrefix;
+    this.publishing = options.publishing;
+    this.#addresses = new NetworkAddresses(
+      options.subnets.map(({ subnet, gateway, range, reserved }) => ({
+        subnet,
+        range,
+        reserved: gateway === undefined ? reserved : [gateway, ...reserved],
+      })),
+    );
     this.#stock = new ReadyStock({
       size: options.ready,
       log: options.log,
-      make: () => this.#make(macOf),
-      discard: (attachment) => this.discard(attachment),
+      make: () => this.#makeReady(),
+      discard: (ready) => this.discard(ready),
     });
-  }
-
-  get subnet(): Prefix {
-    return this.options.subnet;
-  }
-
-  get gateway(): number {
-    return this.options.gateway;
+    if (options.ready > 0) this.ready = () => this.#takeIntact();
   }
 
   /**
    * Makes the bridge when it is not there, or not as it should be; cables of running containers are plugged in again.
-   * @throws EngineError `conflict`, NetlinkError, SystemError.
+   * @throws EngineError `conflict`, `unavailable`, NetlinkError, SystemError.
    */
   async ensure(): Promise<void> {
-    const { name, gateway, subnet } = this.options;
+    const { name, owned, forwarding, log } = this.options;
     const found = findBridge(name);
-    const right = found?.address?.address === gateway && found.address.length === subnet.length;
-    if (!right) {
-      if (found !== undefined) await deleteLinks([name]);
-      createBridge({ ...this.options, length: subnet.length });
-      plugInto(name, [...this.#cables, ...this.#stock.items.map(({ hostName }) => hostName)]);
+    const wanted = ownAddresses(this.options);
+    if (found === undefined || !hasAddresses(found, wanted)) {
+      if (!owned) addMissing(name, found?.addresses, wanted);
+      else {
+        if (found !== undefined) await deleteLinks([name]);
+        await create(this.options, wanted);
+        plugInto(name, [...this.#cables, ...this.#stock.items.map(({ lease }) => lease.hostName ?? '')]);
+      }
     }
-    for (const sysctl of enableForwarding(name, this.options.forwarding))
-      this.options.log.info('set for containers to be reached', { sysctl });
+    const families = { ipv4: hasFamily(this.options, 4), ipv6: hasFamily(this.options, 6) };
+    for (const sysctl of enableForwarding(name, { everywhere: forwarding, ...families })) {
+      log.info('set for containers to be reached', { sysctl });
+    }
   }
 
-  /** A namespace on the bridge, ready to be joined. `mac` replaces the address derived from the IPv4 address. */
-  async attach(mac: Uint8Array | undefined, namespace?: number): Promise<Attachment> {
+  async lease(wish: EndpointWish): Promise<Lease> {
     if (linkIndex(this.options.name) === 0) await this.ensure();
-    const attachment = await this.#attachment(mac, namespace);
-    this.#cables.add(attachment.hostName);
-    return attachment;
+    const lease = this.#lease(wish);
+    this.#cables.add(lease.hostName);
+    return lease;
   }
 
-  #attachment(mac: Uint8Array | undefined, namespace: number | undefined): Promise<Attachment> {
-    if (mac === undefined && namespace === undefined) return this.#takeIntact();
-    return this.#make(mac === undefined ? macOf : () => mac, namespace);
+  release(held: HeldAddresses): void {
+    if (held.hostName !== undefined) this.#cables.delete(held.hostName);
+    this.#addresses.release(held.addresses);
   }
 
-  /** After a restart: address and cable belong to a running container. @throws EngineError when they cannot. */
-  adopt(address: number, hostName: string | undefined): void {
-    this.#addresses.claim(address);
+  adopt({ addresses, hostName }: HeldAddresses): void {
+    this.#addresses.claim(addresses);
     if (hostName !== undefined) this.#cables.add(hostName);
   }
 
   /**
-   * Takes back what a container had. The kernel removes the cable with the container's namespace, a little later; only
-   * then is the address free again, so that no dying container answers for a new one.
+   * The kernel removes the cable with the container's namespace, a little later; only then are the addresses free again,
+   * so that no dying container answers for a new one.
    */
-  retire(address: number, hostName: string | undefined): void {
-    const work = this.#waitGone(hostName)
+  retire(held: HeldAddresses): void {
+    const { hostName } = held;
+    const work = waitGone(hostName, this.options.log)
       .catch((error: unknown) => this.options.log.warn('a cable could not be removed', { hostName, error }))
       .finally(() => {
-        if (hostName !== undefined) this.#cables.delete(hostName);
-        this.#addresses.release(address);
+        this.release(held);
         this.#retiring.delete(work);
       });
     this.#retiring.add(work);
   }
 
-  /** Drops an attachment that no container has joined. */
-  discard(attachment: Attachment): void {
-    closeNetNamespace(attachment.namespace);
-    this.retire(attachment.address, attachment.hostName);
+  discard({ namespace, lease }: ReadyNamespace): void {
+    closeNetNamespace(namespace);
+    this.retire(lease);
   }
 
-  /** Removes the instance's interfaces that belong to no container. */
-  async sweep(): Promise<void> {
-    const { name: bridge, interfacePrefix } = this.options;
-    const masters = [0, linkIndex(bridge)];
-    const stray = linksNamed(interfacePrefix)
-      .filter(({ kind, master }) => kind === 'veth' && masters.includes(master))
-      .map(({ name }) => name)
-      .filter((name) => isOwnName(name, interfacePrefix) && !this.#cables.has(name));
-    if (stray.length === 0) return;
-    this.options.log.info('removing interfaces that belong to no container', { stray });
-    await deleteLinks(stray);
+  usage(): readonly SubnetUse[] {
+    return this.#addresses.usage();
+  }
+
+  /** True for the host's end of a cable that is in use. */
+  hasCable(hostName: string): boolean {
+    return this.#cables.has(hostName);
   }
 
   /** Drops the ready namespaces and waits until all that was retired is gone; with `remove` the bridge goes too. */
   async close(options: { remove: boolean }): Promise<void> {
     await this.#stock.close();
     await Promise.all(this.#retiring);
-    if (options.remove) await deleteLinks([this.options.name]);
+    if (options.remove && this.options.owned) await deleteLinks([this.options.name]);
   }
 
-  /** A ready one may have lost its cable: anybody can remove interfaces. */
-  async #takeIntact(): Promise<Attachment> {
-    for (;;) {
-      const attachment = await this.#stock.take();
-      if (linkIndex(attachment.hostName) !== 0) return attachment;
-      this.discard(attachment);
-    }
-  }
-
-  async #make(macFor: (address: number) => Uint8Array, taken?: number): Promise<Attachment> {
-    const { name, subnet, gateway, mtu, interfacePrefix } = this.options;
-    const address = this.#addresses.allocate();
-    const mac = macFor(address);
-    const hostName = newInterfaceName(interfacePrefix);
-    const cable: Cable = {
-      hostName,
-      bridge: name,
-      name: 'eth0',
-      mac,
-      address: bytesOf(address),
-      prefixLength: subnet.length,
-      gateway: bytesOf(gateway),
-      mtu,
-    };
+  #lease(wish: EndpointWish): Lease & { readonly hostName: string } {
+    const { name: bridge, mtu, cablePrefix, talking } = this.options;
+    const addresses = this.#addresses.take(wish.addresses);
+    const mac = wish.mac ?? macOf(addresses[4]);
+    const hostName = newInterfaceName(cablePrefix);
+    const all = [...Object.values(addresses).filter((one) => one !== undefined), ...wish.linkLocal];
     // An address with another hardware address than before has to be announced, or neighbours keep the old one.
-    const announce = macFor === macOf ? {} : { 'net.ipv4.conf.default.arp_notify': '1' };
+    const announce = wish.mac === undefined ? [] : ([['net/ipv4/conf/IFNAME/arp_notify', '1']] as const);
+    const ipv6 = addresses[6] === undefined ? [] : ([['net/ipv6/conf/IFNAME/accept_ra', '0']] as const);
+    const link = (name: string): ContainerLink => ({
+      origin: { kind: 'cable', hostName, bridge, isolated: !talking },
+      name,
+      mac,
+      addresses: all.map((address) => ({
+        address: bytesOf(address),
+        prefixLength: this.#addresses.prefixLength(address) || linkLocalLength[address.family],
+      })),
+      mtu,
+      sysctls: [...announce, ...ipv6, ...wish.sysctls],
+    });
+    return { addresses, mac, hostName, link };
+  }
+
+  async #makeReady(): Promise<ReadyNamespace> {
+    const lease = this.#lease(noWish);
+    const link = lease.link('eth0');
     try {
-      const sysctls = { ...namespaceSysctls, ...announce };
-      const namespace = await openNamespace({ sysctls, cables: [cable], namespace: taken });
-      return { namespace, address, mac, hostName };
+      const routes = Object.values(this.gateways).flatMap((gateway) =>
+        gateway === undefined ? [] : [{ link: link.name, gateway: bytesOf(gateway) }],
+      );
+      return { namespace: await openNamespace({ sysctls: namespaceSysctls, links: [link], routes }), lease };
     } catch (error) {
-      this.#addresses.release(address);
+      this.#addresses.release(lease.addresses);
       throw error;
     }
   }
 
-  async #waitGone(hostName: string | undefined): Promise<void> {
-    if (hostName === undefined) return;
-    for (const ms of goneChecksMs) {
-      await new Promise((resolve) => setTimeout(resolve, ms));
-      if (linkIndex(hostName) === 0) return;
-    }
-    // Something still lives in the namespace: another container that joined it, or a process that outlived its own.
-    try {
-      await deleteLinks([hostName]);
-    } catch (error) {
-      this.options.log.warn('an interface could not be removed', { hostName, reason: messageOf(error) });
+  /** A ready one may have lost its cable: anybody can remove interfaces. */
+  async #takeIntact(): Promise<ReadyNamespace> {
+    if (linkIndex(this.options.name) === 0) await this.ensure();
+    for (;;) {
+      const ready = await this.#stock.take();
+      const { hostName = '' } = ready.lease;
+      if (linkIndex(hostName) !== 0) {
+        this.#cables.add(hostName);
+        return ready;
+      }
+      this.discard(ready);
     }
   }
 }
+
+const ownAddresses = ({ subnets }: BridgeOptions): LinkAddress[] =>
+  subnets.flatMap(({ subnet, gateway, onBridge }) =>
+    gateway === undefined || !onBridge ? [] : [{ address: gateway, length: subnet.length }],
+  );
+
+const hasFamily = ({ subnets }: BridgeOptions, family: 4 | 6): boolean =>
+  subnets.some(({ subnet }) => subnet.family === family);
+
+async function create(options: BridgeOptions, addresses: readonly LinkAddress[]): Promise<void> {
+  const { name, mac, mtu } = options;
+  try {
+    createBridge({ name, mac, mtu, addresses, ipv6: hasFamily(options, 6) });
+  } catch (error) {
+    await deleteLinks([name]);
+    throw error;
+  }
+}
+
+/** Until the end of a cable is gone by itself, or by force. */
+async function waitGone(hostName: string | undefined, log: Logger): Promise<void> {
+  if (hostName === undefined) return;
+  for (const ms of goneChecksMs) {
+    await new Promise((resolve) => setTimeout(resolve, ms));
+    if (linkIndex(hostName) === 0) return;
+  }
+  // Something still lives in the namespace: another container that joined it, or a process that outlived its own.
+  try {
+    await deleteLinks([hostName]);
+  } catch (error) {
+    log.warn('an interface could not be removed', { hostName, reason: messageOf(error) });
+  }
+}
+
+/** A bridge that somebody else made only gets what it lacks. */
+function addMissing(name: string, has: readonly LinkAddress[] | undefined, wanted: readonly LinkAddress[]): void {
+  if (has === undefined) {
+    throw new EngineError('unavailable', `the bridge ${name} is gone: it was not made by the engine`);
+  }
+  addAddresses(
+    name,
+    wanted.filter((one) => !hasAddresses({ index: 0, addresses: has }, [one])),
+  );
+}
+
+/** Prefixes of 169.254.0.0/16 and fe80::/64. */
+const linkLocalLength = { 4: 16, 6: 64 } as const;
 
 const randomDigits = 7;
 
@@ -199,5 +297,8 @@ const randomDigits = 7;
 const newInterfaceName = (prefix: string): string =>
   prefix + crypto.getRandomValues(new Uint8Array(4)).toHex().slice(0, randomDigits);
 
-const isOwnName = (name: string, prefix: string): boolean =>
-  name.length === prefix.length + randomDigits && /^[0-9a-f]+$/.test(name.slice(prefix.length));
+/** True for the names of cables that begin with `prefix`. */
+export const isCableName = (name: string, prefix: string): boolean =>
+  name.startsWith(prefix) &&
+  name.length === prefix.length + randomDigits &&
+  /^[0-9a-f]+$/.test(name.slice(prefix.length));

@@ -2,18 +2,12 @@ import { EngineError, messageOf } from '../../base/errors.ts';
 import type { Logger } from '../../base/log.ts';
 import { type ElementChange, Nftables } from '../../sys/nftables/connection.ts';
 import { watchTable } from '../../sys/nftables/watch.ts';
-import {
-  elementOf,
-  type FirewallBridge,
-  firewallTable,
-  type Publication,
-  publishedMap,
-  publishedOnMap,
-} from './table.ts';
+import type { MapElement, NatMap, TableFamily } from '../../sys/nftables/ruleset.ts';
+import { elementsOf, type FirewallBridge, firewallTables, type Publication } from './table.ts';
 
 /**
- * The engine's own firewall table in the kernel, kept equal to the bridges and publications it is told of. Changes are
- * single transactions of 0.1 to 2 ms on the calling thread.
+ * The engine's own firewall tables in the kernel, one for each family of addresses, kept equal to the bridges and
+ * publications it is told of. Changes are single transactions of 0.1 to 2 ms on the calling thread.
  */
 export class Firewall {
   readonly #table: string;
@@ -22,8 +16,9 @@ export class Firewall {
   readonly #publications = new Set<Publication>();
   #bridges: readonly FirewallBridge[] = [];
   #connection: Nftables | undefined;
-  #watch: Disposable | undefined;
-  #written = false;
+  readonly #watches = new Map<TableFamily, Disposable>();
+  /** The families whose table is in the kernel. */
+  readonly #written = new Set<TableFamily>();
 
   /** With `protect: false` the table is watched instead of owned, as it is on kernels before 6.9. */
   constructor(options: { table: string; protect: boolean; log: Logger }) {
@@ -41,11 +36,23 @@ export class Firewall {
     this.#nameObstacles();
   }
 
+  /** Replaces the bridges; publications stay. @throws EngineError `unavailable`; the bridges are what they were then. */
+  setBridges(bridges: readonly FirewallBridge[]): void {
+    const before = this.#bridges;
+    this.#bridges = bridges;
+    try {
+      this.#write();
+    } catch (error) {
+      this.#bridges = before;
+      throw error;
+    }
+  }
+
   /** @throws EngineError `unavailable` when the table cannot be written; nothing is published then. */
   publish(publications: readonly Publication[]): void {
     for (const publication of publications) this.#publications.add(publication);
     try {
-      this.#change({ add: changesOf(publications) });
+      this.#change('add', publications);
     } catch (error) {
       for (const publication of publications) this.#publications.delete(publication);
       throw error;
@@ -55,29 +62,32 @@ export class Firewall {
   /** Takes publications back; they must be the same objects. */
   unpublish(publications: readonly Publication[]): void {
     const known = publications.filter((publication) => this.#publications.delete(publication));
-    this.#change({ delete: changesOf(known) });
+    this.#change('delete', known);
   }
 
   /** Makes sure that the table is there, with all isolation between networks and the outside. */
   ensure(): void {
-    if (!this.#written) this.#write();
+    if (this.#written.size === 0) this.#write();
   }
 
-  /** Lets go of the table; with `remove` it goes away. */
+  /** Lets go of the tables; with `remove` they go away. */
   close(options: { remove: boolean }): void {
-    this.#watch?.[Symbol.dispose]();
-    this.#watch = undefined;
-    if (options.remove) this.#connect().remove(this.#table);
+    for (const watch of this.#watches.values()) watch[Symbol.dispose]();
+    this.#watches.clear();
+    if (options.remove) for (const family of families) this.#connect().remove({ name: this.#table, family });
     this.#connection?.[Symbol.dispose]();
     this.#connection = undefined;
-    this.#written = false;
+    this.#written.clear();
   }
 
-  #change(change: Parameters<Nftables['change']>[1]): void {
-    if ([...(change.add ?? []), ...(change.delete ?? [])].length === 0) return;
-    if (!this.#written) return this.#write();
+  #change(kind: 'add' | 'delete', publications: readonly Publication[]): void {
+    if (publications.length === 0) return;
+    if (this.#written.size === 0) return this.#write();
     try {
-      this.#connect().change(this.#table, change);
+      for (const family of families) {
+        const changes = this.#changesOf(publications, family);
+        if (changes.length > 0) this.#connect().change({ name: this.#table, family }, { [kind]: changes });
+      }
     } catch (error) {
       // Somebody changed the table behind our back: the whole of it is right again, whatever it was.
       this.#log.warn('the firewall table was not as it should be and is written anew', { reason: messageOf(error) });
@@ -85,20 +95,47 @@ export class Firewall {
     }
   }
 
+  /** The elements of publications, map by map; those that other publications need, too, stay as they are. */
+  #changesOf(publications: readonly Publication[], family: TableFamily): ElementChange[] {
+    const changed = new Set(publications);
+    const others = [...this.#publications].filter((one) => one.direct && !changed.has(one)).flatMap(elementsOf);
+    const kept = new Set(others.map(keyOf));
+    const changes = new Map<NatMap, Map<string, MapElement>>();
+    for (const publication of publications) {
+      if (publication.target.family !== family) continue;
+      for (const placed of elementsOf(publication)) {
+        const key = keyOf(placed);
+        if (placed.map.value.length === 0 && kept.has(key)) continue;
+        const elements = changes.get(placed.map) ?? new Map<string, MapElement>();
+        changes.set(placed.map, elements.set(key, placed.element));
+      }
+    }
+    return [...changes].map(([map, elements]) => ({ map, elements: [...elements.values()] }));
+  }
+
   #connect(): Nftables {
     return (this.#connection ??= new Nftables({ protect: this.#protect }));
   }
 
   #write(): void {
-    this.#written = false;
-    this.#watch?.[Symbol.dispose]();
-    this.#watch = undefined;
-    const table = firewallTable(this.#table, this.#bridges, [...this.#publications]);
+    this.#written.clear();
+    for (const watch of this.#watches.values()) watch[Symbol.dispose]();
+    this.#watches.clear();
+    const tables = firewallTables(this.#table, this.#bridges, [...this.#publications]);
     try {
-      const ownership = this.#connect().replace(table);
-      this.#written = true;
-      // An owned table is out of the reach of other programs; a plain one may be flushed by any of them.
-      if (ownership === 'plain') this.#watch = watchTable(this.#table, () => this.#restore());
+      for (const table of tables) {
+        const ownership = this.#connect().replace(table);
+        this.#written.add(table.family);
+        // An owned table is out of the reach of other programs; a plain one may be flushed by any of them.
+        if (ownership === 'plain')
+          this.#watches.set(
+            table.family,
+            watchTable(table, () => this.#restore()),
+          );
+      }
+      for (const family of families) {
+        if (!this.#written.has(family)) this.#connect().remove({ name: this.#table, family });
+      }
     } catch (error) {
       throw new EngineError('unavailable', `cannot set up the firewall: ${messageOf(error)}`, { cause: error });
     }
@@ -106,7 +143,8 @@ export class Firewall {
 
   /** What another table drops stays dropped: those tables are not ours to change, but people should know. */
   #nameObstacles(): void {
-    for (const { table, chain } of this.#connect().droppingChains('forward')) {
+    const found = [...this.#written].flatMap((family) => this.#connect().droppingChains('forward', family));
+    for (const { table, chain } of found) {
       this.#log.warn(
         'another firewall drops forwarded packets unless it is told otherwise: containers may be cut off',
         {
@@ -127,10 +165,7 @@ export class Firewall {
   }
 }
 
-/** The elements of publications, map by map. */
-function changesOf(publications: readonly Publication[]): ElementChange[] {
-  const elements = publications.map(elementOf);
-  return [publishedMap, publishedOnMap]
-    .map((map) => ({ map, elements: elements.filter((found) => found.map === map).map(({ element }) => element) }))
-    .filter((change) => change.elements.length > 0);
-}
+const families = [4, 6] as const;
+
+/** Names an element among all of one family. */
+const keyOf = ({ map, element }: { map: NatMap; element: MapElement }): string => `${map.name} ${String(element.key)}`;

@@ -1,8 +1,9 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { renderTable } from '../../sys/nftables/render.ts';
-import { parseIpv4, parsePrefix } from '../ipv4.ts';
-import { firewallTable } from './table.ts';
+import type { Table } from '../../sys/nftables/ruleset.ts';
+import { parseAddress, parsePrefix } from '../address.ts';
+import { type FirewallBridge, type FirewallSubnet, firewallTables } from './table.ts';
 
 const expected = `table ip gantry {
 	map published {
@@ -13,6 +14,10 @@ const expected = `table ip gantry {
 	map published_on {
 		type inet_proto . ipv4_addr . inet_service : ipv4_addr . inet_service
 		elements = { udp . 127.0.0.1 . 5300 : 172.17.0.3 . 53 }
+	}
+
+	set direct {
+		type inet_proto . ipv4_addr . inet_service
 	}
 
 	chain guard {
@@ -50,22 +55,110 @@ const expected = `table ip gantry {
 }
 `;
 
+const prefix = (text: string) => parsePrefix(text) ?? assert.fail(text);
+const target = (text: string) => parseAddress(text) ?? assert.fail(text);
+const subnet = (text: string, mode: FirewallSubnet['mode'] = 'nat'): FirewallSubnet => ({
+  prefix: prefix(text),
+  mode,
+  masquerade: true,
+});
+const bridge = (name: string, subnets: readonly FirewallSubnet[], more: Partial<FirewallBridge> = {}) => ({
+  name,
+  subnets,
+  internal: false,
+  talking: true,
+  trusted: [],
+  ...more,
+});
+const only = (tables: readonly Table[]): Table => (tables.length === 1 ? tables[0] : undefined) ?? assert.fail();
+
 test('the whole firewall of a bridge with two published ports', () => {
-  const bridge = { name: 'gantry0', subnet: parsePrefix('172.17.0.0/16') ?? assert.fail() };
-  const target = (text: string) => parseIpv4(text) ?? assert.fail();
-  const table = firewallTable(
+  const tables = firewallTables(
     'gantry',
-    [bridge],
+    [bridge('gantry0', [subnet('172.17.0.0/16')])],
     [
-      { port: 80, protocol: 'tcp', hostIp: '0.0.0.0', hostPort: 8080, target: target('172.17.0.2') },
-      { port: 53, protocol: 'udp', hostIp: '127.0.0.1', hostPort: 5300, target: target('172.17.0.3') },
+      { port: 80, protocol: 'tcp', hostIp: '0.0.0.0', hostPort: 8080, target: target('172.17.0.2'), direct: false },
+      { port: 53, protocol: 'udp', hostIp: '127.0.0.1', hostPort: 5300, target: target('172.17.0.3'), direct: false },
+      { port: 53, protocol: 'udp', hostIp: '::1', hostPort: 5300, target: target('172.17.0.3'), direct: false },
     ],
   );
-  assert.equal(renderTable(table), expected);
+  assert.equal(renderTable(only(tables)), expected);
+});
+
+const rulesOf = (bridges: readonly FirewallBridge[], chain: string, family: 4 | 6 = 4): string[] => {
+  const table = firewallTables('t', bridges, []).find((one) => one.family === family) ?? assert.fail();
+  const text = renderTable({ ...table, maps: [], chains: table.chains.filter(({ name }) => name === chain) });
+  return text
+    .split('\n')
+    .slice(3, -3)
+    .map((line) => line.trim().replace(/ comment .*/, ''));
+};
+
+test('what belongs to an internal network is decided before anything is let through', () => {
+  const bridges = [bridge('out', [subnet('10.1.0.0/24')]), bridge('in', [subnet('10.2.0.0/24')], { internal: true })];
+  assert.deepEqual(rulesOf(bridges, 'isolate'), [
+    'iifname "in" oifname != "in" drop',
+    'iifname != "in" oifname "in" drop',
+    'iifname "in" oifname "in" accept',
+    'oifname "out" ct state established,related accept',
+    'oifname "out" ct status dnat accept',
+    'iifname "out" oifname "out" accept',
+    'oifname "out" drop',
+  ]);
+  assert.ok(!rulesOf(bridges, 'outgoing').some((rule) => rule.includes('10.2.0.0')));
+});
+
+test('routed, open and trusted networks, and containers that are kept apart', () => {
+  const direct = 'meta l4proto . ip daddr . th dport @direct';
+  const routed = bridge('b', [subnet('10.1.0.0/24', 'routed')], { talking: false });
+  assert.deepEqual(rulesOf([routed], 'isolate').slice(2), [
+    'oifname "b" meta l4proto icmp accept',
+    `oifname "b" ${direct} accept`,
+    'iifname "b" oifname "b" drop',
+    'oifname "b" drop',
+  ]);
+  assert.ok(!rulesOf([routed], 'outgoing').includes('ip saddr 10.1.0.0/24 oifname != "b" masquerade'));
+  const open = bridge('b', [subnet('10.1.0.0/24', 'open')], { trusted: ['lan0'] });
+  assert.deepEqual(rulesOf([open], 'isolate').slice(2), [
+    `iifname "lan0" oifname "b" ${direct} accept`,
+    'iifname "b" oifname "b" accept',
+    'oifname "b" accept',
+  ]);
+});
+
+test('the address that packets to the outside get', () => {
+  const own = { ...subnet('10.1.0.0/24'), hostAddress: target('192.0.2.1') };
+  assert.equal(rulesOf([bridge('b', [own])], 'outgoing')[0], 'ip saddr 10.1.0.0/24 oifname != "b" snat to 192.0.2.1');
+});
+
+test('IPv6 has a table of its own as soon as a network has it', () => {
+  const six = bridge('b', [subnet('fd00:1::/64')]);
+  assert.deepEqual(rulesOf([six], 'outgoing', 6), [
+    'ip6 saddr fd00:1::/64 oifname != "b" masquerade',
+    'ip6 saddr fd00:1::/64 oifname "b" ct status dnat masquerade',
+  ]);
+  assert.equal(rulesOf([six], 'published-local', 6)[0], 'ip6 daddr ::1 return');
+  const publications = ['0.0.0.0', '::'].map((hostIp) => ({
+    port: 80,
+    protocol: 'tcp' as const,
+    hostIp,
+    hostPort: 8080,
+    target: target('fd00:1::2'),
+    direct: true,
+  }));
+  const table = firewallTables('t', [six], publications)[1] ?? assert.fail();
+  assert.deepEqual(
+    table.maps.map(({ name, elements }) => [name, elements.length]),
+    [
+      ['published', 1],
+      ['published_on', 0],
+      ['direct', 1],
+    ],
+  );
 });
 
 test('without bridges there is nothing to guard', () => {
-  const { chains } = firewallTable('gantry', [], []);
+  const { chains } = only(firewallTables('gantry', [], []));
   assert.deepEqual(
     chains.map(({ name, rules }) => [name, rules.length]),
     [

@@ -4,7 +4,7 @@ import type { PortMap } from '../../spec/engine/container.ts';
 import { parseContainerPort, planPorts, portMapOf, publishedIn } from './binding.ts';
 
 const plan = (portBindings: PortMap, exposedPorts: string[] = [], publishAll = false) =>
-  planPorts({ portBindings, exposedPorts, publishAll }, false);
+  planPorts({ portBindings, exposedPorts, publishAll }, { proxy: false, ipv6Targets: false });
 
 test('container ports have tcp as their protocol unless they name one', () => {
   assert.deepEqual(parseContainerPort('80'), { port: 80, protocol: 'tcp' });
@@ -52,8 +52,13 @@ test('malformed bindings are refused by name', () => {
 
 test('without an address a port is meant for IPv6 too, where that is possible', () => {
   const hostIps = (HostIp: string, ipv6: boolean, port = '80/tcp') =>
-    planPorts({ portBindings: { [port]: [{ HostIp, HostPort: '80' }] }, exposedPorts: [], publishAll: false }, ipv6)
-      .requests[0]?.hostIps;
+    planPorts(
+      { portBindings: { [port]: [{ HostIp, HostPort: '80' }] }, exposedPorts: [], publishAll: false },
+      {
+        proxy: ipv6,
+        ipv6Targets: false,
+      },
+    ).requests[0]?.hostIps;
   assert.deepEqual(hostIps('', true), ['0.0.0.0', '::']);
   assert.deepEqual(hostIps('', true, '80/sctp'), ['0.0.0.0']);
   assert.deepEqual(hostIps('', false), ['0.0.0.0']);
@@ -87,7 +92,7 @@ test('what is published reads back from the map that is stored', () => {
 
 test('a binding without an address has the operator’s', () => {
   const wanted = { exposedPorts: ['80'], portBindings: { '53/udp': [{ HostIp: '', HostPort: '' }] }, publishAll: true };
-  const { requests } = planPorts(wanted, true, '127.0.0.1');
+  const { requests } = planPorts(wanted, { proxy: true, ipv6Targets: false }, '127.0.0.1');
   assert.deepEqual(
     requests.map(({ hostIps }) => hostIps),
     [['127.0.0.1'], ['127.0.0.1']],

@@ -1,7 +1,6 @@
 import { EngineError, invalid } from '../../base/errors.ts';
 import type { PortMap } from '../../spec/engine/container.ts';
-import { formatIpv4, parseDecimal, parseIpv4 } from '../ipv4.ts';
-import { canonicalIpv6 } from '../ipv6.ts';
+import { formatAddress, parseAddress, parseDecimal } from '../address.ts';
 
 export type PortProtocol = 'tcp' | 'udp' | 'sctp';
 
@@ -19,7 +18,7 @@ export interface PortRequest extends ContainerPort {
   readonly hostPorts: readonly [number, number] | undefined;
 }
 
-/** A host port that leads to a port of a container. */
+/** A host port that leads to a port of a container; 0 for one that is reached by the container's own address only. */
 export interface PublishedPort extends ContainerPort {
   readonly hostIp: string;
   readonly hostPort: number;
@@ -52,19 +51,26 @@ function parseHostPorts(text: string): readonly [number, number] | undefined {
 }
 
 /**
- * The addresses that a binding means. Without one it is all of IPv4, and of IPv6 too where that is possible, and the
- * protocol can be proxied.
+ * The addresses that a binding means. Without one it is all of IPv4, and of IPv6 too where that is possible.
+ * @throws EngineError `invalid`
  */
-function parseHostIp(text: string, protocol: PortProtocol, ipv6: boolean): readonly string[] {
-  const proxied = ipv6 && protocol !== 'sctp';
-  if (text === '') return proxied ? ['0.0.0.0', '::'] : ['0.0.0.0'];
-  const address = parseIpv4(text);
-  if (address !== undefined) return [formatIpv4(address)];
-  const canonical = canonicalIpv6(text);
-  if (canonical === undefined) throw invalid(`invalid IP address: ${text.slice(0, 60)}`);
-  if (!proxied)
+function parseHostIp(text: string, protocol: PortProtocol, abilities: PortAbilities): readonly string[] {
+  const ipv6 = abilities.ipv6Targets || (abilities.proxy && protocol !== 'sctp');
+  if (text === '') return ipv6 ? ['0.0.0.0', '::'] : ['0.0.0.0'];
+  const address = parseAddress(text);
+  if (address === undefined) throw invalid(`invalid IP address: ${text.slice(0, 60)}`);
+  if (address.family === 6 && !ipv6) {
     throw new EngineError('not-implemented', `publishing ${protocol} ports on IPv6 addresses is not supported`);
-  return [canonical];
+  }
+  return [formatAddress(address)];
+}
+
+/** What ports can be published on besides IPv4 addresses. */
+export interface PortAbilities {
+  /** The proxy process serves IPv6 clients of TCP and UDP ports. */
+  readonly proxy: boolean;
+  /** The container may have IPv6 of its own. */
+  readonly ipv6Targets: boolean;
 }
 
 export interface PortPlan {
@@ -76,7 +82,8 @@ export interface PortPlan {
 
 /**
  * What a container's exposed ports and wanted bindings come to. A port without bindings is published on any free host
- * port when `publishAll` says so. `hostIp` is the address of those that name none. `ipv6` says whether IPv6 addresses can be published on. @throws EngineError `invalid`, naming the malformed port or address.
+ * port when `publishAll` says so. `hostIp` is the address of those that name none.
+ * @throws EngineError `invalid`, naming the malformed port or address.
  */
 export function planPorts(
   wanted: {
@@ -84,7 +91,7 @@ export function planPorts(
     readonly portBindings: PortMap;
     readonly publishAll: boolean;
   },
-  ipv6: boolean,
+  abilities: PortAbilities,
   hostIp = '',
 ): PortPlan {
   const exposed = new Map<string, ContainerPort>();
@@ -96,7 +103,7 @@ export function planPorts(
     for (const binding of bindings ?? []) {
       withBindings.add(portKey(port));
       const hostPorts = parseHostPorts(binding.HostPort);
-      requests.push({ ...port, hostIps: parseHostIp(binding.HostIp || hostIp, port.protocol, ipv6), hostPorts });
+      requests.push({ ...port, hostIps: parseHostIp(binding.HostIp || hostIp, port.protocol, abilities), hostPorts });
     }
   }
   for (const text of wanted.exposedPorts) {
@@ -106,7 +113,7 @@ export function planPorts(
   if (wanted.publishAll) {
     for (const [key, port] of exposed) {
       if (withBindings.has(key)) continue;
-      requests.push({ ...port, hostIps: parseHostIp(hostIp, port.protocol, ipv6), hostPorts: undefined });
+      requests.push({ ...port, hostIps: parseHostIp(hostIp, port.protocol, abilities), hostPorts: undefined });
     }
   }
   const choices = ({ hostPorts }: PortRequest): number =>
@@ -124,7 +131,7 @@ export function portMapOf(exposed: readonly ContainerPort[], published: readonly
   for (const port of exposed) map[portKey(port)] = null;
   for (const port of published) {
     const bindings = (map[portKey(port)] ??= []);
-    bindings.push({ HostIp: port.hostIp, HostPort: String(port.hostPort) });
+    bindings.push({ HostIp: port.hostIp, HostPort: port.hostPort === 0 ? '' : String(port.hostPort) });
   }
   return map;
 }
@@ -134,8 +141,8 @@ export function publishedIn(map: PortMap): PublishedPort[] {
   const published: PublishedPort[] = [];
   for (const [text, bindings] of Object.entries(map)) {
     for (const { HostIp, HostPort } of bindings ?? []) {
-      const hostPort = parseDecimal(HostPort);
-      if (hostPort !== undefined && (parseIpv4(HostIp) !== undefined || canonicalIpv6(HostIp) !== undefined)) {
+      const hostPort = HostPort === '' ? 0 : parseDecimal(HostPort);
+      if (hostPort !== undefined && parseAddress(HostIp) !== undefined) {
         published.push({ ...parseContainerPort(text), hostIp: HostIp, hostPort });
       }
     }

@@ -3,22 +3,16 @@ import type { ProxiedPort } from '../../spec/resolver/proxy.ts';
 import { forgetUdpFlows } from '../../sys/netlink/cable.ts';
 import type { Firewall } from '../firewall/firewall.ts';
 import type { FirewallBridge, Publication } from '../firewall/table.ts';
-import { formatIpv4 } from '../ipv4.ts';
+import { formatAddress, parseAddress } from '../address.ts';
 import type { ProxyProcess } from '../proxy/client.ts';
 import type { PortAllocator } from './allocator.ts';
-import { portKey, type PortRequest } from './binding.ts';
-
-/** The container's side of its published ports. */
-export interface PublicationTarget {
-  /** IPv4. */
-  readonly address: number;
-  /** The host's end of the container's cable. */
-  readonly interface: string;
-}
+import { portKey, type PortRequest, type PublishedPort } from './binding.ts';
+import { type FamilyTarget, type PublicationTargets, targetOf } from './targets.ts';
 
 /**
- * Published ports from the taking of the port to the packet: IPv4 through the firewall, IPv6, which cannot be translated
- * to the IPv4 of a container, through the proxy process.
+ * Published ports from the taking of the port to the packet: through the firewall where host and container have the same
+ * kind of address. IPv6 clients of a container without IPv6, and those that come from `::1`, which no translation leads
+ * anywhere else, are served by the proxy process.
  */
 export class Publisher {
   readonly #ports: PortAllocator;
@@ -39,30 +33,58 @@ export class Publisher {
     this.#log = options.log;
   }
 
-  /** Takes the ports and opens them, all or none. @throws EngineError `conflict`, `unavailable`. */
-  publish(requests: readonly PortRequest[], target: PublicationTarget): readonly Publication[] {
+  /** Serves IPv6 clients of containers without IPv6. */
+  get hasProxy(): boolean {
+    return this.#proxy !== undefined;
+  }
+
+  /**
+   * Takes the ports and opens them, all or none. Addresses of a family that the container cannot serve are left out.
+   * @throws EngineError `conflict`, `unavailable`.
+   */
+  publish(requests: readonly PortRequest[], targets: PublicationTargets): readonly Publication[] {
     this.#firewall.ensure();
     const publications: Publication[] = [];
     try {
-      for (const request of requests) {
-        const side = `${formatIpv4(target.address)}:${portKey(request)}`;
-        for (const taken of this.#ports.allocate(request, side))
-          publications.push({ ...taken, target: target.address });
-      }
-      this.#firewall.publish(publications.filter(isIpv4));
+      for (const request of requests) publications.push(...this.#take(request, targets));
+      this.#firewall.publish(publications);
     } catch (error) {
       for (const publication of publications) this.#ports.release(publication);
       throw error;
     }
-    this.#addProxied(publications, target);
+    this.#addProxied(publications, targets);
     return publications;
+  }
+
+  /** Ports of the host for those addresses that it has to have one for, the same one; nothing of the host for others. */
+  #take(request: PortRequest, targets: PublicationTargets): Publication[] {
+    const places = request.hostIps.flatMap((hostIp) => {
+      const target = targetOf(targets, familyOf(hostIp), this.hasProxy && request.protocol !== 'sctp');
+      return target === undefined ? [] : [{ hostIp, target }];
+    });
+    const { port, protocol } = request;
+    const routed = places
+      .filter(({ target }) => target.mode === 'routed')
+      .map(({ hostIp, target }) => ({ port, protocol, hostIp, hostPort: 0, target: target.address, direct: true }));
+    const translated = places.filter(({ target }) => target.mode === 'nat');
+    const first = translated[0];
+    if (first === undefined) return routed;
+    const side = `${sideOf(first.target)}:${portKey(request)}`;
+    const taken = this.#ports.allocate({ ...request, hostIps: translated.map(({ hostIp }) => hostIp) }, side);
+    return [
+      ...routed,
+      ...taken.map((published) => {
+        const { target } = translated.find(({ hostIp }) => hostIp === published.hostIp) ?? first;
+        return { ...published, target: target.address, direct: target.direct };
+      }),
+    ];
   }
 
   /** Closes what `publish` or `adopt` gave. */
   withdraw(publications: readonly Publication[]): void {
     if (publications.length === 0) return;
     try {
-      this.#firewall.unpublish(publications.filter(isIpv4));
+      this.#firewall.unpublish(publications);
     } catch (error) {
       this.#log.error('published ports could not be closed', { error });
     }
@@ -74,19 +96,29 @@ export class Publisher {
   }
 
   /** After a restart: the ports are a container's; `start` then opens them. */
-  adopt(publications: readonly Publication[], target: PublicationTarget): void {
+  adopt(ports: readonly PublishedPort[], targets: PublicationTargets): readonly Publication[] {
+    const publications = ports.flatMap((port) => {
+      const target = targetOf(targets, familyOf(port.hostIp), this.hasProxy && port.protocol !== 'sctp');
+      return target === undefined ? [] : [{ ...port, target: target.address, direct: isDirect(target) }];
+    });
     for (const publication of publications) {
-      if (this.#ports.claim(publication)) continue;
+      if (publication.hostPort === 0 || this.#ports.claim(publication)) continue;
       const { hostIp, hostPort, protocol } = publication;
       this.#log.warn('a published port is also used by another program', { hostIp, hostPort, protocol });
     }
-    this.#addProxied(publications, target);
+    this.#addProxied(publications, targets);
+    return publications;
   }
 
   /** Writes the firewall as a whole, and tells the proxy what there is, also when that is nothing. */
   start(bridges: readonly FirewallBridge[], publications: readonly Publication[]): void {
-    this.#firewall.reset(bridges, publications.filter(isIpv4));
+    this.#firewall.reset(bridges, publications);
     this.#tellProxy();
+  }
+
+  /** The bridges that there are from now on. @throws EngineError `unavailable` */
+  setBridges(bridges: readonly FirewallBridge[]): void {
+    this.#firewall.setBridges(bridges);
   }
 
   /** Lets flows to UDP ports go by the rules of now. */
@@ -102,21 +134,19 @@ export class Publisher {
     this.#firewall.close(options);
   }
 
-  #addProxied(publications: readonly Publication[], target: PublicationTarget): void {
+  #addProxied(publications: readonly Publication[], targets: PublicationTargets): void {
+    const told = this.#proxied.size;
     for (const publication of publications) {
       const { protocol, hostIp, hostPort, port } = publication;
-      if (isIpv4(publication) || protocol === 'sctp') continue;
-      const targetIp = formatIpv4(target.address);
-      this.#proxied.set(publication, {
-        protocol,
-        hostIp,
-        hostPort,
-        targetIp,
-        targetPort: port,
-        interface: target.interface,
-      });
+      if (!hostIp.includes(':') || protocol === 'sctp' || hostPort === 0) continue;
+      // By IPv4 where that is there: a proxy of `::1` needs nothing else.
+      const target = targets[4]?.mode === 'nat' ? targets[4] : targets[6];
+      if (target === undefined) continue;
+      const targetIp = formatAddress(target.address);
+      const place = { protocol, hostIp, hostPort, targetIp, targetPort: port, interface: target.interface };
+      this.#proxied.set(publication, place);
     }
-    if (publications.some((publication) => this.#proxied.has(publication))) this.#tellProxy();
+    if (this.#proxied.size > told) this.#tellProxy();
   }
 
   #tellProxy(): void {
@@ -124,4 +154,8 @@ export class Publisher {
   }
 }
 
-const isIpv4 = ({ hostIp }: Publication): boolean => !hostIp.includes(':');
+const familyOf = (hostIp: string): 4 | 6 => parseAddress(hostIp)?.family ?? 4;
+const isDirect = ({ mode, direct }: FamilyTarget): boolean => mode === 'routed' || direct;
+/** Addresses of IPv6 in brackets, where a port follows. */
+const sideOf = ({ address }: FamilyTarget): string =>
+  address.family === 6 ? `[${formatAddress(address)}]` : formatAddress(address);

@@ -6,8 +6,7 @@ import type { NetworkProbes, ProbeAnswer, ProbePlace, ProbeTarget } from '../../
 import { callBlocking } from '../../sys/blocking/blocking.ts';
 import { systemCode } from '../../sys/ffi/errors.ts';
 import { connectSocket } from '../../sys/socket/namespace-socket.ts';
-import { bytesOf, parseIpv4 } from '../ipv4.ts';
-import { ipv6Bytes } from '../ipv6.ts';
+import { bytesOf, parseAddress } from '../address.ts';
 import { askHttp } from './http.ts';
 
 type Process = Parameters<NetworkProbes['probe']>[1];
@@ -66,10 +65,10 @@ async function connectFirst(target: ProbePlace, process: Process, signal: AbortS
   for (const address of target.addresses) {
     signal.throwIfAborted();
     try {
-      const isV4 = !address.includes(':');
-      const fd = await callBlocking('openSocketIn', process, isV4 ? 4 : 6);
-      const bytes = isV4 ? bytesOf(parseIpv4(address) ?? 0) : ipv6Bytes(address);
-      await connectSocket(fd, bytes, target.port, signal);
+      const parsed = parseAddress(address);
+      if (parsed === undefined) throw new EngineError('invalid', `${address} is no address`);
+      const fd = await callBlocking('openSocketIn', process, parsed.family);
+      await connectSocket(fd, bytesOf(parsed), target.port, signal);
       const socket = new Socket({ fd, readable: true, writable: true });
       // Until somebody listens to it: a reset by the server is no fault of the engine.
       socket.on('error', () => socket.destroy());

@@ -3,7 +3,8 @@ import type { PortChange } from '../../spec/contract/network.ts';
 import type { PortBinding, PortMap } from '../../spec/engine/container.ts';
 import type { Publication } from '../firewall/table.ts';
 import { parseContainerPort, planPorts, portKey, type PortRequest } from '../ports/binding.ts';
-import type { PublicationTarget, Publisher } from '../ports/publisher.ts';
+import type { Publisher } from '../ports/publisher.ts';
+import type { PublicationTargets } from '../ports/targets.ts';
 
 /** What a container has published after a change. */
 export interface ChangedPublications {
@@ -33,15 +34,15 @@ export class UnchangedPublications extends Error {
 export function changePublications(
   publisher: Publisher,
   publications: readonly Publication[],
-  target: PublicationTarget,
+  targets: PublicationTargets,
   { add, remove }: PortChange,
-  ipv6: boolean,
 ): ChangedPublications {
-  const { requests } = planPorts({ exposedPorts: [], portBindings: add, publishAll: false }, ipv6);
+  const abilities = { proxy: publisher.hasProxy, ipv6Targets: targets[6] !== undefined };
+  const { requests } = planPorts({ exposedPorts: [], portBindings: add, publishAll: false }, abilities);
   const closed = chosen(publications, remove);
   const kept = publications.filter((publication) => !closed.includes(publication));
-  const reopen = () => [...kept, ...publisher.publish(again(closed), target)];
-  const opened = openInsteadOf(publisher, closed, requests, target, reopen);
+  const reopen = () => [...kept, ...publisher.publish(again(closed), targets)];
+  const opened = openInsteadOf(publisher, closed, requests, targets, reopen);
   return {
     publications: [...kept, ...opened],
     opened,
@@ -56,11 +57,11 @@ function openInsteadOf(
   publisher: Publisher,
   closed: readonly Publication[],
   requests: readonly PortRequest[],
-  target: PublicationTarget,
+  targets: PublicationTargets,
   reopen: () => readonly Publication[],
 ): readonly Publication[] {
   try {
-    const opened = publisher.publish(requests, target);
+    const opened = publisher.publish(requests, targets);
     publisher.withdraw(closed);
     return opened;
   } catch (error) {
@@ -68,19 +69,19 @@ function openInsteadOf(
   }
   publisher.withdraw(closed);
   try {
-    return publisher.publish(requests, target);
+    return publisher.publish(requests, targets);
   } catch (error) {
     throw new UnchangedPublications(reopen(), error);
   }
 }
 
 /** Requests for exactly what is published. */
-const again = (publications: readonly Publication[]): PortRequest[] =>
+export const again = (publications: readonly Publication[]): PortRequest[] =>
   publications.map(({ port, protocol, hostIp, hostPort }) => ({
     port,
     protocol,
     hostIps: [hostIp],
-    hostPorts: [hostPort, hostPort],
+    hostPorts: hostPort === 0 ? undefined : [hostPort, hostPort],
   }));
 
 /** The publications that a map of ports means: all of a port without bindings, else those of each binding. */

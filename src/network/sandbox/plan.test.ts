@@ -20,12 +20,12 @@ const empty = {
   sysctls: {},
 };
 const plan = (wish: Partial<typeof empty> | object) =>
-  planSandbox({ ...empty, ...wish }, (name) => networks.find((one) => one.name === name), { ipv6Ports: false });
+  planSandbox({ ...empty, ...wish }, { find: (name) => networks.find((one) => one.name === name), proxy: false });
 const endpoint = emptyEndpoint(network('bridge', 'bridge'), '');
 
 test('the mode names the network', () => {
-  assert.equal(plan({}).kind, 'bridge');
-  assert.equal(plan({ networkMode: 'bridge', endpoints: { default: endpoint } }).kind, 'bridge');
+  assert.equal(plan({}).kind, 'networks');
+  assert.equal(plan({ networkMode: 'bridge', endpoints: { default: endpoint } }).kind, 'networks');
   assert.equal(plan({ networkMode: 'none' }).kind, 'none');
   assert.equal(
     plan({ networkMode: 'host', portBindings: { '80/tcp': [{ HostIp: '', HostPort: '80' }] } }).kind,
@@ -46,7 +46,7 @@ test('the default network refuses what only user-defined ones can', () => {
 
 test('sysctls are of the network, and never of the host', () => {
   const sysctls = { 'net.ipv4.conf.eth0.forwarding': '1', 'net/ipv4/conf/eth0.1/forwarding': '1' };
-  assert.equal(plan({ sysctls }).kind, 'bridge');
+  assert.equal(plan({ sysctls }).kind, 'networks');
   assert.throws(() => plan({ networkMode: 'host', sysctls }), {
     code: 'invalid',
     message: /not allowed in host network/,

@@ -1,9 +1,18 @@
-import { invalid, notFound } from '../../base/errors.ts';
+import { codeOf, EngineError, invalid, messageOf, notFound } from '../../base/errors.ts';
 import type { SandboxRequest } from '../../spec/contract/network.ts';
 import type { EndpointSettings } from '../../spec/engine/container.ts';
-import { parseMac } from '../ipv4.ts';
+import type { EndpointWish } from '../driver.ts';
 import { planPorts, type PortPlan } from '../ports/binding.ts';
 import type { NetworkRecord } from '../record.ts';
+import { noWish, readEndpoint } from './endpoint.ts';
+
+/** One endpoint of a container. */
+export interface EndpointPlan {
+  readonly network: NetworkRecord;
+  /** What was asked for; undefined for nothing at all. */
+  readonly settings: EndpointSettings | undefined;
+  readonly wish: EndpointWish;
+}
 
 /** What a container's network comes to; nothing was made yet. */
 export type SandboxPlan =
@@ -11,65 +20,93 @@ export type SandboxPlan =
   | { readonly kind: 'host'; readonly network: NetworkRecord }
   /** A namespace with a loopback and nothing else. */
   | { readonly kind: 'none'; readonly network: NetworkRecord }
-  | {
-      readonly kind: 'bridge';
-      readonly network: NetworkRecord;
-      readonly ports: PortPlan;
-      /** The wanted hardware address; undefined for one derived from the IPv4 address. */
-      readonly mac: Uint8Array | undefined;
-    };
+  /** A namespace with an interface for each endpoint, `eth0` first; there may be none. */
+  | { readonly kind: 'networks'; readonly endpoints: readonly EndpointPlan[]; readonly ports: PortPlan };
 
 type Wish = Omit<SandboxRequest, 'containerId' | 'containerName' | 'hostname'>;
+
+/** What planning has to know of the engine. */
+export interface PlanSurroundings {
+  readonly find: (nameOrId: string) => NetworkRecord | undefined;
+  /** The proxy process serves IPv6 clients of published ports. */
+  readonly proxy: boolean;
+  /** The host's address that ports are published on when nobody names one. */
+  readonly hostIp?: string | undefined;
+}
 
 /**
  * Checks everything that a container wants of the network. @throws EngineError `not-found` for an unknown network,
  * `invalid` for everything that contradicts itself or is malformed, in Docker's words.
  */
-export function planSandbox(
-  wish: Wish,
-  find: (nameOrId: string) => NetworkRecord | undefined,
-  abilities: { ipv6Ports: boolean; hostIp?: string | undefined },
-): SandboxPlan {
-  const lookUp = (nameOrId: string): NetworkRecord => {
-    const found = find(nameOrId === 'default' || nameOrId === '' ? 'bridge' : nameOrId);
-    if (found === undefined) {
-      throw notFound(`failed to set up container networking: network ${nameOrId} not found`);
-    }
-    return found;
-  };
-  const network = lookUp(wish.networkMode);
-  let settings: EndpointSettings | undefined;
-  for (const [name, endpoint] of Object.entries(wish.endpoints)) {
-    const other = lookUp(name);
-    if (other.id !== network.id) {
-      throw invalid(`container cannot be connected to network endpoints: ${network.name}, ${other.name}`);
-    }
-    settings = endpoint;
+export function planSandbox(wish: Wish, around: PlanSurroundings): SandboxPlan {
+  const entries = mainFirst(wish, around).map(([name, settings]) => ({ network: lookUp(name, around), settings }));
+  const alone = entries.find(({ network }) => network.driver === 'host' || isNone(network));
+  checkSysctls(wish.sysctls, alone?.network.driver === 'host');
+  if (alone !== undefined) {
+    checkAlone(alone.network, wish.networkMode, entries.length);
+    return { kind: alone.network.driver === 'host' ? 'host' : 'none', network: alone.network };
   }
-  checkSysctls(wish.sysctls, network.driver === 'host');
-  if (network.driver === 'host') return { kind: 'host', network };
-  if (network.driver === 'null') return { kind: 'none', network };
-  const mac = settings === undefined ? undefined : checkEndpoint(settings);
-  return { kind: 'bridge', network, ports: planPorts(wish, abilities.ipv6Ports, abilities.hostIp), mac };
+  const endpoints = entries.map(({ network, settings }) => planEndpoint(network, settings));
+  return { kind: 'networks', endpoints, ports: planPortsOn(endpoints, wish, around) };
 }
 
-/** What the default network refuses. Gives the wanted hardware address. */
-function checkEndpoint(settings: EndpointSettings): Uint8Array | undefined {
-  const { IPv4Address = '', IPv6Address = '' } = settings.IPAMConfig ?? {};
-  if (IPv4Address !== '' || IPv6Address !== '') {
-    throw invalid('user specified IP address is supported on user defined networks only');
+/** One endpoint more, on a network that containers can be connected to. @throws EngineError `invalid` */
+export function planEndpoint(network: NetworkRecord, settings: EndpointSettings | undefined): EndpointPlan {
+  if (network.definition?.configOnly === true) {
+    throw new EngineError('forbidden', 'cannot create endpoint on configuration-only network');
   }
-  if ((settings.Aliases ?? []).length > 0) {
-    throw invalid('network-scoped aliases are only supported for user-defined networks');
+  if (settings === undefined) return { network, settings, wish: noWish };
+  try {
+    return { network, settings, wish: readEndpoint(network, settings) };
+  } catch (error) {
+    throw new EngineError(codeOf(error), `invalid config for network ${network.name}: ${messageOf(error)}`);
   }
-  const text = settings.MacAddress;
-  if (text === '' || text === undefined) return undefined;
-  const mac = parseMac(text);
-  // The lowest bit of the first byte marks group addresses, which no interface may have.
-  if (mac === undefined || ((mac[0] ?? 0) & 1) !== 0) {
-    throw invalid(`${text.slice(0, 60)} is not a valid mac address`);
+}
+
+/** The ports of a container with these endpoints. @throws EngineError `invalid` */
+export function planPortsOn(endpoints: readonly EndpointPlan[], wish: Wish, around: PlanSurroundings): PortPlan {
+  const ipv6Targets = endpoints.some(
+    ({ network }) => network.definition?.ipv6 === true || network.subnet6 !== undefined,
+  );
+  const own = endpoints.map(
+    ({ network }) => network.definition?.options['com.docker.network.bridge.host_binding_ipv4'],
+  );
+  const hostIp = own.find((address) => address !== undefined) ?? around.hostIp;
+  return planPorts(wish, { proxy: around.proxy, ipv6Targets }, hostIp);
+}
+
+/** Names with their settings, the mode's own network first. */
+function mainFirst(
+  wish: Wish,
+  { find }: PlanSurroundings,
+): (readonly [name: string, settings: EndpointSettings | undefined])[] {
+  const given = Object.entries(wish.endpoints);
+  if (given.length === 0) return wish.detached === true ? [] : [[wish.networkMode, undefined]];
+  if (given.length === 1) return given;
+  const main = find(wish.networkMode)?.id;
+  const isMain = (name: string): boolean =>
+    name === wish.networkMode || (main !== undefined && find(name)?.id === main);
+  return [...given.filter(([name]) => isMain(name)), ...given.filter(([name]) => !isMain(name))];
+}
+
+function lookUp(name: string, { find }: PlanSurroundings): NetworkRecord {
+  const found = find(name === 'default' || name === '' ? 'bridge' : name);
+  if (found === undefined) throw notFound(`failed to set up container networking: network ${name} not found`);
+  return found;
+}
+
+const isNone = (network: NetworkRecord): boolean => network.driver === 'null' && network.definition === undefined;
+
+function checkAlone(network: NetworkRecord, mode: string, count: number): void {
+  if (network.driver === 'host' && mode !== 'host' && mode !== network.id) {
+    throw invalid('cannot connect container to host network - container must be created in host network mode');
   }
-  return mac;
+  if (count === 1) return;
+  throw invalid(
+    network.driver === 'host'
+      ? 'container sharing network namespace with another container or host cannot be connected to any other network'
+      : 'container cannot be connected to multiple networks with one of the networks in private (none) mode',
+  );
 }
 
 const sysctlCharacters = /^[A-Za-z0-9_.\-/]+$/;

@@ -4,28 +4,21 @@ import type { Logger } from '../../base/log.ts';
 import { Scope } from '../../base/scope.ts';
 import type { ChangedPorts, OpenSandbox, PortChange, Sandbox, SandboxRequest } from '../../spec/contract/network.ts';
 import type { StateJournal } from '../../spec/contract/state.ts';
+import type { EndpointSettings } from '../../spec/engine/container.ts';
 import { closeNetNamespace } from '../../sys/namespace/net.ts';
 import { openNamespace, writeNetSysctls } from '../../sys/netlink/cable.ts';
+import { type Address, parseAddress } from '../address.ts';
 import { namespaceSysctls } from '../bridge/network.ts';
 import { ReadyStock } from '../bridge/ready.ts';
 import type { AddressedNetwork } from '../driver.ts';
 import type { Publication } from '../firewall/table.ts';
-import { formatIpv4, formatMac, parseIpv4 } from '../ipv4.ts';
-import { parseContainerPort, portMapOf, publishedIn } from '../ports/binding.ts';
+import { parseContainerPort, type PortPlan, portMapOf, publishedIn } from '../ports/binding.ts';
 import type { Publisher } from '../ports/publisher.ts';
+import type { PublicationTargets } from '../ports/targets.ts';
 import { type ChangedPublications, changePublications, UnchangedPublications } from './change-ports.ts';
+import { chooseGateways, type Held, type HeldEndpoint, targetsOf } from './held.ts';
+import { type LiveEndpointPlan, plugIn, sandboxOf } from './make.ts';
 import { emptyEndpoint, type SandboxPlan } from './plan.ts';
-
-/** What a container holds of the network. */
-interface Held {
-  readonly sandbox: Sandbox;
-  readonly containerName: string;
-  readonly publications: readonly Publication[];
-  /** Undefined for `host` and `none`. */
-  readonly cable:
-    | { readonly network: AddressedNetwork; readonly address: number; readonly hostName: string | undefined }
-    | undefined;
-}
 
 export interface SandboxesOptions {
   readonly publisher: Publisher;
@@ -38,11 +31,23 @@ export interface SandboxesOptions {
   readonly log: Logger;
 }
 
-type BridgePlan = Extract<SandboxPlan, { kind: 'bridge' }>;
+type Alone = Extract<SandboxPlan, { kind: 'host' | 'none' }>;
 
-/** The network side of all running containers: who has which namespace, address and ports. */
+/** A container on networks that are there: its endpoints, and its ports. */
+export interface LivePlan {
+  readonly endpoints: readonly LiveEndpointPlan[];
+  readonly ports: PortPlan;
+}
+
+/** What a start made, before it is a container's. */
+interface Opened {
+  readonly namespace: number;
+  readonly held: Omit<Held, 'containerName'>;
+}
+
+/** The network side of all running containers: who has which namespace, addresses and ports. */
 export class Sandboxes {
-  readonly #publisher: Publisher;
+  readonly publisher: Publisher;
   readonly #journal: StateJournal;
   readonly #driverOf: (networkId: string) => string;
   readonly #log: Logger;
@@ -52,63 +57,71 @@ export class Sandboxes {
   constructor(options: SandboxesOptions) {
     this.#journal = options.journal;
     this.#driverOf = options.driverOf;
-    this.#publisher = options.publisher;
+    this.publisher = options.publisher;
     this.#log = options.log;
     this.#bare = new ReadyStock({
       size: Math.min(options.ready, 2),
-      make: () => openNamespace({ sysctls: namespaceSysctls, cables: [] }),
+      make: () => openNamespace({ sysctls: namespaceSysctls, links: [], routes: [] }),
       discard: closeNetNamespace,
       log: options.log,
     });
   }
 
-  /** The endpoints of running containers, by container. */
-  get all(): ReadonlyMap<ContainerId, { readonly sandbox: Sandbox; readonly containerName: string }> {
+  /** What running containers hold, by container. */
+  get all(): ReadonlyMap<ContainerId, Held> {
     return this.#held;
   }
 
+  /** What a container holds changes; `held` replaces it. */
+  replace(containerId: ContainerId, held: Held): void {
+    this.#held.set(containerId, held);
+  }
+
   /**
-   * Makes what the plan says; `network` is its network, when that has addresses. Everything is undone when it throws.
-   * @throws EngineError `conflict` when a port is taken, `unavailable` when addresses have run out.
+   * Makes what the plan says. Everything is undone when it throws.
+   * @throws EngineError `conflict` when a port is taken, `unavailable` when addresses have run out, `forbidden` when a
+   * wanted one is taken.
    */
-  async open(request: SandboxRequest, plan: SandboxPlan, network: AddressedNetwork | undefined): Promise<OpenSandbox> {
+  async open(request: SandboxRequest, plan: Alone | LivePlan): Promise<OpenSandbox> {
     await this.close(request.containerId);
-    const open = plan.kind === 'host' ? this.#openHost(request, plan) : await this.#openPrivate(request, plan, network);
-    this.#announce('connect', request.containerId, open.sandbox);
+    const isHost = 'kind' in plan && plan.kind === 'host';
+    const open = isHost ? this.#openHost(request, plan) : await this.#openPrivate(request, plan);
+    this.announce('connect', request.containerId, open.sandbox.endpoints);
     return open;
   }
 
-  /** Gives everything back that can be had again at once; the cable follows the namespace's end. */
+  /** Gives everything back that can be had again at once; interfaces follow the namespace's end. */
   async close(containerId: ContainerId): Promise<void> {
     const held = this.#held.get(containerId);
     if (held === undefined) return;
     this.#held.delete(containerId);
-    this.#publisher.withdraw(held.publications);
-    const { cable } = held;
-    cable?.network.retire(cable.address, cable.hostName);
+    this.publisher.withdraw(held.publications);
+    for (const endpoint of held.endpoints) endpoint.network.retire(endpoint.held);
     // The container's own event, `die`, comes first.
-    setImmediate(() => this.#announce('disconnect', containerId, held.sandbox));
+    setImmediate(() => this.announce('disconnect', containerId, held.sandbox.endpoints));
   }
 
-  /** See `Networks.changePorts`; `ipv6` says whether IPv6 addresses can be published on. */
-  async changePorts(containerId: ContainerId, change: PortChange, ipv6: boolean): Promise<ChangedPorts> {
+  /** See `Networks.changePorts`. */
+  async changePorts(containerId: ContainerId, change: PortChange): Promise<ChangedPorts> {
     const held = this.#held.get(containerId);
-    if (held?.cable === undefined) throw conflict('its network mode has no ports that could be published');
-    const { cable, sandbox } = held;
-    const target = { address: cable.address, interface: cable.hostName ?? '' };
+    const targets = targetsOf(chooseGateways(held?.endpoints ?? []));
+    if (held === undefined || Object.keys(targets).length === 0) {
+      throw conflict('its network mode has no ports that could be published');
+    }
     let changed: ChangedPublications;
     try {
-      changed = changePublications(this.#publisher, held.publications, target, change, ipv6);
+      changed = changePublications(this.publisher, held.publications, targets, change);
     } catch (error) {
       if (!(error instanceof UnchangedPublications)) throw error;
       this.#held.set(containerId, { ...held, publications: error.publications });
       throw error.cause;
     }
+    const { sandbox } = held;
     const exposed = [...Object.keys(sandbox.ports), ...Object.keys(change.add)].map(parseContainerPort);
     const ports = portMapOf(exposed, changed.publications);
     const next = { ...held, publications: changed.publications, sandbox: { ...sandbox, ports } };
     this.#held.set(containerId, next);
-    await this.#publisher.forgetFlows(changed.opened);
+    await this.publisher.forgetFlows(changed.opened);
     return {
       sandbox: next.sandbox,
       undo: async () => {
@@ -119,28 +132,45 @@ export class Sandboxes {
   }
 
   /** After a restart: takes over what a running container has. The firewall is written afterwards, whole. */
-  adopt(containerId: ContainerId, sandbox: Sandbox, network: AddressedNetwork | undefined): readonly Publication[] {
-    this.#publisher.withdraw(this.#held.get(containerId)?.publications ?? []);
-    const endpoint = Object.values(sandbox.endpoints).find(({ IPAddress }) => IPAddress !== '');
-    const address = endpoint === undefined ? undefined : parseIpv4(endpoint.IPAddress);
-    if (network === undefined || address === undefined) {
-      this.#held.set(containerId, { sandbox, containerName: '', publications: [], cable: undefined });
-      return [];
-    }
-    const hostName = sandbox.hostInterfaces[0];
-    try {
-      network.adopt(address, hostName);
-    } catch (error) {
-      this.#log.error('the address of a running container cannot be taken over', {
-        containerId,
-        reason: messageOf(error),
-      });
-      return [];
-    }
-    const publications = publishedIn(sandbox.ports).map((port) => ({ ...port, target: address }));
-    this.#publisher.adopt(publications, { address, interface: hostName ?? '' });
-    this.#held.set(containerId, { sandbox, containerName: '', publications, cable: { network, address, hostName } });
+  adopt(
+    containerId: ContainerId,
+    sandbox: Sandbox,
+    networkOf: (id: string) => AddressedNetwork | undefined,
+  ): readonly Publication[] {
+    const endpoints = Object.entries(sandbox.endpoints).flatMap(([name, settings]) => {
+      const network = networkOf(settings.NetworkID);
+      return network === undefined ? [] : this.#adoptEndpoint(containerId, sandbox, name, settings, network);
+    });
+    const targets = targetsOf(chooseGateways(endpoints));
+    const publications = this.publisher.adopt(publishedIn(sandbox.ports), targets);
+    this.#held.set(containerId, { sandbox, containerName: '', publications, endpoints });
     return publications;
+  }
+
+  #adoptEndpoint(
+    containerId: ContainerId,
+    sandbox: Sandbox,
+    networkName: string,
+    settings: EndpointSettings,
+    network: AddressedNetwork,
+  ): HeldEndpoint[] {
+    const { host, inside } = sandbox.interfaces?.[networkName] ?? { host: sandbox.hostInterfaces[0], inside: 'eth0' };
+    const ipv4 = parseAddress(settings.IPAddress);
+    const ipv6 = parseAddress(settings.GlobalIPv6Address);
+    const addresses: Partial<Record<4 | 6, Address>> = {
+      ...(ipv4 === undefined ? {} : { 4: ipv4 }),
+      ...(ipv6 === undefined ? {} : { 6: ipv6 }),
+    };
+    const held = { addresses, hostName: host };
+    try {
+      network.adopt(held);
+    } catch (error) {
+      const reason = messageOf(error);
+      this.#log.error('the address of a running container cannot be taken over', { containerId, networkName, reason });
+      return [];
+    }
+    const priority = settings.GwPriority;
+    return [{ networkId: settings.NetworkID, networkName, network, interfaceName: inside, held, priority }];
   }
 
   /** Drops the ready namespaces. */
@@ -148,26 +178,19 @@ export class Sandboxes {
     return this.#bare.close();
   }
 
-  #openHost(request: SandboxRequest, plan: SandboxPlan): OpenSandbox {
+  #openHost(request: SandboxRequest, plan: Alone): OpenSandbox {
     const endpoints = { [plan.network.name]: emptyEndpoint(plan.network, newEndpointId()) };
     const sandbox: Sandbox = { sandboxId: '', mode: 'host', endpoints, ports: {}, hostInterfaces: [] };
     const { containerId, containerName } = request;
-    this.#held.set(containerId, { sandbox, containerName, publications: [], cable: undefined });
+    this.#held.set(containerId, { sandbox, containerName, publications: [], endpoints: [] });
     return { sandbox, namespacePath: undefined, releasePath: () => undefined };
   }
 
-  async #openPrivate(
-    request: SandboxRequest,
-    plan: SandboxPlan,
-    network: AddressedNetwork | undefined,
-  ): Promise<OpenSandbox> {
+  async #openPrivate(request: SandboxRequest, plan: Alone | LivePlan): Promise<OpenSandbox> {
     await using scope = new Scope();
-    const made =
-      plan.kind === 'bridge' && network !== undefined
-        ? await this.#attach(request, plan, network, scope)
-        : await this.#openBare(plan, scope, request.networkNamespace);
+    const made = 'kind' in plan ? await this.#openBare(plan, scope, request) : await this.#attach(request, plan, scope);
     if (Object.keys(request.sysctls).length > 0) await applySysctls(made.namespace, request.sysctls);
-    await this.#publisher.forgetFlows(made.held.publications);
+    await this.publisher.forgetFlows(made.held.publications);
     scope.commit();
     this.#held.set(request.containerId, { ...made.held, containerName: request.containerName });
     let open = true;
@@ -181,58 +204,36 @@ export class Sandboxes {
     };
   }
 
-  async #openBare(
-    plan: SandboxPlan,
-    scope: Scope,
-    taken: number | undefined,
-  ): Promise<{ namespace: number; held: Omit<Held, 'containerName'> }> {
+  async #openBare(plan: Alone, scope: Scope, { networkNamespace: namespace }: SandboxRequest): Promise<Opened> {
     const made =
-      taken === undefined
+      namespace === undefined
         ? this.#bare.take()
-        : openNamespace({ sysctls: namespaceSysctls, cables: [], namespace: taken });
-    const namespace = await scope.acquire(made, closeNetNamespace);
+        : openNamespace({ sysctls: namespaceSysctls, links: [], routes: [], namespace });
+    const opened = await scope.acquire(made, closeNetNamespace);
     const endpoints = { [plan.network.name]: emptyEndpoint(plan.network, newEndpointId()) };
     const sandbox: Sandbox = { sandboxId: randomHex64(), mode: 'private', endpoints, ports: {}, hostInterfaces: [] };
-    return { namespace, held: { sandbox, publications: [], cable: undefined } };
+    return { namespace: opened, held: { sandbox, publications: [], endpoints: [] } };
   }
 
-  async #attach(
-    request: SandboxRequest,
-    plan: BridgePlan,
-    network: AddressedNetwork,
-    scope: Scope,
-  ): Promise<{ namespace: number; held: Omit<Held, 'containerName'> }> {
-    const { namespace, address, mac, hostName } = await scope.acquire(
-      network.attach(plan.mac, request.networkNamespace),
-      (made) => network.discard(made),
-    );
-    const endpointId = newEndpointId();
-    const target = { address, interface: hostName };
-    const publications = explained(`${request.containerName} (${endpointId})`, () =>
-      this.#publisher.publish(plan.ports.requests, target),
-    );
-    scope.defer(() => this.#publisher.withdraw(publications));
-    const { subnet, gateway } = network;
-    const endpoint = {
-      ...emptyEndpoint(plan.network, endpointId),
-      MacAddress: formatMac(mac),
-      Gateway: formatIpv4(gateway),
-      IPAddress: formatIpv4(address),
-      IPPrefixLen: subnet.length,
-    };
-    const sandbox: Sandbox = {
-      sandboxId: randomHex64(),
-      mode: 'private',
-      endpoints: { [plan.network.name]: endpoint },
-      ports: portMapOf(plan.ports.exposed, publications),
-      hostInterfaces: [hostName],
-    };
-    return { namespace, held: { sandbox, publications, cable: { network, address, hostName } } };
+  async #attach(request: SandboxRequest, plan: LivePlan, scope: Scope): Promise<Opened> {
+    const { namespace, endpoints } = await plugIn(request, plan.endpoints, scope);
+    const held = endpoints.map((endpoint) => endpoint.held);
+    const targets = targetsOf(chooseGateways(held));
+    const endpointId = endpoints[0]?.settings.EndpointID ?? '';
+    const publications = published(this.publisher, plan.ports, targets, `${request.containerName} (${endpointId})`);
+    scope.defer(() => this.publisher.withdraw(publications));
+    const shown = Object.keys(targets).length > 0;
+    const sandbox = sandboxOf(endpoints, { exposed: plan.ports.exposed, published: publications, shown });
+    return { namespace, held: { sandbox, publications, endpoints: held } };
   }
 
   /** Nobody waits for the event: the order of calls is the order in the journal. */
-  #announce(action: 'connect' | 'disconnect', containerId: ContainerId, sandbox: Sandbox): void {
-    const events = Object.entries(sandbox.endpoints).map(([name, { NetworkID }]) => ({
+  announce(
+    action: 'connect' | 'disconnect',
+    containerId: ContainerId,
+    endpoints: Readonly<Record<string, EndpointSettings>>,
+  ): void {
+    const events = Object.entries(endpoints).map(([name, { NetworkID }]) => ({
       type: 'network' as const,
       action,
       actorId: NetworkID,
@@ -245,10 +246,15 @@ export class Sandboxes {
   }
 }
 
-/** Errors of publishing ports in Docker's words. */
-function explained<T>(endpoint: string, publish: () => T): T {
+/** Publishes the ports of an endpoint; errors are in Docker's words. */
+export function published(
+  publisher: Publisher,
+  ports: PortPlan,
+  targets: PublicationTargets,
+  endpoint: string,
+): readonly Publication[] {
   try {
-    return publish();
+    return publisher.publish(ports.requests, targets);
   } catch (error) {
     if (!(error instanceof EngineError)) throw error;
     const what = `failed to set up container networking: driver failed programming external connectivity on endpoint ${endpoint}`;

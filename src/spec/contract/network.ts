@@ -1,11 +1,15 @@
 import type { ContainerId } from '../../base/ids.ts';
 import type { EndpointSettings, PortMap } from '../engine/container.ts';
 
-/** What a container wants of the network when it starts. */
-export interface SandboxRequest {
+/** What a container is called. */
+export interface SandboxIdentity {
   readonly containerId: ContainerId;
   readonly containerName: string;
   readonly hostname: string;
+}
+
+/** What a container wants of the network when it starts. */
+export interface SandboxRequest extends SandboxIdentity {
   /**
    * `default` or `bridge`, `host`, `none`, or the name or id of a network. `container:` never comes here: the
    * container service joins the other container's namespace itself.
@@ -13,6 +17,8 @@ export interface SandboxRequest {
   readonly networkMode: string;
   /** The endpoints to make, by network name; empty for the mode's own. */
   readonly endpoints: Readonly<Record<string, EndpointSettings>>;
+  /** It was disconnected from its last network: without endpoints it has none. */
+  readonly detached?: boolean | undefined;
   /** Ports that the container exposes (`80/tcp`), and the wanted bindings. */
   readonly exposedPorts: readonly string[];
   readonly portBindings: PortMap;
@@ -36,6 +42,8 @@ export interface Sandbox {
   readonly ports: PortMap;
   /** The host's names of the interfaces that were made, for cleaning up. */
   readonly hostInterfaces: readonly string[];
+  /** By network name: the host's end, where there is one, and the interface's name in the container. */
+  readonly interfaces?: Readonly<Record<string, { readonly host?: string; readonly inside: string }>>;
 }
 
 export interface OpenSandbox {
@@ -46,6 +54,12 @@ export interface OpenSandbox {
    */
   readonly namespacePath: string | undefined;
   releasePath(): void;
+}
+
+/** A network, and what a container wants there. */
+export interface WantedEndpoint {
+  readonly nameOrId: string;
+  readonly settings: EndpointSettings;
 }
 
 /** Published ports that a running container gets and loses. */
@@ -59,6 +73,41 @@ export interface ChangedPorts {
   readonly sandbox: Sandbox;
   /** Makes it as it was before. */
   undo(): Promise<void>;
+}
+
+/** A sandbox that is about to change, or has changed. */
+export interface ChangedSandbox {
+  readonly sandbox: Sandbox;
+  /** Makes it as it was before. */
+  undo(): Promise<void>;
+}
+
+/** A container that leaves a network: nothing of the kernel's has changed yet. */
+export interface LeavingSandbox {
+  readonly sandbox: Sandbox;
+  /** To be called once the sandbox is durable. The container has left, whatever fails here; the rest is swept at a boot. */
+  apply(): Promise<void>;
+}
+
+/** A running container on one of its networks, as names mean it to others. */
+export interface NetworkMember {
+  readonly containerId: ContainerId;
+  /** Its own name first, then aliases, its short id, its host name. */
+  readonly names: readonly string[];
+  /** IPv4 first. */
+  readonly addresses: readonly string[];
+}
+
+/** A network as one container sees it: whom it finds there by name. */
+export interface NetworkNames {
+  readonly id: string;
+  readonly name: string;
+  /** Nothing outside of it may be asked. */
+  readonly internal: boolean;
+  /** All running containers of the network, the asking one among them. */
+  readonly members: readonly NetworkMember[];
+  /** The container's own links there, `other:alias`: names that only it knows. */
+  readonly links: readonly { readonly target: string; readonly alias: string }[];
 }
 
 export interface NetworkSummaryForContainer {
@@ -82,6 +131,20 @@ export interface Networks {
    * and for those to be closed that are not open.
    */
   changePorts(containerId: ContainerId, change: PortChange): Promise<ChangedPorts>;
+  /**
+   * Connects a container that runs (`pid` is a process in its namespace) to one more network, whatever the request's own
+   * endpoints are; its default routes and published ports follow Docker's order of endpoints.
+   * @throws forbidden when it is connected to it already, or an address is taken; not-found; invalid; unavailable.
+   */
+  connect(request: SandboxRequest, endpoint: WantedEndpoint, pid: number): Promise<ChangedSandbox>;
+  /** Takes a running container off a network. @throws not-found, conflict when it is not connected to it. */
+  disconnect(request: SandboxRequest, nameOrId: string, pid: number): Promise<LeavingSandbox>;
+  /** Checks an endpoint for a container that does not run, in Docker's words. @throws invalid, not-found, forbidden. */
+  checkEndpoint(endpoint: WantedEndpoint): NetworkSummaryForContainer;
+  /** A running container has another name: gives its sandbox with the names of now; undefined without any. */
+  renamed(identity: SandboxIdentity): Sandbox | undefined;
+  /** What names mean to a running container, network by network; undefined when it has no namespace of its own. */
+  names(containerId: ContainerId): readonly NetworkNames[] | undefined;
   /** Gives back addresses, ports and interfaces of a container; no error when there is nothing. */
   close(containerId: ContainerId): Promise<void>;
   /** At boot, with the sandboxes of all running containers: addresses and ports are theirs again, the rest is swept. */

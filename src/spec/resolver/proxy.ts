@@ -10,7 +10,7 @@ export interface ProxiedPort {
   /** An IPv6 address: `::` for all. */
   readonly hostIp: string;
   readonly hostPort: number;
-  /** The container's IPv4 address. */
+  /** The container's address. */
   readonly targetIp: string;
   readonly targetPort: number;
   /** The host's end of the container's cable: when it is gone while no engine is there, so is the port. */

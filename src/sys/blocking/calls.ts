@@ -8,7 +8,7 @@ import { lookAtSources } from '../mount/source-calls.ts';
 import { mountIntoContainer, unmountFromContainer } from '../namespace/container-mounts.ts';
 import { inPrivateMounts, type MountView } from '../namespace/mount.ts';
 import { closeView, openView } from '../namespace/view.ts';
-import { deleteLinks, openNamespace, writeNetSysctls } from '../netlink/calls.ts';
+import { changeNamespace, deleteLinks, interfacesIn, openNamespace, writeNetSysctls } from '../netlink/calls.ts';
 import { forgetUdpFlows } from '../netlink/conntrack.ts';
 import { mkdirAllInRoot, openInRoot, readFileInRoot, resolveInRoot } from '../paths/inroot.ts';
 import { prepareMountTargets } from '../paths/mount-targets.ts';
@@ -39,6 +39,8 @@ export const blockingCalls = {
   mountIntoContainer,
   unmountFromContainer,
   openNamespace,
+  changeNamespace,
+  interfacesIn,
   writeNetSysctls,
   deleteLinks,
   forgetUdpFlows,

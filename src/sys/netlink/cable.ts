@@ -1,8 +1,14 @@
 import { callBlocking } from '../blocking/blocking.ts';
-import type { NamespaceRequest } from './calls.ts';
+import type { NamespaceChange, NamespaceRequest } from './calls.ts';
 
 /** `openNamespace` in the syscall worker: about 2 ms. */
 export const openNamespace = (request: NamespaceRequest): Promise<number> => callBlocking('openNamespace', request);
+
+/** `changeNamespace` in the syscall worker: 2 ms for what comes, 10 ms and more for what goes. */
+export const changeNamespace = (change: NamespaceChange): Promise<void> => callBlocking('changeNamespace', change);
+
+/** `interfacesIn` in the syscall worker. */
+export const interfacesIn = (namespace: number): Promise<string[]> => callBlocking('interfacesIn', namespace);
 
 /** `writeNetSysctls` in the syscall worker. */
 export const writeNetSysctls = (namespace: number, sysctls: Readonly<Record<string, string>>): Promise<void> =>

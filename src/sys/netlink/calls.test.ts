@@ -5,8 +5,9 @@ import { check } from '../ffi/errors.ts';
 import { openLibrary } from '../ffi/library.ts';
 import { closeNetNamespace, inNetNamespace } from '../namespace/net.ts';
 import { addAddress, addressesIn, dumpAddresses, dumpRoutes, routesIn } from './address.ts';
-import { deleteLinks, linkIndex, openNamespace, writeNetSysctls } from './calls.ts';
+import { changeNamespace, deleteLinks, interfacesIn, openNamespace, writeNetSysctls } from './calls.ts';
 import { addBridge, dumpLinks, linksIn } from './link.ts';
+import { type ContainerLink, linkIndex } from './plug.ts';
 import { netlinkFamily, NetlinkSocket } from './socket.ts';
 
 const skip = process.getuid?.() === 0 ? false : 'network namespaces need root';
@@ -33,18 +34,17 @@ test('a namespace with a cable to a bridge: links, addresses, route, sysctls', {
       code: 'EEXIST',
       message: /^again: /,
     });
-    const cable = {
-      hostName: 'cable0',
-      bridge: 'br0',
+    const cable: ContainerLink = {
+      origin: { kind: 'cable', hostName: 'cable0', bridge: 'br0', isolated: false },
       name: 'eth0',
       mac: Uint8Array.of(2, 0x42, 10, 0, 0, 2),
-      address: Uint8Array.of(10, 0, 0, 2),
-      prefixLength: 24,
-      gateway: Uint8Array.of(10, 0, 0, 1),
+      addresses: [{ address: Uint8Array.of(10, 0, 0, 2), prefixLength: 24 }],
       mtu: 1400,
+      sysctls: [],
     };
+    const gateway = Uint8Array.of(10, 0, 0, 1);
     const sysctls = { 'net.ipv4.ip_unprivileged_port_start': '0', 'net.nothing': '1' };
-    inside = openNamespace({ sysctls, cables: [cable] });
+    inside = openNamespace({ sysctls, links: [cable], routes: [{ link: 'eth0', gateway }] });
     const links = linksIn(socket.query(dumpLinks(), 'links'));
     const bridge = links.find(({ name }) => name === 'br0');
     const port = links.find(({ name }) => name === 'cable0');
@@ -62,12 +62,14 @@ test('a namespace with a cable to a bridge: links, addresses, route, sysctls', {
     using own = inNetNamespace(inside, () => new NetlinkSocket(netlinkFamily.route));
     const eth0 = linksIn(own.query(dumpLinks(), 'links')).find(({ name }) => name === 'eth0');
     assert.deepEqual([eth0?.up, eth0?.mac], [true, '02:42:0a:00:00:02']);
-    const addresses = addressesIn(own.query(dumpAddresses(), 'addresses'));
+    const addresses = addressesIn(own.query(dumpAddresses(), 'addresses')).filter(
+      ({ address }) => address.length === 4,
+    );
     assert.deepEqual(
       addresses.map(({ address, prefixLength }) => `${address.join('.')}/${prefixLength}`),
       ['127.0.0.1/8', '10.0.0.2/24'],
     );
-    const routes = routesIn(own.query(dumpRoutes(), 'routes'));
+    const routes = routesIn(own.query(dumpRoutes(), 'routes')).filter(({ destination }) => destination.length === 4);
     assert.deepEqual(routes.map(({ destination, prefixLength }) => `${destination.join('.')}/${prefixLength}`).sort(), [
       '0.0.0.0/0',
       '10.0.0.0/24',
@@ -78,6 +80,38 @@ test('a namespace with a cable to a bridge: links, addresses, route, sysctls', {
     assert.equal(read('conf/eth0/forwarding'), '1');
     assert.equal(read('ip_unprivileged_port_start'), '0');
     assert.throws(() => writeNetSysctls(inside, { 'net.nothing': '1' }), { code: 'ENOENT' });
+
+    const second: ContainerLink = {
+      ...cable,
+      origin: { kind: 'cable', hostName: 'cable1', bridge: 'br0', isolated: true },
+      name: 'eth1',
+      mac: undefined,
+      addresses: [
+        { address: Uint8Array.of(10, 0, 1, 2), prefixLength: 24 },
+        {
+          address: Uint8Array.from({ length: 16 }, (_, at) => (at === 0 ? 0xfd : at === 15 ? 2 : 0)),
+          prefixLength: 64,
+        },
+      ],
+      sysctls: [['net/ipv4/conf/IFNAME/forwarding', '1']],
+    };
+    const defaultRoutes = () =>
+      routesIn(own.query(dumpRoutes(), 'routes')).flatMap(({ prefixLength, gateway: way }) =>
+        prefixLength === 0 && way?.length === 4 ? [way.join('.')] : [],
+      );
+    const other = Uint8Array.of(10, 0, 1, 1);
+    changeNamespace({ namespace: inside, add: [second], remove: [], routes: [{ link: 'eth1', gateway: other }] });
+    assert.deepEqual(interfacesIn(inside), ['lo', 'eth0', 'eth1']);
+    assert.deepEqual(defaultRoutes(), ['10.0.1.1']);
+    assert.equal(read('conf/eth1/forwarding'), '1');
+    const clash = { ...second, origin: { ...second.origin, hostName: 'cable2' } } as ContainerLink;
+    const failing = { namespace: inside, add: [clash], remove: [], routes: [{ link: 'eth0', gateway }] };
+    assert.throws(() => changeNamespace(failing), { code: 'EEXIST' });
+    assert.deepEqual(defaultRoutes(), ['10.0.1.1'], 'a failed change changes nothing');
+    assert.deepEqual(interfacesIn(inside), ['lo', 'eth0', 'eth1']);
+    changeNamespace({ namespace: inside, add: [], remove: ['eth1', 'eth9'], routes: [{ link: 'eth0', gateway }] });
+    assert.deepEqual(interfacesIn(inside), ['lo', 'eth0']);
+    assert.deepEqual(defaultRoutes(), ['10.0.0.1']);
 
     deleteLinks(['cable0', 'cable0', 'never-was']);
     assert.equal(linkIndex('cable0'), 0);

@@ -4,44 +4,24 @@
  */
 import { writeFileSync } from 'node:fs';
 import { systemCode } from '../ffi/errors.ts';
-import { openLibrary } from '../ffi/library.ts';
 import { closeNetNamespace, createNetNamespace, inNetNamespace } from '../namespace/net.ts';
-import { addAddress, addDefaultRoute } from './address.ts';
-import { addVeth, deleteLink, enableHairpin, getLink, linksIn, setLink } from './link.ts';
+import { addDefaultRoute, deleteDefaultRoute, dumpRoutes, routesIn } from './address.ts';
+import { deleteLink, dumpLinks, linksIn, setLink } from './link.ts';
+import { type ContainerLink, type DefaultRoute, linkIndex, plugAll } from './plug.ts';
 import { netlinkFamily, NetlinkSocket } from './socket.ts';
-
-const libc = openLibrary(null, { if_nametoindex: { arguments: ['pointer'], return: 'u32' } });
-
-/** The index of a link of this namespace, 0 when there is none. It takes no lock of the kernel's: 5 us. */
-export const linkIndex = (name: string): number => libc.if_nametoindex(name);
-
-/** A cable between a bridge and an interface of a container, with the address that the interface gets. */
-export interface Cable {
-  /** The host's end; at most 15 bytes. */
-  readonly hostName: string;
-  /** The bridge that the host's end is plugged into. */
-  readonly bridge: string;
-  /** The container's end: `eth0`. */
-  readonly name: string;
-  readonly mac: Uint8Array;
-  /** 4 bytes. */
-  readonly address: Uint8Array;
-  readonly prefixLength: number;
-  /** The container's default route; undefined for none. */
-  readonly gateway: Uint8Array | undefined;
-  readonly mtu: number;
-}
 
 export interface NamespaceRequest {
   /** Written before there is any interface, so that interfaces begin with them; what the kernel lacks is left out. */
   readonly sysctls: Readonly<Record<string, string>>;
-  readonly cables: readonly Cable[];
+  readonly links: readonly ContainerLink[];
+  /** Default routes, at most one of each family. */
+  readonly routes: readonly DefaultRoute[];
   /** A namespace that is there already, instead of a new one; it is taken over. */
   readonly namespace?: number | undefined;
 }
 
 /**
- * A new network namespace with its loopback up and its cables plugged in, as a descriptor of the caller.
+ * A new network namespace with its loopback up and its links plugged in, as a descriptor of the caller.
  * @throws SystemError, NetlinkError; nothing is left then.
  */
 export function openNamespace(request: NamespaceRequest): number {
@@ -53,7 +33,7 @@ export function openNamespace(request: NamespaceRequest): number {
     });
     using socket = inside;
     socket.request([setLink(loopbackIndex, { up: true })], 'bringing the loopback up');
-    for (const cable of request.cables) plug(namespace, socket, cable);
+    plugAll(namespace, socket, request.links, request.routes);
     return namespace;
   } catch (error) {
     closeNetNamespace(namespace);
@@ -63,22 +43,57 @@ export function openNamespace(request: NamespaceRequest): number {
 
 const loopbackIndex = 1;
 
-function plug(namespaceFd: number, inside: NetlinkSocket, cable: Cable): void {
-  using outside = new NetlinkSocket(netlinkFamily.route);
-  const { hostName, mtu, mac, name } = cable;
-  const pair = { name: hostName, master: linkIndex(cable.bridge), mtu, peer: { name, namespaceFd, mac } };
-  outside.request([addVeth(pair)], `plugging ${hostName} into ${cable.bridge}`);
-  outside.request([enableHairpin(linkIndex(hostName))], `configuring ${hostName}`);
-  const index = linksIn(inside.query(getLink(name), 'looking up the new interface'))[0]?.index ?? 0;
-  inside.request(
-    [
-      // The address comes first: the interface then announces it as it goes up, where `arp_notify` asks for that.
-      addAddress(index, cable.address, cable.prefixLength),
-      setLink(index, { up: true }),
-      ...(cable.gateway === undefined ? [] : [addDefaultRoute(cable.gateway, index)]),
-    ],
-    `configuring ${name}`,
+/** What changes in a namespace that a container lives in. */
+export interface NamespaceChange {
+  /** The container's namespace: a descriptor that stays the caller's. */
+  readonly namespace: number;
+  readonly add: readonly ContainerLink[];
+  /** Names of interfaces that go; those that are gone already are no error. */
+  readonly remove: readonly string[];
+  /** The default routes from now on; those that there are of these families go. Undefined leaves all as they are. */
+  readonly routes: readonly DefaultRoute[] | undefined;
+}
+
+/** Makes the change; when it throws NetlinkError or SystemError, what was added is gone again. */
+export function changeNamespace(change: NamespaceChange): void {
+  const { namespace, add, remove, routes } = change;
+  using inside = inNetNamespace(namespace, () => new NetlinkSocket(netlinkFamily.route));
+  for (const name of remove) tolerate('ENODEV', () => inside.request([deleteLink(name)], `removing ${name}`));
+  const before = routes === undefined ? [] : dropDefaultRoutes(inside);
+  try {
+    plugAll(namespace, inside, add, routes ?? []);
+  } catch (error) {
+    for (const { gateway, index } of before) {
+      tolerate('EEXIST', () => inside.request([addDefaultRoute(gateway, index)], 'restoring a route'));
+    }
+    throw error;
+  }
+}
+
+function tolerate(code: string, work: () => void): void {
+  try {
+    work();
+  } catch (error) {
+    if (systemCode(error) !== code) throw error;
+  }
+}
+
+/** Takes the default routes of the main table away; gives them. */
+function dropDefaultRoutes(inside: NetlinkSocket): { gateway: Uint8Array; index: number }[] {
+  const found = routesIn(inside.query(dumpRoutes(), 'reading routes')).flatMap(
+    ({ prefixLength, gateway, index, table }) =>
+      prefixLength === 0 && gateway !== undefined && table === mainTable ? [{ gateway, index }] : [],
   );
+  for (const { gateway, index } of found) inside.request([deleteDefaultRoute(gateway, index)], 'removing a route');
+  return found;
+}
+
+const mainTable = 254;
+
+/** The names of all interfaces in a namespace. */
+export function interfacesIn(namespace: number): string[] {
+  using inside = inNetNamespace(namespace, () => new NetlinkSocket(netlinkFamily.route));
+  return linksIn(inside.query(dumpLinks(), 'reading interfaces')).map(({ name }) => name);
 }
 
 /** Writes sysctls of the net.* tree inside a namespace. @throws Error with the code of the failed write. */

@@ -8,6 +8,7 @@ import {
   textAttribute,
   textOf,
   u8Attribute,
+  u16Attribute,
   u32Attribute,
 } from './message.ts';
 
@@ -21,6 +22,7 @@ const attr = {
   address: 1,
   name: 3,
   mtu: 4,
+  parent: 5,
   master: 10,
   protocolInfo: 12,
   linkInfo: 18,
@@ -29,7 +31,7 @@ const attr = {
 const infoAttr = { kind: 1, data: 2 } as const;
 const vethPeer = 1;
 const bridgeAttr = { forwardDelay: 1, stpState: 5 } as const;
-const portAttr = { hairpin: 4 } as const;
+const portAttr = { hairpin: 4, isolated: 33 } as const;
 
 /** struct ifinfomsg. */
 function linkHeader(options: { family?: number; index?: number; up?: boolean }): Buffer {
@@ -122,14 +124,71 @@ export const deleteLink = (name: string): NetlinkMessage =>
 
 /**
  * Lets a bridge port send frames back out of itself. Where the kernel filters bridged packets (br_netfilter), that is how a
- * container reaches its own published port.
+ * container reaches its own published port. An `isolated` port exchanges frames with the bridge alone, not with other
+ * isolated ports.
  */
-export const enableHairpin = (index: number): NetlinkMessage =>
+export const configurePort = (index: number, { isolated }: { readonly isolated: boolean }): NetlinkMessage =>
   request(
     type.set,
     0,
     linkHeader({ family: AF_BRIDGE, index }),
-    nested(attr.protocolInfo, u8Attribute(portAttr.hairpin, 1)),
+    nested(
+      attr.protocolInfo,
+      u8Attribute(portAttr.hairpin, 1),
+      ...(isolated ? [u8Attribute(portAttr.isolated, 1)] : []),
+    ),
+  );
+
+/** A kind of link that stands on another one, its parent, and what that kind wants to know (linux/if_link.h). */
+export type StackedLink =
+  | { readonly kind: 'macvlan'; readonly mode: keyof typeof macvlanModes }
+  | { readonly kind: 'ipvlan'; readonly mode: keyof typeof ipvlanModes; readonly flag: keyof typeof ipvlanFlags }
+  | { readonly kind: 'vlan'; readonly id: number };
+
+export const macvlanModes = { private: 1, vepa: 2, bridge: 4, passthru: 8 } as const;
+export const ipvlanModes = { l2: 0, l3: 1, l3s: 2 } as const;
+export const ipvlanFlags = { bridge: 0, private: 1, vepa: 2 } as const;
+
+function stackedData(link: StackedLink): Buffer[] {
+  if (link.kind === 'macvlan') return [u32Attribute(1, macvlanModes[link.mode])];
+  if (link.kind === 'vlan') return [u16Attribute(1, link.id)];
+  return [u16Attribute(1, ipvlanModes[link.mode]), u16Attribute(2, ipvlanFlags[link.flag])];
+}
+
+/**
+ * A link on top of the one of index `parent`, down; in the namespace of a descriptor when one is given.
+ * The kernel answers EOPNOTSUPP when it lacks the kind.
+ */
+export const addStacked = (
+  link: StackedLink,
+  place: {
+    readonly name: string;
+    readonly parent: number;
+    readonly namespaceFd?: number;
+    readonly mac?: Uint8Array | undefined;
+    readonly mtu?: number | undefined;
+  },
+): NetlinkMessage =>
+  request(
+    type.new,
+    creation,
+    linkHeader({}),
+    textAttribute(attr.name, place.name),
+    u32Attribute(attr.parent, place.parent),
+    ...(place.mac === undefined ? [] : [attribute(attr.address, place.mac)]),
+    ...(place.mtu === undefined ? [] : [u32Attribute(attr.mtu, place.mtu)]),
+    ...(place.namespaceFd === undefined ? [] : [u32Attribute(attr.namespaceFd, place.namespaceFd)]),
+    nested(attr.linkInfo, textAttribute(infoAttr.kind, link.kind), nested(infoAttr.data, ...stackedData(link))),
+  );
+
+/** A link that leads nowhere, up. */
+export const addDummy = (name: string): NetlinkMessage =>
+  request(
+    type.new,
+    creation,
+    linkHeader({ up: true }),
+    textAttribute(attr.name, name),
+    nested(attr.linkInfo, textAttribute(infoAttr.kind, 'dummy')),
   );
 
 /** All links of the namespace. */

@@ -58,6 +58,10 @@ export const textAttribute = (type: number, value: string): Buffer => attribute(
 
 export const u8Attribute = (type: number, value: number): Buffer => attribute(type, Uint8Array.of(value));
 
+/** 16 bits in host order. */
+export const u16Attribute = (type: number, value: number): Buffer =>
+  attribute(type, Uint8Array.of(value & 255, (value >> 8) & 255));
+
 /** 32 bits in host order. */
 export const u32Attribute = (type: number, value: number): Buffer => attribute(type, u32(value));
 

@@ -1,5 +1,5 @@
 import { attribute, be32Attribute, nested, textAttribute, u32 } from '../netlink/message.ts';
-import type { FieldSource, Match, Rule, Verdict } from './ruleset.ts';
+import type { FieldSource, Match, Rule, TableFamily, Verdict } from './ruleset.ts';
 
 /**
  * Rules as the kernel's little register machine wants them (linux/netfilter/nf_tables.h): each expression loads,
@@ -58,13 +58,17 @@ const connection = (key: number, bits: number): Buffer[] => [
 const establishedOrRelated = 0b110;
 const statusDestinationNat = 1 << 5;
 
-const ipv4 = { source: 12, destination: 16 } as const;
+/** Where addresses are in a packet's header, and how long they are. */
+const headers = {
+  4: { source: 12, destination: 16, length: 4 },
+  6: { source: 8, destination: 24, length: 16 },
+} as const;
 const interfaceNameLength = 16;
 const fibAddressType = 3;
 const fibDestination = 2;
 const addressTypeLocal = 2;
 
-function matchExpressions(match: Match): Buffer[] {
+function matchExpressions(match: Match, family: TableFamily): Buffer[] {
   switch (match.on) {
     case 'in-interface':
     case 'out-interface': {
@@ -76,10 +80,19 @@ function matchExpressions(match: Match): Buffer[] {
     case 'source':
     case 'destination': {
       const { address, length } = match.prefix;
-      const load = payload(base.network, ipv4[match.on], 4, register1);
+      const header = headers[family];
+      const load = payload(base.network, header[match.on], header.length, register1);
       const test = compare(register1, match.not === true, address);
-      return length === 32 ? [load, test] : [load, mask(register1, maskOf(length)), test];
+      const isWhole = length === header.length * 8;
+      return isWhole ? [load, test] : [load, mask(register1, maskOf(length, header.length)), test];
     }
+    case 'protocol':
+      return [meta(metaKey.protocol, register1), compare(register1, false, Uint8Array.of(match.number))];
+    case 'in-set':
+      return [
+        ...loadKey(match.key, family),
+        expression('lookup', textAttribute(1, match.set), be32Attribute(2, registerWord(0))),
+      ];
     case 'destination-local':
       return [
         expression(
@@ -97,47 +110,61 @@ function matchExpressions(match: Match): Buffer[] {
   }
 }
 
-function maskOf(length: number): Buffer {
-  const bytes = Buffer.alloc(4);
-  bytes.writeUInt32BE(length === 0 ? 0 : (-1 << (32 - length)) >>> 0);
-  return bytes;
+function maskOf(length: number, bytes: number): Buffer {
+  const bits = (1n << BigInt(bytes * 8)) - (1n << BigInt(bytes * 8 - length));
+  return Buffer.from(bits.toString(16).padStart(bytes * 2, '0'), 'hex');
 }
 
 const verdictCode = { accept: 1, drop: 0, return: -5 } as const;
 
-function verdictExpressions(verdict: Verdict): Buffer[] {
-  if (verdict.do === 'dnat') return dnatExpressions(verdict.key, verdict.map);
+function verdictExpressions(verdict: Verdict, family: TableFamily): Buffer[] {
+  if (verdict.do === 'dnat') return dnatExpressions(verdict.key, verdict.map, family);
   if (verdict.do === 'masquerade') return [expression('masq')];
+  if (verdict.do === 'snat') {
+    return [
+      expression('immediate', be32Attribute(1, register1), data(2, verdict.address)),
+      expression('nat', be32Attribute(1, natSource), be32Attribute(2, natFamily[family]), be32Attribute(3, register1)),
+    ];
+  }
   const code = nested(dataVerdict, be32Attribute(1, verdictCode[verdict.do]));
   return [expression('immediate', be32Attribute(1, verdictRegister), nested(2, code))];
 }
 
-/** Loads the key, each part into a word of its own, looks it up (address and port replace it) and rewrites. */
-function dnatExpressions(key: readonly FieldSource[], map: string): Buffer[] {
-  const loads = key.map((source, at) => {
-    const register = registerWord(at);
-    if (source === 'protocol') return meta(metaKey.protocol, register);
-    return source === 'destination'
-      ? payload(base.network, ipv4.destination, 4, register)
-      : payload(base.transport, 2, 2, register);
-  });
-  const natDestination = 1;
-  const familyIpv4 = 2;
+const natSource = 0;
+const natDestination = 1;
+const natFamily = { 4: 2, 6: 10 } as const;
+
+/** Loads the parts of a key, each into words of its own. */
+function loadKey(key: readonly FieldSource[], family: TableFamily): Buffer[] {
+  const loads: Buffer[] = [];
+  let word = 0;
+  for (const source of key) {
+    const register = registerWord(word);
+    if (source === 'protocol') loads.push(meta(metaKey.protocol, register));
+    else if (source === 'destination-port') loads.push(payload(base.transport, 2, 2, register));
+    else loads.push(payload(base.network, headers[family].destination, headers[family].length, register));
+    word += source === 'destination' ? headers[family].length / 4 : 1;
+  }
+  return loads;
+}
+
+/** Looks the key up (address and port replace it) and rewrites. */
+function dnatExpressions(key: readonly FieldSource[], map: string, family: TableFamily): Buffer[] {
   return [
-    ...loads,
+    ...loadKey(key, family),
     expression('lookup', textAttribute(1, map), be32Attribute(2, registerWord(0)), be32Attribute(3, registerWord(0))),
     expression(
       'nat',
       be32Attribute(1, natDestination),
-      be32Attribute(2, familyIpv4),
+      be32Attribute(2, natFamily[family]),
       be32Attribute(3, registerWord(0)),
-      be32Attribute(5, registerWord(1)),
+      be32Attribute(5, registerWord(headers[family].length / 4)),
     ),
   ];
 }
 
 /** All expressions of a rule, in order. */
-export const ruleExpressions = (rule: Rule): Buffer[] => [
-  ...rule.when.flatMap(matchExpressions),
-  ...verdictExpressions(rule.then),
+export const ruleExpressions = (rule: Rule, family: TableFamily): Buffer[] => [
+  ...rule.when.flatMap((match) => matchExpressions(match, family)),
+  ...verdictExpressions(rule.then, family),
 ];

@@ -24,12 +24,17 @@ const element = (port: number) => ({
   value: [Uint8Array.of(172, 17, 0, 2), 80],
 });
 const prefix = (length: number) => ({ address: Uint8Array.of(10, 128, 0, 0), length });
+const prefix6 = Uint8Array.from({ length: 16 }, (_, at) => (at === 0 ? 0xfd : 0));
 const rule = (then: Rule['then'], ...when: Match[]): Rule => ({ when, then, comment: 'why "so"'.replaceAll('"', '') });
 
 /** Every expression that there is. */
 const table: Table = {
   name: 'test-table',
-  maps: [{ ...map, elements: [element(8080)] }],
+  family: 4,
+  maps: [
+    { ...map, elements: [element(8080)] },
+    { name: 'open', key: map.key, value: [], elements: [{ key: element(53).key, value: [] }] },
+  ],
   chains: [
     {
       name: 'first',
@@ -43,6 +48,8 @@ const table: Table = {
           { on: 'in-interface', not: true, name: 'lo' },
           { on: 'source', not: true, prefix: prefix(32) },
         ),
+        rule({ do: 'accept' }, { on: 'protocol', number: 1 }),
+        rule({ do: 'accept' }, { on: 'in-set', key: ['protocol', 'destination', 'destination-port'], set: 'open' }),
       ],
     },
     {
@@ -64,6 +71,7 @@ const table: Table = {
       hook: 'postrouting',
       priority: priority.sourceNat,
       rules: [
+        rule({ do: 'snat', address: Uint8Array.of(192, 0, 2, 1) }, { on: 'source', prefix: prefix(24) }),
         rule({ do: 'masquerade' }, { on: 'out-interface', not: true, name: 'br0' }, { on: 'destination-rewritten' }),
       ],
     },
@@ -91,24 +99,85 @@ test('the kernel has exactly what the text says, by the word of nft', { skip }, 
   const namespace = createNetNamespace();
   try {
     using nftables = inNetNamespace(namespace, () => new Nftables());
-    assert.equal(nftables.existing(table.name), 'none');
+    assert.equal(nftables.existing(table), 'none');
     const ownership = nftables.replace(table);
     assert.equal(listed(namespace), renderTable(table));
-    assert.equal(nftables.existing(table.name), ownership);
+    assert.equal(nftables.existing(table), ownership);
     nftables.replace(table);
     assert.equal(listed(namespace), renderTable(table), 'replacing is not adding');
 
-    nftables.change(table.name, {
+    nftables.change(table, {
       delete: [{ map, elements: [element(8080)] }],
       add: [{ map, elements: [element(9090)] }],
     });
     assert.match(listed(namespace), /127\.0\.0\.1 \. 9090 : 172\.17\.0\.2 \. 80 }/);
     const wrong = { delete: [{ map, elements: [element(1)] }], add: [{ map, elements: [element(2)] }] };
-    assert.throws(() => nftables.change(table.name, wrong), { code: 'ENOENT' });
+    assert.throws(() => nftables.change(table, wrong), { code: 'ENOENT' });
     assert.doesNotMatch(listed(namespace), /127\.0\.0\.1 \. 2 /, 'a failed transaction changes nothing');
 
-    nftables.remove(table.name);
-    nftables.remove(table.name);
+    nftables.remove(table);
+    nftables.remove(table);
+    assert.equal(listed(namespace), '');
+  } finally {
+    closeNetNamespace(namespace);
+  }
+});
+
+test('the same for IPv6', { skip }, () => {
+  const namespace = createNetNamespace();
+  const address = Uint8Array.from({ length: 16 }, (_, at) => (at === 0 ? 0xfd : at === 15 ? 2 : 0));
+  const key = ['inet_proto', 'ipv6_addr', 'inet_service'] as const;
+  const targets: NatMap = { name: 'targets', key, value: ['ipv6_addr', 'inet_service'] };
+  const elements = [{ key: [6, address, 8080], value: [address, 80] }];
+  const fields = ['protocol', 'destination', 'destination-port'] as const;
+  const six: Table = {
+    name: 'test-table',
+    family: 6,
+    maps: [
+      { ...targets, elements },
+      { name: 'open', key, value: [], elements: [{ key: [17, address, 53], value: [] }] },
+    ],
+    chains: [
+      {
+        name: 'first',
+        type: 'nat',
+        hook: 'prerouting',
+        priority: priority.destinationNat,
+        rules: [
+          rule({ do: 'dnat', key: fields, map: 'targets' }, { on: 'destination-local' }),
+          rule({ do: 'return' }, { on: 'destination', prefix: { address, length: 128 } }),
+        ],
+      },
+      {
+        name: 'second',
+        type: 'filter',
+        hook: 'forward',
+        priority: priority.filter,
+        rules: [
+          rule({ do: 'accept' }, { on: 'in-set', key: fields, set: 'open' }),
+          rule(
+            { do: 'accept' },
+            { on: 'protocol', number: 58 },
+            { on: 'source', prefix: { address: prefix6, length: 61 } },
+          ),
+        ],
+      },
+      {
+        name: 'third',
+        type: 'nat',
+        hook: 'postrouting',
+        priority: priority.sourceNat,
+        rules: [rule({ do: 'snat', address }), rule({ do: 'masquerade' })],
+      },
+    ],
+  };
+  try {
+    using nftables = inNetNamespace(namespace, () => new Nftables());
+    nftables.replace(six);
+    assert.equal(listed(namespace).replaceAll('{ 17 . ', '{ udp . '), renderTable(six));
+    nftables.change(six, { delete: [{ map: targets, elements }] });
+    assert.doesNotMatch(listed(namespace), /8080/);
+    nftables.remove(six);
     assert.equal(listed(namespace), '');
   } finally {
     closeNetNamespace(namespace);
@@ -131,7 +200,7 @@ test('a table outlives its connection, and another connection takes it over', { 
     using second = inNetNamespace(namespace, () => new Nftables());
     assert.equal(second.replace({ ...table, chains: [] }), ownership);
     assert.doesNotMatch(listed(namespace), /chain/);
-    second.remove(table.name);
+    second.remove(table);
     assert.equal(listed(namespace), '');
   } finally {
     closeNetNamespace(namespace);
@@ -151,6 +220,13 @@ test('chains that drop by default are found in any IPv4 table', { skip }, () => 
     inNetNamespace(namespace, () => execFileSync('/usr/sbin/nft', ['-f', '-'], { input: others }).length);
     using nftables = inNetNamespace(namespace, () => new Nftables());
     assert.deepEqual(nftables.droppingChains('forward'), [{ table: 'theirs', chain: 'a' }]);
+    assert.deepEqual(
+      nftables
+        .droppingChains('forward', 6)
+        .map(({ table: name }) => name)
+        .toSorted(),
+      ['six', 'theirs'],
+    );
   } finally {
     closeNetNamespace(namespace);
   }
@@ -161,8 +237,8 @@ test('a thousand elements go in one transaction', { skip }, () => {
   try {
     using nftables = inNetNamespace(namespace, () => new Nftables());
     const elements = Array.from({ length: 1200 }, (_, at) => element(at + 1));
-    nftables.replace({ ...table, maps: [{ ...map, elements }] });
-    assert.equal(listed(namespace).split('127.0.0.1').length - 1, 1200);
+    nftables.replace({ ...table, maps: [{ ...map, elements }, ...table.maps.slice(1)] });
+    assert.equal(listed(namespace).split(': 172.17.0.2 . 80').length - 1, 1200);
   } finally {
     closeNetNamespace(namespace);
   }

@@ -11,9 +11,10 @@ import {
   ownershipIn,
   removeTable,
   replaceTable,
+  type TableName,
   transaction,
 } from './encode.ts';
-import type { Hook, MapElement, NatMap, Table } from './ruleset.ts';
+import type { Hook, MapElement, NatMap, Table, TableFamily } from './ruleset.ts';
 
 /** Room for a table with some ten thousand elements. */
 const transactionBytes = 8 << 20;
@@ -40,9 +41,9 @@ export class Nftables implements Disposable {
   }
 
   /** What there is under a name. @throws NetlinkError. */
-  existing(name: string): Existing {
+  existing(table: TableName): Existing {
     try {
-      const answer = this.#socket.query(getTable(name), 'looking up the firewall table')[0];
+      const answer = this.#socket.query(getTable(table), 'looking up the firewall table')[0];
       return answer === undefined ? 'none' : ownershipIn(answer);
     } catch (error) {
       if (error instanceof NetlinkError && error.code === 'ENOENT') return 'none';
@@ -55,7 +56,7 @@ export class Nftables implements Disposable {
    * can do that; says whether it is. @throws NetlinkError, EPERM when a living program owns a table of that name.
    */
   replace(table: Table): Ownership {
-    const existing = this.existing(table.name);
+    const existing = this.existing(table);
     const what = `writing the firewall table ${table.name}`;
     if (this.#protects) {
       try {
@@ -72,23 +73,23 @@ export class Nftables implements Disposable {
   }
 
   /** Chains of other programs that drop packets at a hook by default. @throws NetlinkError. */
-  droppingChains(hook: Hook): DroppingChain[] {
-    return droppingChainsIn(this.#socket.query(dumpChains(), 'reading firewall chains'), hook);
+  droppingChains(hook: Hook, family: TableFamily = 4): DroppingChain[] {
+    return droppingChainsIn(this.#socket.query(dumpChains(), 'reading firewall chains'), hook, family);
   }
 
   /** Removes a table, when it exists. @throws NetlinkError, EPERM when a living program owns it. */
-  remove(name: string): void {
-    const existing = this.existing(name);
-    if (existing !== 'none') this.#apply(removeTable(name, existing), `removing the firewall table ${name}`);
+  remove(table: TableName): void {
+    const existing = this.existing(table);
+    if (existing !== 'none') this.#apply(removeTable(table, existing), `removing the firewall table ${table.name}`);
   }
 
   /** Changes maps of a table in one transaction. @throws NetlinkError, ENOENT when the table or an element is gone. */
-  change(table: string, change: { add?: readonly ElementChange[]; delete?: readonly ElementChange[] }): void {
+  change(table: TableName, change: { add?: readonly ElementChange[]; delete?: readonly ElementChange[] }): void {
     const messages = [
       ...(change.delete ?? []).flatMap(({ map, elements }) => deleteElements(table, map, elements)),
       ...(change.add ?? []).flatMap(({ map, elements }) => addElements(table, map, elements)),
     ];
-    if (messages.length > 0) this.#apply(messages, `changing the firewall table ${table}`);
+    if (messages.length > 0) this.#apply(messages, `changing the firewall table ${table.name}`);
   }
 
   [Symbol.dispose](): void {

@@ -10,7 +10,17 @@ import {
   textOf,
 } from '../netlink/message.ts';
 import { ruleExpressions } from './_expression.ts';
-import type { BaseChain, FieldType, FieldValue, Hook, MapElement, NatMap, Rule, Table } from './ruleset.ts';
+import type {
+  BaseChain,
+  FieldType,
+  FieldValue,
+  Hook,
+  MapElement,
+  NatMap,
+  Rule,
+  Table,
+  TableFamily,
+} from './ruleset.ts';
 
 /** Tables as nfnetlink messages (linux/netfilter/nfnetlink.h and nf_tables.h); numbers are in network order. */
 
@@ -36,13 +46,14 @@ const removals = new Set<number>([
   messageType.deleteSet,
 ]);
 
-/** True for the kernel's notice that an IPv4 table, or a chain, rule or map of one, was removed. */
-export const isRemoval = (notice: ReceivedMessage): boolean =>
-  removals.has(notice.type) && notice.body.length >= 4 && notice.body.readUInt8(0) === familyIpv4;
+/** True for the kernel's notice that a table of a family, or a chain, rule or map of one, was removed. */
+export const isRemoval = (notice: ReceivedMessage, family: TableFamily): boolean =>
+  removals.has(notice.type) && notice.body.length >= 4 && notice.body.readUInt8(0) === familyNumber[family];
 
 const batchBegin = 16;
 const batchEnd = 17;
-const familyIpv4 = 2;
+/** NFPROTO_IPV4, NFPROTO_IPV6. */
+const familyNumber = { 4: 2, 6: 10 } as const;
 
 /** struct nfgenmsg and the attributes. */
 const message = (type: number, extra: number, family: number, ...parts: Uint8Array[]): NetlinkMessage => ({
@@ -69,21 +80,24 @@ export type Ownership = 'plain' | 'owned';
 const tableFlagOwner = 0x2;
 const tableFlagPersist = 0x4;
 
-const newTable = (name: string, ownership: Ownership): NetlinkMessage =>
+/** What names a table: the same name may be used once in each family. */
+export type TableName = Pick<Table, 'name' | 'family'>;
+
+const newTable = ({ name, family }: TableName, ownership: Ownership): NetlinkMessage =>
   message(
     messageType.newTable,
     flags.create,
-    familyIpv4,
+    familyNumber[family],
     textAttribute(1, name),
     be32Attribute(2, ownership === 'owned' ? tableFlagOwner | tableFlagPersist : 0),
   );
 
-const deleteTable = (name: string): NetlinkMessage =>
-  message(messageType.deleteTable, 0, familyIpv4, textAttribute(1, name));
+const deleteTable = ({ name, family }: TableName): NetlinkMessage =>
+  message(messageType.deleteTable, 0, familyNumber[family], textAttribute(1, name));
 
 /** Asks for one table; the kernel answers ENOENT when there is none. */
-export const getTable = (name: string): NetlinkMessage =>
-  message(messageType.getTable, 0, familyIpv4, textAttribute(1, name));
+export const getTable = ({ name, family }: TableName): NetlinkMessage =>
+  message(messageType.getTable, 0, familyNumber[family], textAttribute(1, name));
 
 /** What is there before a table is replaced: nothing, or a table of that ownership. */
 export type Existing = Ownership | 'none';
@@ -100,55 +114,62 @@ export function ownershipIn(answer: ReceivedMessage): Ownership {
  */
 export function replaceTable(table: Table, ownership: Ownership, existing: Existing): NetlinkMessage[] {
   return [
-    ...(existing === 'owned' ? [newTable(table.name, 'owned')] : []),
-    ...(existing === 'none' ? [] : [deleteTable(table.name)]),
-    newTable(table.name, ownership),
-    ...table.maps.flatMap((map, at) => [
-      newMap(table.name, map, at + 1),
-      ...addElements(table.name, map, map.elements),
-    ]),
+    ...(existing === 'owned' ? [newTable(table, 'owned')] : []),
+    ...(existing === 'none' ? [] : [deleteTable(table)]),
+    newTable(table, ownership),
+    ...table.maps.flatMap((map, at) => [newMap(table, map, at + 1), ...addElements(table, map, map.elements)]),
     ...table.chains.flatMap((chain) => [
-      newChain(table.name, chain),
-      ...chain.rules.map((rule) => newRule(table.name, chain.name, rule)),
+      newChain(table, chain),
+      ...chain.rules.map((rule) => newRule(table, chain.name, rule)),
     ]),
   ];
 }
 
 /** Removes an existing table, of which `existing` says whether it has to be taken over first. */
-export const removeTable = (name: string, existing: Ownership): NetlinkMessage[] =>
-  existing === 'owned' ? [newTable(name, 'owned'), deleteTable(name)] : [deleteTable(name)];
+export const removeTable = (table: TableName, existing: Ownership): NetlinkMessage[] =>
+  existing === 'owned' ? [newTable(table, 'owned'), deleteTable(table)] : [deleteTable(table)];
 
 const setFlagMap = 0x8;
 /** Numbers that nft(8) knows the types by; a concatenation has six bits for each. */
-const typeNumbers: Readonly<Record<FieldType, number>> = { inet_proto: 12, ipv4_addr: 7, inet_service: 13 };
+const typeNumbers: Readonly<Record<FieldType, number>> = {
+  inet_proto: 12,
+  ipv4_addr: 7,
+  ipv6_addr: 8,
+  inet_service: 13,
+};
+/** Bytes of each type, in whole words of 4. */
+const sizeOf = (types: readonly FieldType[]): number =>
+  types.reduce((size, type) => size + (type === 'ipv6_addr' ? 16 : 4), 0);
 const typeNumber = (types: readonly FieldType[]): number =>
   types.reduce((number, type) => (number << 6) | typeNumbers[type], 0);
 
-function newMap(table: string, map: NatMap, transactionId: number): NetlinkMessage {
+function newMap({ name, family }: TableName, map: NatMap, transactionId: number): NetlinkMessage {
+  const isMap = map.value.length > 0;
   return message(
     messageType.newSet,
     flags.create,
-    familyIpv4,
-    textAttribute(1, table),
+    familyNumber[family],
+    textAttribute(1, name),
     textAttribute(2, map.name),
-    be32Attribute(3, setFlagMap),
+    be32Attribute(3, isMap ? setFlagMap : 0),
     be32Attribute(4, typeNumber(map.key)),
-    be32Attribute(5, map.key.length * 4),
-    be32Attribute(6, typeNumber(map.value)),
-    be32Attribute(7, map.value.length * 4),
+    be32Attribute(5, sizeOf(map.key)),
+    ...(isMap ? [be32Attribute(6, typeNumber(map.value)), be32Attribute(7, sizeOf(map.value))] : []),
     be32Attribute(10, transactionId),
   );
 }
 
 /** Each part takes whole words of 4 bytes. */
 function fieldBytes(types: readonly FieldType[], values: readonly FieldValue[]): Buffer {
-  const bytes = Buffer.alloc(types.length * 4);
+  const bytes = Buffer.alloc(sizeOf(types));
+  let offset = 0;
   for (const [at, type] of types.entries()) {
     const value = values[at];
     if (typeof value === 'number') {
-      if (type === 'inet_service') bytes.writeUInt16BE(value, at * 4);
-      else bytes.writeUInt8(value, at * 4);
-    } else if (value !== undefined) bytes.set(value, at * 4);
+      if (type === 'inet_service') bytes.writeUInt16BE(value, offset);
+      else bytes.writeUInt8(value, offset);
+    } else if (value !== undefined) bytes.set(value, offset);
+    offset += sizeOf([type]);
   }
   return bytes;
 }
@@ -162,7 +183,7 @@ const elementsPerMessage = 500;
 function elementMessages(
   type: number,
   extra: number,
-  table: string,
+  { name, family }: TableName,
   map: NatMap,
   elements: readonly MapElement[],
 ): NetlinkMessage[] {
@@ -174,33 +195,42 @@ function elementMessages(
         nested(
           1,
           nested(elementKey, attribute(dataValue, fieldBytes(map.key, element.key))),
-          nested(elementData, attribute(dataValue, fieldBytes(map.value, element.value))),
+          ...(map.value.length === 0
+            ? []
+            : [nested(elementData, attribute(dataValue, fieldBytes(map.value, element.value)))]),
         ),
       );
     messages.push(
-      message(type, extra, familyIpv4, textAttribute(1, table), textAttribute(2, map.name), nested(3, ...encoded)),
+      message(
+        type,
+        extra,
+        familyNumber[family],
+        textAttribute(1, name),
+        textAttribute(2, map.name),
+        nested(3, ...encoded),
+      ),
     );
   }
   return messages;
 }
 
 /** Adds elements to a map that exists; one that is there with another value makes the kernel answer EEXIST. */
-export const addElements = (table: string, map: NatMap, elements: readonly MapElement[]): NetlinkMessage[] =>
+export const addElements = (table: TableName, map: NatMap, elements: readonly MapElement[]): NetlinkMessage[] =>
   elementMessages(messageType.newElement, flags.create, table, map, elements);
 
 /** Takes elements out of a map; the kernel answers ENOENT when one is not there. */
-export const deleteElements = (table: string, map: NatMap, elements: readonly MapElement[]): NetlinkMessage[] =>
+export const deleteElements = (table: TableName, map: NatMap, elements: readonly MapElement[]): NetlinkMessage[] =>
   elementMessages(messageType.deleteElement, 0, table, map, elements);
 
 const hookNumbers: Readonly<Record<Hook, number>> = { prerouting: 0, input: 1, forward: 2, output: 3, postrouting: 4 };
 const policyAccept = 1;
 
-const newChain = (table: string, chain: BaseChain): NetlinkMessage =>
+const newChain = ({ name, family }: TableName, chain: BaseChain): NetlinkMessage =>
   message(
     messageType.newChain,
     flags.create,
-    familyIpv4,
-    textAttribute(1, table),
+    familyNumber[family],
+    textAttribute(1, name),
     textAttribute(3, chain.name),
     nested(4, be32Attribute(1, hookNumbers[chain.hook]), be32Attribute(2, chain.priority)),
     be32Attribute(5, policyAccept),
@@ -216,14 +246,21 @@ export interface DroppingChain {
   readonly chain: string;
 }
 
-const familyInet = 1;
+const familyInet: number = 1;
 const policyDrop = 0;
 
-/** The chains in an answer to `dumpChains` that see IPv4 packets at `hook` and drop them unless a rule says otherwise. */
-export function droppingChainsIn(messages: readonly ReceivedMessage[], hook: Hook): DroppingChain[] {
+/**
+ * The chains in an answer to `dumpChains` that see packets of a family at `hook` and drop them unless a rule says
+ * otherwise.
+ */
+export function droppingChainsIn(
+  messages: readonly ReceivedMessage[],
+  hook: Hook,
+  family: TableFamily,
+): DroppingChain[] {
   const found: DroppingChain[] = [];
   for (const { body } of messages) {
-    if (body.length < 4 || ![familyIpv4, familyInet].includes(body.readUInt8(0))) continue;
+    if (body.length < 4 || ![familyNumber[family], familyInet].includes(body.readUInt8(0))) continue;
     const attributes = attributesIn(body, 4);
     const at = attributes.get(4);
     if (at === undefined || attributesIn(at).get(1)?.readUInt32BE(0) !== hookNumbers[hook]) continue;
@@ -233,14 +270,14 @@ export function droppingChainsIn(messages: readonly ReceivedMessage[], hook: Hoo
   return found;
 }
 
-const newRule = (table: string, chain: string, rule: Rule): NetlinkMessage =>
+const newRule = ({ name, family }: TableName, chain: string, rule: Rule): NetlinkMessage =>
   message(
     messageType.newRule,
     flags.create | flags.append,
-    familyIpv4,
-    textAttribute(1, table),
+    familyNumber[family],
+    textAttribute(1, name),
     textAttribute(2, chain),
-    nested(4, ...ruleExpressions(rule)),
+    nested(4, ...ruleExpressions(rule, family)),
     attribute(7, commentBytes(rule.comment)),
   );
 

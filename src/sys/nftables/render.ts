@@ -1,49 +1,82 @@
-import type { BaseChain, FieldSource, FieldType, FieldValue, MapElement, Match, Rule, Table } from './ruleset.ts';
+import type {
+  BaseChain,
+  FieldSource,
+  FieldType,
+  FieldValue,
+  MapElement,
+  Match,
+  Rule,
+  Table,
+  TableFamily,
+  Verdict,
+} from './ruleset.ts';
 
 /** The table in the language of nft(8), as `nft list table` prints it: for logs, tests and people. */
 export function renderTable(table: Table): string {
-  const lines = [`table ip ${table.name} {`];
+  const lines = [`table ${familyName[table.family]} ${table.name} {`];
   for (const map of table.maps) {
-    lines.push(`\tmap ${map.name} {`, `\t\ttype ${map.key.join(' . ')} : ${map.value.join(' . ')}`);
+    const isSet = map.value.length === 0;
+    const value = isSet ? '' : ` : ${map.value.join(' . ')}`;
+    lines.push(`\t${isSet ? 'set' : 'map'} ${map.name} {`, `\t\ttype ${map.key.join(' . ')}${value}`);
     if (map.elements.length > 0) {
       const elements = map.elements.map((element) => renderElement(map.key, map.value, element));
       lines.push(`\t\telements = { ${elements.join(',\n\t\t\t     ')} }`);
     }
     lines.push('\t}', '');
   }
-  for (const chain of table.chains) lines.push(...renderChain(chain), '');
+  for (const chain of table.chains) lines.push(...renderChain(chain, table.family), '');
   if (lines.at(-1) === '') lines.pop();
   return `${lines.join('\n')}\n}\n`;
 }
 
+const familyName = { 4: 'ip', 6: 'ip6' } as const;
+
 const priorityNames: Readonly<Record<number, string>> = { [-300]: 'raw', [-100]: 'dstnat', 0: 'filter', 100: 'srcnat' };
 
-function renderChain(chain: BaseChain): string[] {
+function renderChain(chain: BaseChain, family: TableFamily): string[] {
   // On the output hook nft has no name for the priority of destination NAT.
   const name = chain.hook === 'output' && chain.priority !== 0 ? undefined : priorityNames[chain.priority];
   return [
     `\tchain ${chain.name} {`,
     `\t\ttype ${chain.type} hook ${chain.hook} priority ${name ?? chain.priority}; policy accept;`,
-    ...chain.rules.map((rule) => `\t\t${renderRule(rule)}`),
+    ...chain.rules.map((rule) => `\t\t${renderRule(rule, family)}`),
     '\t}',
   ];
 }
 
 /** One rule with its comment. */
-function renderRule(rule: Rule): string {
-  const { then } = rule;
-  const verdict = then.do === 'dnat' ? `dnat ip to ${then.key.map(sourceText).join(' . ')} map @${then.map}` : then.do;
-  return [...rule.when.map(matchText), verdict, `comment ${JSON.stringify(rule.comment)}`].join(' ');
+function renderRule(rule: Rule, family: TableFamily): string {
+  const verdict = verdictText(rule.then, family);
+  const when = rule.when.map((match) => matchText(match, family));
+  return [...when, verdict, `comment ${JSON.stringify(rule.comment)}`].join(' ');
 }
 
-const sourceTexts: Readonly<Record<FieldSource, string>> = {
-  protocol: 'meta l4proto',
-  destination: 'ip daddr',
-  'destination-port': 'th dport',
-};
-const sourceText = (source: FieldSource): string => sourceTexts[source];
+function verdictText(verdict: Verdict, family: TableFamily): string {
+  if (verdict.do === 'snat') return `snat to ${addressText(verdict.address)}`;
+  if (verdict.do !== 'dnat') return verdict.do;
+  return `dnat ${familyName[family]} to ${keyText(verdict.key, family)} map @${verdict.map}`;
+}
 
-function matchText(match: Match): string {
+const keyText = (key: readonly FieldSource[], family: TableFamily): string =>
+  key.map((source) => sourceText(source, family)).join(' . ');
+
+function sourceText(source: FieldSource, family: TableFamily): string {
+  if (source === 'protocol') return 'meta l4proto';
+  return source === 'destination' ? `${familyName[family]} daddr` : 'th dport';
+}
+
+/** As inet_ntop(3) writes it. */
+function addressText(address: Uint8Array): string {
+  if (address.length === 4) return address.join('.');
+  const groups = Array.from({ length: 8 }, (_, at) =>
+    Buffer.from(address)
+      .readUInt16BE(at * 2)
+      .toString(16),
+  );
+  return new URL(`http://[${groups.join(':')}]/`).hostname.slice(1, -1);
+}
+
+function matchText(match: Match, family: TableFamily): string {
   switch (match.on) {
     case 'in-interface':
       return `iifname ${match.not === true ? '!= ' : ''}${JSON.stringify(match.name)}`;
@@ -51,10 +84,15 @@ function matchText(match: Match): string {
       return `oifname ${match.not === true ? '!= ' : ''}${JSON.stringify(match.name)}`;
     case 'source':
     case 'destination': {
-      const field = match.on === 'source' ? 'ip saddr' : 'ip daddr';
-      const length = match.prefix.length === 32 ? '' : `/${match.prefix.length}`;
-      return `${field} ${match.not === true ? '!= ' : ''}${match.prefix.address.join('.')}${length}`;
+      const field = `${familyName[family]} ${match.on === 'source' ? 'saddr' : 'daddr'}`;
+      const { address, length } = match.prefix;
+      const text = `${addressText(address)}${length === address.length * 8 ? '' : `/${length}`}`;
+      return `${field} ${match.not === true ? '!= ' : ''}${text}`;
     }
+    case 'protocol':
+      return `meta l4proto ${protocolNames[match.number] ?? match.number}`;
+    case 'in-set':
+      return `${keyText(match.key, family)} @${match.set}`;
     case 'destination-local':
       return 'fib daddr type local';
     case 'established':
@@ -65,14 +103,20 @@ function matchText(match: Match): string {
 }
 
 const renderElement = (key: readonly FieldType[], value: readonly FieldType[], element: MapElement): string =>
-  `${renderValues(key, element.key)} : ${renderValues(value, element.value)}`;
+  `${renderValues(key, element.key)}${value.length === 0 ? '' : ` : ${renderValues(value, element.value)}`}`;
 
-const protocolNames: Readonly<Record<number, string>> = { 6: 'tcp', 17: 'udp', 132: 'sctp' };
+const protocolNames: Readonly<Record<number, string>> = {
+  1: 'icmp',
+  6: 'tcp',
+  17: 'udp',
+  58: 'ipv6-icmp',
+  132: 'sctp',
+};
 
 const renderValues = (types: readonly FieldType[], values: readonly FieldValue[]): string =>
   values
     .map((value, at) => {
-      if (typeof value !== 'number') return value.join('.');
+      if (typeof value !== 'number') return addressText(value);
       return types[at] === 'inet_proto' ? (protocolNames[value] ?? String(value)) : String(value);
     })
     .join(' . ');

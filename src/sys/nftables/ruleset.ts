@@ -1,23 +1,27 @@
 /**
  * A netfilter table as data: what the engine wants, before it becomes netlink messages (`encode.ts`) or text
- * (`render.ts`). It covers the IPv4 family and exactly the expressions that the engine uses; a new one is added to
- * all three files.
+ * (`render.ts`). It covers the families `ip` and `ip6` and exactly the expressions that the engine uses; a new one is
+ * added to all three files.
  */
 
-/** 4 bytes in network order with a prefix length. */
-export interface Ipv4Prefix {
+/** IPv4 or IPv6. */
+export type TableFamily = 4 | 6;
+
+/** 4 or 16 bytes in network order with a prefix length. */
+export interface IpPrefix {
   readonly address: Uint8Array;
   readonly length: number;
 }
 
 /** The parts that keys and values of maps are made of. */
-export type FieldType = 'inet_proto' | 'ipv4_addr' | 'inet_service';
-/** `inet_proto` and `inet_service` are numbers, `ipv4_addr` is 4 bytes. */
+export type FieldType = 'inet_proto' | 'ipv4_addr' | 'ipv6_addr' | 'inet_service';
+/** `inet_proto` and `inet_service` are numbers, addresses are 4 or 16 bytes. */
 export type FieldValue = number | Uint8Array;
 
 /** Where a packet's part of a key comes from. */
 export type FieldSource = 'protocol' | 'destination' | 'destination-port';
 
+/** A map, or, without a value, a set. */
 export interface NatMap {
   readonly name: string;
   readonly key: readonly FieldType[];
@@ -31,7 +35,11 @@ export interface MapElement {
 /** Conditions; all of a rule's must hold. */
 export type Match =
   | { readonly on: 'in-interface' | 'out-interface'; readonly not?: boolean; readonly name: string }
-  | { readonly on: 'source' | 'destination'; readonly not?: boolean; readonly prefix: Ipv4Prefix }
+  | { readonly on: 'source' | 'destination'; readonly not?: boolean; readonly prefix: IpPrefix }
+  /** The protocol above IP, by number. */
+  | { readonly on: 'protocol'; readonly number: number }
+  /** Parts of the packet are in a set. */
+  | { readonly on: 'in-set'; readonly key: readonly FieldSource[]; readonly set: string }
   /** The destination is an address of this host. */
   | { readonly on: 'destination-local' }
   /** The packet belongs, or is related, to a connection that was let through. */
@@ -41,6 +49,8 @@ export type Match =
 
 export type Verdict =
   | { readonly do: 'accept' | 'drop' | 'return' | 'masquerade' }
+  /** Rewrites the source to this address of the host. */
+  | { readonly do: 'snat'; readonly address: Uint8Array }
   /** Rewrites the destination to what the map has for the key; goes on with the next rule when it has nothing. */
   | { readonly do: 'dnat'; readonly key: readonly FieldSource[]; readonly map: string };
 
@@ -68,6 +78,7 @@ export const priority = { raw: -300, destinationNat: -100, filter: 0, sourceNat:
 
 export interface Table {
   readonly name: string;
+  readonly family: TableFamily;
   readonly maps: readonly (NatMap & { readonly elements: readonly MapElement[] })[];
   readonly chains: readonly BaseChain[];
 }

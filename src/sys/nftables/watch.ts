@@ -1,16 +1,16 @@
 import { attributesIn, textOf } from '../netlink/message.ts';
 import { netlinkFamily, NetlinkSocket } from '../netlink/socket.ts';
 import { Poll, READABLE } from '../poll/poll.ts';
-import { isRemoval } from './encode.ts';
+import { isRemoval, type TableName } from './encode.ts';
 
 /** NFNLGRP_NFTABLES: the kernel's notices of every change of a table. */
 const changesGroup = 7;
 
 /**
- * Calls `removed` once, soon after anything but elements of maps was removed from the IPv4 table `table` of the calling
- * thread's namespace, by whomever. Disposing of the result ends the watch; it does not keep the process alive.
+ * Calls `removed` once, soon after anything but elements of maps was removed from the table `table` of the calling thread's
+ * namespace, by whomever. Disposing of the result ends the watch; it does not keep the process alive.
  */
-export function watchTable(table: string, removed: () => void): Disposable {
+export function watchTable(table: TableName, removed: () => void): Disposable {
   const socket = new NetlinkSocket(netlinkFamily.netfilter);
   socket.subscribe(changesGroup);
   let open = true;
@@ -24,7 +24,7 @@ export function watchTable(table: string, removed: () => void): Disposable {
     const { messages, lost } = socket.receive();
     // All kinds of objects carry the name of their table in attribute 1.
     const hit = messages.some(
-      (message) => isRemoval(message) && textOf(attributesIn(message.body, 4).get(1)) === table,
+      (message) => isRemoval(message, table.family) && textOf(attributesIn(message.body, 4).get(1)) === table.name,
     );
     if (!hit && !lost) return;
     close();

@@ -1,0 +1,42 @@
+import type { SandboxRequest } from '../../spec/contract/network.ts';
+import type { EndpointSettings } from '../../spec/engine/container.ts';
+import type { ContainerContext } from '../context.ts';
+import { networkSysctls } from '../create/sysctls.ts';
+import type { ContainerEntry } from '../entry.ts';
+
+/** What a container wants of the network, by its record. */
+export function sandboxRequest(entry: ContainerEntry): SandboxRequest {
+  const { config, hostConfig, name, endpoints, detached } = entry.record;
+  const isOff = config.NetworkDisabled === true;
+  return {
+    containerId: entry.id,
+    containerName: name,
+    hostname: config.Hostname,
+    networkMode: isOff ? 'none' : hostConfig.NetworkMode,
+    endpoints: isOff ? {} : endpoints,
+    detached: detached === true && !isOff,
+    exposedPorts: Object.keys(config.ExposedPorts ?? {}),
+    portBindings: hostConfig.PortBindings,
+    publishAll: hostConfig.PublishAllPorts,
+    sysctls: networkSysctls(hostConfig),
+  };
+}
+
+/** Endpoints by the names of their networks, where a client said ids; networks that are not there yet keep what was said. */
+export function byNetworkName(
+  ctx: ContainerContext,
+  endpoints: Readonly<Record<string, EndpointSettings>>,
+): Readonly<Record<string, EndpointSettings>> {
+  const named: Record<string, EndpointSettings> = Object.create(null);
+  for (const [given, settings] of Object.entries(endpoints)) {
+    named[ctx.networks.find(given)?.name ?? given] = settings;
+  }
+  return named;
+}
+
+/** A network mode that is the beginning of an id becomes the whole one: another network may begin so later. */
+export function wholeMode(ctx: ContainerContext, mode: string): string {
+  if (mode.startsWith('container:')) return mode;
+  const network = ctx.networks.find(mode);
+  return network === undefined || mode === network.name || mode === 'default' ? mode : network.id;
+}
