@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
-import { applyChanges, wordsOf } from './changes.ts';
+import { applyChanges } from './changes.ts';
 import { globMatches } from './glob.ts';
 import { startCpuClock } from '../../tests/support/cpu.ts';
 
@@ -13,8 +13,8 @@ describe('applyChanges', () => {
     assert.deepEqual(apply('ENV A=1 B="two words" C=\\ x'), { Env: ['A=1', 'B=two words', 'C= x'] });
     assert.deepEqual(apply('ENV A some text', 'ENV A=2'), { Env: ['A=2'] });
     assert.deepEqual(apply('LABEL a=b "c d"=e'), { Labels: { a: 'b', 'c d': 'e' } });
-    assert.deepEqual(apply('EXPOSE 80 53/UDP 8000-8010'), {
-      ExposedPorts: { '80/tcp': {}, '53/udp': {}, '8000-8010/tcp': {} },
+    assert.deepEqual(apply('EXPOSE 80 53/UDP 8000-8001'), {
+      ExposedPorts: { '80/tcp': {}, '53/udp': {}, '8000/tcp': {}, '8001/tcp': {} },
     });
     assert.deepEqual(apply('VOLUME ["/a b", "/c"]', 'VOLUME /d /e'), {
       Volumes: { '/a b': {}, '/c': {}, '/d': {}, '/e': {} },
@@ -23,6 +23,7 @@ describe('applyChanges', () => {
     assert.deepEqual(apply('WORKDIR /a', 'WORKDIR b/../c/.'), { WorkingDir: '/a/c' });
     assert.deepEqual(apply('ONBUILD RUN x'), { OnBuild: ['RUN x'] });
     assert.deepEqual(apply('', '# comment', 'USER a\nUSER b'), { User: 'b' });
+    assert.deepEqual(apply('USER \\', '# comment', '  b'), { User: 'b' });
   });
 
   test('a new entry point drops the old command, but not one given beside it', () => {
@@ -33,16 +34,24 @@ describe('applyChanges', () => {
   test('refuses what is none of them, or malformed', () => {
     const bad: [string, RegExp][] = [
       ['RUN x', /RUN is not a valid change command/],
-      ['CMD', /CMD requires at least one argument/],
       ['ENV x', /must have two arguments/],
       ['ENV =x', /can not be blank/],
       ['ENV A=1 B', /can't find =/],
       ['ENV A="x', /double-quote/],
-      ['EXPOSE 80x', /invalid containerPort/],
-      ['EXPOSE 70000', /invalid containerPort/],
-      ['EXPOSE 90-80', /invalid containerPort/],
-      ['EXPOSE 80/quic', /invalid containerPort/],
-      ['USER a b', /exactly one/],
+      ['EXPOSE 80x', /Invalid containerPort/],
+      ['EXPOSE 70000', /Invalid containerPort/],
+      ['EXPOSE 90-80', /Invalid containerPort/],
+      ['EXPOSE 80/quic', /Invalid proto/],
+      ['ENV A=${B', /missing '}'/],
+      ['ENV A=${B:=x}', /unsupported modifier/],
+      ['ENV A="${B:?is wanted}"', /B: is wanted/],
+      ['ENV A=${', /bad substitution/],
+      [`ENV A=${'${B:-'.repeat(3000)}`, /too many nested variables/],
+      ['USER', /exactly one/],
+      ['VOLUME [""]', /empty string/],
+      ['HEALTHCHECK --retries=x CMD a', /--retries=x is no number/],
+      ['HEALTHCHECK --retries=-1 CMD a', /cannot be negative/],
+      ['HEALTHCHECK CMD []', /Missing command/],
     ];
     for (const [change, message] of bad) assert.throws(() => applyChanges({}, [change]), { code: 'invalid', message });
   });
@@ -52,8 +61,17 @@ describe('applyChanges', () => {
     assert.deepEqual(Object.keys(Labels ?? {}), ['__proto__']);
   });
 
-  test('wordsOf', () => {
-    assert.deepEqual(wordsOf(`a "b c" 'd "e' f\\ g ""`), ['a', 'b c', 'd "e', 'f g', '']);
+  test('words, quotes and variables', () => {
+    const value = (text: string): string | undefined =>
+      applyChanges({ Env: ['A=one', 'E='] }, [`ENV X=${text}`])
+        .Env?.at(-1)
+        ?.slice(2);
+    assert.equal(value(`"b c"'d "e'f\\ g""`), 'b cd "ef g');
+    assert.equal(value('$A${A}x$A1'), 'oneonex');
+    assert.equal(value(`"$A"'$A'\\$A`), 'one$A$A');
+    assert.equal(value('${E-x}.${E:-x}.${U-x}.${E+y}.${E:+y}.${U:-"a b"$A}'), '.x.x.y..a bone');
+    assert.equal(value('a$'), 'a$');
+    assert.equal(value('"a\\b\\"c"'), 'a\\b"c');
   });
 });
 

@@ -1,50 +1,96 @@
 import { invalid } from '../base/errors.ts';
+import { parseSignal } from '../base/text/signals.ts';
 import type { ImageRunConfig } from '../spec/oci/image.ts';
+import { healthcheckOf } from './_change-health.ts';
+import { expandWord, isSpace, splitWords, type Variables } from './_change-words.ts';
 
 /** The mutable form of a configuration while instructions change it. */
 type RunConfig = { -readonly [Key in keyof ImageRunConfig]: ImageRunConfig[Key] };
 
 /**
  * Applies the Dockerfile instructions of `docker import --change` and `docker commit --change` to a configuration:
- * CMD, ENTRYPOINT, ENV, EXPOSE, LABEL, ONBUILD, STOPSIGNAL, USER, VOLUME, WORKDIR.
- * @throws EngineError `invalid` that quotes the instruction
+ * CMD, ENTRYPOINT, ENV, EXPOSE, HEALTHCHECK, LABEL, ONBUILD, STOPSIGNAL, USER, VOLUME, WORKDIR. Variables are replaced by
+ * the environment that the configuration has so far, as in a Dockerfile.
+ * @throws EngineError `invalid`, in Docker's words
  */
 export function applyChanges(config: ImageRunConfig, changes: readonly string[]): ImageRunConfig {
   const changed: RunConfig = { ...config };
   const seen = new Set<string>();
-  for (const change of changes.flatMap((text) => text.split('\n'))) {
-    const line = change.trim();
-    if (line === '' || line.startsWith('#')) continue;
+  for (const line of linesOf(changes)) {
     const space = firstSpace(line);
     const keyword = line.slice(0, space).toUpperCase();
     const rest = line.slice(space).trim();
     const apply = instructions.get(keyword);
     if (apply === undefined) throw invalid(`${keyword.slice(0, 50)} is not a valid change command`);
-    if (rest === '') throw invalid(`${keyword} requires at least one argument`);
-    apply(changed, rest);
+    if (keyword !== 'HEALTHCHECK') refuseFlags(rest);
+    apply(changed, rest, environmentOf(changed));
     seen.add(keyword);
   }
+  if (changes.length > 0 && seen.size === 0) throw invalid('file with no instructions');
   // A new entry point makes a command that was meant for the old one meaningless.
   if (seen.has('ENTRYPOINT') && !seen.has('CMD')) delete changed.Cmd;
   return changed;
 }
 
-type Instruction = (config: RunConfig, rest: string) => void;
+/** The instructions, one a line: without comments, and with lines joined that end in a backslash. */
+function linesOf(changes: readonly string[]): string[] {
+  const lines: string[] = [];
+  let begun = '';
+  for (const text of changes.flatMap((change) => change.split('\n'))) {
+    const line = begun === '' ? text.trim() : text.trimEnd();
+    if (line.trim() === '' || line.trimStart().startsWith('#')) continue;
+    begun += line;
+    if (begun.endsWith('\\')) begun = begun.slice(0, -1);
+    else {
+      lines.push(begun);
+      begun = '';
+    }
+  }
+  if (begun !== '') lines.push(begun);
+  return lines;
+}
+
+/** No instruction but HEALTHCHECK has any here; a word `--` ends them. */
+function refuseFlags(rest: string): void {
+  const word = rest.slice(0, firstSpace(rest));
+  if (!word.startsWith('--') || word === '--') return;
+  throw invalid(`unknown flag: ${word.split('=', 1)[0]?.slice(0, 100)}`);
+}
+
+const environmentOf =
+  ({ Env = [] }: RunConfig): Variables =>
+  (name) =>
+    Env.find((entry) => entry.startsWith(`${name}=`))?.slice(name.length + 1);
+
+type Instruction = (config: RunConfig, rest: string, variables: Variables) => void;
 
 const instructions: ReadonlyMap<string, Instruction> = new Map<string, Instruction>([
-  ['CMD', (config, rest) => (config.Cmd = commandOf(config, rest))],
-  ['ENTRYPOINT', (config, rest) => (config.Entrypoint = commandOf(config, rest))],
-  ['ENV', (config, rest) => (config.Env = withEnvironment(config.Env ?? [], pairsOf('ENV', rest)))],
-  ['LABEL', (config, rest) => (config.Labels = withEntries(config.Labels ?? {}, pairsOf('LABEL', rest)))],
-  ['EXPOSE', (config, rest) => (config.ExposedPorts = withKeys(config.ExposedPorts, wordsOf(rest).map(portOf)))],
-  ['VOLUME', (config, rest) => (config.Volumes = withKeys(config.Volumes, jsonArray(rest) ?? wordsOf(rest)))],
-  ['USER', (config, rest) => (config.User = one('USER', rest))],
-  ['WORKDIR', (config, rest) => (config.WorkingDir = joinPath(config.WorkingDir ?? '/', unquote(rest)))],
-  ['STOPSIGNAL', (config, rest) => (config.StopSignal = one('STOPSIGNAL', rest))],
-  ['ONBUILD', (config, rest) => (config.OnBuild = [...(config.OnBuild ?? []), rest])],
+  ['CMD', (config, rest) => setList(config, 'Cmd', rest === '' ? shellOf(config) : commandOf(config, rest))],
+  ['ENTRYPOINT', (config, rest) => setList(config, 'Entrypoint', rest === '' ? [] : commandOf(config, rest))],
+  [
+    'ENV',
+    (config, rest, variables) => (config.Env = withEnvironment(config.Env ?? [], pairsOf('ENV', rest, variables))),
+  ],
+  [
+    'LABEL',
+    (config, rest, variables) => (config.Labels = withEntries(config.Labels ?? {}, pairsOf('LABEL', rest, variables))),
+  ],
+  [
+    'EXPOSE',
+    (config, rest, variables) =>
+      (config.ExposedPorts = withKeys(config.ExposedPorts, wordsOf('EXPOSE', rest, variables).flatMap(portsOf))),
+  ],
+  ['VOLUME', (config, rest, variables) => (config.Volumes = withKeys(config.Volumes, volumesOf(rest, variables)))],
+  ['USER', (config, rest, variables) => (config.User = one('USER', rest, variables))],
+  [
+    'WORKDIR',
+    (config, rest, variables) =>
+      (config.WorkingDir = joinPath(config.WorkingDir ?? '/', one('WORKDIR', rest, variables))),
+  ],
+  ['STOPSIGNAL', (config, rest, variables) => (config.StopSignal = signalOf(one('STOPSIGNAL', rest, variables)))],
+  ['ONBUILD', (config, rest) => (config.OnBuild = [...(config.OnBuild ?? []), triggerOf(rest)])],
+  ['HEALTHCHECK', (config, rest) => (config.Healthcheck = healthcheckOf(rest, jsonArray))],
 ]);
-
-const isSpace = (character: string): boolean => character === ' ' || character === '\t';
 
 function firstSpace(text: string): number {
   for (let at = 0; at < text.length; at++) if (isSpace(text.charAt(at))) return at;
@@ -62,59 +108,62 @@ function jsonArray(text: string): string[] | undefined {
   }
 }
 
-/** The exec form as it is, anything else for the shell. */
-const commandOf = ({ Shell }: RunConfig, rest: string): readonly string[] =>
-  jsonArray(rest) ?? [...(Shell ?? ['/bin/sh', '-c']), rest];
+const shellOf = ({ Shell }: RunConfig): readonly string[] => Shell ?? ['/bin/sh', '-c'];
 
-/** Words between white space; quotes and backslashes keep it, and are taken off. */
-export function wordsOf(text: string): string[] {
-  const words: string[] = [];
-  let word: string | undefined;
-  let quote = '';
-  for (let at = 0; at < text.length; at++) {
-    const character = text.charAt(at);
-    if (quote === '' && isSpace(character)) {
-      if (word !== undefined) words.push(word);
-      word = undefined;
-    } else if (character === quote) quote = '';
-    else if (quote === '' && (character === '"' || character === "'")) {
-      quote = character;
-      word ??= '';
-    } else if (character === '\\' && quote !== "'" && at + 1 < text.length) {
-      word = (word ?? '') + text.charAt(++at);
-    } else word = (word ?? '') + character;
-  }
-  if (quote !== '')
-    throw invalid(
-      `unexpected end of statement while looking for matching ${quote === '"' ? 'double-quote' : 'single-quote'}`,
-    );
-  if (word !== undefined) words.push(word);
-  return words;
+/** The exec form as it is, anything else for the shell. */
+const commandOf = (config: RunConfig, rest: string): readonly string[] => jsonArray(rest) ?? [...shellOf(config), rest];
+
+function setList(config: RunConfig, key: 'Cmd' | 'Entrypoint', words: readonly string[]): void {
+  if (words.length === 0) delete config[key];
+  else config[key] = words;
 }
 
-const unquote = (text: string): string => wordsOf(text).join(' ');
+function wordsOf(keyword: string, rest: string, variables: Variables): string[] {
+  if (rest === '') throw invalid(`${keyword} requires at least one argument`);
+  return splitWords(rest).map((word) => expandWord(word, variables));
+}
 
-function one(keyword: string, rest: string): string {
-  const [word, ...more] = wordsOf(rest);
-  if (word === undefined || more.length > 0) throw invalid(`${keyword} requires exactly one argument`);
-  return word;
+function volumesOf(rest: string, variables: Variables): readonly string[] {
+  const paths = jsonArray(rest)?.map((word) => expandWord(word, variables)) ?? wordsOf('VOLUME', rest, variables);
+  if (paths.length === 0) throw invalid('VOLUME requires at least one argument');
+  if (paths.includes('')) throw invalid('VOLUME specified can not be an empty string');
+  return paths;
+}
+
+function one(keyword: string, rest: string, variables: Variables): string {
+  if (rest === '') throw invalid(`${keyword} requires exactly one argument`);
+  return expandWord(rest, variables);
+}
+
+function signalOf(text: string): string {
+  parseSignal(text);
+  return text;
+}
+
+function triggerOf(rest: string): string {
+  const keyword = rest.slice(0, firstSpace(rest)).toUpperCase();
+  if (keyword === '') throw invalid('ONBUILD requires at least one argument');
+  if (keyword === 'ONBUILD') throw invalid("Chaining ONBUILD via `ONBUILD ONBUILD` isn't allowed");
+  if (keyword === 'FROM' || keyword === 'MAINTAINER') throw invalid(`${keyword} isn't allowed as an ONBUILD trigger`);
+  return rest;
 }
 
 /** `key=value ...`, or the old form `key value with spaces`. */
-function pairsOf(keyword: string, rest: string): [key: string, value: string][] {
+function pairsOf(keyword: string, rest: string, variables: Variables): [key: string, value: string][] {
+  if (rest === '') throw invalid(`${keyword} requires at least one argument`);
   const space = firstSpace(rest);
   if (!rest.slice(0, space).includes('=')) {
     const value = rest.slice(space).trim();
     if (value === '') throw invalid(`${keyword} must have two arguments`);
-    return [[rest.slice(0, space), value]];
+    return [[expandWord(rest.slice(0, space), variables), expandWord(value, variables)]];
   }
-  return wordsOf(rest).map((word) => {
+  return splitWords(rest).map((word) => {
     const equals = word.indexOf('=');
     if (equals < 0) {
       throw invalid(`Syntax error - can't find = in ${JSON.stringify(word)}. Must be of the form: name=value`);
     }
     if (equals === 0) throw invalid(`${keyword} names can not be blank`);
-    return [word.slice(0, equals), word.slice(equals + 1)];
+    return [expandWord(word.slice(0, equals), variables), expandWord(word.slice(equals + 1), variables)];
   });
 }
 
@@ -147,20 +196,18 @@ function withKeys(
   return changed;
 }
 
-/** `80`, `80/udp`, `8000-8010/tcp`; the protocol is tcp where it is left out. */
-function portOf(text: string): string {
-  const [ports = '', protocol = 'tcp', ...more] = text.split('/');
+/** `80`, `80/udp`, `8000-8010/tcp`, `127.0.0.1:8080:80` (of which only the last counts); tcp where nothing is said. */
+function portsOf(text: string): string[] {
+  const [binding = '', protocol = 'tcp', ...more] = text.split('/');
+  const ports = binding.slice(binding.lastIndexOf(':') + 1);
   const limits = ports.split('-').map((port) => (isPortNumber(port) ? Number(port) : Number.NaN));
   const [low = Number.NaN, high = low] = limits;
-  if (
-    more.length > 0 ||
-    limits.length > 2 ||
-    !(low <= high) ||
-    !['tcp', 'udp', 'sctp'].includes(protocol.toLowerCase())
-  ) {
-    throw invalid(`invalid containerPort: ${text.slice(0, 100)}`);
+  if (more.length > 0 || limits.length > 2 || !(low <= high)) {
+    throw invalid(`Invalid containerPort: ${text.slice(0, 100)}`);
   }
-  return `${ports}/${protocol.toLowerCase()}`;
+  if (!['tcp', 'udp', 'sctp'].includes(protocol.toLowerCase()))
+    throw invalid(`Invalid proto: ${protocol.slice(0, 100)}`);
+  return Array.from({ length: high - low + 1 }, (_, at) => `${low + at}/${protocol.toLowerCase()}`);
 }
 
 function isPortNumber(text: string): boolean {

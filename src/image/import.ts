@@ -1,5 +1,5 @@
 import { formatTime } from '../base/clock.ts';
-import { EngineError, invalid } from '../base/errors.ts';
+import { invalid } from '../base/errors.ts';
 import type { Digest } from '../base/ids.ts';
 import type { ByteStream } from '../base/stream.ts';
 import type { ProgressSink } from '../spec/engine/progress.ts';
@@ -10,6 +10,8 @@ import { applyChanges } from './changes.ts';
 import type { ContentOperation } from './content.ts';
 import { asLayer } from './as-layer.ts';
 import type { ImageContext } from './context.ts';
+import { type ProgressTeller, tellProgress } from './progress.ts';
+import { download } from './download.ts';
 import { describeBytes, encodeDocument } from './document.ts';
 import { imageEvent } from './event.ts';
 import type { Transfers } from './fetch-layers.ts';
@@ -19,7 +21,7 @@ import { admitOrigin } from './trust/admit.ts';
 import { makeVariant } from './variant.ts';
 
 export interface ImportOptions {
-  /** `-`: the body is the archive. */
+  /** `-`: the body is the archive; else the URL that it is fetched from. */
   readonly source: string;
   readonly body: ByteStream;
   /** Empty for an untagged image. */
@@ -34,9 +36,6 @@ export interface ImportOptions {
 
 /** Makes an image with one layer out of an archive of a root file system. @throws EngineError */
 export async function importImage(context: ImageContext, transfers: Transfers, options: ImportOptions): Promise<void> {
-  if (options.source !== '-') {
-    throw new EngineError('not-implemented', 'importing from a URL is not supported yet: send the archive itself');
-  }
   // All that can be wrong with the request is found before the upload is read.
   const reference = options.repository === '' ? undefined : nameToGive(options.repository, options.tag);
   const platform = options.platform ? parsePlatform(options.platform, context.host) : context.host;
@@ -53,7 +52,7 @@ export async function importImage(context: ImageContext, transfers: Transfers, o
       ...platformFields(platform),
       config: runConfig,
       rootfs: { type: 'layers', diff_ids: [diffId] },
-      history: [{ created, comment: options.message || 'Imported from -' }],
+      history: [{ created, comment: options.message || `Imported from ${options.source}` }],
     });
     const configDescriptor = describeBytes(mediaTypes.ociConfig, config);
     const manifest = encodeDocument({
@@ -87,13 +86,30 @@ const layerTypes = { none: mediaTypes.ociLayer, gzip: mediaTypes.ociLayerGzip, z
 async function importLayer(
   content: ContentOperation,
   { unpacks }: Transfers,
-  { body, signal }: ImportOptions,
+  options: ImportOptions,
 ): Promise<{ layer: Descriptor; diffId: Digest }> {
+  const { signal } = options;
+  const body = options.source === '-' ? options.body : await fetched(options);
   const { compression, bytes } = await asLayer(content, body, 'the archive', signal);
   const { digest, size } = await content.writeBlob(() => bytes, {});
   if (size === 0) throw invalid('the archive is empty');
   const diffId = await unpacks.run(() => content.unpack(digest, { signal }));
   return { layer: { mediaType: layerTypes[compression], digest, size }, diffId };
+}
+
+async function fetched({ source, progress, signal }: ImportOptions): Promise<ByteStream> {
+  const { name, length, body } = await download(source, signal);
+  progress({ status: `Downloading from ${name}` });
+  return told(body, tellProgress(progress, 'Importing', '', length));
+}
+
+async function* told(body: ByteStream, tell: ProgressTeller): ByteStream {
+  let bytes = 0;
+  for await (const chunk of body) {
+    bytes += chunk.length;
+    tell(bytes);
+    yield chunk;
+  }
 }
 
 const platformFields = ({ os, architecture, variant }: Platform) => ({

@@ -335,7 +335,7 @@ group('import', () => {
     ['a bad change', new Uint8Array(1024), { changes: ['RUN x'] }, 'invalid'],
     ['a bad name', new Uint8Array(1024), { repository: 'a b' }, 'invalid'],
     ['a bad platform', new Uint8Array(1024), { platform: 'x/y/z/w' }, 'invalid'],
-    ['a URL', new Uint8Array(1024), { source: 'http://x/' }, 'not-implemented'],
+    ['a URL', new Uint8Array(1024), { source: 'file:///etc/passwd' }, 'invalid'],
   ];
   for (const [name, body, more, code] of bad) {
     test(`${name}: an error, and nothing left`, async (context) => {
