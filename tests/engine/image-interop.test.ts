@@ -1,11 +1,12 @@
 /** Images go through other tools and come back as what they were. */
 import assert from 'node:assert/strict';
-import { mkdtemp, readFile, rm } from 'node:fs/promises';
+import { mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { test } from 'node:test';
 import { gzipSync } from 'node:zlib';
 import { busyboxLayer, type CraftedLayer, layerOf, ociBlobs, ociLayout, sha256 } from '../support/crafted-image.ts';
 import { dockerdProgram, startEngine } from '../support/engine.ts';
+import { testImage } from '../support/images.ts';
 import { must } from '../support/run.ts';
 import { startRegistry } from '../support/registry.ts';
 import { engineSuite } from '../support/suite.ts';
@@ -94,6 +95,105 @@ engineSuite('skopeo', {}, (engine) => {
     await docker('pull', '-q', `${registry.host}/crafted:one`);
     assert.equal(await field(`${registry.host}/crafted:one`, '{{.Id}}'), id);
     await runs(`${registry.host}/crafted:one`);
+  });
+});
+
+/** Podman sees /run and /dev/shm of its own: its locks there have fixed names. crun 1.8 refuses v1 controllers beside a v2 tree. */
+const podmanScript = `
+mount -t tmpfs none /run && mount -t tmpfs none /dev/shm
+if [ -d /sys/fs/cgroup/unified ]; then umount /sys/fs/cgroup/unified; fi
+folder=$1; shift
+exec podman --root=$folder/data --runroot=$folder/run --tmpdir=$folder/tmp --storage-driver=vfs \
+  --cgroup-manager=cgroupfs --events-backend=none "$@"`;
+
+engineSuite('podman', {}, (engine) => {
+  const docker = (...words: string[]) => engine().dockerOk(words);
+  const diffIds = (name: string) => docker('image', 'inspect', '--format', '{{json .RootFS.Layers}}', name);
+  const shown = '{{json .RootFS.Layers}} {{json .Config.Cmd}}';
+
+  /** What `work` gets runs podman; its images are gone afterwards. */
+  async function withPodman(
+    work: (podman: (...words: string[]) => Promise<string>, folder: string) => Promise<void>,
+  ): Promise<void> {
+    const folder = await mkdtemp(join(engine().folder, 'podman-'));
+    const podman = async (...words: string[]): Promise<string> => {
+      const script = ['unshare', '--mount', 'sh', '-c', podmanScript, 'sh', folder, ...words];
+      const [program, ...rest] = engine().namespaces.enter(script);
+      return (await must(program, rest)).trim();
+    };
+    try {
+      await work(podman, folder);
+    } finally {
+      // Podman's own clean-up of a container that was run may still be at it.
+      await rm(folder, { recursive: true, maxRetries: 50, retryDelay: 100 });
+    }
+  }
+  const greeting = layerOf({ name: 'greeting', body: 'from afar' });
+  const image = async () => ({
+    names: ['crafted:one'],
+    layers: [packed(await busyboxLayer()), greeting],
+    config: { Cmd: ['cat', '/greeting'] },
+  });
+  const runWords = [
+    'run',
+    '--rm',
+    '--network=none',
+    '--cgroups=disabled',
+    '--ulimit=nofile=1024:1024',
+    '--ulimit=nproc=1024:1024',
+    '--security-opt=seccomp=unconfined',
+  ];
+
+  test('takes what is saved here, as docker archive and as OCI layout, and runs it', async () => {
+    await engine().dockerOk(['load'], { input: ociLayout(await image()) });
+    await docker('create', '--name=changed', 'crafted:one');
+    await docker('commit', '--change=CMD ["cat", "/greeting", "/greeting"]', 'changed', 'crafted:two');
+    const before = [
+      await docker('image', 'inspect', '--format', shown, 'crafted:one'),
+      await docker('image', 'inspect', '--format', shown, 'crafted:two'),
+    ];
+    await withPodman(async (podman, folder) => {
+      const file = join(folder, 'saved.tar');
+      await docker('save', '-o', file, 'crafted:one', 'crafted:two');
+      await podman('load', '-q', '-i', file);
+      for (const [at, name] of ['one', 'two'].entries()) {
+        const local = `localhost/crafted:${name}`;
+        const layers = JSON.parse(
+          await podman('image', 'inspect', '--format', '{{json .RootFS.Layers}}', local),
+        ) as string[];
+        assert.ok(before[at]?.startsWith(JSON.stringify(layers)), name);
+        assert.equal(await podman(...runWords, local), 'from afar'.repeat(at + 1));
+      }
+      await podman('rmi', '--all');
+      await docker('save', '-o', file, 'crafted:one');
+      await podman('pull', '-q', `oci-archive:${file}:one`);
+      const [id = ''] = (await podman('images', '-q')).split('\n');
+      assert.equal(await podman(...runWords, id), 'from afar');
+    });
+  });
+
+  test('brings images built by podman, in each of the forms it saves', async () => {
+    await withPodman(async (podman, folder) => {
+      const { recipe } = await testImage('busybox');
+      const context = join(folder, 'context');
+      await mkdir(context);
+      await writeFile(join(context, 'root.tar'), await readFile(recipe.layers[0] ?? ''));
+      const steps = ['FROM scratch', 'ADD root.tar /', 'RUN echo built > /built', 'CMD ["cat", "/built"]'];
+      await writeFile(join(context, 'Dockerfile'), steps.join('\n'));
+      await podman('build', '-q', '--isolation=chroot', '--layers=false', '-t', 'docker.io/library/built:1', context);
+      const ids = await podman('image', 'inspect', '--format', '{{json .RootFS.Layers}}', 'built:1');
+      for (const form of ['docker-archive', 'oci-archive', 'oci-dir']) {
+        const target = join(folder, form);
+        await podman('save', '-q', `--format=${form}`, '-o', target, 'docker.io/library/built:1');
+        if (form === 'oci-dir') await must('tar', ['-cf', `${target}.tar`, '-C', target, '.']);
+        const said = await docker('load', '-q', '-i', form === 'oci-dir' ? `${target}.tar` : target);
+        const name = /^Loaded image(?: ID)?: (\S+)$/.exec(said)?.[1] ?? said;
+        if (form !== 'oci-dir') assert.equal(name, 'built:1');
+        assert.equal(await diffIds(name), JSON.stringify(JSON.parse(ids)), form);
+        assert.equal(await docker('run', '--rm', name), 'built', form);
+        await docker('rmi', name);
+      }
+    });
   });
 });
 
