@@ -221,6 +221,40 @@ const image: Readonly<Record<string, Entry>> = {
   },
 };
 
+const imagetools: Readonly<Record<string, Entry>> = {
+  create: {
+    summary: 'Put an image together of others, in registries',
+    load: async () => (await import('./imagetools/create.ts')).createRemote,
+  },
+  inspect: {
+    summary: 'Show what a registry has under a name, without pulling it',
+    load: async () => (await import('./imagetools/inspect.ts')).inspectRemote,
+  },
+};
+
+const manifest: Readonly<Record<string, Entry>> = {
+  annotate: {
+    summary: 'Say more of a manifest in a list on this machine',
+    load: async () => (await import('./manifest/annotate.ts')).annotateManifest,
+  },
+  create: {
+    summary: 'Begin a list of manifests on this machine, to be pushed to a registry',
+    load: async () => (await import('./manifest/create.ts')).createManifest,
+  },
+  inspect: {
+    summary: 'Show a manifest or a list of them, of this machine or a registry',
+    load: async () => (await import('./manifest/inspect.ts')).inspectManifest,
+  },
+  push: {
+    summary: 'Push a list of manifests to a registry',
+    load: async () => (await import('./manifest/push.ts')).pushManifest,
+  },
+  rm: {
+    summary: 'Remove lists of manifests from this machine',
+    load: async () => (await import('./manifest/remove.ts')).removeManifest,
+  },
+};
+
 const network: Readonly<Record<string, Entry>> = {
   inspect: {
     summary: 'Show all that is known of networks',
@@ -307,6 +341,8 @@ export const commands: Readonly<Record<string, Entry>> = {
   info: { ...info, section: 'common' },
   container: { summary: 'Work with containers', section: 'management', group: container },
   image: { summary: 'Work with images', section: 'management', group: image },
+  imagetools: { summary: 'Work with images in registries', section: 'management', group: imagetools },
+  manifest: { summary: 'Put images of several platforms under one name', section: 'management', group: manifest },
   network: { summary: 'Work with networks', section: 'management', group: network },
   system: { summary: 'Look at the engine', section: 'management', group: system },
   volume: { summary: 'Work with volumes', section: 'management', group: volume },

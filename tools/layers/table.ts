@@ -46,7 +46,11 @@ export const rooms: readonly Room[] = [
   { name: 'api', holds: 'HTTP routes of the Engine API', mayImport: ['base', 'spec'] },
   { name: 'client', holds: 'the typed Engine API client', mayImport: ['base', 'spec'] },
   { name: 'compose', holds: 'Compose files', mayImport: ['base', 'spec', 'client', 'credentials'] },
-  { name: 'cli', holds: 'the command line', mayImport: ['base', 'spec', 'archive/tar', 'client', 'credentials'] },
+  {
+    name: 'cli',
+    holds: 'the command line',
+    mayImport: ['base', 'spec', 'archive/tar', 'client', 'credentials', 'registry/client'],
+  },
   { name: 'resolver', holds: 'the DNS and proxy process', mayImport: ['base', 'spec', 'sys'] },
   {
     name: 'daemon',

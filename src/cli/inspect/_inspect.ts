@@ -3,7 +3,7 @@ import { evaluate, parse } from '../../base/text/template/evaluate.ts';
 import { TemplateError } from '../../base/text/template/nodes.ts';
 import { CliError } from '../errors.ts';
 import type { Session } from '../session.ts';
-import { reformatJson } from './_json.ts';
+import { reformatJson } from '../format/json.ts';
 import { typedValue } from './_typed.ts';
 import type { Shape } from './_typed.ts';
 

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import test from 'node:test';
 import fc from 'fast-check';
-import { reformatJson } from './_json.ts';
+import { reformatJson } from './json.ts';
 
 test('indenting is what JSON.stringify does, whatever the form it came in', () => {
   fc.assert(
