@@ -256,6 +256,18 @@ const manifest: Readonly<Record<string, Entry>> = {
 };
 
 const network: Readonly<Record<string, Entry>> = {
+  connect: {
+    summary: 'Connect a container to a network',
+    load: async () => (await import('./network/connect.ts')).connect,
+  },
+  create: {
+    summary: 'Make a network',
+    load: async () => (await import('./network/create.ts')).create,
+  },
+  disconnect: {
+    summary: 'Take a container off a network',
+    load: async () => (await import('./network/disconnect.ts')).disconnect,
+  },
   inspect: {
     summary: 'Show all that is known of networks',
     load: async () => (await import('./inspect/network.ts')).inspectNetwork,
@@ -264,6 +276,15 @@ const network: Readonly<Record<string, Entry>> = {
     summary: 'List networks',
     alsoNamed: ['list'],
     load: async () => (await import('./network/list.ts')).list,
+  },
+  prune: {
+    summary: 'Remove networks that no container uses',
+    load: async () => (await import('./network/prune.ts')).prune,
+  },
+  rm: {
+    summary: 'Remove networks',
+    alsoNamed: ['remove'],
+    load: async () => (await import('./network/remove.ts')).remove,
   },
 };
 

@@ -2,7 +2,7 @@ import { readFile } from 'node:fs/promises';
 import { invalid, messageOf } from '../base/errors.ts';
 import type { ContainerDefaults } from '../container/ports.ts';
 import type { NetworkConfig } from '../network/config.ts';
-import { parsePrefix } from '../network/address.ts';
+import { parsePrefix } from '../base/address.ts';
 import { readHostFacts } from '../runtime/oci/facts.ts';
 import type { HostFacts } from '../runtime/oci/host.ts';
 import type { SeccompChoice } from '../runtime/profile/security-options.ts';
@@ -61,10 +61,15 @@ export function networkConfig({ names, execRoot, network }: EngineConfig, engine
     hasBridge: network.hasBridge,
     masquerade: network.ipMasq,
     forwarding: network.ipForward,
+    talking: network.icc,
+    ipv6: network.ipv6,
+    defaultOptions: network.defaultOptions,
     resolver: { dns: network.dns, search: network.dnsSearch, options: network.dnsOptions },
     ...(spaces.length > 0 ? { addressSpaces: spaces } : {}),
     ...(network.bip === undefined ? {} : { bridgeAddress: network.bip }),
     ...(network.fixedCidr === undefined ? {} : { bridgeRange: network.fixedCidr }),
+    ...(network.bip6 === undefined ? {} : { bridgeAddress6: network.bip6 }),
+    ...(network.fixedCidrV6 === undefined ? {} : { bridgeSubnet6: network.fixedCidrV6 }),
     ...(network.mtu === undefined ? {} : { mtu: network.mtu }),
     ...(network.hostIp === undefined ? {} : { hostIp: network.hostIp }),
   };

@@ -15,7 +15,7 @@ import { netlinkFamily, NetlinkSocket } from '../sys/netlink/socket.ts';
 import { AsideBook } from '../events/aside.ts';
 import type { EventInput } from '../spec/engine/event.ts';
 import type { RecordChange, StateJournal } from '../spec/contract/state.ts';
-import { bytesOf, parseAddress } from './address.ts';
+import { bytesOf, parseAddress } from '../base/address.ts';
 
 /** Why tests with namespaces cannot run here; false when they can. */
 export const labSkip = process.getuid?.() === 0 ? false : 'network namespaces need root';

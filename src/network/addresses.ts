@@ -1,5 +1,5 @@
 import { EngineError } from '../base/errors.ts';
-import { type Address, contains, type Family, formatAddress, type Prefix } from './address.ts';
+import { type Address, contains, type Family, formatAddress, type Prefix } from '../base/address.ts';
 import type { Addresses } from './driver.ts';
 import { AddressPool } from './ipam.ts';
 

@@ -1,5 +1,5 @@
 import type { ContainerLink } from '../sys/netlink/plug.ts';
-import type { Address, Family, Prefix } from './address.ts';
+import type { Address, Family, Prefix } from '../base/address.ts';
 import type { SubnetUse } from './addresses.ts';
 
 /** At most one address of each family. */

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { AddressPool } from './ipam.ts';
-import { formatAddress, formatPrefix, parseAddress, parsePrefix } from './address.ts';
+import { formatAddress, formatPrefix, parseAddress, parsePrefix } from '../base/address.ts';
 import { chooseSubnet, defaultAddressSpaces, localSpace } from './subnets.ts';
 
 const subnet = (text: string) => parsePrefix(text) ?? assert.fail(text);

@@ -1,5 +1,5 @@
 import { EngineError } from '../base/errors.ts';
-import { type Address, contains, formatAddress, formatPrefix, type Prefix, sizeOf } from './address.ts';
+import { type Address, contains, formatAddress, formatPrefix, type Prefix, sizeOf } from '../base/address.ts';
 
 /**
  * The addresses of one subnet: the lowest free one is given out. The network's own address never is, nor IPv4's

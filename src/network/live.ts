@@ -2,7 +2,7 @@ import { EngineError, messageOf, notFound } from '../base/errors.ts';
 import type { Logger } from '../base/log.ts';
 import { deleteLinks } from '../sys/netlink/cable.ts';
 import { linkIndex } from '../sys/netlink/plug.ts';
-import { parsePrefix } from './address.ts';
+import { parsePrefix } from '../base/address.ts';
 import { describeBridge, poolsOf } from './bridge/describe.ts';
 import { linksNamed } from './bridge/link.ts';
 import { BridgeNetwork, isCableName } from './bridge/network.ts';

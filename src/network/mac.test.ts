@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { parseAddress } from './address.ts';
+import { parseAddress } from '../base/address.ts';
 import { formatMac, macOf, parseMac } from './mac.ts';
 
 test('hardware addresses', () => {

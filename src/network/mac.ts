@@ -1,4 +1,4 @@
-import { type Address, bytesOf } from './address.ts';
+import { type Address, bytesOf } from '../base/address.ts';
 
 /** Hardware addresses: 6 bytes. */
 

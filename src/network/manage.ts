@@ -7,7 +7,7 @@ import { parseTimestamp } from '../spec/decode/time.ts';
 import { type Filters, filterValues, labelsMatch } from '../spec/engine/filters.ts';
 import type { CreateNetworkRequest } from '../spec/engine/network.ts';
 import { linkIndex } from '../sys/netlink/plug.ts';
-import { parsePrefix } from './address.ts';
+import { parsePrefix } from '../base/address.ts';
 import { bridgeNameOf, poolsOf } from './bridge/describe.ts';
 import { findBridge, prefixesInUse } from './bridge/link.ts';
 import { spacesOf } from './bridge/place.ts';

@@ -7,7 +7,7 @@ import type { Sandbox, SandboxRequest } from '../spec/contract/network.ts';
 import type { StateJournal } from '../spec/contract/state.ts';
 import type { NetworkView } from '../spec/engine/network.ts';
 import { ephemeralPortRange, holdPort, sharePort6 } from '../sys/socket/port.ts';
-import { bytesOf, parseAddress } from './address.ts';
+import { bytesOf, parseAddress } from '../base/address.ts';
 import { NetworkCatalog } from './catalog.ts';
 import { defaultMtu, defaultReadyNamespaces, type NetworkConfig } from './config.ts';
 import { Firewall } from './firewall/firewall.ts';

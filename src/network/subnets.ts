@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto';
 import { invalid } from '../base/errors.ts';
-import { type Family, overlaps, parsePrefix, type Prefix, sizeOf } from './address.ts';
+import { type Family, overlaps, parsePrefix, type Prefix, sizeOf } from '../base/address.ts';
 
 /** Address space that networks take their subnets from: `base` is cut into subnets of `length`. */
 export interface AddressSpace {

@@ -3,7 +3,7 @@ import { EngineError, invalid } from '../base/errors.ts';
 import type { EndpointSettings } from '../spec/engine/container.ts';
 import { type Filters, filterValues, labelsMatch } from '../spec/engine/filters.ts';
 import type { IpamConfig, NetworkContainerView, NetworkView, SubnetStatus } from '../spec/engine/network.ts';
-import { formatPrefix } from './address.ts';
+import { formatPrefix } from '../base/address.ts';
 import type { SubnetUse } from './addresses.ts';
 import { poolsOf } from './bridge/describe.ts';
 import { isPredefined, type NetworkRecord, type PoolRecord, predefinedNames } from './record.ts';

@@ -47,6 +47,9 @@ const table: readonly [string, Answer][] = [
   ['DELETE /images/*', named('image', (exchange) => json(exchange, data.deleted))],
   ['GET /networks', (exchange) => json(exchange, data.networks)],
   ['GET /networks/*', named('network', (exchange) => json(exchange, data.networks[0]))],
+  ['DELETE /networks/*', named('network', empty)],
+  ['POST /networks/create', createNetwork],
+  ['POST /networks/*/*', named('network', (exchange) => void exchange.response.writeHead(200).end())],
   ['GET /volumes', (exchange) => json(exchange, { Volumes: data.volumes, Warnings: null })],
   ['POST /volumes/create', (exchange) => json(exchange, { ...data.volumes[0], Name: 'made' }, 201)],
   ['GET /system/df', (exchange) => json(exchange, data.usage)],
@@ -60,6 +63,12 @@ const table: readonly [string, Answer][] = [
   ['GET /info', (exchange) => json(exchange, data.info)],
   ['GET /events', (exchange) => lines(exchange, data.events)],
 ];
+
+function createNetwork(exchange: Exchange): void {
+  const { Name } = exchange.seen.body as { Name: string };
+  if (Name === 'taken') fail(exchange, 409, `network with name ${Name} already exists`);
+  else json(exchange, { Id: `d${'a'.repeat(63)}`, Warning: '' }, 201);
+}
 
 /** Names with `missing` in them are not there. */
 function named(what: string, answer: Answer): Answer {

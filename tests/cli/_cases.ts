@@ -87,6 +87,40 @@ export const cases: readonly Case[] = [
     network ls --format json
     network inspect net10
     network inspect missing
+    network create one
+    network create -d macvlan -o parent=eth0 -o a --label a=b --label c --internal --attachable two
+    network create --ipv6 --ipv4=false three
+    network create --subnet fd00:1::/64 --gateway fd00:1::1 --ip-range fd00:1::/96 --ipv6 four
+    network create --subnet 10.1.0.0/16 --aux-address a=10.1.0.9 --ipam-opt x=y --ipam-driver z five
+    network create --config-only --scope local six
+    network create --config-from six --ingress seven
+    network create --subnet 10.1.0.0/16 --ip-range 10.2.0.0/24 x
+    network create --subnet 10.1.0.0/16 --gateway 10.2.0.1 x
+    network create --subnet 10.1.0.0/16 --aux-address a=10.2.0.1 x
+    network create --subnet 10.1.0.0/16 --subnet 10.1.2.0/24 x
+    network create --subnet 10.1.0.0/16 --subnet 10.2.0.0/16 --gateway 10.1.0.1 --gateway 10.1.0.2 x
+    network create --gateway 10.1.0.1 x
+    network create --subnet foo --subnet 10.1.0.0/16 x
+    network create --label =x x
+    network create taken
+    network create
+    network create a b
+    network connect net10 web
+    network connect --alias a,b --alias c --ip 10.1.2.3 --ip6 fd00::5 --link x:y --gw-priority -3 net10 web
+    network connect --link-local-ip 169.254.1.1,fe80::1 --driver-opt a=b --driver-opt c=d net10 web
+    network connect --ip x net10 web
+    network connect --driver-opt a net10 web
+    network connect --link a:b:c net10 web
+    network connect missing web
+    network connect net10
+    network disconnect net10 web
+    network disconnect -f net10 web
+    network disconnect missing web
+    network disconnect net10
+    network rm
+    network prune -f
+    network prune -f --filter until=1h --filter label=x
+    network prune -f --filter x
     pause a b missing
     unpause a missing
     stop a b missing
@@ -213,6 +247,10 @@ export const cases: readonly Case[] = [
   { args: ['inspect', 'missing'], requests: false },
   { args: ['inspect', 'web', 'missing'], requests: false },
   { args: ['run', '-d', 'busybox'], requests: false },
+  // docker asks first whether a network is the mesh of a swarm.
+  { args: ['network', 'rm', 'net10', 'missing', 'other'], requests: false },
+  { args: ['network', 'rm', '-f', 'missing', 'net10'], requests: false },
+  { args: ['network', 'remove', 'net10'], requests: false },
   { args: ['load'], input: 'not really a tar' },
   { args: ['import', '-', 'me:1'], input: 'not really a tar' },
   one('ps', '--format', 'table {{.Names}}\t{{.Status}}\t{{.Label "a"}}'),

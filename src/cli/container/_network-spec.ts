@@ -1,5 +1,6 @@
 import { invalid } from '../../base/errors.ts';
 import { CliError } from '../errors.ts';
+import { checkMac } from '../mac-address.ts';
 import { parsedBy, parseInteger } from '../flags/types.ts';
 import { csvFields, cut } from './_validate.ts';
 
@@ -149,12 +150,6 @@ function endpointOf(network: NetworkAttachment): Record<string, unknown> {
 
 const isPlain = (network: NetworkAttachment): boolean =>
   JSON.stringify({ ...network, target: '' }) === JSON.stringify(plain(''));
-
-/** @throws CliError unless `text` is a hardware address. */
-export function checkMac(text: string): void {
-  const isMac = /^([0-9a-fA-F]{2}([:-][0-9a-fA-F]{2}){5,19}|[0-9a-fA-F]{4}(\.[0-9a-fA-F]{4}){2,9})$/.test(text.trim());
-  if (!isMac) throw new CliError(`${text} is not a valid mac address`);
-}
 
 /** What `NetworkingConfig.EndpointsConfig` of a create request says. @throws CliError for contradictions */
 export function readNetworks(networks: readonly NetworkAttachment[], first: FirstNetwork): Record<string, unknown> {

@@ -136,10 +136,10 @@ function pool(base: unknown, size: unknown): PoolEntry {
   if (typeof base !== 'string' || !/^[0-9a-fA-F.:]{2,45}\/\d{1,3}$/.test(base)) {
     throw invalid(`invalid base pool ${shown(base)}: expected a prefix`);
   }
-  if (base.includes(':')) throw invalid(`invalid base pool ${shown(base)}: networks have no IPv6 yet`);
   const length = Number(base.slice(base.indexOf('/') + 1));
-  if (!Number.isInteger(size) || (size as number) < length || (size as number) > 30) {
-    throw invalid(`invalid pool size ${shown(size)} for ${base}: expected ${length} to 30`);
+  const longest = base.includes(':') ? 126 : 30;
+  if (!Number.isInteger(size) || (size as number) < length || (size as number) > longest) {
+    throw invalid(`invalid pool size ${shown(size)} for ${base}: expected ${length} to ${longest}`);
   }
   return { base, size: size as number };
 }

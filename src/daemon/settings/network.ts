@@ -2,7 +2,6 @@ import { networkOptionsForm, poolsForm } from './forms.ts';
 import { always, list, number, objects, type Setting, text, toggle, whenOff, whenOn } from './setting.ts';
 
 const ownTable = whenOff('iptables is never called: the engine keeps an nftables table of its own');
-const noIpv6 = 'networks have no IPv6 yet';
 const fixedGateway = always("the default network's gateway is always the bridge's own address");
 
 /** The default network, and what all networks have in common. */
@@ -12,9 +11,7 @@ export const networkSettings: readonly Setting[] = [
   text('fixed-cidr', "Part of the default bridge's subnet that containers get addresses from"),
   number('mtu', 'MTU of networks in bytes'),
   text('ip', 'Address that ports are published on when none is named'),
-  toggle('icc', 'Let containers of the default network reach each other', {
-    refuse: whenOff('containers of one network cannot be kept apart yet'),
-  }),
+  toggle('icc', 'Let containers of the default network reach each other'),
   toggle('ip-masq', "Give packets to the outside the host's address"),
   toggle('ip-forward', 'Turn on forwarding in the kernel'),
   toggle('ip-forward-no-drop', 'Leave the policy for forwarded packets alone', {
@@ -37,14 +34,13 @@ export const networkSettings: readonly Setting[] = [
     note: (value) => (value === 'nftables' || value === '' ? undefined : 'the firewall is always nftables here'),
   }),
   text('default-gateway', 'IPv4 gateway of the default network', { note: fixedGateway }),
-  text('default-gateway-v6', 'IPv6 gateway of the default network', { note: always(noIpv6) }),
-  text('fixed-cidr-v6', 'IPv6 subnet of the default network', { note: always(noIpv6) }),
-  text('bip6', "The default bridge's IPv6 address", { note: always(noIpv6) }),
-  toggle('ipv6', 'IPv6 on the default network', { note: whenOn(noIpv6) }),
+  text('default-gateway-v6', 'IPv6 gateway of the default network', { note: fixedGateway }),
+  text('fixed-cidr-v6', 'IPv6 subnet of the default network'),
+  text('bip6', "The default bridge's IPv6 address and subnet: fd00:1::1/64"),
+  toggle('ipv6', 'IPv6 on the default network'),
   objects('default-network-opt', 'Options of new networks by driver', {
     key: 'default-network-opts',
     form: networkOptionsForm,
-    note: always('there are no user-defined networks yet'),
   }),
   text('bridge-accept-fwmark', 'Let marked packets through to containers', {
     refuse: always('packets are not let through by mark here'),

@@ -1,4 +1,5 @@
 import { isIP } from 'node:net';
+import { parsePrefix } from '../../base/address.ts';
 import { invalid } from '../../base/errors.ts';
 import { parseProxy, type ProxySettings } from '../../registry/client/proxy.ts';
 import type { PoolEntry, RuntimeEntry, UlimitEntry } from './forms.ts';
@@ -30,6 +31,12 @@ export interface NetworkDefaults {
   /** `10.1.0.1/24`: the bridge's own address and its subnet. */
   readonly bip: string | undefined;
   readonly fixedCidr: string | undefined;
+  readonly ipv6: boolean;
+  /** `fd00:1::1/64`: the bridge's own IPv6 address and its subnet. */
+  readonly bip6: string | undefined;
+  readonly fixedCidrV6: string | undefined;
+  /** Options of new networks, by driver. */
+  readonly defaultOptions: Readonly<Record<string, Readonly<Record<string, string>>>>;
   readonly mtu: number | undefined;
   /** Where ports are published when nobody says. */
   readonly hostIp: string | undefined;
@@ -109,6 +116,10 @@ export function networkDefaults(values: SettingValues): NetworkDefaults {
     hasBridge: textOf(values, 'bridge') !== 'none',
     bip,
     fixedCidr: textOf(values, 'fixed-cidr'),
+    ipv6: switchOf(values, 'ipv6') ?? false,
+    bip6: ipv6Prefix(values, 'bip6'),
+    fixedCidrV6: ipv6Prefix(values, 'fixed-cidr-v6'),
+    defaultOptions: mapOf<Readonly<Record<string, string>>>(values, 'default-network-opt'),
     mtu: numberOf(values, 'mtu', 0) || undefined,
     hostIp,
     icc: switchOf(values, 'icc') ?? true,
@@ -120,6 +131,15 @@ export function networkDefaults(values: SettingValues): NetworkDefaults {
     dnsSearch: listOf(values, 'dns-search'),
     hostGatewayIps,
   };
+}
+
+/** @throws EngineError `invalid` unless it is an IPv6 prefix */
+function ipv6Prefix(values: SettingValues, name: string): string | undefined {
+  const text = textOf(values, name);
+  if (text === undefined) return undefined;
+  const prefix = text.includes('/') ? parsePrefix(text) : undefined;
+  if (prefix?.family !== 6) throw invalid(`invalid --${name}: ${text}: expected an IPv6 address and a prefix length`);
+  return text;
 }
 
 /** @throws EngineError `invalid` naming the setting. */

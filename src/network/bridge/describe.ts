@@ -8,7 +8,7 @@ import {
   parseAddress,
   parsePrefix,
   type Prefix,
-} from '../address.ts';
+} from '../../base/address.ts';
 import { defaultMtu, defaultReadyNamespaces, type NetworkConfig } from '../config.ts';
 import { type BridgeSettings, bridgeSettings } from '../define/options.ts';
 import type { Publishing } from '../driver.ts';

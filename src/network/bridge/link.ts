@@ -4,7 +4,7 @@ import { addAddress, addressesIn, dumpAddresses, dumpRoutes, routesIn } from '..
 import { addBridge, dumpLinks, getLink, type Link, linksIn, setLink } from '../../sys/netlink/link.ts';
 import { linkIndex } from '../../sys/netlink/plug.ts';
 import { netlinkFamily, NetlinkSocket } from '../../sys/netlink/socket.ts';
-import { type Address, addressOf, bytesOf, type Prefix, prefixOf, sameAddress } from '../address.ts';
+import { type Address, addressOf, bytesOf, type Prefix, prefixOf, sameAddress } from '../../base/address.ts';
 
 /** The kernel's side of bridges: short synchronous requests, made at boot and when something has gone missing. */
 

@@ -3,7 +3,7 @@ import type { Logger } from '../../base/log.ts';
 import { deleteLinks, openNamespace } from '../../sys/netlink/cable.ts';
 import { type ContainerLink, linkIndex } from '../../sys/netlink/plug.ts';
 import { closeNetNamespace } from '../../sys/namespace/net.ts';
-import { type Address, bytesOf, type Prefix } from '../address.ts';
+import { type Address, bytesOf, type Prefix } from '../../base/address.ts';
 import { NetworkAddresses, type SubnetUse } from '../addresses.ts';
 import type {
   AddressedNetwork,

@@ -10,7 +10,7 @@ import {
   parsePrefix,
   type Prefix,
   sameAddress,
-} from '../address.ts';
+} from '../../base/address.ts';
 import type { NetworkConfig } from '../config.ts';
 import type { NetworkRecord } from '../record.ts';
 import { chooseSubnet, defaultAddressSpaces, localSpace } from '../subnets.ts';

@@ -13,7 +13,7 @@ import {
   type Prefix,
   sameAddress,
   sizeOf,
-} from '../address.ts';
+} from '../../base/address.ts';
 import { type NetworkDefinition, type NetworkRecord, type PoolRecord, predefinedNames } from '../record.ts';
 import { type AddressSpace, chooseSubnet } from '../subnets.ts';
 import { checkIpv6Subnet, firstGateway, readIpamConfig, type WantedPool } from './ipam.ts';

@@ -10,7 +10,7 @@ import {
   parseAddress,
   parsePrefix,
   type Prefix,
-} from '../address.ts';
+} from '../../base/address.ts';
 
 /** One wanted subnet, read and checked. */
 export interface WantedPool {

@@ -1,5 +1,5 @@
 import { invalid } from '../../base/errors.ts';
-import { type Address, type Family, parseAddress } from '../address.ts';
+import { type Address, type Family, parseAddress } from '../../base/address.ts';
 
 /** What the options of a bridge network say. */
 export interface BridgeSettings {

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { renderTable } from '../../sys/nftables/render.ts';
 import type { Table } from '../../sys/nftables/ruleset.ts';
-import { parseAddress, parsePrefix } from '../address.ts';
+import { parseAddress, parsePrefix } from '../../base/address.ts';
 import { type FirewallBridge, type FirewallSubnet, firewallTables } from './table.ts';
 
 const expected = `table ip gantry {

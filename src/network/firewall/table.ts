@@ -9,7 +9,15 @@ import {
   type Table,
   type Verdict,
 } from '../../sys/nftables/ruleset.ts';
-import { type Address, baseOf, bytesOf, type Family, isUnspecified, parseAddress, type Prefix } from '../address.ts';
+import {
+  type Address,
+  baseOf,
+  bytesOf,
+  type Family,
+  isUnspecified,
+  parseAddress,
+  type Prefix,
+} from '../../base/address.ts';
 import type { PortProtocol, PublishedPort } from '../ports/binding.ts';
 
 /**

@@ -1,6 +1,6 @@
 import { EngineError, invalid } from '../../base/errors.ts';
 import type { PortMap } from '../../spec/engine/container.ts';
-import { formatAddress, parseAddress, parseDecimal } from '../address.ts';
+import { formatAddress, parseAddress, parseDecimal } from '../../base/address.ts';
 
 export type PortProtocol = 'tcp' | 'udp' | 'sctp';
 

@@ -3,7 +3,7 @@ import type { ProxiedPort } from '../../spec/resolver/proxy.ts';
 import { forgetUdpFlows } from '../../sys/netlink/cable.ts';
 import type { Firewall } from '../firewall/firewall.ts';
 import type { FirewallBridge, Publication } from '../firewall/table.ts';
-import { formatAddress, parseAddress } from '../address.ts';
+import { formatAddress, parseAddress } from '../../base/address.ts';
 import type { ProxyProcess } from '../proxy/client.ts';
 import type { PortAllocator } from './allocator.ts';
 import { portKey, type PortRequest, type PublishedPort } from './binding.ts';

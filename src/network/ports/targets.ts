@@ -1,4 +1,4 @@
-import type { Address, Family } from '../address.ts';
+import type { Address, Family } from '../../base/address.ts';
 
 /** The container's side of its published ports in one family. */
 export interface FamilyTarget {

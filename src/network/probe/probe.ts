@@ -6,7 +6,7 @@ import type { NetworkProbes, ProbeAnswer, ProbePlace, ProbeTarget } from '../../
 import { callBlocking } from '../../sys/blocking/blocking.ts';
 import { systemCode } from '../../sys/ffi/errors.ts';
 import { connectSocket } from '../../sys/socket/namespace-socket.ts';
-import { bytesOf, parseAddress } from '../address.ts';
+import { bytesOf, parseAddress } from '../../base/address.ts';
 import { askHttp } from './http.ts';
 
 type Process = Parameters<NetworkProbes['probe']>[1];

@@ -8,7 +8,7 @@ import {
   isUnspecified,
   parseAddress,
   parsePrefix,
-} from '../address.ts';
+} from '../../base/address.ts';
 import { poolsOf } from '../bridge/describe.ts';
 import { checkInterfaceName } from '../define/options.ts';
 import type { Addresses, EndpointWish } from '../driver.ts';

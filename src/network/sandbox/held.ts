@@ -1,5 +1,5 @@
 import type { Sandbox } from '../../spec/contract/network.ts';
-import { bytesOf, type Family } from '../address.ts';
+import { bytesOf, type Family } from '../../base/address.ts';
 import type { AddressedNetwork, HeldAddresses } from '../driver.ts';
 import type { Publication } from '../firewall/table.ts';
 import type { PublicationTargets } from '../ports/targets.ts';

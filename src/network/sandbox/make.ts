@@ -5,7 +5,7 @@ import type { Sandbox, SandboxIdentity, SandboxRequest } from '../../spec/contra
 import type { EndpointSettings, PortMap } from '../../spec/engine/container.ts';
 import { closeNetNamespace } from '../../sys/namespace/net.ts';
 import { openNamespace } from '../../sys/netlink/cable.ts';
-import { formatAddress, type Prefix, contains } from '../address.ts';
+import { formatAddress, type Prefix, contains } from '../../base/address.ts';
 import { namespaceSysctls } from '../bridge/network.ts';
 import type { AddressedNetwork, Lease } from '../driver.ts';
 import { formatMac } from '../mac.ts';

@@ -7,7 +7,7 @@ import type { StateJournal } from '../../spec/contract/state.ts';
 import type { EndpointSettings } from '../../spec/engine/container.ts';
 import { closeNetNamespace } from '../../sys/namespace/net.ts';
 import { openNamespace, writeNetSysctls } from '../../sys/netlink/cable.ts';
-import { type Address, parseAddress } from '../address.ts';
+import { type Address, parseAddress } from '../../base/address.ts';
 import { namespaceSysctls } from '../bridge/network.ts';
 import { ReadyStock } from '../bridge/ready.ts';
 import type { AddressedNetwork } from '../driver.ts';

@@ -4,7 +4,7 @@ import { deleteLinks } from '../../sys/netlink/cable.ts';
 import { addDummy, addStacked, setLink } from '../../sys/netlink/link.ts';
 import { type ContainerLink, linkIndex } from '../../sys/netlink/plug.ts';
 import { netlinkFamily, NetlinkSocket } from '../../sys/netlink/socket.ts';
-import { type Address, bytesOf, type Family, parseAddress, parsePrefix, type Prefix } from '../address.ts';
+import { type Address, bytesOf, type Family, parseAddress, parsePrefix, type Prefix } from '../../base/address.ts';
 import { NetworkAddresses, type SubnetUse } from '../addresses.ts';
 import { type StackedSettings, stackedSettings, vlanOf } from '../define/stacked.ts';
 import type { AddressedNetwork, Addresses, EndpointWish, HeldAddresses, Lease } from '../driver.ts';

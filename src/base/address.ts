@@ -1,5 +1,3 @@
-import { isIPv6 } from 'node:net';
-
 /** IP addresses and prefixes of both families. Values are whole numbers of 32 or 128 bits. */
 export type Family = 4 | 6;
 
@@ -26,8 +24,8 @@ export function parseAddress(text: string): Address | undefined {
     const value = parseIpv4(text);
     return value === undefined ? undefined : { family: 4, value };
   }
-  if (!isIPv6(text) || text.includes('%')) return undefined;
   const value = parseIpv6(text);
+  if (value === undefined) return undefined;
   return value >> 32n === 0xffffn ? { family: 4, value: value & 0xffffffffn } : { family: 6, value };
 }
 
@@ -43,9 +41,11 @@ function parseIpv4(text: string): bigint | undefined {
   return BigInt(address);
 }
 
-/** `text` is an address already. URL gives it without an IPv4 tail. */
-function parseIpv6(text: string): bigint {
-  const [head = '', tail] = new URL(`http://[${text}]/`).hostname.slice(1, -1).split('::');
+/** URL knows the grammar, and gives an address without an IPv4 tail. */
+function parseIpv6(text: string): bigint | undefined {
+  const url = /^[0-9a-fA-F:.]{2,45}$/.test(text) ? URL.parse(`http://[${text}]/`) : null;
+  if (url === null) return undefined;
+  const [head = '', tail] = url.hostname.slice(1, -1).split('::');
   const groups = (part = ''): string[] => (part === '' ? [] : part.split(':'));
   const first = groups(head);
   const last = groups(tail);
@@ -75,7 +75,7 @@ export function formatAddress(address: Address): string {
 
 /** The 4 or 16 bytes in network order. */
 export function bytesOf({ family, value }: Address): Uint8Array {
-  if (family === 6) return Buffer.from(value.toString(16).padStart(32, '0'), 'hex');
+  if (family === 6) return Uint8Array.fromHex(value.toString(16).padStart(32, '0'));
   const number = Number(value);
   return Uint8Array.of(number >>> 24, (number >>> 16) & 255, (number >>> 8) & 255, number & 255);
 }
@@ -83,7 +83,7 @@ export function bytesOf({ family, value }: Address): Uint8Array {
 /** The address of 4 or 16 bytes in network order. */
 export const addressOf = (bytes: Uint8Array): Address => ({
   family: bytes.length === 4 ? 4 : 6,
-  value: BigInt(`0x${Buffer.from(bytes).toString('hex')}`),
+  value: BigInt(`0x${bytes.toHex()}`),
 });
 
 export const sameAddress = (one: Address, other: Address): boolean =>
