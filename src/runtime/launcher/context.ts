@@ -64,7 +64,7 @@ export const monitorRequest = (
 ): Pick<MonitorRequest, 'conmon' | 'directory' | 'runtime' | 'runtimeRoot' | 'runtimeArgs' | 'hiddenMounts'> => ({
   conmon: context.conmon,
   directory,
-  runtime: runtime.path,
+  runtime: runtime.program,
   runtimeRoot: runtimeRoot(context, runtime),
   runtimeArgs: runtime.args,
   hiddenMounts: hiddenMounts(context, runtime),

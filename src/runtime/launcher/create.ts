@@ -1,6 +1,5 @@
 import { existsSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { delay } from '../../base/async.ts';
 import { EngineError, internal } from '../../base/errors.ts';
 import { type LaunchedContainer, LaunchError, type LaunchRequest } from '../../spec/contract/launch.ts';
 import { processStartTime } from '../../sys/process/pidfd.ts';
@@ -97,15 +96,16 @@ export async function inTime(
   report: Promise<MonitorReport | undefined>,
   what: string,
 ): Promise<MonitorReport | undefined> {
-  const late = new AbortController();
-  const timeout = delay(CREATE_TIMEOUT_MS, late.signal).then(() => {
-    throw new LaunchError(128, `${what} did not finish within ${CREATE_TIMEOUT_MS / 1000} seconds`);
-  });
-  timeout.catch(() => undefined);
+  const { promise: timeout, reject } = Promise.withResolvers<never>();
+  // A bare timer: an abort signal takes 0.3 ms for the error that nobody reads.
+  const timer = setTimeout(
+    () => reject(new LaunchError(128, `${what} did not finish within ${CREATE_TIMEOUT_MS / 1000} seconds`)),
+    CREATE_TIMEOUT_MS,
+  );
   try {
     return await Promise.race([report, timeout]);
   } finally {
-    late.abort();
+    clearTimeout(timer);
   }
 }
 

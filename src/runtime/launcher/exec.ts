@@ -7,7 +7,7 @@ import { processStartTime } from '../../sys/process/pidfd.ts';
 import { type ExecMonitor, startExecMonitor } from '../monitor/conmon.ts';
 import { MonitorStdio } from '../monitor/stdio.ts';
 import { serializeSpec } from '../oci/serialize.ts';
-import { buildExecProcess } from '../oci/spec.ts';
+import { type BuiltProcess, buildExecProcess } from '../oci/spec.ts';
 import { type LauncherContext, monitorRequest } from './context.ts';
 import { inTime, liveContainer } from './create.ts';
 import { execFailure } from './failure.ts';
@@ -25,14 +25,22 @@ export async function execInContainer(context: LauncherContext, request: ExecReq
   const directory = join(request.directory, `exec-${request.execId.slice(0, 16)}`);
   mkdirSync(directory, { mode: 0o700 });
   try {
-    writeFileSync(join(directory, 'process.json'), serializeSpec(process), { mode: 0o600 });
-    noteExec(directory, request);
-    const monitor = await startMonitor(context, request, runtime, directory);
-    return await runExec(context, request, monitor, directory);
+    // The monitor takes some milliseconds to come up and needs the files only when it is let go: both at once.
+    const [monitor, files] = await Promise.allSettled([
+      startMonitor(context, request, runtime, directory),
+      writeFiles(directory, request, process),
+    ]);
+    if (monitor.status === 'rejected') throw monitor.reason;
+    return await runExec(context, request, monitor.value, directory, files);
   } catch (error) {
     rmSync(directory, { recursive: true, force: true });
     throw error;
   }
+}
+
+async function writeFiles(directory: string, request: ExecRequest, process: BuiltProcess['process']): Promise<void> {
+  writeFileSync(join(directory, 'process.json'), serializeSpec(process), { mode: 0o600 });
+  noteExec(directory, request);
 }
 
 const startMonitor = (
@@ -58,9 +66,11 @@ async function runExec(
   request: ExecRequest,
   monitor: ExecMonitor,
   directory: string,
+  files: PromiseSettledResult<void>,
 ): Promise<LaunchedExec> {
   let stdio: MonitorStdio | undefined;
   try {
+    if (files.status === 'rejected') throw files.reason;
     if (!(await monitor.attachable)) throw new LaunchError(128, 'OCI runtime exec failed: the monitor did not start');
     stdio = new MonitorStdio(directory, { passEnd: !request.process.tty, started: false, onDemand: false });
     for (const sink of request.sinks) stdio.add(sink);
@@ -94,13 +104,18 @@ async function execEnd(
 ): Promise<ExitStatus> {
   const report = await monitor.sync.next();
   const finishedNs = systemClock.nowNs();
-  await monitor.process.exited;
   await stdio.drained;
-  monitor.sync.close();
   // The clients need not wait for that; what an engine's end leaves goes with the container.
-  removeTrees([directory]).catch((failure: unknown) =>
+  removeRemains(monitor, directory).catch((failure: unknown) =>
     context.log.warn('the files of an exec could not be deleted', { directory, failure }),
   );
   stdio.finish();
   return { code: report === undefined ? 128 + SIGKILL : report.data & 0xff, oomKilled: false, finishedNs };
+}
+
+/** The monitor still tidies up in its directory when it has told the exit code. */
+async function removeRemains(monitor: ExecMonitor, directory: string): Promise<void> {
+  await monitor.process.exited;
+  monitor.sync.close();
+  await removeTrees([directory]);
 }

@@ -59,7 +59,7 @@ export async function openLauncher(settings: LauncherSettings): Promise<Launcher
     stateDirectory: settings.stateDirectory,
     host: settings.host,
     layout: await readCgroupLayout(),
-    runtimes: new Runtimes(settings.runtimes ?? new Map()),
+    runtimes: new Runtimes(settings.runtimes ?? new Map(), { sealed: true }),
     log: settings.log,
     live: new Map(),
   };

@@ -1,5 +1,7 @@
 import { accessSync, constants, statSync } from 'node:fs';
+import { readFile } from 'node:fs/promises';
 import { EngineError, invalid } from '../../base/errors.ts';
+import { sealedFile } from '../../sys/file/sealed.ts';
 import { run } from '../../sys/process/run.ts';
 
 const searched = ['/usr/local/sbin', '/usr/local/bin', '/usr/sbin', '/usr/bin', '/sbin', '/bin'];
@@ -22,6 +24,8 @@ export interface Runtime {
   readonly name: string;
   /** Absolute path. */
   readonly path: string;
+  /** What to run: the path, or a sealed copy of the file, valid as long as this engine lives. */
+  readonly program: string;
   readonly args: readonly string[];
   /** The family whose private parts it has exactly; undefined for any other. */
   readonly exact: 'crun' | 'runc' | undefined;
@@ -42,9 +46,12 @@ export interface RuntimeSetting {
 export class Runtimes {
   readonly #settings: ReadonlyMap<string, RuntimeSetting>;
   readonly #known = new Map<string, { readonly stamp: string; readonly runtime: Runtime }>();
+  readonly #sealed: boolean;
 
-  constructor(settings: ReadonlyMap<string, RuntimeSetting>) {
+  /** `sealed`: programs are run from sealed copies, for those who start containers. */
+  constructor(settings: ReadonlyMap<string, RuntimeSetting>, { sealed = false }: { readonly sealed?: boolean } = {}) {
     this.#settings = settings;
+    this.#sealed = sealed;
   }
 
   /** `name`: one of the settings, `crun`, `runc`, an absolute path, or empty for the best that is there. @throws invalid. */
@@ -78,9 +85,27 @@ export class Runtimes {
     const request = { path, argv: [name, '--version'], env: [], timeoutMs: 10_000, outputLimit: 4096 };
     const { stdout } = await run(request);
     const version = stdout.toString().split('\n')[0] ?? '';
-    const runtime: Runtime = { name, path, args, version, exact: triedVersions.get(version) };
+    const exact = triedVersions.get(version);
+    const program = this.#sealed && exact !== undefined ? await sealedProgram(path) : path;
+    const runtime: Runtime = { name, path, program, args, version, exact };
     this.#known.set(key, { stamp, runtime });
     return runtime;
+  }
+}
+
+/**
+ * A container that runs `/proc/self/exe` must not reach the host's program, so crun and runc start by running a copy of
+ * themselves that nobody can change: a sealed file in memory, or a read-only mount. One that is run from such a file does
+ * not do it again, which spares crun 1.6 ms of 3.4, and runc its copy of 10 MiB, each time. An upgrade of the program
+ * makes another copy; the old one stays for who is about to run it.
+ */
+async function sealedProgram(path: string): Promise<string> {
+  const bytes = await readFile(path);
+  try {
+    return `/proc/${process.pid}/fd/${sealedFile(bytes, { name: 'runtime', executable: true })}`;
+  } catch {
+    // A host that forbids programs in memory (vm.memfd_noexec).
+    return path;
   }
 }
 

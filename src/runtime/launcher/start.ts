@@ -71,7 +71,7 @@ export const runRuntime = (
   command: readonly string[],
 ): Promise<RunResult> =>
   run({
-    path: runtime.path,
+    path: runtime.program,
     argv: [runtime.name, '--root', runtimeRoot(context, runtime), ...runtime.args, ...command],
     env: ['PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin'],
     hidden: hiddenMounts(context, runtime),

@@ -1,6 +1,7 @@
 import { basename, dirname } from 'node:path';
 import { closeFd, openFd } from '../ffi/descriptor.ts';
 import { check, SystemError } from '../ffi/errors.ts';
+import { sealedFile } from '../file/sealed.ts';
 import { addressOf, lastErrno, openLibrary } from '../ffi/library.ts';
 
 const libc = openLibrary(null, {
@@ -8,9 +9,6 @@ const libc = openLibrary(null, {
   connect: { arguments: ['i32', 'pointer', 'u32'], return: 'i32' },
   send: { arguments: ['i32', 'pointer', 'u64', 'i32'], return: 'i64' },
   sendmsg: { arguments: ['i32', 'pointer', 'i32'], return: 'i64' },
-  memfd_create: { arguments: ['pointer', 'u32'], return: 'i32' },
-  write: { arguments: ['i32', 'pointer', 'u64'], return: 'i64' },
-  fcntl: { arguments: ['i32', 'i32', 'i32'], return: 'i32' },
 });
 const AF_UNIX = 1;
 const SOCK_DGRAM = 2;
@@ -23,10 +21,6 @@ const ADDRESS_BYTES = 110;
 const O_PATH = 0o10000000;
 const SOL_SOCKET = 1;
 const SCM_RIGHTS = 1;
-const MFD_CLOEXEC_ALLOW_SEALING = 3;
-const F_ADD_SEALS = 1033;
-/** Nobody can change the file any more: neither its size, nor its bytes, nor the seals. */
-const ALL_SEALS = 0xf;
 
 /** A unix datagram socket that sends to one path. It never blocks; whoever sends waits and tries again. */
 export class UnixDatagramSocket {
@@ -51,7 +45,7 @@ export class UnixDatagramSocket {
 
   /** Sends the descriptor of a sealed file in memory that holds the bytes, as journald takes large messages. */
   sendAsFile(bytes: Uint8Array): 'sent' | 'full' | 'too large' {
-    const file = sealedFile(bytes);
+    const file = sealedFile(bytes, { name: 'message' });
     try {
       return outcome(libc.sendmsg(this.#fd, descriptorMessage(file).header, MSG_DONTWAIT_NOSIGNAL));
     } finally {
@@ -83,21 +77,6 @@ function connectTo(name: string, path: string): number {
     throw new SystemError(errno, 'connect', path);
   }
   return fd;
-}
-
-function sealedFile(bytes: Uint8Array): number {
-  const fd = check(libc.memfd_create('message', MFD_CLOEXEC_ALLOW_SEALING), 'memfd_create');
-  try {
-    for (let at = 0; at < bytes.length; ) {
-      const rest = bytes.subarray(at);
-      at += check(libc.write(fd, rest, BigInt(rest.length)), 'write');
-    }
-    check(libc.fcntl(fd, F_ADD_SEALS, ALL_SEALS), 'fcntl');
-    return fd;
-  } catch (error) {
-    closeFd(fd);
-    throw error;
-  }
 }
 
 /** A struct msghdr without bytes and with one descriptor; `control` must live as long as the header is used. */
