@@ -4,6 +4,7 @@ import type { LaunchedContainer } from '../spec/contract/launch.ts';
 import type { IdMapping } from '../spec/contract/user-namespace.ts';
 import type { EventInput } from '../spec/engine/event.ts';
 import type { ContainerEntry } from './entry.ts';
+import type { CheckCounts } from './health/counts.ts';
 import type { ContainerPorts } from './ports.ts';
 import { containerKind, encodeRecord, type ContainerRecord } from './record.ts';
 import type { ContainerTable } from './table.ts';
@@ -19,6 +20,7 @@ export interface ContainerContext extends ContainerPorts {
   readonly watchHealth: (entry: ContainerEntry, options?: { readonly adopted: boolean }) => void;
   /** Writable layers that were there at the start and have no record, while some of those cannot be read. */
   readonly strangers: Set<ContainerId>;
+  readonly checks: CheckCounts;
   /** Ids of user namespaces of containers that are being made. */
   readonly reservedIds: Set<IdMapping>;
   /** Set at shutdown: no automatic restart is begun any more. */

@@ -5,6 +5,7 @@ import type { ContainerContext } from './context.ts';
 import { createContainerService } from './service.ts';
 import { whileFrozen } from './pause.ts';
 import { ContainerTable } from './table.ts';
+import { CheckCounts } from './health/counts.ts';
 import { ContainerEntry } from './entry.ts';
 import { decodeRecord } from './record.ts';
 
@@ -21,6 +22,7 @@ async function running() {
     ...fakes.ports,
     table: new ContainerTable(),
     background: new Set(),
+    checks: new CheckCounts(),
     reservedIds: new Set(),
     strangers: new Set(),
     follow: () => undefined,

@@ -1,6 +1,7 @@
 import type { ContainerId } from '../base/ids.ts';
 import { commitRecord, type ContainerContext } from './context.ts';
 import { controlOperations } from './operations/controls.ts';
+import { CheckCounts } from './health/counts.ts';
 import { watchHealth } from './health/watch.ts';
 import { execOperations } from './operations/execs.ts';
 import { fileOperations } from './operations/files.ts';
@@ -20,6 +21,7 @@ export function createContainerService(ports: ContainerPorts) {
     ...ports,
     table: new ContainerTable(),
     background: new Set(),
+    checks: new CheckCounts(),
     reservedIds: new Set(),
     strangers: new Set(),
     follow: (entry, live) => watchRun(ctx, entry, live),
@@ -40,6 +42,7 @@ export function createContainerService(ports: ContainerPorts) {
     /** Lets go of all containers, which go on running; waits for cleaning that is under way. */
     close: () => closeContainers(ctx),
     counts: () => countPhases(ctx),
+    checks: ctx.checks,
     isRunning: (id: ContainerId) => ctx.table.get(id)?.isRunning === true,
     names: (id: ContainerId) => ctx.table.get(id)?.record.name,
 

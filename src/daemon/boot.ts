@@ -6,6 +6,7 @@ import { reapOrphans } from '../sys/process/reaper.ts';
 import { openAuthorization, type RequestAuthorization } from './authorization.ts';
 import type { EngineConfig } from './config.ts';
 import { claimRoots, engineId, writePidfile } from './directories.ts';
+import { operatingSystem } from './info.ts';
 import { engineVersion } from './version.ts';
 import { listenAll } from './listen.ts';
 import type { LiveConfig } from './live.ts';
@@ -101,7 +102,7 @@ async function openMetrics(
 ): Promise<Metrics | undefined> {
   if (metricsAddress === undefined) return undefined;
   const { Metrics, serveMetrics } = await import('./metrics.ts');
-  const metrics = new Metrics(wired.metrics);
+  const metrics = new Metrics(wired.metrics, await operatingSystem());
   wired.journal.onEvents = (count) => metrics.happened(count);
   const { port } = await scope.acquire(serveMetrics(metricsAddress, metrics), (listener) => listener.close());
   log.info('serving metrics', { address: metricsAddress, port });

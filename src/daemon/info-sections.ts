@@ -6,11 +6,12 @@ import { formatListenAddress } from './settings/listeners.ts';
 /** Parts of `GET /info` that follow from configuration and host alone. */
 
 /** Which limits this host can enforce. */
-export function resourceSupport({ controllers, swapLimit, cgroup }: HostFacts) {
+export function resourceSupport({ controllers, swapLimit, kernelMemoryTcp, cgroup }: HostFacts) {
   const cpu = controllers.has('cpu');
   return {
     MemoryLimit: controllers.has('memory'),
     SwapLimit: swapLimit,
+    ...(kernelMemoryTcp ? { KernelMemoryTCP: true as const } : {}),
     CpuCfsPeriod: cpu,
     CpuCfsQuota: cpu,
     CPUShares: cpu,

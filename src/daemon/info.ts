@@ -16,7 +16,7 @@ import {
   securityOptions,
   warningsOf,
 } from './info-sections.ts';
-import type { RuntimeChoice } from './runtime-choice.ts';
+import { runcCommit, type RuntimeChoice } from './runtime-choice.ts';
 import type { StorageSupport } from '../store/support.ts';
 import { storageStatus } from './storage-info.ts';
 import { engineVersion } from './version.ts';
@@ -142,8 +142,8 @@ async function infoOf(sources: SystemSources, loopDelay: () => Record<string, nu
     Isolation: '',
     InitBinary: facts.initPath ?? '',
     ContainerdCommit: { ID: '' },
-    RuncCommit: { ID: '' },
-    InitCommit: { ID: '' },
+    RuncCommit: { ID: runcCommit(runtimes) },
+    InitCommit: { ID: 'N/A' },
     SecurityOptions: securityOptions(config, facts, sources.userNamespaces.ids !== undefined),
     CDISpecDirs: [...config.containers.cdiSpecDirs],
     ...(config.network.addressPools.length === 0
@@ -159,7 +159,13 @@ async function infoOf(sources: SystemSources, loopDelay: () => Record<string, nu
   };
 }
 
-async function operatingSystem(): Promise<{ name: string; version: string }> {
+/** The host's name and version, for people. */
+export interface OperatingSystem {
+  readonly name: string;
+  readonly version: string;
+}
+
+export async function operatingSystem(): Promise<OperatingSystem> {
   const text = await readFile('/etc/os-release', 'utf8').catch(() => '');
   const field = (name: string): string | undefined =>
     text

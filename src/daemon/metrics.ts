@@ -1,21 +1,28 @@
-import { readdirSync } from 'node:fs';
+import { readdirSync, readFileSync } from 'node:fs';
 import { cpus, release, totalmem } from 'node:os';
 import type { RequestSeen } from '../api/server.ts';
 import { listenOnPort } from '../api/http/listen-tcp.ts';
 import { Histogram, type MetricFamily, renderMetrics } from '../base/text/metrics.ts';
+import type { CheckCounts } from '../container/health/counts.ts';
 import type { VersionView } from '../spec/engine/system.ts';
+import type { OperatingSystem } from './info.ts';
+import type { NetworkTimes } from './timed-networks.ts';
 
 export interface MetricSources {
   readonly engineId: string;
   readonly version: () => VersionView;
   readonly driver: string;
+  /** As uname(2) has it. */
+  readonly arch: string;
+  readonly checks: CheckCounts;
+  readonly networkTimes: NetworkTimes;
   readonly containerCounts: () => { running: number; paused: number; stopped: number };
   readonly imageCount: () => number;
   readonly eventListeners: () => number;
 }
 
 /** Operations of the API that Docker times, and what it calls them. */
-const timed: ReadonlyMap<string, readonly ['container' | 'image' | 'network', string]> = new Map([
+const timed: ReadonlyMap<string, readonly ['container' | 'image', string]> = new Map([
   ['ContainerCreate', ['container', 'create']],
   ['ContainerStart', ['container', 'start']],
   ['ContainerDelete', ['container', 'delete']],
@@ -23,7 +30,6 @@ const timed: ReadonlyMap<string, readonly ['container' | 'image' | 'network', st
   ['ContainerChanges', ['container', 'changes']],
   ['ImageCreate', ['image', 'pull']],
   ['ImageDelete', ['image', 'delete']],
-  ['NetworkList', ['network', 'list']],
 ]);
 
 /** Counts what the engine does, for as long as it runs. */
@@ -32,10 +38,15 @@ export class Metrics {
   readonly #durations = new Map<string, Map<string, Histogram>>();
   readonly #requests = new Map<string, number>();
   readonly #began = Date.now() / 1000;
+  readonly #os: OperatingSystem;
   #events = 0;
 
-  constructor(sources: MetricSources) {
+  constructor(sources: MetricSources, os: OperatingSystem) {
     this.#sources = sources;
+    this.#os = os;
+    // There from the beginning, as with Docker: a rate over what is not there yet is no number.
+    for (const [kind, name] of timed.values()) if (kind === 'container') this.#histogram(kind, name);
+    sources.networkTimes.onAction = (action, seconds) => this.#histogram('network', action).observe(seconds);
   }
 
   /** A request was answered. */
@@ -45,11 +56,15 @@ export class Metrics {
     const action = timed.get(operation);
     if (action === undefined || status >= 400) return;
     const [kind, name] = action;
+    this.#histogram(kind, name).observe(ms / 1000);
+  }
+
+  #histogram(kind: string, name: string): Histogram {
     const ofKind = this.#durations.get(kind) ?? new Map<string, Histogram>();
     this.#durations.set(kind, ofKind);
     const histogram = ofKind.get(name) ?? new Histogram();
     ofKind.set(name, histogram);
-    histogram.observe(ms / 1000);
+    return histogram;
   }
 
   /** So many events were journalled. */
@@ -63,13 +78,13 @@ export class Metrics {
   }
 
   #engineFamilies(): MetricFamily[] {
-    const { version, engineId, driver, containerCounts, imageCount } = this.#sources;
-    const { Version, GitCommit, Arch } = version();
+    const { version, engineId, driver, arch, containerCounts, imageCount } = this.#sources;
+    const { Version, GitCommit } = version();
     const counts = containerCounts();
-    const info = { version: Version, commit: GitCommit, architecture: Arch, graphdriver: driver, kernel: release() };
+    const info = { version: Version, commit: GitCommit, architecture: arch, graphdriver: driver, kernel: release() };
     return [
       gauge('engine_daemon_engine_info', 'What this engine is and runs on', [
-        [{ ...info, daemon_id: engineId, os_type: 'linux' }, 1],
+        [{ ...info, daemon_id: engineId, os: this.#os.name, os_type: 'linux', os_version: this.#os.version }, 1],
       ]),
       gauge('engine_daemon_engine_cpus_cpus', 'Processors of the host', [[{}, cpus().length]]),
       gauge('engine_daemon_engine_memory_bytes', 'Memory of the host', [[{}, totalmem()]]),
@@ -101,10 +116,22 @@ export class Metrics {
         [{}, this.#sources.eventListeners()],
       ]),
       ...histograms,
+      ...healthFamilies(this.#sources.checks),
       counter('gantry_api_requests_total', 'Answered requests by operation and status', requests),
     ];
   }
 }
+
+const healthFamilies = ({ total, failed, starts }: CheckCounts): MetricFamily[] => [
+  counter('engine_daemon_health_checks_total', 'Health checks', [[{}, total]]),
+  counter('engine_daemon_health_checks_failed_total', 'Health checks that could not be carried out', [[{}, failed]]),
+  {
+    name: 'engine_daemon_health_check_start_duration_seconds',
+    help: 'Seconds until the command of a health check ran',
+    type: 'histogram',
+    samples: [[{}, starts]],
+  },
+];
 
 const gauge = (name: string, help: string, samples: MetricFamily['samples']): MetricFamily => ({
   name,
@@ -124,9 +151,18 @@ function processFamilies(began: number): MetricFamily[] {
   return [
     counter('process_cpu_seconds_total', 'Processor time of the engine', [[{}, (user + system) / 1e6]]),
     gauge('process_open_fds', 'Open file descriptors', [[{}, readdirSync('/proc/self/fd').length]]),
+    gauge('process_max_fds', 'Most file descriptors that may be open', [[{}, openFilesLimit()]]),
     gauge('process_resident_memory_bytes', 'Memory of the engine', [[{}, process.memoryUsage.rss()]]),
     gauge('process_start_time_seconds', 'When the engine began', [[{}, began]]),
   ];
+}
+
+/** The soft limit of /proc/self/limits (proc(5)). */
+function openFilesLimit(): number {
+  const line = readFileSync('/proc/self/limits', 'utf8')
+    .split('\n')
+    .find((one) => one.startsWith('Max open files'));
+  return Number(line?.slice('Max open files'.length).trim().split(' ')[0] ?? 0);
 }
 
 /** Serves `GET /metrics` at `host:port`; gives what ends it, and the port. @throws EngineError when it cannot listen */

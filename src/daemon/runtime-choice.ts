@@ -15,6 +15,15 @@ export interface RuntimeView {
 /** The document that `RUNTIME features` prints (OCI runtime-spec, features.md). */
 const featuresName = 'org.opencontainers.runtime-spec.features';
 
+/** What runc says of the sources that it was built from, out of what `described` gives; empty where it says nothing. */
+export function runcCommit(runtimes: Readonly<Record<string, RuntimeView>>): string {
+  const text = runtimes['runc']?.status?.[featuresName];
+  if (text === undefined) return '';
+  const { annotations } = JSON.parse(text) as { annotations?: Record<string, unknown> | null };
+  const commit = annotations?.['org.opencontainers.runc.commit'];
+  return typeof commit === 'string' ? commit : '';
+}
+
 /** The runtimes that containers may choose: the host's own and the operator's, as the configuration is now. */
 export class RuntimeChoice {
   /** The operator's, by name; changes with the configuration. */
@@ -54,6 +63,8 @@ export class RuntimeChoice {
     for (const name of ['crun', 'runc']) {
       const found = await finder.find(name).catch(() => undefined);
       if (found !== undefined) hosts.set(name, found.path);
+      // Docker's other name for it: that of containerd's shim.
+      if (found !== undefined && name === 'runc') hosts.set('io.containerd.runc.v2', found.path);
     }
     const { defaultRuntime, runtimes } = live.current;
     const own = defaultRuntime === undefined ? undefined : runtimes.get(defaultRuntime);

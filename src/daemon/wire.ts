@@ -40,6 +40,7 @@ import { RuntimeChoice } from './runtime-choice.ts';
 import { checkEngine } from './check.ts';
 import { createSystem } from './info.ts';
 import type { MetricSources } from './metrics.ts';
+import { type NetworkTimes, timeNetworks } from './timed-networks.ts';
 import { diskUsageOf } from './usage.ts';
 import { readUserNamespaceSettings } from './user-ranges.ts';
 import { engineVersion } from './version.ts';
@@ -78,10 +79,12 @@ export async function wire(
   const { db, journal } = await openState(dataRoot, scope, engine);
   const store = await scope.acquire(openStore({ dataRoot, wishes: config.storage, log }), (open) => open.close());
   const nameOf = (id: ContainerId): string | undefined => containers.names(id);
-  const networks = await scope.acquire(
+  const networkTimes: NetworkTimes = {};
+  const openedNetworks = await scope.acquire(
     openNetworks(networkConfig(config, engine.id), { journal, clock, log, containerName: nameOf }),
     (open) => open.shutdown(),
   );
+  const networks = timeNetworks(openedNetworks, networkTimes);
   const volumes = await openVolumes({ directory: `${dataRoot}/volumes`, journal, clock, log });
   const isRunning = (id: string): boolean => containers.isRunning(id as ContainerId);
   const registry = registryClient(live);
@@ -138,6 +141,7 @@ export async function wire(
     store,
     volumes,
     networks,
+    networkTimes,
     images,
     containers,
     registry,
@@ -157,6 +161,7 @@ interface Rooms {
   readonly store: Store;
   readonly volumes: Awaited<ReturnType<typeof openVolumes>>;
   readonly networks: NetworkService;
+  readonly networkTimes: NetworkTimes;
   readonly images: ImageService;
   readonly containers: ReturnType<typeof createContainerService>;
   readonly registry: RegistryClient;
@@ -186,7 +191,14 @@ function joined(rooms: Rooms): WiredEngine {
   return {
     services: servicesOf({ ...rooms, system, volumes }),
     journal,
-    metrics: { ...counted, version: system.version, driver: store.support.kind },
+    metrics: {
+      ...counted,
+      version: system.version,
+      driver: store.support.kind,
+      arch: facts.arch,
+      checks: containers.checks,
+      networkTimes: rooms.networkTimes,
+    },
     checkReload: (next) => runtimes.check(next),
     defaults: () => ({ runtime: runtimes.defaultName, cgroupnsMode: defaultsOf(live.current, facts).cgroupnsMode }),
     recover: () => recoverAll(containers, images, system),

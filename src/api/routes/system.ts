@@ -9,6 +9,7 @@ import { decodeLogin } from '../http/registry-auth.ts';
 import { beginStream, writeChunk } from '../http/streams.ts';
 import type { EventsApi, EventSubscription, SystemApi } from '../services/system.ts';
 import { eventView } from '../views/event.ts';
+import { infoView } from '../views/info.ts';
 import type { Handlers } from './handlers.ts';
 
 /**
@@ -29,7 +30,7 @@ export function systemHandlers(system: SystemApi, events: EventsApi): Handlers {
       exchange.send(200, { Status: 'Login Succeeded', IdentityToken: '' });
     },
     async SystemInfo(exchange) {
-      exchange.send(200, await system.info());
+      exchange.send(200, infoView(await system.info(), exchange.minor));
     },
     SystemEvents: (exchange) => streamEvents(exchange, events),
   };

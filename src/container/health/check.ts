@@ -28,7 +28,12 @@ export async function runCheck(
     test.kind === 'exec'
       ? checkByCommand(ctx, entry, test.argv, settings.timeoutMs, signal)
       : checkByProbe(ctx, entry, test.target, settings.timeoutMs, signal);
-  const verdict = await check.catch((error: unknown): Verdict => ({ exitCode: -1, output: messageOf(error) }));
+  const verdict = await check.catch((error: unknown): Verdict => {
+    if (!signal.aborted) ctx.checks.failed++;
+    return { exitCode: -1, output: messageOf(error) };
+  });
+  // One that a stop cut short says nothing.
+  if (!signal.aborted) ctx.checks.total++;
   return { ...verdict, startNs, endNs: ctx.clock.nowNs() };
 }
 
@@ -43,6 +48,7 @@ async function checkByCommand(
   timeoutMs: number,
   signal: AbortSignal,
 ): Promise<Verdict> {
+  const began = performance.now();
   const output = new CheckOutput();
   const exec = createExec(ctx, entry, execRequest(argv), true);
   try {
@@ -50,6 +56,7 @@ async function checkByCommand(
       signal.throwIfAborted();
       return startExec(ctx, entry, exec, [output]);
     });
+    ctx.checks.starts.observe((performance.now() - began) / 1000);
     const ended = new AbortController();
     const late = delay(timeoutMs, AbortSignal.any([signal, ended.signal])).then(
       () => 'late' as const,

@@ -12,6 +12,7 @@ const host: HostFacts = {
   arch: 'x86_64',
   controllers: new Set(['memory', 'io']),
   swapLimit: true,
+  kernelMemoryTcp: true,
   blockLimits: { weight: true, weightDevice: true, throttle: true },
   limits: new Map([['RLIMIT_NOFILE', { soft: 10, hard: 10 }]]),
   canRaiseLimits: false,

@@ -72,17 +72,20 @@ export function kernelVersion(text: string): readonly [number, number] {
   return [Number.parseInt(major ?? '', 10) || 0, Number.parseInt(minor ?? '', 10) || 0];
 }
 
+type CgroupFacts = 'cgroup' | 'controllers' | 'swapLimit' | 'kernelMemoryTcp' | 'blockLimits';
+
 /**
  * The kind of cgroup tree by what is mounted (cgroups(7)): a v2 root has `cgroup.controllers`; v1 controllers beside a
  * v2 tree at `unified` are hybrid.
  */
-async function readCgroup(): Promise<Pick<HostFacts, 'cgroup' | 'controllers' | 'swapLimit' | 'blockLimits'>> {
+async function readCgroup(): Promise<Pick<HostFacts, CgroupFacts>> {
   const root = '/sys/fs/cgroup';
   if (await exists(join(root, 'cgroup.controllers'))) {
     const controllers = new Set((await readText(join(root, 'cgroup.controllers'))).trim().split(' '));
     const io = controllers.has('io');
     const blockLimits = { weight: io, weightDevice: io, throttle: io };
-    return { cgroup: 'v2', controllers, swapLimit: await exists('/proc/swaps'), blockLimits };
+    const swapLimit = await exists('/proc/swaps');
+    return { cgroup: 'v2', controllers, swapLimit, kernelMemoryTcp: false, blockLimits };
   }
   const controllers = new Set<string>();
   // Columns of /proc/cgroups: name, hierarchy (0 when it is not mounted), number of cgroups, enabled.
@@ -91,12 +94,20 @@ async function readCgroup(): Promise<Pick<HostFacts, 'cgroup' | 'controllers' | 
     if (name !== undefined && hierarchy !== '0' && enabled === '1') controllers.add(name);
   }
   const hybrid = await exists(join(root, 'unified', 'cgroup.controllers'));
-  const swapLimit = await exists(join(root, 'memory', 'memory.memsw.limit_in_bytes'));
+  const [swapLimit, kernelMemoryTcp] = await Promise.all(
+    ['memsw', 'kmem.tcp'].map((name) => exists(join(root, 'memory', `memory.${name}.limit_in_bytes`))),
+  );
   const [weight, weightDevice, throttle] = await Promise.all(
     ['weight', 'weight_device', 'throttle.read_bps_device'].map((name) => exists(join(root, 'blkio', `blkio.${name}`))),
   );
   const blockLimits = { weight: weight === true, weightDevice: weightDevice === true, throttle: throttle === true };
-  return { cgroup: hybrid ? 'hybrid' : 'v1', controllers, swapLimit, blockLimits };
+  return {
+    cgroup: hybrid ? 'hybrid' : 'v1',
+    controllers,
+    swapLimit: swapLimit === true,
+    kernelMemoryTcp: kernelMemoryTcp === true,
+    blockLimits,
+  };
 }
 
 /** The permitted set of this process: `CapPrm` of /proc/self/status, a mask in hex. */

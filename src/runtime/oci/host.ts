@@ -19,6 +19,8 @@ export interface HostFacts {
   readonly controllers: ReadonlySet<string>;
   /** True when swap is accounted (memory.memsw.* of v1, memory.swap.* of v2). */
   readonly swapLimit: boolean;
+  /** True when the kernel limits the memory of socket buffers by themselves (cgroup v1). */
+  readonly kernelMemoryTcp: boolean;
   readonly blockLimits: BlockLimits;
   /** The engine's own limits by name (`RLIMIT_NOFILE`). */
   readonly limits: ReadonlyMap<string, LimitPair>;

@@ -40,6 +40,13 @@ function memoryLimits(config: HostConfig, host: HostFacts, warnings: string[]): 
       'Your kernel does not support swap limit capabilities or the cgroup is not mounted. Memory limited without swap.',
     );
   }
+  const sockets = config.KernelMemoryTCP ?? 0;
+  if (sockets > 0 && host.kernelMemoryTcp) limits.kernelTCP = sockets;
+  else if (sockets > 0) {
+    warnings.push(
+      'Your kernel does not support kernel memory TCP limit capabilities or the cgroup is not mounted. Limitation discarded.',
+    );
+  }
   const swappiness = config.MemorySwappiness;
   if (swappiness !== null && swappiness >= 0) {
     if (host.cgroup === 'v2') {

@@ -29,6 +29,7 @@ const host: HostFacts = {
   arch: 'x86_64',
   controllers: new Set(['memory', 'cpu', 'blkio', 'pids', 'devices', 'cpuset']),
   swapLimit: true,
+  kernelMemoryTcp: true,
   blockLimits: { weight: true, weightDevice: true, throttle: true },
   limits: new Map([['RLIMIT_NOFILE', { soft: 1024, hard: 4096 }]]),
   canRaiseLimits: false,

@@ -68,6 +68,7 @@ function fillDefaults(config: ContainerConfig, host: HostConfig): void {
 function adaptToVersion(config: ContainerConfig, host: HostConfig, minor: number): void {
   if (host.Mounts !== undefined) adaptMounts(host.Mounts, minor);
   if (minor < 40 && host.IpcMode === '') host.IpcMode = 'shareable';
+  if (minor < 40 || host.KernelMemoryTCP === 0) delete host.KernelMemoryTCP;
   if (minor < 41 && host.CgroupnsMode === '') host.CgroupnsMode = 'host';
   if (minor < 42) host.ConsoleSize = [0, 0];
   if (minor < 43) delete host.Annotations;

@@ -149,6 +149,7 @@ export const hostConfigFields: Fields<HostConfig> = {
   Devices: nullable(list(device)),
   DeviceCgroupRules: nullable(list(string)),
   DeviceRequests: nullable(list(deviceRequest)),
+  KernelMemoryTCP: optional(int64),
   MemoryReservation: int64,
   MemorySwap: int64,
   MemorySwappiness: nullable(int64),

@@ -157,6 +157,8 @@ export interface HostConfig {
   Devices: DeviceMapping[] | null;
   DeviceCgroupRules: string[] | null;
   DeviceRequests: DeviceRequest[] | null;
+  /** Bytes of socket buffers, where the kernel has that limit (cgroup v1). */
+  KernelMemoryTCP?: number;
   MemoryReservation: number;
   MemorySwap: number;
   MemorySwappiness: number | null;

@@ -29,6 +29,8 @@ export interface InfoView {
   Plugins: { Volume: string[]; Network: string[]; Authorization: string[] | null; Log: string[] };
   MemoryLimit: boolean;
   SwapLimit: boolean;
+  /** Only where it is true. */
+  KernelMemoryTCP?: true;
   CpuCfsPeriod: boolean;
   CpuCfsQuota: boolean;
   CPUShares: boolean;

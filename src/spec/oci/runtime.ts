@@ -110,6 +110,8 @@ export interface OciResources {
     reservation?: number;
     /** Memory and swap together. */
     swap?: number;
+    /** Socket buffers. */
+    kernelTCP?: number;
     swappiness?: number;
     disableOOMKiller?: boolean;
   };
