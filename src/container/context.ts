@@ -73,11 +73,20 @@ export function emit(
   action: string,
   more: Readonly<Record<string, string>> = {},
 ): void {
-  ctx.journal
-    .commit({ events: [containerEvent(entry.record, action, more)], mayWait: true })
-    .catch((error: unknown) => {
-      ctx.log.error('an event could not be journalled', { container: entry.id, action, error: messageOf(error) });
+  tell(ctx, entry, [containerEvent(entry.record, action, more)]);
+}
+
+/** The same for events of what the container uses. */
+export function tell(ctx: ContainerContext, { id }: ContainerEntry, events: readonly EventInput[]): void {
+  const [first] = events;
+  if (first === undefined) return;
+  ctx.journal.commit({ events, mayWait: true }).catch((error: unknown) => {
+    ctx.log.error('an event could not be journalled', {
+      container: id,
+      action: first.action,
+      error: messageOf(error),
     });
+  });
 }
 
 /** Lets `task` go on unwatched by its caller; failures are logged, shutdown waits for it. */

@@ -1,12 +1,12 @@
 import { newContainerId } from '../../base/ids.ts';
 import { Scope } from '../../base/scope.ts';
 import type { FileView, ViewedMount } from '../../spec/contract/files.ts';
-import type { ContainerContext } from '../context.ts';
+import { type ContainerContext, tell } from '../context.ts';
 import type { ContainerEntry } from '../entry.ts';
 import { engineTargets } from '../start/apply.ts';
 import { keptFiles } from '../start/files.ts';
 import { resolveTargets, userMounts } from '../start/mounts.ts';
-import { volumeNames } from '../volume-use.ts';
+import { volumeEvents, volumeNames } from '../volume-use.ts';
 
 /**
  * Docker's view of a container's files, whether it runs or not: its root, its volumes and binds, the engine's own files.
@@ -23,6 +23,8 @@ export async function openFiles(
   const { root } = await scope.acquire(ctx.snapshots.use(entry.id, engineTargets), (use) => use.release());
   // Volumes with options are mounted for their users: this one is another than the container, which may start or end.
   const viewer = newContainerId();
+  tell(ctx, entry, volumeEvents(entry.record, 'mount'));
+  scope.defer(() => tell(ctx, entry, volumeEvents(entry.record, 'unmount')));
   for (const name of volumeNames(entry.record)) {
     await scope.acquire(ctx.volumes.mount(name, viewer), () => ctx.volumes.unmount(name, viewer));
   }

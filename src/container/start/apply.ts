@@ -2,7 +2,7 @@ import { messageOf } from '../../base/errors.ts';
 import { Scope } from '../../base/scope.ts';
 import { LaunchError, type LaunchedContainer } from '../../spec/contract/launch.ts';
 import type { OpenSandbox } from '../../spec/contract/network.ts';
-import { commitRecord, type ContainerContext, containerEvent } from '../context.ts';
+import { commitRecord, type ContainerContext, containerEvent, tell } from '../context.ts';
 import type { ContainerEntry } from '../entry.ts';
 import type { ContainerRecord } from '../record.ts';
 import { healthSettings } from '../health/settings.ts';
@@ -50,6 +50,9 @@ async function launchInScope(
   await using scope = new Scope();
   const userNamespace = await openUserNamespace(ctx, entry);
   using _closed = { [Symbol.dispose]: () => userNamespace?.close() };
+  // Told in Docker's order: volumes before networks, and backwards when the start fails.
+  tell(ctx, entry, volumeEvents(entry.record, 'mount'));
+  scope.defer(() => tell(ctx, entry, volumeEvents(entry.record, 'unmount')));
   const { rootfs, network } = await mountAndConnect(ctx, entry, scope, userNamespace?.takeNetwork());
   await mountVolumes(ctx, entry, scope);
   const files = await prepareFiles(ctx, entry, network);
@@ -75,7 +78,6 @@ async function launchInScope(
   const isChecked = healthSettings(entry.record.config) !== undefined;
   const health = isChecked ? { health: beginningHealth(entry.record.health) } : {};
   const recorded = commitRecord(ctx, entry, { ...change, ...health, state, sandbox }, [
-    ...volumeEvents(entry.record, 'mount'),
     containerEvent(entry.record, 'start'),
   ]);
   await updateLinkedHosts(ctx, entry);

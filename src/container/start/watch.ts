@@ -1,6 +1,6 @@
 import { messageOf } from '../../base/errors.ts';
 import type { ExitStatus, LaunchedContainer } from '../../spec/contract/launch.ts';
-import { commitRecord, type ContainerContext, containerEvent, inBackground, runDirectory } from '../context.ts';
+import { commitRecord, type ContainerContext, containerEvent, emit, inBackground, runDirectory } from '../context.ts';
 import type { ContainerEntry } from '../entry.ts';
 import { loggedRun } from '../logs.ts';
 import { unwatchedHealth } from '../health/state.ts';
@@ -37,11 +37,12 @@ async function runEnded(
   const { hostConfig } = record;
   const delayMs = delayBeforeRestart(entry, exit);
   const again = delayMs !== undefined;
+  // In Docker's order: what it used goes before its own end is told.
+  if (exit.oomKilled) emit(ctx, entry, 'oom');
   await ctx.networks.close(entry.id);
   const seconds = Math.max(0, Math.round(Number(exit.finishedNs - record.state.startedNs) / 1e9));
   const die = containerEvent(record, 'die', { exitCode: String(exit.code), execDuration: String(seconds) });
-  const oom = exit.oomKilled ? [containerEvent(record, 'oom')] : [];
-  const events = [...oom, die, ...volumeEvents(record, 'unmount')];
+  const events = [...volumeEvents(record, 'unmount'), die];
   const removes = hostConfig.AutoRemove && !again;
   entry.teardown = inBackground(ctx, 'cleaning up after a container', entry.id, () => tearDown(ctx, entry));
   const state = ended(record.state, exit, again);
@@ -54,8 +55,6 @@ async function runEnded(
   entry.announceExit(exit);
   if (again) scheduleRestart(ctx, entry);
   if (!removes) return;
-  // The network's event comes between `die` and `destroy`.
-  await new Promise((resolve) => setImmediate(resolve));
   try {
     await Promise.all([removeLocked(ctx, entry, { volumes: true }), recorded]);
   } catch (error) {

@@ -97,8 +97,7 @@ export class Sandboxes {
     this.#held.delete(containerId);
     this.publisher.withdraw(held.publications);
     for (const endpoint of held.endpoints) endpoint.network.retire(endpoint.held);
-    // The container's own event, `die`, comes first.
-    setImmediate(() => this.announce('disconnect', containerId, held.sandbox.endpoints));
+    this.announce('disconnect', containerId, held.sandbox.endpoints);
   }
 
   /** See `Networks.changePorts`. */
