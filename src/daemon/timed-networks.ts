@@ -5,8 +5,13 @@ export interface NetworkTimes {
   onAction?: (action: 'allocate' | 'release', seconds: number) => void;
 }
 
+export interface TimedNetworks extends NetworkService {
+  readonly times: NetworkTimes;
+}
+
 /** The same networks; what they do for containers is timed under Docker's names. */
-export function timeNetworks(networks: NetworkService, times: NetworkTimes): NetworkService {
+export function timeNetworks(networks: NetworkService): TimedNetworks {
+  const times: NetworkTimes = {};
   const timed = async <T>(action: 'allocate' | 'release', work: () => Promise<T>): Promise<T> => {
     const began = performance.now();
     const result = await work();
@@ -15,6 +20,7 @@ export function timeNetworks(networks: NetworkService, times: NetworkTimes): Net
   };
   return {
     ...networks,
+    times,
     open: (request) => timed('allocate', () => networks.open(request)),
     close: (id) => timed('release', () => networks.close(id)),
   };

@@ -40,7 +40,7 @@ import { RuntimeChoice } from './runtime-choice.ts';
 import { checkEngine } from './check.ts';
 import { createSystem } from './info.ts';
 import type { MetricSources } from './metrics.ts';
-import { type NetworkTimes, timeNetworks } from './timed-networks.ts';
+import { type TimedNetworks, timeNetworks } from './timed-networks.ts';
 import { diskUsageOf } from './usage.ts';
 import { readUserNamespaceSettings } from './user-ranges.ts';
 import { engineVersion } from './version.ts';
@@ -79,12 +79,10 @@ export async function wire(
   const { db, journal } = await openState(dataRoot, scope, engine);
   const store = await scope.acquire(openStore({ dataRoot, wishes: config.storage, log }), (open) => open.close());
   const nameOf = (id: ContainerId): string | undefined => containers.names(id);
-  const networkTimes: NetworkTimes = {};
-  const openedNetworks = await scope.acquire(
-    openNetworks(networkConfig(config, engine.id), { journal, clock, log, containerName: nameOf }),
+  const networks = await scope.acquire(
+    openNetworks(networkConfig(config, engine.id), { journal, clock, log, containerName: nameOf }).then(timeNetworks),
     (open) => open.shutdown(),
   );
-  const networks = timeNetworks(openedNetworks, networkTimes);
   const volumes = await openVolumes({ directory: `${dataRoot}/volumes`, journal, clock, log });
   const isRunning = (id: string): boolean => containers.isRunning(id as ContainerId);
   const registry = registryClient(live);
@@ -141,7 +139,6 @@ export async function wire(
     store,
     volumes,
     networks,
-    networkTimes,
     images,
     containers,
     registry,
@@ -160,8 +157,7 @@ interface Rooms {
   readonly journal: Journal;
   readonly store: Store;
   readonly volumes: Awaited<ReturnType<typeof openVolumes>>;
-  readonly networks: NetworkService;
-  readonly networkTimes: NetworkTimes;
+  readonly networks: TimedNetworks;
   readonly images: ImageService;
   readonly containers: ReturnType<typeof createContainerService>;
   readonly registry: RegistryClient;
@@ -197,7 +193,7 @@ function joined(rooms: Rooms): WiredEngine {
       driver: store.support.kind,
       arch: facts.arch,
       checks: containers.checks,
-      networkTimes: rooms.networkTimes,
+      networkTimes: rooms.networks.times,
     },
     checkReload: (next) => runtimes.check(next),
     defaults: () => ({ runtime: runtimes.defaultName, cgroupnsMode: defaultsOf(live.current, facts).cgroupnsMode }),

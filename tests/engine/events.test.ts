@@ -192,11 +192,17 @@ engineSuite('events', {}, (engine) => {
     const [mounted, unmounted] = [`volume mount ${mount}`, `volume unmount ${unmount}`];
     await told(
       ['cp', 'second:/etc/passwd', join(folder, 'passwd')],
-      ...[mounted, `container archive-path ${common}`, unmounted],
+      mounted,
+      `container archive-path ${common}`,
+      unmounted,
     );
     await told(
       ['cp', join(folder, 'passwd'), 'second:/tmp/passwd'],
-      ...[mounted, unmounted, mounted, `container extract-to-dir ${common}`, unmounted],
+      mounted,
+      unmounted,
+      mounted,
+      `container extract-to-dir ${common}`,
+      unmounted,
     );
     await told(['export', '-o', join(folder, 'root.tar'), 'second'], `container export ${common}`);
     await told(

@@ -33,9 +33,9 @@ engineSuite(
   (engine) => {
     type Info = Record<string, Record<string, unknown>> & { SecurityOptions: string[]; KernelMemoryTCP?: boolean };
     const info = async (minor: number): Promise<Info> => {
-      const { status, json } = await engine().api('GET', `/v1.${minor}/info`);
-      assert.equal(status, 200);
-      return json<Info>();
+      const answer = await engine().api('GET', `/v1.${minor}/info`);
+      assert.equal(answer.status, 200);
+      return answer.json<Info>();
     };
 
     test('info has the fields of each API version', async () => {
