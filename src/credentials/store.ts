@@ -15,6 +15,8 @@ export interface Login {
 export interface CredentialStore {
   /** @throws EngineError when a helper fails otherwise than by not knowing the registry */
   get(server: string): Login | undefined;
+  /** The registries that there are logins of, as the file names them. */
+  servers(): readonly string[];
   /** Tells how the login is kept: true when it lies unencrypted in the file. @throws EngineError */
   store(server: string, login: Login): { readonly isPlain: boolean };
   /** Nothing happens where there is no login. @throws EngineError */
@@ -34,6 +36,10 @@ export function openCredentials(path: string): CredentialStore {
       const document = read(path);
       const helper = helperFor(document, server);
       return helper === undefined ? loginOf(document.auths?.[server]) : fromHelper(helper, server);
+    },
+    servers() {
+      const { auths, credHelpers } = read(path);
+      return [...new Set([...Object.keys(auths ?? {}), ...Object.keys(credHelpers ?? {})])];
     },
     store(server, login) {
       const document = read(path);

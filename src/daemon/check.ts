@@ -1,15 +1,17 @@
-import type { ContainerId } from '../base/ids.ts';
+import type { ContainerId, DiffId } from '../base/ids.ts';
 import type { createContainerService } from '../container/service.ts';
 import type { ImageService } from '../image/service.ts';
 import { type AsideRecord, type AsideRecords, databaseKind } from '../spec/contract/state.ts';
 import type { StoreCheckView, StoreProblem } from '../spec/engine/store-check.ts';
 import type { StateDb } from '../store/db/open.ts';
+import type { OwnedSnapshots } from '../store/snapshots/snapshots.ts';
 
 interface CheckedRooms {
   readonly db: Pick<StateDb, 'check'>;
   readonly aside: AsideRecords;
   readonly images: Pick<ImageService, 'check' | 'revive' | 'writeAgain' | 'sweep'>;
-  readonly containers: Pick<ReturnType<typeof createContainerService>, 'salvage' | 'writeAgain'>;
+  readonly containers: Pick<ReturnType<typeof createContainerService>, 'salvage' | 'writeAgain' | 'names'>;
+  readonly snapshots: Pick<OwnedSnapshots, 'list'>;
 }
 
 type Options = Parameters<ImageService['check']>[0];
@@ -23,9 +25,22 @@ export async function checkEngine(rooms: CheckedRooms, options: Options): Promis
   const { records, problems } = await checkState(rooms, options.repair);
   const wasHeld = rooms.aside.ofContent().length > 0;
   problems.push(...(await checkAside(rooms, options.repair)));
-  const report = await rooms.images.check(options);
+  const report = await rooms.images.check({ ...options, containers: layersOfContainers(rooms) });
   if (wasHeld) await rooms.images.sweep();
   return { ...report, Records: records, Problems: [...problems, ...report.Problems] };
+}
+
+/** By layer, the containers that stand on it. */
+function layersOfContainers({ snapshots, containers }: CheckedRooms): ReadonlyMap<DiffId, readonly string[]> {
+  const users = new Map<DiffId, string[]>();
+  for (const { id, layers } of snapshots.list()) {
+    for (const layer of layers) {
+      const names = users.get(layer) ?? [];
+      names.push(containers.names(id) ?? id);
+      users.set(layer, names);
+    }
+  }
+  return users;
 }
 
 const problem = (Kind: StoreProblem['Kind'], Id: string, Message: string): StoreProblem => ({

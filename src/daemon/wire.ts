@@ -247,7 +247,10 @@ function servicesOf(rooms: {
     events: journal,
     containers,
     execs,
-    images: { ...images, check: (options) => checkEngine({ ...rooms, aside: journal.aside }, options) },
+    images: {
+      ...images,
+      check: (options) => checkEngine({ ...rooms, aside: journal.aside, snapshots: store.snapshots }, options),
+    },
     volumes,
     networks: { ...networks, ...rooms.containers.networks },
   };

@@ -1,7 +1,8 @@
 import { createHash } from 'node:crypto';
-import { EngineError, messageOf, notFound } from '../base/errors.ts';
+import { conflict, EngineError, messageOf, notFound } from '../base/errors.ts';
 import { type Digest, type DiffId, digestOfHex } from '../base/ids.ts';
 import type { RemoteRepository } from '../registry/client/client.ts';
+import type { RegistryCredentials } from '../registry/client/token.ts';
 import type { ProgressSink } from '../spec/engine/progress.ts';
 import type { StoreCheckView, StoreProblem } from '../spec/engine/store-check.ts';
 import type { Descriptor } from '../spec/oci/image.ts';
@@ -10,6 +11,7 @@ import { familiarReference, type Reference, repositoryOf } from '../spec/referen
 import type { ContentOperation } from './content.ts';
 import type { ImageContext } from './context.ts';
 import { endReading } from './end-reading.ts';
+import { checkMetadata, checkNames } from './check-metadata.ts';
 import type { ContentStore } from './ports.ts';
 import { shortDigest } from './progress.ts';
 import type { StoredImage } from './records.ts';
@@ -17,6 +19,10 @@ import type { StoredImage } from './records.ts';
 export interface CheckOptions {
   /** Unpacks damaged layers again and fetches damaged blobs from the registries that their images are named after. */
   readonly repair: boolean;
+  /** The login to use at a registry. */
+  readonly credentials?: (domain: string) => RegistryCredentials | undefined;
+  /** Layers below the files of containers, and which containers: images need not have them any more. */
+  readonly containers?: ReadonlyMap<DiffId, readonly string[]>;
   readonly progress: ProgressSink;
   readonly signal: AbortSignal;
 }
@@ -48,6 +54,7 @@ export async function checkStore(parts: CheckParts, options: CheckOptions): Prom
       Bytes: 0,
       Problems: [],
     };
+    report.Problems.push(...(await checkNames(context, options.repair)));
     const sound = new Set<Digest>();
     for (const [digest, owned] of blobs) {
       options.signal.throwIfAborted();
@@ -61,6 +68,13 @@ export async function checkStore(parts: CheckParts, options: CheckOptions): Prom
       options.signal.throwIfAborted();
       const problem = await checkLayer(check, diffId, owned, sound.has(owned.item.digest));
       report.Layers++;
+      if (problem !== undefined) report.Problems.push(problem);
+    }
+    for (const image of images) report.Problems.push(...(await checkMetadata(context, content, image, options.repair)));
+    for (const diffId of options.containers?.keys() ?? []) {
+      if (layers.has(diffId)) continue;
+      report.Layers++;
+      const problem = await checkContainersLayer(check, diffId);
       if (problem !== undefined) report.Problems.push(problem);
     }
     return report;
@@ -140,12 +154,35 @@ async function checkLayer(
   if (wrong === undefined || isGone(check, owned)) return undefined;
   const unpackAgain = async (): Promise<string> => {
     if (!isBlobSound) throw new EngineError('corrupt', 'the blob that it was unpacked from is damaged as well');
+    refuseMounted(check, diffId);
     await store.layers.delete(diffId);
     await content.unpack(owned.item.digest, { expected: diffId, signal });
     return 'unpacked again';
   };
   const fixed = check.repair ? await attempt(unpackAgain) : notAsked;
   return { ...problemOf(check, 'layer', diffId, owned, new Error(wrong)), ...fixed };
+}
+
+/** Under processes that read it a layer is not exchanged. */
+function refuseMounted({ store, containers }: Check, diffId: DiffId): void {
+  if (store.layers.users(diffId) === 0) return;
+  const names = containers?.get(diffId) ?? [];
+  const who = names.length === 0 ? 'it is mounted' : `it is mounted, containers have it: ${names.join(', ')}`;
+  throw conflict(`${who}: stop them and repair again`);
+}
+
+/** A layer that no image has any more, under containers: its blob is gone, so nothing can be made anew. */
+async function checkContainersLayer({ store, containers }: Check, diffId: DiffId): Promise<StoreProblem | undefined> {
+  const wrong = store.layers.info(diffId) === undefined ? 'it is missing' : await store.layers.verify(diffId);
+  if (wrong === undefined) return undefined;
+  const users = containers?.get(diffId) ?? [];
+  return {
+    Kind: 'layer',
+    Id: diffId,
+    Images: [],
+    Message: `${wrong}; of the containers ${users.join(', ')}, whose image was removed`,
+    ...notAsked,
+  };
 }
 
 /** The images were removed while the check was under way. */

@@ -20,6 +20,7 @@ export interface ContentStore {
     readonly kind: string;
     ingest(source: string | GrowingFile, options?: UnpackOptions): Promise<{ readonly diffId: DiffId }>;
     info(diffId: DiffId): { readonly storedSize: number } | undefined;
+    users(diffId: DiffId): number;
     verify(diffId: DiffId, archivePath?: string): Promise<string | undefined>;
     delete(diffId: DiffId): Promise<void>;
   };

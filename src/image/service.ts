@@ -21,7 +21,7 @@ import type { StoreCheckView } from '../spec/engine/store-check.ts';
 import type { TrustPolicy } from '../spec/contract/trust.ts';
 import type { Platform } from '../spec/oci/image.ts';
 import { hostPlatform } from '../spec/oci/platform.ts';
-import { parseReference } from '../spec/reference/reference.ts';
+import { parseReference, type Reference } from '../spec/reference/reference.ts';
 import { type AttestationOptions, imageAttestations } from './attestations.ts';
 import { ImageCatalog } from './catalog.ts';
 import { applyChanges } from './changes.ts';
@@ -175,7 +175,10 @@ function createService(
     prune: (request) => pruneImages(context, request),
     load: ({ body, ...request }) => loadImages(context, transfers, body, request),
     save: (names, request) => saveImages(context, bundles, names, request),
-    check: (request) => checkStore({ context, store, open: (name) => registry.repository(name) }, request),
+    check(request) {
+      const open = (name: Reference) => registry.repository(name, request.credentials?.(name.domain));
+      return checkStore({ context, store, open }, request);
+    },
     revive: (records) => reviveImages(context, store, records),
     writeAgain: (kind, id) => writeAgain(context, kind, id),
     async pull({ reference, tag, auth, ...request }) {

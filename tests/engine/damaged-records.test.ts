@@ -3,6 +3,8 @@ import { readdir, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
 import { test } from 'node:test';
+import { silentLogger } from '../../src/base/log.ts';
+import { openStateDb } from '../../src/store/db/open.ts';
 import { busyboxLayer, dockerArchive, layerOf } from '../support/crafted-image.ts';
 import { isOracle } from '../support/engine.ts';
 import { gantryProgram } from '../support/gantry-command.ts';
@@ -121,6 +123,38 @@ engineSuite('damaged records', { skip: isOracle() && "Docker's records are other
     const volume = ['run', '--rm', '-v', 'data:/data', busybox, 'cat', '/data/x'];
     assert.equal(await engine().dockerOk(volume), 'volume');
     await engine().dockerOk(['rm', 'runs', 'files']);
+    await warm();
+  });
+
+  test('records that do not fit what is stored are found, and mended', async () => {
+    await loadCrafted('crafted:odd');
+    await engine().stop();
+    const db = await openStateDb(root('state.db'), silentLogger);
+    const crafted = (await db.load('image-name')).filter(({ id }) => id.endsWith('crafted:odd'));
+    const [target = ''] = crafted.map(({ value }) => (value as { target: string }).target);
+    const record = (await db.load('image')).find(({ id }) => id === target)?.value as { blobs: unknown[] };
+    const nowhere = { version: 1, target: `sha256:${'5'.repeat(64)}`, taggedNs: '1' };
+    await db.commit({
+      records: [
+        { op: 'put', kind: 'image', id: target, value: { ...record, blobs: record.blobs.slice(0, -1) } },
+        { op: 'put', kind: 'image-name', id: 'docker.io/library/points:nowhere', value: nowhere },
+      ],
+    });
+    await db.close();
+    // The blob that is not named is deleted at once.
+    await engine().start();
+    const found = await check();
+    assert.match(found.stdout, /^record image sha256:\S+: it does not name all that its manifest has: blob sha256:/m);
+    assert.match(
+      found.stdout,
+      /^record image-name docker.io\/library\/points:nowhere: it points to sha256:5+, which is not/m,
+    );
+    const repaired = await check('--repair');
+    assert.equal(repaired.code, 1);
+    assert.match(repaired.stdout, /not repaired: .*: pull it$/m);
+    await loadCrafted('crafted:odd');
+    await loadCrafted('points:nowhere');
+    assert.equal((await check('--repair')).code, 0);
     await warm();
   });
 

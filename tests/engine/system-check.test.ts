@@ -7,7 +7,7 @@ import { busyboxLayer, type CraftedImage, dockerArchive, layerOf, ociBlobs, sha2
 import { isOracle } from '../support/engine.ts';
 import { gantryProgram } from '../support/gantry-command.ts';
 import { startRegistry } from '../support/registry.ts';
-import { run } from '../support/run.ts';
+import { must, run } from '../support/run.ts';
 import { engineSuite } from '../support/suite.ts';
 
 /** Changes one bit in the middle half of a file: where, depends on the file's name. */
@@ -39,16 +39,13 @@ async function fileOfLayer(path: string): Promise<string | undefined> {
 engineSuite('system check', { skip: isOracle() && 'Docker has no such check' }, (engine) => {
   const folder = (name: string): string => join(engine().paths.dataRoot, name);
   const blobNames = () => readdir(folder('blobs/sha256'));
-  const check = async (...flags: string[]) => {
+  const check = async (...flags: string[]) => checkAs({}, ...flags);
+  const checkAs = async (env: Record<string, string>, ...flags: string[]) => {
     const [program, ...args] = gantryProgram;
-    const { code, stdout } = await run(program, [
-      ...args,
-      '-H',
-      `unix://${engine().paths.socket}`,
-      'system',
-      'check',
-      ...flags,
-    ]);
+    const host = `unix://${engine().paths.socket}`;
+    const { code, stdout } = await run(program, [...args, '-H', host, 'system', 'check', ...flags], {
+      env: { DOCKER_CONFIG: '/nonexistent', ...env },
+    });
     return { code, stdout };
   };
   const imageOf = async (text: string): Promise<CraftedImage> => ({
@@ -63,7 +60,10 @@ engineSuite('system check', { skip: isOracle() && 'Docker has no such check' }, 
     await engine().dockerOk(['run', '-d', '--name', 'running', image, 'sleep', '1000']);
     const { code, stdout } = await check('--repair');
     assert.equal(code, 0, stdout);
-    assert.match(stdout, /^Checked 1 images: 3 blobs \(.*\) and 1 layers\n0 problems found, 0 repaired\n$/);
+    assert.match(
+      stdout,
+      /^Checked 1 images: 3 blobs \(.*\) and 1 layers\nChecked \d+ records\n0 problems found, 0 repaired\n$/,
+    );
   });
 
   test('finds a flipped bit in every blob and every layer, and mends them from the registry', async () => {
@@ -117,5 +117,61 @@ engineSuite('system check', { skip: isOracle() && 'Docker has no such check' }, 
     assert.ok((await stat(path)).size > 0, 'the damaged blob is still there');
     await rm(path);
     assert.match((await check()).stdout, /is not in the store/);
+  });
+
+  test('fetches from a registry that wants a login with those of the client', async () => {
+    const password = 'open sesame';
+    const crypted = await must('perl', ['-e', `print crypt('${password}', '$2y$05$abcdefghijklmnopqrstuu')`]);
+    await using registry = await startRegistry(engine().namespaces, `tester:${crypted}`);
+    await engine().dockerOk(['login', '-u', 'tester', '--password-stdin', registry.host], {
+      input: Buffer.from(password),
+    });
+    const image = { ...(await imageOf('secret')), names: [`${registry.host}/own:1`] };
+    await engine().dockerOk(['load'], { input: dockerArchive(image) });
+    await engine().dockerOk(['push', `${registry.host}/own:1`]);
+    const [blob = ''] = image.layers.map((layer) => sha256(layer.blob)).slice(1);
+    await flipBit(join(folder('blobs/sha256'), blob));
+    const anonymous = await check('--repair');
+    assert.equal(anonymous.code, 1);
+    assert.match(anonymous.stdout, /not repaired: /);
+    const mended = await checkAs({ DOCKER_CONFIG: engine().paths.clientConfig }, '--repair');
+    assert.equal(mended.code, 0, mended.stdout);
+    assert.match(mended.stdout, /fetched again from 127\.0\.0\.1:5000\/own\n/);
+    await engine().dockerOk(['logout', registry.host]);
+  });
+
+  test('a layer that containers have mounted is looked at, and exchanged once they have ended', async () => {
+    const image = { ...(await imageOf('mounted')), names: ['crafted:mounted'] };
+    await engine().dockerOk(['load'], { input: dockerArchive(image) });
+    await engine().dockerOk(['run', '-d', '--name', 'reader', 'crafted:mounted', 'sleep', '1000']);
+    const [, layer] = image.layers;
+    const names = (await readdir(folder('layers'))).filter((name) => name.startsWith(layer?.diffId ?? 'none'));
+    const file = await fileOfLayer(join(folder('layers'), names[0] ?? 'none'));
+    assert.ok(file !== undefined);
+    await flipBit(file);
+    const held = await check('--repair');
+    assert.equal(held.code, 1);
+    assert.match(
+      held.stdout,
+      /^layer .* of crafted:mounted: .*\n {2}not repaired: it is mounted, containers have it: reader: stop them/m,
+    );
+    assert.equal(await engine().dockerOk(['exec', 'reader', 'echo', 'reads on']), 'reads on');
+    await engine().dockerOk(['rm', '-f', 'reader']);
+    const mended = await check('--repair');
+    assert.equal(mended.code, 0, mended.stdout);
+    assert.match(mended.stdout, /unpacked again/);
+    assert.equal(
+      await engine().dockerOk(['run', '--rm', 'crafted:mounted', 'head', '-c', '7', '/greeting']),
+      'mounted',
+    );
+    await engine().dockerOk(['create', '--name', 'made', 'crafted:mounted', 'true']);
+    await engine().dockerOk(['rmi', '-f', await engine().dockerOk(['images', '-q', 'crafted:mounted'])]);
+    await rm(join(folder('layers'), names[0] ?? 'none'), { recursive: true });
+    await engine().stop();
+    await engine().start();
+    const orphan = await check();
+    assert.match(orphan.stdout, /^layer .*; of the containers made, whose image was removed$/m);
+    await engine().dockerOk(['rm', 'made']);
+    await engine().dockerOk(['run', '--rm', 'gantry-test/busybox:1', 'true']);
   });
 });

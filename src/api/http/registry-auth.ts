@@ -35,6 +35,22 @@ export function decodeRegistryAuth(header: string | readonly string[] | undefine
   }
 }
 
+/**
+ * The logins that a client sends, by registry as its `config.json` names them: `X-Registry-Config`, JSON in base64url.
+ * What cannot be read counts as none.
+ */
+export function decodeRegistryConfig(
+  header: string | readonly string[] | undefined,
+): ReadonlyMap<string, RegistryAuth> {
+  if (typeof header !== 'string' || header === '') return new Map();
+  try {
+    const logins = Object.entries(parseJson(Buffer.from(header, 'base64url')) as Record<string, unknown>);
+    return new Map(logins.map(([server, login]) => [server, authOf(decode(wireLogin, login))]));
+  } catch {
+    return new Map();
+  }
+}
+
 /** The body of `POST /auth`. @throws EngineError `invalid`, also when there is none */
 export function decodeLogin(body: unknown): LoginRequest {
   if (body === undefined) throw invalid('invalid JSON: got EOF while reading request body');

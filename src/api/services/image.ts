@@ -102,6 +102,8 @@ export interface ImageApi {
   /** Reads all content and tells what is wrong with it; `repair` mends what can be mended. */
   check(options: {
     readonly repair: boolean;
+    /** The client's login at a registry (`docker.io`, `host:port`). */
+    readonly credentials: (domain: string) => RegistryAuth | undefined;
     readonly progress: ProgressSink;
     readonly signal: AbortSignal;
   }): Promise<StoreCheckView>;

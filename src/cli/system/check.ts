@@ -3,6 +3,7 @@ import { decodeJsonStream } from '../../client/stream.ts';
 import type { StoreCheckView, StoreProblem } from '../../spec/engine/store-check.ts';
 import { defineCommand, noArguments } from '../command.ts';
 import { CliError } from '../errors.ts';
+import { registryConfig } from '../registry/auth-config.ts';
 import { flag, types } from '../flags/types.ts';
 import type { WireProgress } from '../progress.ts';
 
@@ -10,12 +11,14 @@ export const check = defineCommand({
   usage: '[OPTIONS]',
   summary: 'Look for damage in images, and mend it',
   flags: {
-    repair: flag(types.bool, 'Unpack damaged layers again, fetch damaged blobs from their registries'),
+    repair: flag(types.bool, 'Restore what can be restored, fetch damaged blobs from their registries'),
   },
   args: noArguments,
   async run({ session, flags }) {
     const query = { repair: flags.repair ? 1 : undefined };
-    const { body } = await session.client.request('POST', '/system/check', { query });
+    // Only who repairs fetches anything.
+    const headers = flags.repair ? { 'X-Registry-Config': registryConfig(session) } : {};
+    const { body } = await session.client.request('POST', '/system/check', { query, headers });
     let report: StoreCheckView | undefined;
     for await (const message of decodeJsonStream<WireProgress>(body)) {
       const failure = message.errorDetail?.message ?? message.error;
@@ -24,8 +27,9 @@ export const check = defineCommand({
     }
     if (report === undefined) throw new CliError('the check broke off');
     session.out(report.Problems.map(problemText).join(''));
-    const { Blobs, Layers, Images, Bytes, Problems } = report;
+    const { Blobs, Layers, Images, Records, Bytes, Problems } = report;
     session.out(`Checked ${Images} images: ${Blobs} blobs (${humanSize(Bytes)}) and ${Layers} layers\n`);
+    session.out(`Checked ${Records} records\n`);
     const left = Problems.filter(({ Repaired }) => !Repaired).length;
     session.out(`${Problems.length} problems found, ${Problems.length - left} repaired\n`);
     return left === 0 ? 0 : 1;
