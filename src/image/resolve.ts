@@ -1,6 +1,6 @@
 import { EngineError, notFound } from '../base/errors.ts';
 import { type Digest, type DiffId, hexOf } from '../base/ids.ts';
-import type { RunnableImage } from '../spec/contract/image.ts';
+import type { ImageUser, RunnableImage } from '../spec/contract/image.ts';
 import type { Platform } from '../spec/oci/image.ts';
 import { bestForPlatform, formatPlatform, parsePlatform } from '../spec/oci/platform.ts';
 import { parseImageName } from '../spec/reference/image-name.ts';
@@ -125,9 +125,44 @@ export function chooseVariant(
  * The image as a container is made from it. A layer that was damaged and set aside is unpacked anew.
  * @throws EngineError not-found; `forbidden` for what the trust policy of now does not admit
  */
-export async function resolveImage(context: ImageContext, nameOrId: string, platform?: string): Promise<RunnableImage> {
-  const { image } = findImage(context.catalog, nameOrId);
-  const variant = chooseVariant(image, context.host, platform, nameOrId);
+export async function resolveImage(
+  context: ImageContext,
+  nameOrId: string,
+  platform?: string,
+  user?: ImageUser,
+): Promise<RunnableImage> {
+  const choose = () => {
+    const { image } = findImage(context.catalog, nameOrId);
+    return { image, variant: chooseVariant(image, context.host, platform, nameOrId) };
+  };
+  if (user === undefined) return runnable(context, choose(), nameOrId);
+  // Not while somebody removes images: who has looked for users does not look again.
+  const chosen = await context.catalog.exclusive(async () => {
+    const { image, variant } = choose();
+    context.users.retain(image.id, user.id, user.runs ? variant.manifest.digest : undefined);
+    return { image, variant };
+  });
+  try {
+    return await runnable(context, chosen, nameOrId);
+  } catch (error) {
+    releaseImage(context, chosen.image.id, user.id);
+    throw error;
+  }
+}
+
+/** The user does not need the image any more. */
+export function releaseImage({ users, uses, catalog, content }: ImageContext, id: Digest, user: string): void {
+  const unused = users.release(id, user);
+  if (catalog.image(id) !== undefined) uses.note(id);
+  // The image went by force while containers stood on its layers: this was the last of them.
+  else if (unused) void content.collect();
+}
+
+async function runnable(
+  context: ImageContext,
+  { image, variant }: { readonly image: StoredImage; readonly variant: ImageVariant },
+  nameOrId: string,
+): Promise<RunnableImage> {
   await admitUse(context, image, variant.manifest.digest, nameOrId);
   await restoreLayers(context, variant);
   return {

@@ -53,6 +53,37 @@ test('tag: one more name; a name that moves; what is refused', async (context) =
   await assert.rejects(t.images.tag('x', 'a', 'b c'), { code: 'invalid' });
 });
 
+group('an image that a container is being made of', () => {
+  const maker = { id: 'maker', runs: true };
+
+  test('is not removed before the container is there, nor while its layers come back', async (context) => {
+    const { t, images } = await withImages(context, 'x');
+    for (const diffId of (await t.images.resolve('x')).layers) await t.loseLayer(diffId);
+    const resolving = t.images.resolve('x', undefined, maker);
+    const removing = t.images.remove('x', { force: false });
+    await assert.rejects(removing, { code: 'conflict', message: /container maker is using/ });
+    assert.equal((await resolving).id, images[0]?.target.digest);
+    t.images.release(images[0]!.target.digest, 'maker');
+    await t.images.remove('x', { force: false });
+    assert.deepEqual(await t.stored(), { blobs: [], layers: [] });
+  });
+
+  test('is not found when its removal had begun', async (context) => {
+    const { t } = await withImages(context, 'x');
+    const removing = t.images.remove('x', { force: false });
+    const resolving = t.images.resolve('x', undefined, maker);
+    await assert.rejects(resolving, { code: 'not-found' });
+    await removing;
+    assert.deepEqual(await t.stored(), { blobs: [], layers: [] });
+  });
+
+  test('is free again when it cannot be had', async (context) => {
+    const { t } = await withImages(context, 'x');
+    await assert.rejects(t.images.resolve('x', 'linux/s390x', maker), { code: 'not-found' });
+    await t.images.remove('x', { force: false });
+  });
+});
+
 group('remove', () => {
   test('by name: untagged while there are others, deleted with the last; shared layers stay', async (context) => {
     const { t, images } = await withImages(context, 'x', 'y');

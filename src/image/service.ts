@@ -43,7 +43,7 @@ import type { PruneOptions } from './prune-plan.ts';
 import { nameToPull, pullImage } from './pull.ts';
 import { pushImages, type PushOptions } from './push.ts';
 import { removeImage, type RemoveOptions } from './remove.ts';
-import { imageIdOf, imageOfLayers, resolveImage } from './resolve.ts';
+import { imageIdOf, imageOfLayers, releaseImage, resolveImage } from './resolve.ts';
 import { reviveImages, writeAgain } from './revive.ts';
 import { type ImageArchiveStream, saveImages, type SaveOptions } from './save.ts';
 import { tagImage } from './tag.ts';
@@ -152,20 +152,15 @@ function createService(
 ): ImageService {
   const bundles = new Bundles();
   return {
-    async resolve(nameOrId, platform) {
-      const found = await resolveImage(context, nameOrId, platform);
+    async resolve(nameOrId, platform, user) {
+      const found = await resolveImage(context, nameOrId, platform, user);
       context.uses.note(found.id);
       return found;
     },
     idOf: (nameOrId) => imageIdOf(context.catalog, nameOrId),
     ofLayers: (layers) => imageOfLayers(context.catalog, layers),
     retain: (id, user, manifest) => context.users.retain(id, user, manifest),
-    release(id, user) {
-      const unused = context.users.release(id, user);
-      if (context.catalog.image(id) !== undefined) context.uses.note(id);
-      // The image went by force while containers stood on its layers: this was the last of them.
-      if (unused && context.catalog.image(id) === undefined) void context.content.collect();
-    },
+    release: (id, user) => releaseImage(context, id, user),
     list: (request) => listImages(context, request),
     inspect: (nameOrId, request) => inspectImage(context, nameOrId, request),
     history: (nameOrId, request) => imageHistory(context, nameOrId, request),

@@ -30,7 +30,10 @@ export async function createContainer(
 ): Promise<{ id: string; warnings: string[] }> {
   const warnings = validateCreate(request, ctx.settings);
   const limit = writableLimit(request.HostConfig, ctx.settings.writableLimit);
-  const image = await ctx.images.resolve(request.Config.Image, request.platform);
+  await using scope = new Scope();
+  const id = newContainerId();
+  const image = await ctx.images.resolve(request.Config.Image, request.platform, { id, runs: true });
+  scope.defer(() => ctx.images.release(image.id, id));
   const config = mergeImageConfig(request.Config, image.config.config);
   validateHealthOutcome(config);
   const asked = withIds(ctx, request.HostConfig);
@@ -56,14 +59,10 @@ export async function createContainer(
   }
 
   const links = makeLinks(ctx, hostConfig);
-  await using scope = new Scope();
-  const id = newContainerId();
   using chosen = chooseIds(ctx, hostConfig);
   const { ids } = chosen;
   const name = takeName(ctx, request.name, id);
   scope.defer(() => ctx.table.releaseName(name, id));
-  ctx.images.retain(image.id, id, image.manifest.digest);
-  scope.defer(() => ctx.images.release(image.id, id));
   scope.defer(() => ctx.host.removeTrees([dataDirectory(ctx, id)]));
   const layer = { ...(limit === undefined ? {} : { limit }), ...(ids === undefined ? {} : { ids }) };
   await scope.acquire(ctx.snapshots.prepare(id, image.layers, layer), () => ctx.snapshots.remove(id));

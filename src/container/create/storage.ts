@@ -93,7 +93,7 @@ async function makeMount(
     case 'volume':
       return makeVolumeMount(ctx, id, wanted, scope);
     case 'image':
-      return makeImageMount(ctx, wanted);
+      return makeImageMount(ctx, id, wanted);
   }
 }
 
@@ -116,9 +116,10 @@ function bindPropagation(
 
 async function makeImageMount(
   ctx: ContainerContext,
+  container: ContainerId,
   { source, target, subpath }: Extract<WantedMount, { kind: 'image' }>,
 ): Promise<MountRecord> {
-  const { id, layers } = await ctx.images.resolve(source);
+  const { id, layers } = await ctx.images.resolve(source, undefined, { id: container, runs: false });
   const shown = { type: 'image', name: source, destination: target, readOnly: true, propagation: 'rprivate' } as const;
   return { ...base, ...shown, subpath, image: { id, layers } };
 }

@@ -38,12 +38,20 @@ export interface CommittedImage {
   readonly name: string;
 }
 
+/** A container that is being made of an image. */
+export interface ImageUser {
+  readonly id: string;
+  /** It runs the image, not only shows it. */
+  readonly runs: boolean;
+}
+
 export interface RunnableImages {
   /**
    * Finds an image by name, id or unambiguous id prefix. @throws not-found `No such image: ...`; invalid or not-found
    * when it has nothing for the wanted (or the host's) platform.
+   * For a `user` it is retained in the same moment: nobody removes it between; who got it releases it.
    */
-  resolve(nameOrId: string, platform?: string): Promise<RunnableImage>;
+  resolve(nameOrId: string, platform?: string, user?: ImageUser): Promise<RunnableImage>;
   /** The image that a name means now; undefined when there is none. */
   idOf(nameOrId: string): Digest | undefined;
   /** An image that consists of exactly these layers, lowest first; undefined when there is none. */
