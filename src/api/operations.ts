@@ -57,6 +57,7 @@ export const operations = {
   ImageCreate: ['POST', '/images/create'],
   ImageInspect: ['GET', '/images/{name...}/json'],
   ImageAttestations: ['GET', '/images/{name...}/attestations'],
+  ImageTrust: ['GET', '/images/{name...}/trust'],
   ImageHistory: ['GET', '/images/{name...}/history'],
   ImagePush: ['POST', '/images/{name...}/push'],
   ImageTag: ['POST', '/images/{name...}/tag'],

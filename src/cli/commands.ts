@@ -317,6 +317,12 @@ const volume: Readonly<Record<string, Entry>> = {
   },
 };
 
+const trust: Readonly<Record<string, Entry>> = {
+  inspect: {
+    summary: 'Show what the trust policy says of images, and their signatures',
+    load: async () => (await import('./image/trust-inspect.ts')).inspectTrust,
+  },
+};
 const system: Readonly<Record<string, Entry>> = {
   check: {
     summary: 'Look for damage in images, and mend it',
@@ -366,6 +372,7 @@ export const commands: Readonly<Record<string, Entry>> = {
   manifest: { summary: 'Put images of several platforms under one name', section: 'management', group: manifest },
   network: { summary: 'Work with networks', section: 'management', group: network },
   system: { summary: 'Look at the engine', section: 'management', group: system },
+  trust: { summary: 'Look at which images may be used', section: 'management', group: trust },
   volume: { summary: 'Work with volumes', section: 'management', group: volume },
   daemon: {
     summary: 'Run the engine in the foreground',

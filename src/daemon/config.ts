@@ -57,8 +57,8 @@ export interface EngineConfig {
   readonly containers: ContainerDefaults;
   readonly network: NetworkDefaults;
   readonly registry: RegistrySettings;
-  /** Which images may be used; undefined where no file says it. */
-  readonly trust: TrustPolicy | undefined;
+  /** Which images may be used. */
+  readonly trust: TrustPolicy;
   readonly proxies: ProxySettings;
   readonly labels: readonly string[];
   readonly genericResources: readonly GenericResource[];

@@ -43,7 +43,7 @@ export async function main(args: readonly string[]): Promise<number> {
     sink.least = logLevel;
   });
   for (const note of config.notes) log.warn(note);
-  if (config.trust !== undefined) log.info('images are subject to a trust policy', { file: config.trust.source });
+  if (config.trust.source !== '') log.info('images are subject to a trust policy', { file: config.trust.source });
   surviveMistakes(log);
   const ending = endSignal(log);
   const manager = findServiceManager(process.env, log);

@@ -41,7 +41,7 @@ async function reloadOnce({ live, load, engineId, defaults, journal, manager, lo
   try {
     const config = live.reload(await load());
     await journal.commit({ events: [reloadEvent(config, engineId, defaults())] });
-    log.info('reloaded the configuration', { level: config.logLevel, trust: config.trust?.source ?? 'none' });
+    log.info('reloaded the configuration', { level: config.logLevel, trust: config.trust.source || 'none' });
   } catch (error) {
     log.error(`the configuration was not reloaded, nothing has changed: ${messageOf(error)}`);
   } finally {

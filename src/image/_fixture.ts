@@ -41,8 +41,8 @@ export interface TestImages {
   /** Lets the service believe that so many nanoseconds have passed. */
   skipTime(ns: bigint): void;
   readonly running: Set<string>;
-  /** Which images may be used: all without a policy. */
-  readonly trust: { policy?: TrustPolicy };
+  /** Which images may be used: all by default. */
+  readonly trust: { policy: TrustPolicy };
   /** The records behind the service's back. */
   readonly journal: StateJournal;
   /** What the registry has, by tag and digest. */
@@ -65,7 +65,7 @@ export async function openTestImages(context: TestContext, registry?: RegistryCl
   const { journal, events } = memoryJournal();
   const { held, hold } = holds();
   const running = new Set<string>();
-  const trust: TestImages['trust'] = {};
+  const trust = { policy: acceptAll };
   const [remote, cuts] = [new Map<string, Uint8Array>(), new Map<string, number>()];
   const asked: [string, number][] = [];
   let skippedNs = 0n;
@@ -133,6 +133,13 @@ export async function openTestImages(context: TestContext, registry?: RegistryCl
   };
   return test;
 }
+
+export const acceptAll: TrustPolicy = {
+  source: '',
+  wantsSignatures: () => false,
+  judge: async () => ({ scope: 'default', accepted: true, requirements: [] }),
+  describe: async () => ({ digests: [], identity: '', by: '' }),
+};
 
 async function openTestStore(context: TestContext) {
   const root = await mkdtemp(join(tmpdir(), 'images-'));

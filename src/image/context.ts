@@ -27,8 +27,8 @@ export interface ImageContext {
   readonly aside: AsideRecords;
   /** Whether a container runs right now: decides how firmly its image is kept. */
   readonly isRunning: (containerId: string) => boolean;
-  /** Which images may be used, as it is now; undefined where nobody says. */
-  readonly trust: () => TrustPolicy | undefined;
+  /** Which images may be used, as it is now. */
+  readonly trust: () => TrustPolicy;
 }
 
 export type ConfigReader = (digest: Digest) => Promise<ImageConfig>;

@@ -18,6 +18,7 @@ import type {
 } from '../spec/engine/image.ts';
 import type { ProgressSink } from '../spec/engine/progress.ts';
 import type { StoreCheckView } from '../spec/engine/store-check.ts';
+import type { ImageTrustInspect } from '../spec/engine/trust.ts';
 import type { TrustPolicy } from '../spec/contract/trust.ts';
 import type { Platform } from '../spec/oci/image.ts';
 import { hostPlatform } from '../spec/oci/platform.ts';
@@ -47,6 +48,7 @@ import { imageIdOf, imageOfLayers, releaseImage, resolveImage } from './resolve.
 import { reviveImages, writeAgain } from './revive.ts';
 import { type ImageArchiveStream, saveImages, type SaveOptions } from './save.ts';
 import { tagImage } from './tag.ts';
+import { inspectRemoteTrust, inspectTrust } from './trust/inspect.ts';
 import { UnfinishedPulls } from './unfinished.ts';
 import { ImageUsers } from './users.ts';
 
@@ -79,6 +81,10 @@ export interface ImageService extends RunnableImages {
   push(request: PushOptions & Pick<PullRequest, 'auth'>): Promise<void>;
   /** What the registry has under a name, without pulling it. */
   inspectRemote(request: Pick<PullRequest, 'reference' | 'auth' | 'signal'>): Promise<DistributionInspect>;
+  /** What the trust policy says of a stored image. */
+  inspectTrust(nameOrId: string): Promise<ImageTrustInspect>;
+  /** What it would say to a pull. */
+  inspectRemoteTrust(request: Pick<PullRequest, 'reference' | 'auth' | 'signal'>): Promise<ImageTrustInspect>;
   import(request: ImportOptions): Promise<void>;
   /** Reads all content, and mends what can be mended if that is asked for. */
   check(options: CheckOptions): Promise<StoreCheckView>;
@@ -104,8 +110,8 @@ export interface ImageServiceOptions {
   readonly clock?: Clock;
   /** Limits of what goes on at once. */
   readonly transfers?: Transfers;
-  /** Which images may be used, asked at each use; all by default. */
-  readonly trust?: () => TrustPolicy | undefined;
+  /** Which images may be used, asked at each use. */
+  readonly trust: () => TrustPolicy;
   /** What images are chosen for; this process's own by default. */
   readonly platform?: Platform;
 }
@@ -139,7 +145,7 @@ export async function openImages(options: ImageServiceOptions): Promise<ImageSer
     log,
     aside: journal.aside,
     isRunning,
-    trust: options.trust ?? (() => undefined),
+    trust: options.trust,
   };
   return createService(context, store, registry, options.transfers ?? createTransfers());
 }
@@ -184,6 +190,9 @@ function createService(
       pushImages(context, { open: (name) => registry.pushTarget(name, auth), uploads: transfers.uploads }, request),
     inspectRemote: ({ reference, auth, signal }) =>
       inspectRemote((name) => registry.repository(name, auth), parseReference(reference), signal),
+    inspectTrust: (nameOrId) => inspectTrust(context, nameOrId),
+    inspectRemoteTrust: ({ reference, auth, signal }) =>
+      inspectRemoteTrust(context, (name) => registry.repository(name, auth), reference, signal),
     configure: applyChanges,
     commit: (request) => commitImage(context, transfers, request),
     import: (request) => importImage(context, transfers, request),

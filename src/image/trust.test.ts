@@ -5,7 +5,7 @@ import { EngineError } from '../base/errors.ts';
 import { type Digest, parseDigest } from '../base/ids.ts';
 import type { ImageOrigin, SignedImage, TrustPolicy } from '../spec/contract/trust.ts';
 import { noFilters } from '../spec/engine/filters.ts';
-import { describe, json, layoutOf, makeImage, makeIndex, openTestImages, sha256, tar } from './_fixture.ts';
+import { acceptAll, describe, json, layoutOf, makeImage, makeIndex, openTestImages, sha256, tar } from './_fixture.ts';
 import type { TestImage, TestImages } from './_fixture.ts';
 import { encodeOrigin } from './trust/records.ts';
 
@@ -17,6 +17,7 @@ function wanting(word: string, options: { wantsSignatures?: boolean } = {}) {
   const policy: TrustPolicy = {
     source: 'policy.json',
     wantsSignatures: () => options.wantsSignatures ?? true,
+    describe: async ({ payload }) => ({ digests: [], identity: Buffer.from(payload, 'base64').toString(), by: '' }),
     async judge(origin, image) {
       asked.push({ origin, image });
       const payloads = image.signatures.map(({ payload }) => Buffer.from(payload, 'base64').toString());
@@ -216,6 +217,37 @@ group('signatures of a registry', () => {
   });
 });
 
+group('what the policy says', () => {
+  test('of a stored image and of one in a registry', async (context) => {
+    const t = await openTestImages(context);
+    const image = await makeImage(['a']);
+    const index = makeIndex([{ image, architecture: 'amd64' }]);
+    publish(t, image, 'none');
+    t.remote.set('1', index.bytes);
+    signFor(t, index.target.digest, ['good']);
+    signFor(t, image.target.digest, ['also']);
+    t.trust.policy = wanting('good').policy;
+    const request = { reference: 'me/x:1', signal: AbortSignal.timeout(60_000) };
+    const remote = await t.images.inspectRemoteTrust(request);
+    assert.deepEqual(
+      remote.Signatures.map(({ Identity }) => Identity),
+      ['good', 'also'],
+    );
+    assert.deepEqual([remote.Id, remote.Manifest], [index.target.digest, image.target.digest]);
+    assert.equal(remote.Accepted, true);
+    assert.deepEqual(await t.stored(), { blobs: [], layers: [] });
+    await t.pull('me/x:1');
+    const stored = await t.images.inspectTrust('me/x:1');
+    assert.deepEqual(stored.Origins, remote.Origins);
+    assert.equal(stored.Policy, 'policy.json');
+    t.trust.policy = wanting('else').policy;
+    const refused = await t.images.inspectTrust('me/x:1');
+    const [origin] = refused.Origins;
+    assert.deepEqual([refused.Accepted, origin?.Accepted, origin?.Reference], [false, false, 'docker.io/me/x:1']);
+    assert.equal(origin?.Requirements[0]?.Reason, 'WHY');
+  });
+});
+
 group('a stored image', () => {
   test('is judged by the policy of now with what was kept, also after a restart', async (context) => {
     const t = await openTestImages(context);
@@ -232,7 +264,7 @@ group('a stored image', () => {
     t.trust.policy = wanting('else').policy;
     await assert.rejects(t.images.resolve('me/x:1'), isForbidden(/WHY/));
     await assert.rejects(t.images.resolve(image.target.digest.slice(7, 19)), isForbidden(/WHY/));
-    delete t.trust.policy;
+    t.trust.policy = acceptAll;
     await t.images.resolve('me/x:1');
   });
 
@@ -249,7 +281,7 @@ group('a stored image', () => {
       asked.map(({ origin }) => encodeOrigin(origin)),
       ['docker docker.io/me/x:1'],
     );
-    delete t.trust.policy;
+    t.trust.policy = acceptAll;
     await t.pull('you.example/y:2').catch(() => undefined);
     publish(t, image, '2');
     await t.pull('you.example/y:2');

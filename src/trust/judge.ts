@@ -3,6 +3,7 @@ import type {
   ImageOrigin,
   ImageSignature,
   RequirementVerdict,
+  SignatureClaims,
   SignedImage,
   TrustPolicy,
   TrustVerdict,
@@ -13,10 +14,16 @@ import { isSignedBy, type TrustKey } from './key.ts';
 import type { PolicyTable, Requirement, Requirements } from './policy.ts';
 import { scopesOf } from './scope.ts';
 
+/** Without a file everything is accepted. */
+export const acceptAll = (): TrustPolicy =>
+  policyOf({ default: [{ type: 'insecureAcceptAnything' }], transports: new Map() }, '');
+
 /** The policy of a table that was read from the file `source`. */
 export function policyOf(table: PolicyTable, source: string): TrustPolicy {
+  const keys = keysOf(table);
   return {
     source,
+    describe: (signature) => describeSignature(signature, keys),
     wantsSignatures: (origin) =>
       requirementsFor(table, origin).requirements.some(({ type }) => type === 'sigstoreSigned'),
     async judge(origin, image): Promise<TrustVerdict> {
@@ -26,6 +33,21 @@ export function policyOf(table: PolicyTable, source: string): TrustPolicy {
       return { scope, requirements: verdicts, accepted: verdicts.every(({ satisfied }) => satisfied) };
     },
   };
+}
+
+const keysOf = ({ default: general, transports }: PolicyTable): TrustKey[] =>
+  [general, ...[...transports.values()].flatMap((scopes) => [...scopes.values()])]
+    .flat()
+    .flatMap((requirement) => (requirement.type === 'sigstoreSigned' ? requirement.keys : []));
+
+async function describeSignature(signature: ImageSignature, keys: readonly TrustKey[]): Promise<SignatureClaims> {
+  const by = (await signerOf(signature, keys))?.name ?? '';
+  try {
+    const { digests, identity = '' } = claimsOf(signature);
+    return { digests, identity, by };
+  } catch {
+    return { digests: [], identity: '', by };
+  }
 }
 
 /** Only the most specific scope counts; others are not even looked at. */

@@ -2,22 +2,22 @@ import { constants } from 'node:fs';
 import { open } from 'node:fs/promises';
 import { invalid, messageOf } from '../base/errors.ts';
 import type { TrustPolicy } from '../spec/contract/trust.ts';
-import { policyOf } from './judge.ts';
+import { acceptAll, policyOf } from './judge.ts';
 import { parsePolicy } from './policy.ts';
 
 const largestPolicy = 1024 * 1024;
 const largestKey = 64 * 1024;
 
 /**
- * Reads a policy and the keys that it names. A file that is not there is no policy, unless it is `required`.
+ * Reads a policy and the keys that it names. Without a file everything is accepted, unless it is `required`.
  * @throws EngineError `invalid` naming the file and the place in it
  */
-export async function loadTrustPolicy(path: string, required: boolean): Promise<TrustPolicy | undefined> {
+export async function loadTrustPolicy(path: string, required: boolean): Promise<TrustPolicy> {
   try {
     const text = await readSmallFile(path, largestPolicy);
     return policyOf(await parsePolicy(text, (file) => readSmallFile(file, largestKey)), path);
   } catch (error) {
-    if (!required && (error as NodeJS.ErrnoException).code === 'ENOENT') return undefined;
+    if (!required && (error as NodeJS.ErrnoException).code === 'ENOENT') return acceptAll();
     throw invalid(`trust policy ${path}: ${messageOf(error)}`, error);
   }
 }

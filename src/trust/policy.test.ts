@@ -214,7 +214,8 @@ describe('the file', async () => {
 
   test('need not be there, unless somebody named it', async () => {
     const path = join(folder, 'none.json');
-    assert.equal(await loadTrustPolicy(path, false), undefined);
+    const { source, judge } = await loadTrustPolicy(path, false);
+    assert.deepEqual([source, (await judge(docker('busybox'), { digests: [], signatures: [] })).accepted], ['', true]);
     await assert.rejects(loadTrustPolicy(path, true), /trust policy .*none\.json: ENOENT/);
   });
 

@@ -8,8 +8,10 @@ import { gzipSync } from 'node:zlib';
 import { busyboxLayer, type CraftedImage, describeBlob, json, layerOf, mediaTypes } from '../support/crafted-image.ts';
 import { ociBlobs, ociLayout, sha256 } from '../support/crafted-image.ts';
 import { isOracle, startEngine, type TestEngine } from '../support/engine.ts';
+import { gantryProgram } from '../support/gantry-command.ts';
 import { testImage } from '../support/images.ts';
 import { type Registry, startRegistry } from '../support/registry.ts';
+import { must } from '../support/run.ts';
 import { cosignSignature, type MadeSignature, makeSigner, signatureArtifact } from '../support/signatures.ts';
 import { engineSuite } from '../support/suite.ts';
 import { eventually } from '../support/wait.ts';
@@ -160,6 +162,32 @@ engineSuite('a trust policy', { flags, skip }, (engine) => {
       assert.equal(await docker('run', '--rm', name, 'cat', '/greeting'), 'before');
       // A container is what it was when it was made.
       assert.equal(await docker('start', '-a', container), 'before');
+    }));
+
+  test('is shown by gantry trust inspect, before and after a pull', () =>
+    withRegistry(async (registry) => {
+      const digest = await push(registry, 'looked at', 'app', 'one');
+      const gantry = async (...words: string[]) => {
+        const [program, ...rest] = [...gantryProgram, '-H', `unix://${engine().paths.socket}`, ...words];
+        return must(program, rest);
+      };
+      const pretty = () => gantry('trust', 'inspect', '--remote', '--pretty', name);
+      assert.match(
+        await pretty(),
+        /^127\.0\.0\.1:5000\/app:one: refused\n[^]*it has no signature\n[^]*signatures: none are known/,
+      );
+      await attach(registry, 'app', digest, [cosignSignature(makeSigner(), digest, name), sign(digest)]);
+      const text = await pretty();
+      assert.match(text, /^127\.0\.0\.1:5000\/app:one: accepted\n/);
+      assert.match(
+        text,
+        /signature \(cosign\): for sha256:[0-9a-f]{64} as 127\.0\.0\.1:5000\/app:one, by no key of the policy\n/,
+      );
+      assert.ok(text.includes(`as ${name}, by ${keyFile} (SHA256:`));
+      await docker('pull', name);
+      const [view] = JSON.parse(await gantry('trust', 'inspect', name)) as { Accepted: boolean; Policy: string }[];
+      assert.deepEqual([view?.Accepted, view?.Policy], [true, policyFile]);
+      await assert.rejects(gantry('trust', 'inspect', 'nothing'), /No such image: nothing/);
     }));
 
   test('has scopes for archives, imports and what is made here', async () => {

@@ -12,6 +12,7 @@ import type {
 import type { ProgressSink } from '../../spec/engine/progress.ts';
 import type { OutgoingArchive } from './container-files.ts';
 import type { StoreCheckView } from '../../spec/engine/store-check.ts';
+import type { ImageTrustInspect } from '../../spec/engine/trust.ts';
 
 export interface ImageListOptions {
   readonly all: boolean;
@@ -97,6 +98,9 @@ export interface ImageApi {
   push(request: PushRequest): Promise<void>;
   /** What the registry has under a name, without pulling it. */
   inspectRemote(request: Pick<PullRequest, 'reference' | 'auth' | 'signal'>): Promise<DistributionInspect>;
+  /** What the trust policy says of a stored image; else of what a registry has: what a pull would be told. */
+  inspectTrust(nameOrId: string): Promise<ImageTrustInspect>;
+  inspectRemoteTrust(request: Pick<PullRequest, 'reference' | 'auth' | 'signal'>): Promise<ImageTrustInspect>;
   /** Reports the new image's id as its last status. */
   import(request: ImportRequest): Promise<void>;
   /** Reads all content and tells what is wrong with it; `repair` mends what can be mended. */

@@ -12,7 +12,7 @@ import { fetchSignatures, type SignatureSource } from './fetch-signatures.ts';
  */
 export async function admitOrigin({ trust }: ImageContext, origin: ImageOrigin, shown: string): Promise<void> {
   const policy = trust();
-  if (policy === undefined || (origin.transport === 'docker' && policy.wantsSignatures(origin))) return;
+  if (origin.transport === 'docker' && policy.wantsSignatures(origin)) return;
   const verdict = await policy.judge(origin, { digests: [], signatures: [] });
   if (!verdict.accepted) throw refused(shown, policy, verdict);
 }
@@ -30,7 +30,7 @@ export async function admitPull(
 ): Promise<readonly ImageSignature[]> {
   const policy = trust();
   const origin = { transport: 'docker', reference } as const;
-  if (policy === undefined || !policy.wantsSignatures(origin)) return [];
+  if (!policy.wantsSignatures(origin)) return [];
   const signatures: ImageSignature[] = [];
   let verdict: TrustVerdict | undefined;
   for (const digest of new Set(digests)) {
@@ -47,7 +47,6 @@ export async function admitPull(
  */
 export async function admitLoad({ trust, catalog }: ImageContext, origin: ImageOrigin, id: Digest): Promise<void> {
   const policy = trust();
-  if (policy === undefined) return;
   const signatures = catalog.image(id)?.signatures ?? [];
   const verdict = await policy.judge(origin, { digests: [id], signatures });
   if (!verdict.accepted) throw refused(id, policy, verdict);
@@ -64,7 +63,6 @@ export async function admitUse(
   shown: string,
 ): Promise<void> {
   const policy = context.trust();
-  if (policy === undefined) return;
   const digests = [image.id, manifest];
   const isGuess = image.origins.length === 0;
   let bad: { origin: ImageOrigin; verdict: TrustVerdict } | undefined;

@@ -47,11 +47,21 @@ export interface TrustVerdict {
   readonly requirements: readonly RequirementVerdict[];
 }
 
+/** What a signature says, for people. Where no key stands behind it, anybody can have written it. */
+export interface SignatureClaims {
+  readonly digests: readonly string[];
+  /** Empty where the format has none. */
+  readonly identity: string;
+  /** The key of the policy that made it; empty for none of them. */
+  readonly by: string;
+}
+
 /** Which images may be used. It does not change: a reload makes another one. */
 export interface TrustPolicy {
-  /** The file that it was read from. */
+  /** The file that it was read from; empty when there is none: everything is accepted then. */
   readonly source: string;
   /** Whether signatures decide about images from there; else `judge` needs none. */
   wantsSignatures(origin: ImageOrigin): boolean;
   judge(origin: ImageOrigin, image: SignedImage): Promise<TrustVerdict>;
+  describe(signature: ImageSignature): Promise<SignatureClaims>;
 }
