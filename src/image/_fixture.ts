@@ -136,7 +136,7 @@ export async function openTestImages(context: TestContext, registry?: RegistryCl
 
 export const acceptAll: TrustPolicy = {
   source: '',
-  wantsSignatures: () => false,
+  wantedFormats: () => [],
   judge: async () => ({ scope: 'default', accepted: true, requirements: [] }),
   describe: async () => ({ digests: [], identity: '', by: '' }),
 };
@@ -219,6 +219,7 @@ function memoryRegistry(
     return bytes;
   };
   const repository: RemoteRepository = {
+    referrers: (digest) => repository.manifest({ domain: '', path: '', tag: digest.replace(':', '-') }),
     tags: async () => [...remote.keys()].filter((key) => !key.startsWith('sha256:')),
     async manifest({ tag, digest }) {
       const bytes = find(digest ?? tag ?? 'latest');

@@ -1,6 +1,12 @@
 import assert from 'node:assert/strict';
 import { describe as group, test } from 'node:test';
-import { makeSigner, signatureArtifact, signPayload } from '../../tests/support/signatures.ts';
+import {
+  bundleArtifacts,
+  bundleSignature,
+  makeSigner,
+  signatureArtifact,
+  signPayload,
+} from '../../tests/support/signatures.ts';
 import { EngineError } from '../base/errors.ts';
 import { type Digest, parseDigest } from '../base/ids.ts';
 import type { ImageOrigin, SignedImage, TrustPolicy } from '../spec/contract/trust.ts';
@@ -11,12 +17,14 @@ import { encodeOrigin } from './trust/records.ts';
 
 const signer = makeSigner();
 
+type TrustedFormats = ReturnType<TrustPolicy['wantedFormats']>;
+
 /** A policy that wants the payload `word` on any of the digests; `asked` is what it was asked. */
-function wanting(word: string, options: { wantsSignatures?: boolean } = {}) {
+function wanting(word: string, formats: TrustedFormats = ['cosign']) {
   const asked: { origin: ImageOrigin; image: SignedImage }[] = [];
   const policy: TrustPolicy = {
     source: 'policy.json',
-    wantsSignatures: () => options.wantsSignatures ?? true,
+    wantedFormats: () => formats,
     describe: async ({ payload }) => ({ digests: [], identity: Buffer.from(payload, 'base64').toString(), by: '' }),
     async judge(origin, image) {
       asked.push({ origin, image });
@@ -50,7 +58,7 @@ const list = { sharedSize: false, manifests: false, filters: noFilters };
 group('a pull', () => {
   test('is refused before anything is asked for when no signature could help', async (context) => {
     const t = await openTestImages(context);
-    t.trust.policy = wanting('x', { wantsSignatures: false }).policy;
+    t.trust.policy = wanting('x', []).policy;
     await assert.rejects(
       t.pull('me/x:1'),
       isForbidden(/^image me\/x:1 is refused by the trust policy \(policy\.json, SCOPE\)/),
@@ -72,6 +80,35 @@ group('a pull', () => {
     signFor(t, image.target.digest, ['bad', 'good']);
     await t.pull('me/x:1');
     await t.images.resolve('me/x:1');
+  });
+
+  test('takes bundles where the policy may want them', async (context) => {
+    const t = await openTestImages(context);
+    const image = await makeImage(['a']);
+    publish(t, image, '1');
+    const made = bundleSignature(signer, image.target.digest);
+    const word = Buffer.from(made.payload, 'base64').toString();
+    const { list: referrers, artifacts } = bundleArtifacts(image.target.digest, [made]);
+    t.remote.set(image.target.digest.replace(':', '-'), referrers);
+    for (const bytes of artifacts) t.remote.set(sha256(bytes), bytes);
+    t.trust.policy = wanting(word).policy;
+    await assert.rejects(t.pull('me/x:1'), isForbidden(/WHY/));
+    t.trust.policy = wanting(word, ['cosign', 'bundle']).policy;
+    await t.pull('me/x:1');
+    await t.reopen();
+    await t.images.resolve('me/x:1');
+    for (const [what, edit] of [
+      ['another payload type', (text: string) => text.replace('in-toto', 'other')],
+      ['no envelope', (text: string) => text.replace('dsseEnvelope', 'messageSignature')],
+      ['too much of it', (text: string) => text.replace('{', `{"x":"${'x'.repeat(128 * 1024)}",`)],
+    ] as const) {
+      const other = await makeImage(['b']);
+      publish(t, other, '2');
+      const bad = bundleArtifacts(other.target.digest, [made], edit);
+      t.remote.set(other.target.digest.replace(':', '-'), bad.list);
+      for (const bytes of bad.artifacts) t.remote.set(sha256(bytes), bytes);
+      await assert.rejects(t.pull('me/x:2'), isForbidden(/WHY/), what);
+    }
   });
 
   test('moves no tag when the new image is refused', async (context) => {

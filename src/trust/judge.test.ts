@@ -36,7 +36,7 @@ async function judge(
     ...(identity === undefined ? {} : { signedIdentity: identity }),
   };
   const policy = policyOf(await parsePolicy(JSON.stringify({ default: [signed, ...more] }), async () => ''), 'p.json');
-  assert.ok(policy.wantsSignatures(origin));
+  assert.equal(policy.wantedFormats(origin).includes('bundle'), JSON.stringify(identity ?? '').includes('matchDigest'));
   return policy.judge(origin, { digests: [image], signatures });
 }
 

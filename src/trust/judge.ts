@@ -24,8 +24,7 @@ export function policyOf(table: PolicyTable, source: string): TrustPolicy {
   return {
     source,
     describe: (signature) => describeSignature(signature, keys),
-    wantsSignatures: (origin) =>
-      requirementsFor(table, origin).requirements.some(({ type }) => type === 'sigstoreSigned'),
+    wantedFormats: (origin) => wantedFormats(requirementsFor(table, origin).requirements),
     async judge(origin, image): Promise<TrustVerdict> {
       const { scope, requirements } = requirementsFor(table, origin);
       const verdicts: RequirementVerdict[] = [];
@@ -33,6 +32,13 @@ export function policyOf(table: PolicyTable, source: string): TrustPolicy {
       return { scope, requirements: verdicts, accepted: verdicts.every(({ satisfied }) => satisfied) };
     },
   };
+}
+
+/** A bundle names no repository: it is worth asking for only where none is wanted. */
+function wantedFormats(requirements: Requirements): readonly ImageSignature['format'][] {
+  const signed = requirements.filter((requirement) => requirement.type === 'sigstoreSigned');
+  if (signed.length === 0) return [];
+  return signed.some(({ identity }) => identity.type === 'matchDigest') ? ['cosign', 'bundle'] : ['cosign'];
 }
 
 const keysOf = ({ default: general, transports }: PolicyTable): TrustKey[] =>

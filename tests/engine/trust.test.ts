@@ -12,7 +12,14 @@ import { gantryProgram } from '../support/gantry-command.ts';
 import { testImage } from '../support/images.ts';
 import { type Registry, startRegistry } from '../support/registry.ts';
 import { must } from '../support/run.ts';
-import { cosignSignature, type MadeSignature, makeSigner, signatureArtifact } from '../support/signatures.ts';
+import {
+  bundleArtifacts,
+  bundleSignature,
+  cosignSignature,
+  type MadeSignature,
+  makeSigner,
+  signatureArtifact,
+} from '../support/signatures.ts';
 import { engineSuite } from '../support/suite.ts';
 import { eventually } from '../support/wait.ts';
 
@@ -124,6 +131,21 @@ engineSuite('a trust policy', { flags, skip }, (engine) => {
         await docker('pull', target);
         assert.equal(await docker('run', '--rm', target, 'cat', '/greeting'), 'in an index');
       }
+    }));
+
+  test('takes a bundle where the digest alone counts', () =>
+    withRegistry(async (registry) => {
+      const digest = await push(registry, 'bundled', 'app', 'one');
+      const { list, artifacts } = bundleArtifacts(digest, [bundleSignature(signer, digest)]);
+      const [empty, bundle, manifest] = artifacts as [Buffer, Buffer, Buffer];
+      await registry.put('app', 'bundle', manifest, [empty, bundle]);
+      await registry.put('app', digest.replace(':', '-'), list, [], mediaTypes.index);
+      await refuses(['pull', name], /it has no signature/);
+      await usePolicy(engine(), {
+        docker: { '127.0.0.1:5000': signedBy({ signedIdentity: { type: 'matchDigest' } }) },
+      });
+      await docker('pull', name);
+      assert.equal(await docker('run', '--rm', name, 'cat', '/greeting'), 'bundled');
     }));
 
   test('rejects a registry before it is asked, and images that came from there earlier', async () => {

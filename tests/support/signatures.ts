@@ -117,3 +117,40 @@ export function signatureArtifact(digest: string, signatures: readonly MadeSigna
   );
   return { tag: `${digest.replace(':', '-')}.sig`, manifest, blobs: [config, ...payloads] };
 }
+
+const indexType = 'application/vnd.oci.image.index.v1+json';
+const bundleType = 'application/vnd.dev.sigstore.bundle.v0.3+json';
+
+/**
+ * The artifacts that hold bundles of a digest (manifests and blobs), and the list of them that belongs under the tag
+ * `sha256-HEX` where a registry keeps none itself. `edit` changes the text of each bundle.
+ */
+export function bundleArtifacts(
+  digest: string,
+  signatures: readonly MadeSignature[],
+  edit: (text: string) => string = (text) => text,
+): { readonly list: Buffer; readonly artifacts: readonly Buffer[] } {
+  const empty = Buffer.from('{}');
+  const made = signatures.map(({ payload, signature }) => {
+    const bundle = {
+      mediaType: bundleType,
+      verificationMaterial: { publicKey: { hint: '' }, tlogEntries: [] },
+      dsseEnvelope: { payload, payloadType: statementType, signatures: [{ sig: signature }] },
+    };
+    const bytes = Buffer.from(edit(JSON.stringify(bundle)));
+    const manifest = Buffer.from(
+      JSON.stringify({
+        schemaVersion: 2,
+        mediaType: manifestType,
+        artifactType: bundleType,
+        config: described('application/vnd.oci.empty.v1+json', empty),
+        layers: [described(bundleType, bytes)],
+        subject: { mediaType: manifestType, digest, size: 1 },
+      }),
+    );
+    return { bytes, manifest };
+  });
+  const manifests = made.map(({ manifest }) => ({ ...described(manifestType, manifest), artifactType: bundleType }));
+  const list = Buffer.from(JSON.stringify({ schemaVersion: 2, mediaType: indexType, manifests }));
+  return { list, artifacts: [empty, ...made.flatMap(({ bytes, manifest }) => [bytes, manifest])] };
+}

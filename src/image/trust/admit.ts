@@ -4,7 +4,11 @@ import type { ImageOrigin, ImageSignature, TrustPolicy, TrustVerdict } from '../
 import { familiarReference, type Reference } from '../../spec/reference/reference.ts';
 import type { ImageContext } from '../context.ts';
 import type { StoredImage } from '../records.ts';
+import { fetchBundles } from './fetch-bundles.ts';
 import { fetchSignatures, type SignatureSource } from './fetch-signatures.ts';
+
+/** How signatures of each format are asked for. */
+export const fetchFormat = { cosign: fetchSignatures, bundle: fetchBundles };
 
 /**
  * Whether images from there may come in at all, before anything of them is asked for. Where signatures of a registry
@@ -12,7 +16,7 @@ import { fetchSignatures, type SignatureSource } from './fetch-signatures.ts';
  */
 export async function admitOrigin({ trust }: ImageContext, origin: ImageOrigin, shown: string): Promise<void> {
   const policy = trust();
-  if (origin.transport === 'docker' && policy.wantsSignatures(origin)) return;
+  if (origin.transport === 'docker' && policy.wantedFormats(origin).length > 0) return;
   const verdict = await policy.judge(origin, { digests: [], signatures: [] });
   if (!verdict.accepted) throw refused(shown, policy, verdict);
 }
@@ -30,13 +34,16 @@ export async function admitPull(
 ): Promise<readonly ImageSignature[]> {
   const policy = trust();
   const origin = { transport: 'docker', reference } as const;
-  if (!policy.wantsSignatures(origin)) return [];
+  const formats = policy.wantedFormats(origin);
+  if (formats.length === 0) return [];
   const signatures: ImageSignature[] = [];
   let verdict: TrustVerdict | undefined;
   for (const digest of new Set(digests)) {
-    signatures.push(...(await fetchSignatures(source, digest)));
-    verdict = await policy.judge(origin, { digests, signatures });
-    if (verdict.accepted) return signatures;
+    for (const format of formats) {
+      signatures.push(...(await fetchFormat[format](source, digest)));
+      verdict = await policy.judge(origin, { digests, signatures });
+      if (verdict.accepted) return signatures;
+    }
   }
   throw refused(familiarReference(reference), policy, verdict);
 }
@@ -90,7 +97,7 @@ function refused(
   const unmet = verdict?.requirements.find(({ satisfied }) => !satisfied);
   const place = verdict === undefined ? policy.source : `${policy.source}, ${verdict.scope}`;
   const why = unmet === undefined ? 'nothing is known of it' : reasonOf(unmet);
-  const mayMend = origin?.transport === 'docker' && policy.wantsSignatures(origin);
+  const mayMend = origin?.transport === 'docker' && policy.wantedFormats(origin).length > 0;
   const mend = mayMend ? `: "gantry pull ${familiarReference(origin.reference)}" looks for its signatures` : '';
   return new EngineError('forbidden', `image ${shown} is refused by the trust policy (${place}): ${why}${mend}`);
 }

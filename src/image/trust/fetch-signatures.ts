@@ -12,8 +12,8 @@ import { describeBytes } from '../document.ts';
 const mostSignatures = 100;
 const largestTogether = 256 * 1024;
 /** A payload says a digest and a name, and what the signer adds to that. */
-const largestPayload = 16 * 1024;
-const longestSignature = 8 * 1024;
+export const largestPayload = 16 * 1024;
+export const longestSignature = 8 * 1024;
 /** Payloads that are asked for at once. */
 const atOnce = 8;
 

@@ -6,8 +6,7 @@ import type { ImageContext } from '../context.ts';
 import { nameToPull, type OpenRepository } from '../pull.ts';
 import { chooseManifest, readDocument } from '../pull-documents.ts';
 import { chooseVariant, findImage } from '../resolve.ts';
-import { originsOf } from './admit.ts';
-import { fetchSignatures } from './fetch-signatures.ts';
+import { fetchFormat, originsOf } from './admit.ts';
 
 /** What the policy says of a stored image, with the signatures that were kept. @throws EngineError not-found, invalid */
 export async function inspectTrust(context: ImageContext, nameOrId: string): Promise<ImageTrustInspect> {
@@ -36,7 +35,9 @@ export async function inspectRemoteTrust(
   const manifest = document.kind === 'manifest' ? id : chooseManifest(document.index, context.host).digest;
   const signatures: ImageSignature[] = [];
   for (const digest of new Set([id, manifest])) {
-    signatures.push(...(await fetchSignatures({ remote, repository: wanted, signal }, digest)));
+    for (const fetch of Object.values(fetchFormat)) {
+      signatures.push(...(await fetch({ remote, repository: wanted, signal }, digest)));
+    }
   }
   const view = await judged(context, [{ transport: 'docker', reference: wanted }], [id, manifest], signatures);
   return { Id: id, Manifest: manifest, Accepted: view.Origins.every(({ Accepted }) => Accepted), ...view };

@@ -1,8 +1,8 @@
 import { hash } from 'node:crypto';
 import { EngineError, invalid, messageOf } from '../../base/errors.ts';
-import { digestOfHex } from '../../base/ids.ts';
+import { type Digest, digestOfHex, hexOf } from '../../base/ids.ts';
 import { readAll } from '../../base/stream.ts';
-import type { Descriptor } from '../../spec/oci/image.ts';
+import { type Descriptor, mediaTypes } from '../../spec/oci/image.ts';
 import { largestDocument, optionalStrings, parseJsonObject } from '../../spec/oci/json.ts';
 import { acceptedManifestTypes } from '../../spec/oci/manifest.ts';
 import { familiarName, formatReference, parseTag, type Reference } from '../../spec/reference/reference.ts';
@@ -34,6 +34,29 @@ export function fetchManifest(
     if (response.status === 200) return verifiedManifest(response, reference);
     throw await statusError(response, reference);
   });
+}
+
+/** A registry without the operation answers so; `400` is what some say to a path that they do not know. */
+const withoutReferrers = new Set([400, 404, 405, 501]);
+
+/** See `RemoteRepository.referrers`. */
+export async function fetchReferrers(
+  session: RegistrySession,
+  repository: Reference,
+  { digest, artifactType }: { readonly digest: Digest; readonly artifactType: string },
+  retry: Retry,
+  signal: AbortSignal | undefined,
+): Promise<FetchedManifest> {
+  const { domain, path } = repository;
+  const listed = await withinTime(retry, signal, async (limited) => {
+    const target = `referrers/${digest}?artifactType=${encodeURIComponent(artifactType)}`;
+    const response = await session.get(target, { accept: mediaTypes.ociIndex }, limited);
+    if (response.status === 200) return verifiedManifest(response, { domain, path });
+    if (!withoutReferrers.has(response.status)) throw await statusError(response, repository);
+    response.discard();
+    return undefined;
+  });
+  return listed ?? fetchManifest(session, { domain, path, tag: `sha256-${hexOf(digest)}` }, retry, signal);
 }
 
 /** Each attempt has an end. */

@@ -42,6 +42,8 @@ export function firstOf(open: () => Promise<readonly Source[]>): RemoteRepositor
         place.manifest(reference, signal),
       ),
     tags: (signal) => first('resolve', 'tags', (place) => place.tags(signal)),
+    referrers: (digest, artifactType, signal) =>
+      first('resolve', 'referrers', (place) => place.referrers(digest, artifactType, signal)),
     async *blob(descriptor, options) {
       yield* blobOfFirst(await able('pull', 'blobs'), descriptor, options);
     },

@@ -234,3 +234,41 @@ test('parseChallenges', () => {
   assert.deepEqual(parseChallenges('Bearer realm="never ends'), [{ scheme: 'bearer', parameters: new Map() }]);
   assert.deepEqual(parseChallenges(''), []);
 });
+
+describe('referrers', () => {
+  const subject = digestOfHex('5'.repeat(64));
+  const list = Buffer.from(JSON.stringify({ schemaVersion: 2, mediaType: mediaTypes.ociIndex, manifests: [] }));
+  const ask = (name: string) => client.repository(parseReference(name)).referrers(subject, 'a/b+json');
+  const sendList = (response: ServerResponse) => {
+    response.writeHead(200, { 'content-type': mediaTypes.ociIndex });
+    response.end(list);
+  };
+
+  test('are listed by the registry, of one type', async () => {
+    await using registry = await serve((_, response) => sendList(response));
+    assert.ok(list.equals((await ask(registry.name)).bytes));
+    assert.deepEqual(
+      registry.requests.map(({ url }) => url),
+      [`/v2/app/referrers/${subject}?artifactType=a%2Fb%2Bjson`],
+    );
+  });
+
+  test('stand under a tag where the registry lists none; neither is no failure of the network', async () => {
+    await using registry = await serve((request, response) => {
+      if (request.url === `/v2/app/manifests/sha256-${'5'.repeat(64)}`) return sendList(response);
+      response.writeHead(404);
+      return response.end();
+    });
+    assert.ok(list.equals((await ask(registry.name)).bytes));
+    await using nothing = await serve((_, response) => {
+      response.writeHead(404);
+      response.end();
+    });
+    await assert.rejects(ask(nothing.name), { code: 'not-found' });
+    await using broken = await serve((_, response) => {
+      response.writeHead(500);
+      response.end();
+    });
+    await assert.rejects(ask(broken.name), { code: 'unavailable' });
+  });
+});

@@ -1,9 +1,10 @@
 import { EngineError } from '../../base/errors.ts';
+import type { Digest } from '../../base/ids.ts';
 import type { ByteStream } from '../../base/stream.ts';
 import type { Descriptor } from '../../spec/oci/image.ts';
 import { defaultDomain, type Reference } from '../../spec/reference/reference.ts';
 import { type BlobOptions, fetchBlob } from './_fetch-blob.ts';
-import { type FetchedManifest, fetchManifest, fetchTags } from './_fetch-documents.ts';
+import { type FetchedManifest, fetchManifest, fetchReferrers, fetchTags } from './_fetch-documents.ts';
 import { firstOf, type Source } from './_mirrors.ts';
 import { type PushTarget, pushTargetOf } from './_push.ts';
 import type { Retry } from './_retry.ts';
@@ -45,6 +46,12 @@ export interface RemoteRepository {
   blob(descriptor: Descriptor, options: BlobOptions): ByteStream;
   /** All tags, in the registry's order. @throws EngineError as `manifest`, invalid when there are too many */
   tags(signal?: AbortSignal): Promise<string[]>;
+  /**
+   * The index of what refers to a manifest; a registry may leave out other types than the wanted one. Where it has no
+   * such list (OCI distribution-spec 1.1), the one under the tag `sha256-HEX`, which is kept by those who push.
+   * @throws EngineError as `manifest`; not-found when there is neither
+   */
+  referrers(digest: Digest, artifactType: string, signal?: AbortSignal): Promise<FetchedManifest>;
 }
 
 export interface RegistryClient {
@@ -118,6 +125,8 @@ const remoteOf = (session: RegistrySession, reference: Reference, retry: Retry):
   manifest: (wanted, signal) => fetchManifest(session, wanted, retry, signal),
   blob: (descriptor, options) => fetchBlob(session, reference, descriptor, retry, options),
   tags: (signal) => fetchTags(session, reference, retry, signal),
+  referrers: (digest, artifactType, signal) =>
+    fetchReferrers(session, reference, { digest, artifactType }, retry, signal),
 });
 
 /** The registry that an address means. @throws invalid */

@@ -279,6 +279,7 @@ describe('a mirror', () => {
     const remote: RemoteRepository = {
       manifest: answer,
       tags: () => Promise.reject(new EngineError('not-found', 'none')),
+      referrers: () => Promise.reject(new EngineError('not-found', 'none')),
       async *blob(_, { from = 0 }) {
         asked.push(from);
         yield new TextEncoder().encode(bytes.slice(from));

@@ -60,8 +60,8 @@ export interface SignatureClaims {
 export interface TrustPolicy {
   /** The file that it was read from; empty when there is none: everything is accepted then. */
   readonly source: string;
-  /** Whether signatures decide about images from there; else `judge` needs none. */
-  wantsSignatures(origin: ImageOrigin): boolean;
+  /** Of which formats signatures can decide about images from there; without any, `judge` needs none. */
+  wantedFormats(origin: ImageOrigin): readonly ImageSignature['format'][];
   judge(origin: ImageOrigin, image: SignedImage): Promise<TrustVerdict>;
   describe(signature: ImageSignature): Promise<SignatureClaims>;
 }
