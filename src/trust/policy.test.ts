@@ -214,8 +214,9 @@ describe('the file', async () => {
 
   test('need not be there, unless somebody named it', async () => {
     const path = join(folder, 'none.json');
-    const { source, judge } = await loadTrustPolicy(path, false);
-    assert.deepEqual([source, (await judge(docker('busybox'), { digests: [], signatures: [] })).accepted], ['', true]);
+    const policy = await loadTrustPolicy(path, false);
+    const verdict = await policy.judge(docker('busybox'), { digests: [], signatures: [] });
+    assert.deepEqual([policy.source, verdict.accepted], ['', true]);
     await assert.rejects(loadTrustPolicy(path, true), /trust policy .*none\.json: ENOENT/);
   });
 
