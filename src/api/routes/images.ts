@@ -68,13 +68,6 @@ export function imageHandlers(images: ImageApi): Handlers {
       };
       exchange.send(200, await images.attestations(exchange.param('name'), options));
     },
-    async ImageTrust(exchange) {
-      const name = exchange.param('name');
-      if (!exchange.flag('remote')) return exchange.send(200, await images.inspectTrust(name));
-      const auth = decodeRegistryAuth(exchange.request.headers['x-registry-auth']);
-      const request = { reference: name, signal: exchange.signal, ...(auth === undefined ? {} : { auth }) };
-      exchange.send(200, await images.inspectRemoteTrust(request));
-    },
     async ImagePrune(exchange) {
       const filters = decodeFilters(exchange.text('filters'), pruneFilters);
       const keepLast = queryInteger(exchange.query, 'keep-last', { min: 0, max: 1_000_000 }) ?? 0;
