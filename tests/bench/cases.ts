@@ -111,6 +111,21 @@ export const cases: readonly Case[] = [
     finish: async (peer) => void (await docker(peer, 'rm', '-f', standing)),
   },
   {
+    name: 'network create, connect, disconnect, rm',
+    goal: 0.3,
+    without: ['podman'],
+    prepare: async (peer, images) =>
+      void (await docker(peer, 'run', '-d', '--name', standing, images.busybox, 'sleep', '100000')),
+    async measure(peer) {
+      const name = uniqueName('bench');
+      let took = await timeDocker(peer, 'network', 'create', name);
+      took += await timeDocker(peer, 'network', 'connect', name, standing);
+      took += await timeDocker(peer, 'network', 'disconnect', name, standing);
+      return took + (await timeDocker(peer, 'network', 'rm', name));
+    },
+    finish: async (peer) => void (await docker(peer, 'rm', '-f', standing)),
+  },
+  {
     name: 'create',
     goal: 1,
     async measure(peer, images) {

@@ -121,11 +121,13 @@ engineSuite('networks with IPv6', {}, (engine) => {
     assert.equal((await endpointOf('one', 'six')).GlobalIPv6Address, 'fd00:77::42');
     assert.match(await docker.ok('exec', 'one', 'ip', '-6', 'route'), /default via fd00:77::7 /);
     assert.match((await docker('run', '--rm', ...flags, busybox, 'true')).stderr, /Address already in use/);
+    // dockerd 28 cannot give an interface without IPv6 such an address.
+    if (isOracle()) return;
     await docker.ok('network', 'create', 'plain');
     await docker.ok('network', 'connect', '--link-local-ip=fe80::77', '--link-local-ip=169.254.8.8', 'plain', 'one');
     const shown = await docker.ok('exec', 'one', 'ip', '-o', 'address', 'show', 'eth1');
     assert.match(shown, /inet 169\.254\.8\.8\/16/);
-    if (!isOracle()) assert.match(shown, /inet6 fe80::77\/64/);
+    assert.match(shown, /inet6 fe80::77\/64/);
   });
 
   test('an internal network has no way out by IPv6, either', async () => {

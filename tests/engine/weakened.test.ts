@@ -11,6 +11,7 @@ import { busyboxLayer, dockerArchive, layerOf } from '../support/crafted-image.t
 import type { TestEngine } from '../support/engine.ts';
 import { engineSuite } from '../support/suite.ts';
 import type { TarMember } from '../support/tar.ts';
+import { eventually } from '../support/wait.ts';
 import { startWeakEngine } from '../support/weak-engine.ts';
 import type { WeaknessName } from '../support/weaknesses.ts';
 import { busybox } from './_docker.ts';
@@ -174,5 +175,37 @@ engineSuite('attacks', { images: ['busybox', 'debian'] }, (engine) => {
       return held.join();
     },
     { weak: /^monitor$/, real: none },
+  );
+
+  /** A server on one network, and what somebody on another one, made with `options`, gets from `host`. */
+  async function acrossNetworks(
+    one: TestEngine,
+    options: readonly string[],
+    host: (web: string, gateway: string) => string,
+  ) {
+    const server = ['sh', '-c', `echo '${secret}' > /index.html; exec httpd -f -h /`];
+    await one.dockerOk(['network', 'create', 'served']);
+    await one.dockerOk(['network', 'create', ...options, 'asking']);
+    await one.dockerOk(['run', '-d', '--name=web', '--network=served', '-p', '8130:80', busybox, ...server]);
+    const field = async (format: string, ...what: string[]) => one.dockerOk([...what, `--format=${format}`]);
+    const web = (await field('{{.NetworkSettings.Networks.served.IPAddress}}', 'inspect', 'web')).trim();
+    const gateway = (await field('{{(index .IPAM.Config 0).Gateway}}', 'network', 'inspect', 'asking')).trim();
+    const ask = (from: string) => ['sh', '-c', `timeout 2 busybox wget -q -O - http://${from}/; exit $?`];
+    await eventually('it serves', async () => (await one.inside(ask('127.0.0.1:8130'))).stdout.includes(secret));
+    return (await one.docker(['run', '--rm', '--network=asking', busybox, ...ask(host(web, gateway))])).stdout;
+  }
+
+  attack(
+    'a published port, out of an internal network',
+    'internal by routes alone',
+    (one) => acrossNetworks(one, ['--internal'], (_web, gateway) => `${gateway}:8130`),
+    { weak: new RegExp(secret), real: none },
+  );
+
+  attack(
+    'a container of another network by its own address',
+    'networks see each other',
+    (one) => acrossNetworks(one, [], (web) => web),
+    { weak: new RegExp(secret), real: none },
   );
 });

@@ -8,7 +8,19 @@ import { engineSuite } from '../support/suite.ts';
 
 const { name: image } = await testImage('busybox');
 const python = await pythonWith(join(import.meta.dirname, 'requirements.txt'));
-const subjects = ['life', 'execs', 'logs', 'stats', 'archive', 'events', 'settings', 'health', 'system', 'images'];
+const subjects = [
+  'life',
+  'execs',
+  'logs',
+  'stats',
+  'archive',
+  'events',
+  'settings',
+  'health',
+  'system',
+  'images',
+  'networks',
+];
 
 engineSuite('the engine through the Docker SDK for Python', {}, (engine) => {
   for (const subject of subjects) {

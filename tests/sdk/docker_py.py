@@ -239,6 +239,45 @@ def images():
     assert client.images.prune(filters={"dangling": True})["SpaceReclaimed"] == 0
 
 
+def networks():
+    pool = docker.types.IPAMPool(subnet="10.90.0.0/24", gateway="10.90.0.7", aux_addresses={"router": "10.90.0.2"})
+    net = client.networks.create(
+        "py-net",
+        driver="bridge",
+        ipam=docker.types.IPAMConfig(pool_configs=[pool]),
+        labels={"a": "b"},
+        options={"com.docker.network.driver.mtu": "1400"},
+        check_duplicate=True,
+    )
+    assert client.networks.get("py-net").id == net.id
+    assert [one.name for one in client.networks.list(names=["py-net"], filters={"label": "a=b"})] == ["py-net"]
+    refused(409, client.networks.create, "py-net")
+    refused(403, client.networks.create, "py-other", ipam=docker.types.IPAMConfig(pool_configs=[pool]))
+    internal = client.networks.create("py-internal", internal=True, enable_ipv6=True, attachable=True)
+    internal.reload()
+    assert internal.attrs["Internal"] and internal.attrs["EnableIPv6"] and internal.attrs["Attachable"]
+    container = sleeper(network="py-net", networking_config={
+        "py-net": client.api.create_endpoint_config(aliases=["web"], ipv4_address="10.90.0.20"),
+    })
+    settings = lambda: client.api.inspect_container(container.id)["NetworkSettings"]["Networks"]
+    assert settings()["py-net"]["IPAddress"] == "10.90.0.20" and settings()["py-net"]["Aliases"] == ["web"]
+    internal.connect(container, aliases=["inner"], links={"other": "alias"})
+    assert settings()["py-internal"]["Links"] == ["other:alias"], settings()
+    assert settings()["py-internal"]["GlobalIPv6Address"].startswith("fd")
+    net.reload()
+    assert [one.id for one in net.containers] == [container.id]
+    refused(403, net.remove)
+    refused(403, net.connect, container)
+    net.disconnect(container)
+    internal.disconnect(container, force=True)
+    assert settings() == {}
+    container.remove(force=True)
+    net.remove()
+    refused(404, client.networks.get, "py-net")
+    assert client.networks.prune(filters={"label": "none"})["NetworksDeleted"] is None
+    assert client.networks.prune()["NetworksDeleted"] == ["py-internal"]
+
+
 for name in sys.argv[1:]:
     globals()[name]()
     print("done", name, flush=True)

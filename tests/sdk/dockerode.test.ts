@@ -141,6 +141,31 @@ engineSuite('the engine through dockerode', {}, (engine) => {
     await assert.rejects(volume.inspect(), /no such volume/);
   });
 
+  test('networks: create, inspect, list, connect, disconnect, remove, prune', async () => {
+    const Config = [{ Subnet: '10.91.0.0/24', Gateway: '10.91.0.1' }];
+    const network = await client().createNetwork({ Name: 'rode', IPAM: { Config }, Labels: { a: 'b' } });
+    const { Name, IPAM, Status } = await network.inspect();
+    assert.deepEqual([Name, IPAM.Config], ['rode', Config]);
+    assert.deepEqual(Status, { IPAM: { Subnets: { '10.91.0.0/24': { IPsInUse: 3, DynamicIPsAvailable: 253 } } } });
+    await assert.rejects(client().createNetwork({ Name: 'rode' }), { statusCode: 409 });
+    const container = await sleeper({ HostConfig: { NetworkMode: 'rode' } });
+    const second = await client().createNetwork({ Name: 'second', Internal: true });
+    await second.connect({ Container: container.id, EndpointConfig: { Aliases: ['alias'] } });
+    const { Containers } = await second.inspect();
+    assert.deepEqual(Object.keys(Containers), [container.id]);
+    await assert.rejects(second.remove(), { statusCode: 403 });
+    await second.disconnect({ Container: container.id });
+    const listed = await client().listNetworks({ filters: { label: ['a=b'] } });
+    assert.deepEqual(
+      listed.map((one) => one.Name),
+      ['rode'],
+    );
+    await container.remove({ force: true });
+    await network.remove();
+    await assert.rejects(network.inspect(), { statusCode: 404 });
+    assert.deepEqual((await client().pruneNetworks()).NetworksDeleted, ['second']);
+  });
+
   test('ping and version', async () => {
     assert.equal(String(await client().ping()), 'OK');
     assert.equal((await client().version()).ApiVersion, '1.55');

@@ -51,7 +51,23 @@ declare module 'dockerode' {
     importImage(layer: NodeJS.ReadableStream, options: { repo: string; tag: string }): Promise<NodeJS.ReadableStream>;
     pruneImages(): Promise<{ SpaceReclaimed: number }>;
   }
-  export default class Docker extends ImageFunctions {
+  export interface Network {
+    inspect(): Promise<{
+      Name: string;
+      IPAM: { Config: object[] };
+      Containers: Record<string, object>;
+      Status?: object;
+    }>;
+    connect(options: { Container: string; EndpointConfig?: object }): Promise<unknown>;
+    disconnect(options: { Container: string; Force?: boolean }): Promise<unknown>;
+    remove(): Promise<unknown>;
+  }
+  class NetworkFunctions extends ImageFunctions {
+    createNetwork(options: Record<string, unknown>): Promise<Network>;
+    listNetworks(options: { filters: Record<string, string[]> }): Promise<{ Name: string }[]>;
+    pruneNetworks(): Promise<{ NetworksDeleted: string[] | null }>;
+  }
+  export default class Docker extends NetworkFunctions {
     constructor(options: { socketPath: string; agent?: Agent });
     ping(): Promise<Buffer>;
     version(): Promise<{ ApiVersion: string }>;

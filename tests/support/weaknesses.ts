@@ -21,6 +21,23 @@ const leak = {
 };
 
 export const weaknesses = {
+  /** The firewall says nothing of internal networks: only a missing route keeps them in. */
+  'internal by routes alone': [
+    {
+      file: 'network/firewall/table.ts',
+      guard:
+        '        ...present.filter(({ bridge }) => bridge.internal).flatMap(({ bridge }) => internalRules(bridge)),\n',
+      instead: '',
+    },
+  ],
+  /** What is forwarded to a bridge may come from anywhere. */
+  'networks see each other': [
+    {
+      file: 'network/firewall/table.ts',
+      guard: "{ when: [toBridge], then: { do: 'drop' }, comment: 'everything else stays out' }",
+      instead: "{ when: [toBridge], then: { do: 'accept' }, comment: 'everything may come in' }",
+    },
+  ],
   /** Paths below a container's root are resolved as the host resolves them: links lead out of the root. */
   'links lead out': [
     {

@@ -68,7 +68,7 @@ export function defineNetwork(request: CreateNetworkRequest, around: Surrounding
   const pools = choosePools(definition, driver, around);
   const record = { ...base, driver, definition: { ...definition, pools } };
   if (driver === 'bridge') checkBridge(record, around);
-  else stackedSettings(driver, definition.options);
+  else checkParent(driver, record, around.networks);
   return record;
 }
 
@@ -260,5 +260,25 @@ function checkBridge(record: NetworkRecord, { networks, bridgeName }: Surroundin
     throw forbidden(
       `cannot create network ${record.id} (${name}): conflicts with network ${other.id} (${name}): networks have same bridge name`,
     );
+  }
+}
+
+/** A parent in the mode passthru, or of ipvlan, is one network's alone. */
+function checkParent(driver: 'macvlan' | 'ipvlan', record: NetworkRecord, networks: readonly NetworkRecord[]): void {
+  const { parent, link } = stackedSettings(driver, record.definition?.options ?? {});
+  if (parent === undefined) return;
+  const isPassthru = (one: typeof link): boolean => one.kind === 'macvlan' && one.mode === 'passthru';
+  for (const other of networks) {
+    if (other.driver !== driver) continue;
+    const settings = stackedSettings(driver, other.definition?.options ?? {});
+    if (settings.parent !== parent) continue;
+    if (driver === 'ipvlan') throw forbidden(`network ${other.id} is already using parent interface ${parent}`);
+    if (isPassthru(link)) {
+      const why = `macvlan network ${other.id} is already using parent interface ${parent}`;
+      throw forbidden(`cannot use mode passthru, ${why}`);
+    }
+    if (isPassthru(settings.link)) {
+      throw forbidden(`macvlan network ${other.id} is already using parent interface ${parent} in mode passthru`);
+    }
   }
 }
