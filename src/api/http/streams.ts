@@ -1,6 +1,7 @@
 import type { ServerResponse } from 'node:http';
 import type { Socket } from 'node:net';
 import { once } from 'node:events';
+import type { Writable } from 'node:stream';
 import { orAborted } from '../../base/async.ts';
 import { httpError } from '../errors.ts';
 import type { ProgressMessage } from '../../spec/engine/progress.ts';
@@ -20,7 +21,7 @@ export async function writeChunk(
 }
 
 /** Writes what is only lent: resolves when the bytes are no longer needed; rejects when the client goes away. */
-export async function writeBorrowed(response: ServerResponse, bytes: Uint8Array, signal: AbortSignal): Promise<void> {
+export async function writeBorrowed(response: Writable, bytes: Uint8Array, signal: AbortSignal): Promise<void> {
   const { promise, resolve, reject } = Promise.withResolvers<void>();
   response.write(bytes, (error) => (error ? reject(error) : resolve()));
   await orAborted(promise, signal);

@@ -4,7 +4,7 @@ import { decodeCommitConfig } from '../../spec/decode/commit.ts';
 import type { CommitRequest } from '../../spec/engine/commit.ts';
 import { bodyStream } from '../http/body.ts';
 import type { Exchange } from '../http/exchange.ts';
-import { sendArchive } from '../http/outgoing-archive.ts';
+import { sendArchive, sendEncodedArchive } from '../http/outgoing-archive.ts';
 import { socketBody } from '../http/socket-body.ts';
 import type { ContainerService } from '../services/container.ts';
 import type { PathStat } from '../services/container-files.ts';
@@ -45,7 +45,7 @@ export function containerFileHandlers(containers: ContainerService): Handlers {
     async ContainerArchive(exchange) {
       const archive = await containers.packPath(exchange.param('id'), pathOf(exchange), exchange.signal);
       const headers = { 'Content-Type': 'application/x-tar', [statHeader]: encodeStat(archive.stat) };
-      await sendArchive(exchange, archive, headers);
+      await sendEncodedArchive(exchange, archive, headers);
     },
     async PutContainerArchive(exchange) {
       const path = pathOf(exchange);

@@ -95,11 +95,17 @@ function text(buffer: Buffer, at: number, [offset, length]: readonly [number, nu
 function number(buffer: Buffer, at: number, what: keyof typeof field, name: ByteString): number {
   const [offset, length] = field[what];
   const from = at + offset;
-  const value = ((buffer[from] as number) & 0x80) !== 0 ? base256(buffer, from, length) : octal(buffer, from, length);
-  if (value === undefined || !Number.isSafeInteger(value)) {
+  const value = readNumber(buffer, from, length);
+  if (value === undefined) {
     throw new EngineError('corrupt', `tar: the ${what} of ${JSON.stringify(name)} is not a number`);
   }
   return value;
+}
+
+/** A number field anywhere in a header; undefined for what is no number, or too large for one here. */
+export function readNumber(buffer: Buffer, from: number, length: number): number | undefined {
+  const value = ((buffer[from] as number) & 0x80) !== 0 ? base256(buffer, from, length) : octal(buffer, from, length);
+  return Number.isSafeInteger(value) ? value : undefined;
 }
 
 function octal(buffer: Buffer, from: number, length: number): number | undefined {

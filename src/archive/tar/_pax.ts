@@ -12,11 +12,26 @@ export interface PaxRecords {
   mtimeNsec?: number;
   xattrs?: Map<string, Uint8Array>;
   /** The member is stored in one of GNU's sparse formats. */
-  sparse?: boolean;
+  sparse?: PaxSparse;
+}
+
+/** The records `GNU.sparse.*`, numbers as they are written. */
+export interface PaxSparse {
+  /** 1.0 has its map in front of the content; the older ones in `map`: offset, length, offset, ... */
+  major?: string;
+  minor?: string;
+  /** The file's name; that of the member is made up. */
+  name?: ByteString;
+  /** Of the whole file. */
+  size?: string;
+  /** Pairs in the map. */
+  blocks?: string;
+  map: string[];
 }
 
 /** How star, GNU tar and Go's archive/tar store extended attributes. */
 export const xattrPrefix = 'SCHILY.xattr.';
+const sparsePrefix = 'GNU.sparse.';
 const space = 0x20;
 const newline = 0x0a;
 const equals = 0x3d;
@@ -86,7 +101,33 @@ function applyRecord(into: PaxRecords, key: string, value: string): void {
       return;
     }
     default:
-      if (key.startsWith('GNU.sparse.')) into.sparse = true;
+      if (key.startsWith(sparsePrefix))
+        applySparse((into.sparse ??= { map: [] }), key.slice(sparsePrefix.length), value);
+  }
+}
+
+function applySparse(into: PaxSparse, key: string, value: string): void {
+  switch (key) {
+    case 'major':
+    case 'minor':
+      into[key] = value;
+      return;
+    case 'name':
+      into.name = withoutNul(key, value);
+      return;
+    case 'size':
+    case 'realsize':
+      into.size = value;
+      return;
+    case 'numblocks':
+      into.blocks = value;
+      return;
+    case 'map':
+      into.map = value === '' ? [] : value.split(',');
+      return;
+    case 'offset':
+    case 'numbytes':
+      into.map.push(value);
   }
 }
 

@@ -40,10 +40,18 @@ export interface TarLimits {
   readonly extension: number;
   /** All extended attributes of one member, names and values. */
   readonly xattrs: number;
+  /** Zeros that sparse members may stand for where holes are written out. */
+  readonly holes: number;
 }
 
 /** Linux allows paths of 4,095 bytes and 64 KiB for one extended attribute; archive/tar of Go caps headers at 1 MiB. */
-export const defaultTarLimits: TarLimits = { entries: 4_000_000, name: 4095, extension: 1 << 20, xattrs: 128 << 10 };
+export const defaultTarLimits: TarLimits = {
+  entries: 4_000_000,
+  name: 4095,
+  extension: 1 << 20,
+  xattrs: 128 << 10,
+  holes: 1 << 30,
+};
 
 /** A name for error messages: quoted, cut, without control characters. */
 export function quoteName(name: ByteString): string {

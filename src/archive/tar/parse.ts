@@ -1,5 +1,6 @@
 import { EngineError } from '../../base/errors.ts';
 import { blockSize, decodeHeader, isZeroBlock, type RawHeader } from './_header.ts';
+import { gnuMap, paxLayout, paxMap, SparseContent, type SparseLayout, type SparseMap } from './_sparse.ts';
 import { decodePax, type PaxRecords } from './_pax.ts';
 import { defaultTarLimits, quoteName, type TarEntry, type TarEntryType, type TarLimits } from './entry.ts';
 
@@ -9,6 +10,8 @@ export interface TarHandler {
   /** Content of the current member; a view of the chunk given to `push`. */
   data(chunk: Buffer): unknown;
   end(): unknown;
+  /** So many bytes of the current member's content are zero; without it they come as `data`. */
+  hole?(length: number): unknown;
 }
 
 /** Type flags by their meaning; `7` (contiguous file) is a file to everybody today, NUL is one of the 1970s. */
@@ -24,12 +27,17 @@ const entryTypes: ReadonlyMap<string, TarEntryType> = new Map<string, TarEntryTy
   ['6', 'fifo'],
 ]);
 
+/** What the holes of sparse files are made of where they are not left out. */
+const zeros = Buffer.alloc(64 * 1024);
+
 /** What the bytes after a header are. */
 type Body =
   /** Content of a member. */
   | { kind: 'content' }
   /** PAX records for the next member (`x`), a GNU long name (`L`) or link target (`K`): collected. */
   | { kind: 'extension'; flag: string; bytes: Buffer; filled: number }
+  /** The map of a sparse member, block by block: its content follows. */
+  | { kind: 'map'; raw: RawHeader; map: SparseMap; block: Buffer }
   /** A global PAX header (`g`, written by git archive): it is about no member, and passed over as Docker does. */
   | { kind: 'ignored' };
 
@@ -46,6 +54,9 @@ export class TarParser {
   #body: Body = { kind: 'ignored' };
   #bodyLeft = 0;
   #padding = 0;
+  #sparse: SparseContent | undefined;
+  /** Zeros that sparse members stood for. */
+  #holes = 0;
   #pax: PaxRecords = {};
   #entries = 0;
   #ended = false;
@@ -105,10 +116,38 @@ export class TarParser {
       throw new EngineError('invalid', `tar: the archive has more than ${this.#limits.entries} members`);
     }
     if (raw.flag === 'x' || raw.flag === 'L' || raw.flag === 'K' || raw.flag === 'g') return this.#beginExtension(raw);
-    const entry = this.#entry(raw);
+    const sparse = sparseMember(raw, this.#pax, buffer.subarray(at, at + blockSize));
+    const stored = this.#pax.size ?? raw.size;
+    if (sparse === undefined || sparse.layout !== undefined) this.#beginMember(raw, stored, sparse?.layout);
+    else this.#beginMap(raw, sparse.map);
+  }
+
+  #beginMap(raw: RawHeader, map: SparseMap): void {
+    this.#body = { kind: 'map', raw, map, block: Buffer.alloc(blockSize) };
+    this.#bodyLeft = blockSize;
+    this.#padding = 0;
+  }
+
+  /** `stored`: bytes of content in the archive. */
+  #beginMember(raw: RawHeader, stored: number, layout: SparseLayout | undefined): void {
+    const entry = this.#entry(raw, layout);
     this.#pax = {};
     this.#handler.entry(entry);
-    this.#beginBody({ kind: 'content' }, entry.size);
+    if (layout === undefined) return this.#beginBody({ kind: 'content' }, entry.size);
+    this.#sparse = new SparseContent(entry.name, layout, {
+      data: (chunk) => this.#handler.data(chunk),
+      hole: (length) => this.#hole(entry.name, length),
+    });
+    this.#beginBody({ kind: 'content' }, stored);
+  }
+
+  #hole(name: string, length: number): void {
+    if (this.#handler.hole !== undefined) return void this.#handler.hole(length);
+    this.#holes += length;
+    if (this.#holes > this.#limits.holes) {
+      throw new EngineError('invalid', `tar: the holes of ${quoteName(name)} are larger than allowed`);
+    }
+    for (let left = length; left > 0; left -= zeros.length) this.#handler.data(zeros.subarray(0, left));
   }
 
   #beginExtension({ flag, size }: RawHeader): void {
@@ -129,7 +168,8 @@ export class TarParser {
   #consumeBody(buffer: Buffer, at: number): number {
     const taken = Math.min(this.#bodyLeft, buffer.length - at);
     const body = this.#body;
-    if (body.kind === 'content') this.#handler.data(buffer.subarray(at, at + taken));
+    if (body.kind === 'content') (this.#sparse ?? this.#handler).data(buffer.subarray(at, at + taken));
+    else if (body.kind === 'map') buffer.copy(body.block, blockSize - this.#bodyLeft, at, at + taken);
     else if (body.kind === 'extension') {
       buffer.copy(body.bytes, body.filled, at, at + taken);
       body.filled += taken;
@@ -142,8 +182,15 @@ export class TarParser {
   #endBody(): void {
     const body = this.#body;
     this.#body = { kind: 'ignored' };
-    if (body.kind === 'content') this.#handler.end();
-    else if (body.kind === 'extension') {
+    if (body.kind === 'content') {
+      this.#sparse?.end();
+      this.#sparse = undefined;
+      this.#handler.end();
+    } else if (body.kind === 'map') {
+      const layout = body.map.add(body.block);
+      if (layout === undefined) this.#beginMap(body.raw, body.map);
+      else this.#beginMember(body.raw, body.map.stored, layout);
+    } else if (body.kind === 'extension') {
       if (body.flag === 'x') decodePax(body.bytes, this.#pax, this.#limits.xattrs);
       else {
         const end = body.bytes.indexOf(0);
@@ -153,10 +200,10 @@ export class TarParser {
     }
   }
 
-  #entry(raw: RawHeader): TarEntry {
+  #entry(raw: RawHeader, layout: SparseLayout | undefined): TarEntry {
     const pax = this.#pax;
-    const name = pax.name ?? raw.name;
-    const type = entryType(raw.flag, name, pax.sparse === true);
+    const name = pax.sparse?.name ?? pax.name ?? raw.name;
+    const type = layout === undefined ? entryType(raw.flag, name) : 'file';
     const isLink = type === 'symlink' || type === 'hardlink';
     const entry: TarEntry = {
       type,
@@ -165,7 +212,7 @@ export class TarParser {
       mode: raw.mode & 0o7777,
       uid: checkedId('uid', pax.uid ?? raw.uid, name),
       gid: checkedId('gid', pax.gid ?? raw.gid, name),
-      size: type === 'file' ? (pax.size ?? raw.size) : 0,
+      size: layout?.size ?? (type === 'file' ? (pax.size ?? raw.size) : 0),
       mtime: pax.mtime ?? raw.mtime,
       mtimeNsec: pax.mtimeNsec ?? 0,
       major: raw.major,
@@ -177,9 +224,28 @@ export class TarParser {
   }
 }
 
-function entryType(flag: string, name: string, sparse: boolean): TarEntryType {
+/** Whether the member is sparse: its layout, or what reads it from the blocks that follow. */
+function sparseMember(
+  raw: RawHeader,
+  { sparse, name: paxName, size }: PaxRecords,
+  header: Buffer,
+): { readonly layout: SparseLayout } | { readonly layout: undefined; readonly map: SparseMap } | undefined {
+  const name = sparse?.name ?? paxName ?? raw.name;
+  if (raw.flag === 'S') {
+    const { layout, map } = gnuMap(header, { name, size: raw.size });
+    return layout === undefined ? { layout, map } : { layout };
+  }
+  if (sparse === undefined || entryTypes.get(raw.flag) !== 'file') return undefined;
+  const { major = '0', minor = '0' } = sparse;
+  if (major === '0' && (minor === '0' || minor === '1')) return { layout: paxLayout(name, sparse) };
+  if (major === '1' && minor === '0') {
+    return { map: paxMap(name, sparse.size, size ?? raw.size), layout: undefined };
+  }
+  throw new EngineError('invalid', `tar: ${quoteName(name)} is a sparse file of the unknown format ${major}.${minor}`);
+}
+
+function entryType(flag: string, name: string): TarEntryType {
   const type = entryTypes.get(flag);
-  if (flag === 'S' || sparse) throw new EngineError('invalid', `tar: ${quoteName(name)} is a sparse file: unsupported`);
   if (type === undefined) {
     throw new EngineError('invalid', `tar: ${quoteName(name)} has the unknown type ${JSON.stringify(flag)}`);
   }

@@ -13,7 +13,16 @@ import {
   setTimeAt,
   setXattrOf,
 } from '../../sys/file/at.ts';
-import { deviceNumber, native, nodeType, openAt, openDirectoryAt, statAt, writeAll } from '../../sys/file/entries.ts';
+import {
+  deviceNumber,
+  native,
+  nodeType,
+  openAt,
+  openDirectoryAt,
+  skipAhead,
+  statAt,
+  writeAll,
+} from '../../sys/file/entries.ts';
 import { O_PATH } from '../../sys/paths/inroot.ts';
 import { cleanComponents } from '../layer/paths.ts';
 import { allowedXattr } from '../layer/xattrs.ts';
@@ -69,6 +78,12 @@ export class TreeFromTar implements TarHandler {
   data(chunk: Buffer): void {
     const file = this.#file;
     if (file !== undefined) naming(file.entry, () => writeAll(file.fd, chunk));
+  }
+
+  /** The file has a hole there, too. */
+  hole(length: number): void {
+    const file = this.#file;
+    if (file !== undefined) naming(file.entry, () => skipAhead(file.fd, length));
   }
 
   end(): void {

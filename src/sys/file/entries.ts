@@ -3,7 +3,7 @@
  * (latin1); a link of that name is never followed, so whoever changes the directory meanwhile cannot lead a call
  * elsewhere. Mounts are crossed. For workers: may sleep. Changes of a directory are made by at.ts.
  */
-import { constants, readdirSync } from 'node:fs';
+import { constants, ftruncateSync, readdirSync } from 'node:fs';
 import { closeFd } from '../ffi/descriptor.ts';
 import { check, SystemError } from '../ffi/errors.ts';
 import { lastErrno, openLibrary } from '../ffi/library.ts';
@@ -15,6 +15,7 @@ const libc = openLibrary(null, {
   readlinkat: { arguments: ['i32', 'pointer', 'pointer', 'u64'], return: 'i64' },
   read: { arguments: ['i32', 'pointer', 'u64'], return: 'i64' },
   write: { arguments: ['i32', 'pointer', 'u64'], return: 'i64' },
+  lseek: { arguments: ['i32', 'i64', 'i32'], return: 'i64' },
 });
 
 const { O_DIRECTORY, O_NOFOLLOW, O_NONBLOCK, O_RDONLY } = constants;
@@ -24,6 +25,7 @@ const AT_REMOVEDIR = 0x200;
 const AT_EMPTY_PATH = 0x1000;
 const STATX_BASIC_STATS = 0x7ff;
 const ENOENT = 2;
+const SEEK_CUR = 1;
 const EINTR = 4;
 const longestLink = 4096;
 
@@ -142,6 +144,13 @@ export function writeAll(fd: number, bytes: Buffer): void {
     if (wrote >= 0) at += wrote;
     else if (lastErrno() !== EINTR) throw new SystemError(lastErrno(), 'write');
   }
+}
+
+/** Leaves a hole of so many bytes where the file is written; it counts for its length at once. @throws SystemError `EFBIG`. */
+export function skipAhead(fd: number, length: number): void {
+  const position = Number(libc.lseek(fd, BigInt(length), SEEK_CUR));
+  if (position < 0) throw new SystemError(lastErrno(), 'lseek');
+  ftruncateSync(fd, position);
 }
 
 /** A device number as mknod(2) takes it (makedev(3)). */
