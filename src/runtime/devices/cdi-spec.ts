@@ -1,6 +1,6 @@
 /**
- * Descriptions of devices in the Container Device Interface's format (its SPEC.md, versions 0.3 to 1.0), as JSON: what a
- * device adds to a container.
+ * Descriptions of devices in the Container Device Interface's format (its SPEC.md, versions 0.3 to 1.0): what a device adds to a
+ * container.
  */
 import { invalid } from '../../base/errors.ts';
 
@@ -47,9 +47,9 @@ type Json = Readonly<Record<string, unknown>>;
 const isObject = (value: unknown): value is Json =>
   typeof value === 'object' && value !== null && !Array.isArray(value);
 
-/** @throws EngineError `invalid` naming the field. */
-export function parseCdiSpec(text: string): CdiSpec {
-  const spec = object(JSON.parse(text) as unknown, 'the description');
+/** `document` is what the file's JSON or YAML says. @throws EngineError `invalid` naming the field. */
+export function decodeCdiSpec(document: unknown): CdiSpec {
+  const spec = object(document, 'the description');
   const kind = string(spec['kind'], 'kind');
   if (!/^[a-zA-Z][a-zA-Z0-9._-]*\/[a-zA-Z][a-zA-Z0-9_-]*$/.test(kind)) throw invalid(`invalid kind ${quoted(kind)}`);
   const devices = new Map<string, CdiEdits>();

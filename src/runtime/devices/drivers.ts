@@ -6,7 +6,7 @@ import type { DeviceDrivers, DeviceEdits } from '../../spec/contract/devices.ts'
 import type { DeviceRequest } from '../../spec/engine/container.ts';
 import type { OciDevice, OciHookName, OciHooks } from '../../spec/oci/runtime.ts';
 import type { HostFacts } from '../oci/host.ts';
-import { type CdiDeviceNode, type CdiEdits, type CdiHook, type CdiSpec, parseCdiSpec } from './cdi-spec.ts';
+import { type CdiDeviceNode, type CdiEdits, type CdiHook, type CdiSpec, decodeCdiSpec } from './cdi-spec.ts';
 
 const largestSpec = 4 << 20;
 const hookNames: readonly string[] = [
@@ -31,8 +31,7 @@ export function createDeviceDrivers(
     async edits(requests) {
       const names = requests.flatMap(requestedNames);
       if (names.length === 0) return noEdits;
-      const specs = await readSpecs(directories, log);
-      return joinEdits(findEdits(specs, names), host);
+      return joinEdits(findEdits(await readSpecs(directories, log), names), host);
     },
   };
 }
@@ -54,20 +53,28 @@ function requestedNames(request: DeviceRequest): readonly string[] {
 
 const byCode = (a: string, b: string): number => (a < b ? -1 : 1);
 
-async function readSpecs(directories: readonly string[], log: Logger): Promise<CdiSpec[]> {
+interface FoundSpecs {
+  readonly specs: readonly CdiSpec[];
+  /** Why files could not be used, each with its path: a device that is missing may be in one of them. */
+  readonly failures: readonly string[];
+}
+
+async function readSpecs(directories: readonly string[], log: Logger): Promise<FoundSpecs> {
   const specs: CdiSpec[] = [];
+  const failures: string[] = [];
   for (const directory of directories) {
     for (const name of (await readdir(directory).catch(() => [] as string[])).sort(byCode)) {
-      if (!name.endsWith('.json')) continue;
+      if (!name.endsWith('.json') && !name.endsWith('.yaml')) continue;
       const path = join(directory, name);
       try {
         specs.push(await readSpec(path));
       } catch (error) {
         log.warn('a description of devices cannot be used', { path, reason: messageOf(error) });
+        failures.push(`${path}: ${messageOf(error)}`);
       }
     }
   }
-  return specs;
+  return { specs, failures };
 }
 
 /** A description makes the runtime run programs as root: nobody else may have written it. */
@@ -75,11 +82,21 @@ async function readSpec(path: string): Promise<CdiSpec> {
   const { uid, mode, size } = await stat(path);
   if (uid !== 0 || (mode & 0o022) !== 0) throw invalid('it can be written by others than root');
   if (size > largestSpec) throw invalid(`it is larger than ${largestSpec} bytes`);
-  return parseCdiSpec(await readFile(path, 'utf8'));
+  const text = await readFile(path, 'utf8');
+  return decodeCdiSpec(path.endsWith('.json') ? JSON.parse(text) : await parseYaml(text));
+}
+
+/**
+ * YAML 1.1, in which CDI's own library reads it (`0644` is octal). Few hosts have such files: the parser is loaded for
+ * them alone.
+ */
+async function parseYaml(text: string): Promise<unknown> {
+  const { parse } = await import('yaml');
+  return parse(text, { version: '1.1', logLevel: 'error' });
 }
 
 /** Edits of each description once, then of each device. @throws internal naming what there is no device for. */
-function findEdits(specs: readonly CdiSpec[], names: readonly string[]): CdiEdits[] {
+function findEdits({ specs, failures }: FoundSpecs, names: readonly string[]): CdiEdits[] {
   const used = new Set<CdiSpec>();
   const edits: CdiEdits[] = [];
   const missing: string[] = [];
@@ -94,7 +111,10 @@ function findEdits(specs: readonly CdiSpec[], names: readonly string[]): CdiEdit
     }
   }
   if (missing.length > 0) {
-    throw internal(`CDI device injection failed: unresolvable CDI devices ${missing.join(', ').slice(0, 1000)}`);
+    const unusable = failures.length === 0 ? '' : ` (not usable: ${failures.join('; ').slice(0, 2000)})`;
+    throw internal(
+      `CDI device injection failed: unresolvable CDI devices ${missing.join(', ').slice(0, 1000)}${unusable}`,
+    );
   }
   return [...[...used].map((spec) => spec.edits), ...edits];
 }
