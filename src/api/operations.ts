@@ -68,6 +68,9 @@ export const operations = {
   ImageGet: ['GET', '/images/{name...}/get'],
   ImageGetAll: ['GET', '/images/get'],
   ImageLoad: ['POST', '/images/load'],
+  ImageContent: ['GET', '/images/content'],
+  ImageMissing: ['POST', '/images/missing'],
+  ImageGetPart: ['POST', '/images/get'],
 
   // Volume
   VolumeList: ['GET', '/volumes'],

@@ -198,6 +198,10 @@ const container: Readonly<Record<string, Entry>> = {
 };
 
 const image: Readonly<Record<string, Entry>> = {
+  copy: {
+    summary: 'Copy images to another engine, without the layers that it has',
+    load: async () => (await import('./image/copy.ts')).copyImages,
+  },
   history: imageHistory,
   import: importImage,
   inspect: {
@@ -327,6 +331,10 @@ const system: Readonly<Record<string, Entry>> = {
   check: {
     summary: 'Look for damage in images, and mend it',
     load: async () => (await import('./system/check.ts')).check,
+  },
+  'dial-stdio': {
+    summary: 'Relay standard input and output to the engine',
+    load: async () => (await import('./system/dial-stdio.ts')).dialStdio,
   },
   df: {
     summary: 'Show what images, containers and volumes take on the disk',

@@ -23,12 +23,18 @@ export interface ProgressDisplay {
  * @throws CliError with the message of an error in the stream.
  */
 export async function showProgress(body: AsyncIterable<Uint8Array>, display: ProgressDisplay): Promise<void> {
+  const show = progressWriter(display);
+  for await (const message of decodeJsonStream<WireProgress>(body)) show(message);
+}
+
+/** The same for messages one by one. What it gives throws CliError with the message of an error. */
+export function progressWriter(display: ProgressDisplay): (message: WireProgress) => void {
   const lines = new Map<string, number>();
-  for await (const message of decodeJsonStream<WireProgress>(body)) {
+  return (message) => {
     const failure = message.errorDetail?.message ?? message.error;
     if (failure !== undefined) throw new CliError(failure);
     showMessage(message, display, lines);
-  }
+  };
 }
 
 function showMessage(message: WireProgress, display: ProgressDisplay, lines: Map<string, number>): void {

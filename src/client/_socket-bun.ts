@@ -1,4 +1,4 @@
-import type { Endpoint } from './endpoint.ts';
+import type { Endpoint, SshEndpoint } from './endpoint.ts';
 import { Inbox } from './socket.ts';
 import type { ByteSocket } from './socket.ts';
 
@@ -26,7 +26,7 @@ interface BunRuntime {
 }
 
 /** A connection by way of Bun's own sockets. */
-export async function connectBun(endpoint: Endpoint): Promise<ByteSocket> {
+export async function connectBun(endpoint: Exclude<Endpoint, SshEndpoint>): Promise<ByteSocket> {
   const { Bun } = globalThis as unknown as { Bun: BunRuntime };
   let socket: BunSocket | undefined;
   let failure: Error | undefined;

@@ -1,12 +1,12 @@
 import { readFileSync } from 'node:fs';
 import { createConnection } from 'node:net';
 import type { Socket } from 'node:net';
-import type { Endpoint, TlsFiles } from './endpoint.ts';
+import type { Endpoint, SshEndpoint, TlsFiles } from './endpoint.ts';
 import { Inbox } from './socket.ts';
 import type { ByteSocket } from './socket.ts';
 
 /** A connection by way of node:net, or node:tls when the endpoint asks for it. */
-export async function connectNode(endpoint: Endpoint): Promise<ByteSocket> {
+export async function connectNode(endpoint: Exclude<Endpoint, SshEndpoint>): Promise<ByteSocket> {
   const { promise, resolve, reject } = Promise.withResolvers<void>();
   const socket = await open(endpoint, () => resolve());
   socket.once('error', reject);
@@ -15,7 +15,7 @@ export async function connectNode(endpoint: Endpoint): Promise<ByteSocket> {
   return wrap(socket);
 }
 
-async function open(endpoint: Endpoint, onReady: () => void): Promise<Socket> {
+async function open(endpoint: Exclude<Endpoint, SshEndpoint>, onReady: () => void): Promise<Socket> {
   if (endpoint.kind === 'unix') return createConnection({ path: endpoint.path, allowHalfOpen: true }, onReady);
   const { host, port, tls } = endpoint;
   if (tls === undefined) return createConnection({ host, port, allowHalfOpen: true, noDelay: true }, onReady);

@@ -199,7 +199,7 @@ export class EngineClient {
 function requestHeaders(client: ClientOptions, request: RequestOptions): Record<string, string> {
   const { endpoint } = client;
   return {
-    Host: endpoint.kind === 'unix' ? 'api.moby.localhost' : `${endpoint.host}:${endpoint.port}`,
+    Host: endpoint.kind !== 'tcp' ? 'api.moby.localhost' : `${endpoint.host}:${endpoint.port}`,
     'User-Agent': client.userAgent ?? 'Gantry-Client (linux)',
     ...client.headers,
     ...request.headers,

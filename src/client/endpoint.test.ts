@@ -10,5 +10,19 @@ test('hosts are read as DOCKER_HOST spells them', () => {
   assert.equal(formatEndpoint(parseEndpoint('tcp://[::1]:99')), 'tcp://[::1]:99');
   assert.throws(() => parseEndpoint('foo://x'), /invalid bind address format: foo:\/\/x/);
   assert.throws(() => parseEndpoint('x'), /unable to parse docker host `x`/);
-  assert.throws(() => parseEndpoint('ssh://u@h'), /ssh is not implemented yet/);
+  assert.deepEqual(parseEndpoint('ssh://h'), { kind: 'ssh', host: 'h' });
+  const far = { kind: 'ssh', user: 'me', host: '::1', port: 22, path: '/run/x.sock' };
+  assert.deepEqual(parseEndpoint('ssh://me@[::1]:22/run/x.sock'), far);
+  assert.equal(formatEndpoint(parseEndpoint('ssh://me@[::1]:22/run/x.sock')), 'ssh://me@[::1]:22/run/x.sock');
+  for (const bad of [
+    'ssh://',
+    'ssh://u:p@h',
+    'ssh://-oProxyCommand=x',
+    'ssh://-x@h',
+    'ssh://h:0',
+    "ssh://h/a'b",
+    'ssh://@h',
+  ]) {
+    assert.throws(() => parseEndpoint(bad), /invalid ssh URL/, bad);
+  }
 });

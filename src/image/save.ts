@@ -20,6 +20,8 @@ export interface SaveOptions {
   /** Only these; empty for all that are there. One gives that manifest alone, several keep the index. */
   readonly platforms: readonly string[];
   readonly signal: AbortSignal;
+  /** Blobs that the receiver has: they are left out. */
+  readonly without?: ReadonlySet<Digest>;
 }
 
 /** An archive on its way out. Everything in it is held until `close`, which must be called. */
@@ -41,22 +43,14 @@ export async function saveImages(
   context: ImageContext,
   bundles: Bundles,
   names: readonly string[],
-  { platforms, signal }: SaveOptions,
+  { platforms, signal, without = new Set() }: SaveOptions,
 ): Promise<ImageArchiveStream> {
-  if (names.length === 0) throw invalid('the names of the images to save are missing');
-  const wanted = platforms.map((platform) => parsePlatform(platform, context.host));
-  const parts = new Map<string, Part>();
-  for (const name of names) {
-    for (const named of imagesOfName(context.catalog, name)) {
-      const part = partOf(context, named, wanted, name);
-      parts.set(`${part.target.digest} ${part.reference === undefined ? '' : formatReference(part.reference)}`, part);
-    }
-  }
+  const parts = partsOf(context, names, platforms);
   const held = context.content.begin();
-  const images = new Set([...parts.values()].map(({ image }) => image));
+  const images = new Set(parts.map(({ image }) => image));
   const close = (): Promise<void> => endReading(context, held, images);
   try {
-    const members = await membersOf(context, held, [...parts.values()]);
+    const members = await membersOf(context, held, parts, without);
     for (const image of images) await context.catalog.tell(await imageEvent(context, 'save', image, {}));
     return {
       content: bundles.stream(members, signal),
@@ -67,6 +61,34 @@ export async function saveImages(
     await close();
     throw error;
   }
+}
+
+/** The blobs that `saveImages` sends. @throws EngineError not-found, invalid */
+export function archiveContent(
+  context: ImageContext,
+  names: readonly string[],
+  platforms: readonly string[],
+): Descriptor[] {
+  return [...blobsOf(partsOf(context, names, platforms)).values()];
+}
+
+function partsOf(context: ImageContext, names: readonly string[], platforms: readonly string[]): Part[] {
+  if (names.length === 0) throw invalid('the names of the images to save are missing');
+  const wanted = platforms.map((platform) => parsePlatform(platform, context.host));
+  const parts = new Map<string, Part>();
+  for (const name of names) {
+    for (const named of imagesOfName(context.catalog, name)) {
+      const part = partOf(context, named, wanted, name);
+      parts.set(`${part.target.digest} ${part.reference === undefined ? '' : formatReference(part.reference)}`, part);
+    }
+  }
+  return [...parts.values()];
+}
+
+function blobsOf(parts: readonly Part[]): Map<Digest, Descriptor> {
+  const blobs = new Map<Digest, Descriptor>();
+  for (const part of parts) for (const blob of part.blobs) blobs.set(blob.digest, blob);
+  return blobs;
 }
 
 interface NamedImage {
@@ -103,12 +125,16 @@ function partOf(context: ImageContext, named: NamedImage, wanted: readonly Platf
   if (variants.length === 0 && wanted.length > 0) throw noSuchPlatform(name, wanted);
   const shown = bestForPlatform(context.host, variants, (variant) => variant.platform) ?? variants[0];
   if (wanted.length === 0) return { ...named, target: image.target, blobs: image.blobs, shown };
-  const blobsOf = ({ manifest, config, layers }: ImageVariant) => [manifest, config, ...layers.map(({ blob }) => blob)];
+  const piecesOf = ({ manifest, config, layers }: ImageVariant) => [
+    manifest,
+    config,
+    ...layers.map(({ blob }) => blob),
+  ];
   const [only] = variants;
   if (wanted.length === 1 && only !== undefined) {
-    return { ...named, target: only.manifest, blobs: blobsOf(only), shown: only };
+    return { ...named, target: only.manifest, blobs: piecesOf(only), shown: only };
   }
-  return { ...named, target: image.target, blobs: [image.target, ...variants.flatMap(blobsOf)], shown };
+  return { ...named, target: image.target, blobs: [image.target, ...variants.flatMap(piecesOf)], shown };
 }
 
 const noSuchPlatform = (name: string, wanted: readonly Platform[]): EngineError =>
@@ -120,11 +146,11 @@ async function membersOf(
   { content }: ImageContext,
   held: ContentOperation,
   parts: readonly Part[],
+  without: ReadonlySet<Digest>,
 ): Promise<BundleMember[]> {
-  const blobs = new Map<Digest, Descriptor>();
-  for (const part of parts) for (const blob of part.blobs) blobs.set(blob.digest, blob);
-  for (const blob of blobs.values()) await holdBlob(held, blob);
-  const sorted = [...blobs.values()].sort((a, b) => (a.digest < b.digest ? -1 : 1));
+  const blobs = [...blobsOf(parts).values()].filter(({ digest }) => !without.has(digest));
+  for (const blob of blobs) await holdBlob(held, blob);
+  const sorted = blobs.sort((a, b) => (a.digest < b.digest ? -1 : 1));
   return [
     ...['blobs/', 'blobs/sha256/'].map((name) => ({ entry: entryOf(name, 0, 0o755) })),
     ...sorted.map(({ digest, size }) => ({

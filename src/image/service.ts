@@ -1,6 +1,7 @@
 import { Bundles } from '../archive/bundle/bundle.ts';
 import type { Clock } from '../base/clock.ts';
 import { systemClock } from '../base/clock.ts';
+import type { Digest } from '../base/ids.ts';
 import type { Logger } from '../base/log.ts';
 import type { ByteStream } from '../base/stream.ts';
 import type { RegistryClient } from '../registry/client/client.ts';
@@ -16,7 +17,9 @@ import type {
   ImagePruneView,
   ImageSummary,
 } from '../spec/engine/image.ts';
+import type { ContentBlob } from '../spec/engine/image-content.ts';
 import type { ProgressSink } from '../spec/engine/progress.ts';
+import type { WantedBlob } from '../spec/decode/image-content.ts';
 import type { StoreCheckView } from '../spec/engine/store-check.ts';
 import type { ImageTrustInspect } from '../spec/engine/trust.ts';
 import type { TrustPolicy } from '../spec/contract/trust.ts';
@@ -37,6 +40,7 @@ import { inspectImage } from './inspect.ts';
 import { inspectRemote } from './inspect-remote.ts';
 import { LastUses } from './last-uses.ts';
 import { listImages, type ListOptions } from './list.ts';
+import { missingContent } from './missing.ts';
 import { loadImages, type LoadOptions } from './load.ts';
 import type { ContentStore } from './ports.ts';
 import { pruneImages } from './prune.ts';
@@ -46,7 +50,7 @@ import { pushImages, type PushOptions } from './push.ts';
 import { removeImage, type RemoveOptions } from './remove.ts';
 import { imageIdOf, imageOfLayers, releaseImage, resolveImage } from './resolve.ts';
 import { reviveImages, writeAgain } from './revive.ts';
-import { type ImageArchiveStream, saveImages, type SaveOptions } from './save.ts';
+import { archiveContent, type ImageArchiveStream, saveImages, type SaveOptions } from './save.ts';
 import { tagImage } from './tag.ts';
 import { inspectRemoteTrust, inspectTrust } from './trust/inspect.ts';
 import { UnfinishedPulls } from './unfinished.ts';
@@ -77,6 +81,10 @@ export interface ImageService extends RunnableImages {
   prune(options: PruneOptions): Promise<ImagePruneView>;
   load(request: LoadOptions & { readonly body: ByteStream }): Promise<void>;
   save(names: readonly string[], options: SaveOptions): Promise<ImageArchiveStream>;
+  /** The blobs that `save` would send. */
+  content(names: readonly string[], platforms: readonly string[]): ContentBlob[];
+  /** Which of these blobs are not here, or have another size. */
+  missing(blobs: readonly WantedBlob[]): Promise<Digest[]>;
   pull(request: PullRequest): Promise<void>;
   push(request: PushOptions & Pick<PullRequest, 'auth'>): Promise<void>;
   /** What the registry has under a name, without pulling it. */
@@ -180,6 +188,9 @@ function createService(
       const open = (name: Reference) => registry.repository(name, request.credentials?.(name.domain));
       return checkStore({ context, store, open }, request);
     },
+    content: (names, platforms) =>
+      archiveContent(context, names, platforms).map(({ digest, size }) => ({ Digest: digest, Size: size })),
+    missing: (blobs) => missingContent(context.content, blobs),
     revive: (records) => reviveImages(context, store, records),
     writeAgain: (kind, id) => writeAgain(context, kind, id),
     async pull({ reference, tag, auth, ...request }) {

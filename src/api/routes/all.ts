@@ -9,6 +9,7 @@ import { distributionHandlers } from './distribution.ts';
 import { execHandlers } from './exec.ts';
 import type { Handlers } from './handlers.ts';
 import { imageTrustHandlers } from './image-trust.ts';
+import { imageContentHandlers } from './image-content.ts';
 import { imageHandlers } from './images.ts';
 import { networkHandlers } from './networks.ts';
 import { pluginHandlers } from './plugins.ts';
@@ -28,6 +29,7 @@ export function allHandlers(services: ApiServices): ReadonlyMap<OperationId, Han
     ...containerFileHandlers(services.containers),
     ...execHandlers(services.execs),
     ...imageHandlers(services.images),
+    ...imageContentHandlers(services.images),
     ...distributionHandlers(services.images),
     ...imageTrustHandlers(services.images),
     ...systemCheckHandlers(services.images),

@@ -6,12 +6,12 @@ import type { Filters } from '../../spec/engine/filters.ts';
 import { queryInteger } from '../../spec/decode/query.ts';
 import { bodyStream } from '../http/body.ts';
 import type { Exchange } from '../http/exchange.ts';
-import { sendArchive } from '../http/outgoing-archive.ts';
 import { decodeRegistryAuth } from '../http/registry-auth.ts';
 import { streamProgress } from '../http/streams.ts';
 import type { ImageApi } from '../services/image.ts';
 import { imageInspectView, imageSummaryView } from '../views/image.ts';
 import type { Handlers } from './handlers.ts';
+import { archivePlatforms, platformsOf, sendImages } from './image-archives.ts';
 
 const listFilters = ['before', 'dangling', 'label', 'label!', 'reference', 'since', 'until'];
 const pruneFilters = ['dangling', 'label', 'label!', 'until'];
@@ -85,8 +85,8 @@ export function imageHandlers(images: ImageApi): Handlers {
           signal: exchange.signal,
         }),
       ),
-    ImageGet: (exchange) => save(exchange, images, [exchange.param('name')]),
-    ImageGetAll: (exchange) => save(exchange, images, exchange.query.get('names') ?? []),
+    ImageGet: (exchange) => sendImages(exchange, images, [exchange.param('name')]),
+    ImageGetAll: (exchange) => sendImages(exchange, images, exchange.query.get('names') ?? []),
     ImagePush: (exchange) => push(exchange, images),
     ImageCreate: (exchange) => pullOrImport(exchange, images),
   };
@@ -103,23 +103,6 @@ const platformSince = (exchange: Exchange, minor: number): { platform?: string }
   const platform = exchange.minor < minor ? undefined : decodePlatform(exchange.text('platform'));
   return platform === undefined ? {} : { platform };
 };
-
-const platformsOf = (exchange: Exchange, key: string): string[] =>
-  (exchange.query.get(key) ?? []).flatMap((text) => decodePlatform(text) ?? []);
-
-/** One since API 1.48, several since 1.52. @throws EngineError `invalid` */
-function archivePlatforms(exchange: Exchange): string[] {
-  if (exchange.minor < 48) return [];
-  if (exchange.minor < 52 && (exchange.query.get('platform') ?? []).length > 1) {
-    throw invalid('multiple platform parameters are not supported in this API version; use API version 1.52 or later');
-  }
-  return platformsOf(exchange, 'platform');
-}
-
-async function save(exchange: Exchange, images: ImageApi, names: readonly string[]): Promise<void> {
-  const archive = await images.save(names, { platforms: archivePlatforms(exchange), signal: exchange.signal });
-  await sendArchive(exchange, archive, { 'Content-Type': 'application/x-tar' });
-}
 
 function push(exchange: Exchange, images: ImageApi): Promise<void> {
   const tag = exchange.text('tag') ?? '';

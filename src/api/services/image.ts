@@ -1,5 +1,8 @@
+import type { Digest } from '../../base/ids.ts';
 import type { ByteStream } from '../../base/stream.ts';
+import type { WantedBlob } from '../../spec/decode/image-content.ts';
 import type { Filters } from '../../spec/engine/filters.ts';
+import type { ContentBlob } from '../../spec/engine/image-content.ts';
 import type {
   AttestationStatement,
   DistributionInspect,
@@ -92,8 +95,12 @@ export interface ImageApi {
   /** Everything is checked before it resolves; what is in the archive stays until its `close`. */
   save(
     names: readonly string[],
-    options: { platforms: readonly string[]; signal: AbortSignal },
+    options: { platforms: readonly string[]; signal: AbortSignal; without?: ReadonlySet<Digest> },
   ): Promise<OutgoingArchive>;
+  /** The blobs that `save` would send. */
+  content(names: readonly string[], platforms: readonly string[]): ContentBlob[];
+  /** Which of these blobs are not here. */
+  missing(blobs: readonly WantedBlob[]): Promise<Digest[]>;
   pull(request: PullRequest): Promise<void>;
   push(request: PushRequest): Promise<void>;
   /** What the registry has under a name, without pulling it. */

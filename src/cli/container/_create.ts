@@ -1,3 +1,4 @@
+import { formatEndpoint } from '../../client/endpoint.ts';
 import { closeSync, existsSync, openSync, unlinkSync, writeSync } from 'node:fs';
 import { messageOf } from '../../base/errors.ts';
 import { isNotFound } from '../../client/errors.ts';
@@ -96,8 +97,7 @@ const proxyNames: Readonly<Record<string, string>> = {
 function addProxies(session: Session, body: CreateBody): void {
   const { proxies } = session.config;
   if (proxies === undefined) return;
-  const { endpoint } = session.target;
-  const host = endpoint.kind === 'unix' ? `unix://${endpoint.path}` : `tcp://${endpoint.host}:${endpoint.port}`;
+  const host = formatEndpoint(session.target.endpoint);
   const env = (body['Env'] as string[] | null) ?? [];
   const known = new Set(env.map((line) => line.split('=')[0]));
   const added = Object.entries(proxies[host] ?? proxies['default'] ?? {}).flatMap(([key, value]) => {

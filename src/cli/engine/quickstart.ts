@@ -1,3 +1,4 @@
+import { formatEndpoint } from '../../client/endpoint.ts';
 import { messageOf } from '../../base/errors.ts';
 import { randomHex64 } from '../../base/ids.ts';
 import { Scope } from '../../base/scope.ts';
@@ -85,10 +86,7 @@ async function tour(session: Session, scope: Scope, interrupted: Promise<never>)
   guide.say(whatNext);
 }
 
-const hostOf = (session: Session): string => {
-  const { endpoint } = session.target;
-  return endpoint.kind === 'unix' ? `unix://${endpoint.path}` : `tcp://${endpoint.host}:${endpoint.port}`;
-};
+const hostOf = (session: Session): string => formatEndpoint(session.target.endpoint);
 
 async function fetchPage(guide: Tour, url: string): Promise<void> {
   guide.announce('Fetch the page from this machine.', `curl ${url}`);

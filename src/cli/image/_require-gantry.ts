@@ -1,8 +1,14 @@
+import type { EngineClient } from '../../client/client.ts';
 import { CliError } from '../errors.ts';
 import type { Session } from '../session.ts';
 
-/** Another engine passes over parameters that it does not know. @throws CliError with `message` */
+/** Whether the engine is Gantry: another one passes over parameters that it does not know. */
+export async function isGantry(client: EngineClient): Promise<boolean> {
+  const { Platform } = await client.json<{ readonly Platform?: { readonly Name?: string } }>('GET', '/version');
+  return Platform?.Name === 'Gantry';
+}
+
+/** @throws CliError with `message` when the engine is another one */
 export async function requireGantry(session: Session, message: string): Promise<void> {
-  const { Platform } = await session.client.json<{ readonly Platform?: { readonly Name?: string } }>('GET', '/version');
-  if (Platform?.Name !== 'Gantry') throw new CliError(message);
+  if (!(await isGantry(session.client))) throw new CliError(message);
 }
