@@ -93,6 +93,41 @@ export class Semaphore {
   }
 }
 
+/** One `Semaphore` a key, all with the same limit; dropped when nobody is inside any more. */
+export class KeyedSemaphore<Key> {
+  readonly #inside = new Map<Key, { semaphore: Semaphore; users: number }>();
+  #limit: number;
+
+  constructor(limit: number) {
+    this.#limit = limit;
+  }
+
+  resize(limit: number): void {
+    this.#limit = limit;
+    for (const { semaphore } of this.#inside.values()) semaphore.resize(limit);
+  }
+
+  /** The next task of the key has to wait. */
+  isFull(key: Key): boolean {
+    return this.#inside.get(key)?.semaphore.isFull ?? false;
+  }
+
+  /** See `Semaphore`. */
+  async run<T>(key: Key, task: () => T | Promise<T>, signal?: AbortSignal): Promise<T> {
+    let place = this.#inside.get(key);
+    if (place === undefined) {
+      place = { semaphore: new Semaphore(this.#limit), users: 0 };
+      this.#inside.set(key, place);
+    }
+    place.users++;
+    try {
+      return await place.semaphore.run(task, signal);
+    } finally {
+      if (--place.users === 0) this.#inside.delete(key);
+    }
+  }
+}
+
 /** Resolves like `promise`, or rejects with `cancelled` as soon as `signal` aborts (the work itself goes on). */
 export function orAborted<T>(promise: Promise<T>, signal: AbortSignal | undefined): Promise<T> {
   if (signal === undefined) return promise;

@@ -1,14 +1,14 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import { Semaphore } from './async.ts';
-import { SharedWork } from './shared-work.ts';
+import { GivenUp, SharedWork, type SharedTask } from './shared-work.ts';
 
 /** Work that ends when the test says so, and records what becomes of it. */
 function stepwise() {
   const { promise, resolve, reject } = Promise.withResolvers<void>();
   const seen = { begun: 0, aborted: false };
   const told = Promise.withResolvers<(news: string) => void>();
-  const work = (tell: (news: string) => void, signal: AbortSignal): Promise<void> => {
+  const work = (tell: (news: string) => void, { signal }: SharedTask): Promise<void> => {
     seen.begun++;
     told.resolve(tell);
     signal.addEventListener('abort', () => {
@@ -71,6 +71,28 @@ describe('SharedWork', () => {
     good.resolve();
     await second;
     assert.deepEqual([bad.seen.begun, good.seen.begun], [1, 1]);
+  });
+
+  test('that is given up is left to who waits with other means, and waited for', async () => {
+    const shared = new SharedWork<string, string>();
+    const [slow, good] = [stepwise(), stepwise()];
+    const contests: (() => boolean)[] = [];
+    const first = shared.run('x', {
+      ...caller(slow.work).share,
+      means: 'slow',
+      // Begun again, it finds all done.
+      work: (tell, task) => (contests.push(task.isContested) > 1 ? Promise.resolve() : slow.work(tell, task)),
+    });
+    const same = shared.run('x', { ...caller(good.work).share, means: 'slow' });
+    await new Promise(setImmediate);
+    assert.equal(contests[0]?.(), false);
+    const other = shared.run('x', { ...caller(good.work).share, means: 'other' });
+    assert.equal(contests[0]?.(), true);
+    slow.reject(new GivenUp());
+    good.resolve();
+    await Promise.all([first, same, other]);
+    assert.equal(slow.seen.begun, 1);
+    assert.ok(good.seen.begun > 0);
   });
 });
 

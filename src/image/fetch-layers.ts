@@ -1,6 +1,6 @@
-import { Semaphore } from '../base/async.ts';
+import { KeyedSemaphore, Semaphore } from '../base/async.ts';
 import { EngineError } from '../base/errors.ts';
-import { SharedWork } from '../base/shared-work.ts';
+import { GivenUp, type SharedTask, SharedWork } from '../base/shared-work.ts';
 import type { ByteStream } from '../base/stream.ts';
 import type { ProgressMessage, ProgressSink } from '../spec/engine/progress.ts';
 import type { Descriptor } from '../spec/oci/image.ts';
@@ -19,7 +19,8 @@ export interface BlobSource {
 
 /** The engine's transfers: limits over all pulls together, and layers that several of them want at the same time. */
 export interface Transfers {
-  readonly downloads: Semaphore;
+  /** By registry: one that is slow, or wants to be, takes no places from others. */
+  readonly downloads: KeyedSemaphore<string>;
   readonly uploads: Semaphore;
   readonly unpacks: Semaphore;
   readonly layers: SharedWork<string, ProgressMessage>;
@@ -27,7 +28,7 @@ export interface Transfers {
 
 /** Docker's `max-concurrent-downloads` and `max-concurrent-uploads`, and as many unpacking workers as pay off beside them. */
 export const createTransfers = (limits = { downloads: 3, uploads: 5, unpacks: 2 }): Transfers => ({
-  downloads: new Semaphore(limits.downloads),
+  downloads: new KeyedSemaphore(limits.downloads),
   uploads: new Semaphore(limits.uploads),
   unpacks: new Semaphore(limits.unpacks),
   layers: new SharedWork(),
@@ -41,6 +42,8 @@ export interface LayerFetching {
   readonly begin: () => ContentOperation;
   readonly transfers: Transfers;
   readonly source: BlobSource;
+  /** The registry that the source belongs to. */
+  readonly registry: string;
   readonly progress: ProgressSink;
   readonly signal: AbortSignal;
 }
@@ -70,14 +73,15 @@ export async function missingLayers(
  * began it. The first failure stops the others and is thrown when all have stopped.
  */
 export async function fetchLayers(fetching: LayerFetching, layers: readonly VariantLayer[]): Promise<void> {
-  const { begin, transfers, source, progress } = fetching;
+  const { begin, transfers, source, registry, progress } = fetching;
   const failed = new AbortController();
   const signal = AbortSignal.any([fetching.signal, failed.signal]);
   const tasks = layers.map(async (layer) => {
-    const work = (tell: ProgressSink, lasting: AbortSignal): Promise<void> =>
-      fetchLayer({ begin, transfers, source, layer, tell, signal: lasting });
+    const work = (tell: ProgressSink, task: SharedTask): Promise<void> =>
+      fetchLayer({ begin, transfers, source, registry, layer, tell, ...task });
+    const share = { work, tell: (news: ProgressMessage) => progress(news), means: registry, signal };
     try {
-      await transfers.layers.run(`${layer.blob.digest} ${layer.diffId}`, { work, tell: progress, signal });
+      await transfers.layers.run(`${layer.blob.digest} ${layer.diffId}`, share);
     } catch (error) {
       // The first failure is the reason; those of the others follow from it.
       failed.abort(error);
@@ -87,7 +91,7 @@ export async function fetchLayers(fetching: LayerFetching, layers: readonly Vari
   failed.signal.throwIfAborted();
 }
 
-interface LayerJob extends Pick<LayerFetching, 'begin' | 'transfers' | 'source' | 'signal'> {
+interface LayerJob extends Pick<LayerFetching, 'begin' | 'transfers' | 'source' | 'registry'>, SharedTask {
   readonly layer: VariantLayer;
   readonly tell: ProgressSink;
 }
@@ -124,29 +128,64 @@ async function fetchLayer(job: LayerJob): Promise<void> {
 }
 
 async function downloadInTurn(
-  { transfers: { downloads }, source, layer: { blob }, tell, signal }: LayerJob,
+  { transfers: { downloads }, source, registry, layer: { blob }, tell, signal, isContested }: LayerJob,
   content: ContentOperation,
   early: EarlyUnpack | undefined,
 ): Promise<void> {
   const { digest, size } = blob;
   const id = shortDigest(digest);
-  if (downloads.isFull) tell({ status: 'Waiting', progressDetail: {}, id });
+  if (downloads.isFull(registry)) tell({ status: 'Waiting', progressDetail: {}, id });
   const downloading = tellProgress(tell, 'Downloading', id, size);
   const onRetry = (seconds: number): void =>
     tell({ status: `Retrying in ${seconds} second${seconds === 1 ? '' : 's'}`, progressDetail: {}, id });
+  using slow = new SlowDownload(isContested);
+  const either = AbortSignal.any([signal, slow.signal]);
   const onBytes = (bytes: number): void => {
+    slow.bytes = bytes;
     downloading(bytes);
     early?.grewTo(bytes);
   };
-  const open = (from: number): ByteStream => counted(source.blob(blob, { from, signal, onRetry }), from, onBytes);
+  const open = (from: number): ByteStream =>
+    counted(source.blob(blob, { from, signal: either, onRetry }), from, onBytes);
   try {
     await downloads.run(
+      registry,
       () => content.writeBlob(open, { digest, size }, early === undefined ? undefined : (file) => early.begin(file)),
-      signal,
+      either,
     );
   } catch (error) {
+    if (slow.signal.aborted && !signal.aborted) throw slow.signal.reason;
     if (!(error instanceof EngineError) || error.code !== 'corrupt') throw error;
     throw new EngineError('corrupt', `filesystem layer verification failed for digest ${digest}`, { cause: error });
+  }
+}
+
+/** So often a download is looked at that others wait for who could ask another registry. */
+const lookEveryMs = 3000;
+/** What it must have brought in that time. */
+const leastBytes = 192 * 1024;
+
+/** A download that hardly moves is left to those who can ask another registry; they go on where it has come to. */
+class SlowDownload {
+  readonly #stop = new AbortController();
+  readonly #look: NodeJS.Timeout;
+  bytes = 0;
+  #before = 0;
+
+  constructor(isContested: () => boolean) {
+    this.#look = setInterval(() => {
+      if (isContested() && this.bytes - this.#before < leastBytes) this.#stop.abort(new GivenUp());
+      this.#before = this.bytes;
+    }, lookEveryMs).unref();
+  }
+
+  /** Aborts with `GivenUp`. */
+  get signal(): AbortSignal {
+    return this.#stop.signal;
+  }
+
+  [Symbol.dispose](): void {
+    clearInterval(this.#look);
   }
 }
 

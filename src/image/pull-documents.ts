@@ -9,6 +9,8 @@ import { imageConfigTypes, isAttestation } from './variant.ts';
 /** Reads a manifest or index. @throws EngineError `invalid` that names the image */
 export function readDocument(bytes: Uint8Array, mediaType: string, shown: string): ManifestDocument {
   if (mediaType.startsWith('application/vnd.docker.distribution.manifest.v1+')) throw outdated(shown);
+  // The page of a proxy or of a portal that wants a login.
+  if (mediaType === 'text/html') throw invalid(`${shown}: the registry sent text/html instead of a manifest`);
   return parseManifestDocument(bytes, mediaType);
 }
 

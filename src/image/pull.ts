@@ -197,9 +197,9 @@ class Pull {
   }
 
   async #layers({ layers }: ImageVariant, blobs: readonly Descriptor[]): Promise<void> {
-    const { context, transfers, remote: source, progress, signal } = this.#parts;
+    const { context, transfers, remote: source, reference, progress, signal } = this.#parts;
     const begin = (): ContentOperation => context.content.begin();
-    const fetching = { content: this.#content, begin, transfers, source, progress, signal };
+    const fetching = { content: this.#content, begin, transfers, source, registry: reference.domain, progress, signal };
     const missing = await missingLayers(fetching, layers);
     if (missing.length === 0) return;
     await context.unfinished.begin({ key: this.#key, blobs, layers: layers.map(({ diffId }) => diffId) });

@@ -1,6 +1,4 @@
 import assert from 'node:assert/strict';
-import { mkdir, rm, writeFile } from 'node:fs/promises';
-import { join } from 'node:path';
 import { test } from 'node:test';
 import { gzipSync } from 'node:zlib';
 import {
@@ -14,10 +12,11 @@ import {
   sha256,
 } from '../support/crafted-image.ts';
 import { architecture } from '../support/image-archive.ts';
-import { isOracle, seenBy } from '../support/engine.ts';
+import { isOracle } from '../support/engine.ts';
 import { type Registry, startRegistry } from '../support/registry.ts';
 import { run } from '../support/run.ts';
 import { engineSuite } from '../support/suite.ts';
+import { withHosts } from './_hosts.ts';
 
 engineSuite('docker pull', {}, (engine) => {
   const docker = (...words: string[]) => engine().dockerOk(words);
@@ -233,27 +232,6 @@ engineSuite('docker pull through a mirror', { flags: mirrors }, (engine) => {
 // Docker reads such files from version 29 on, with the store of containerd.
 const noHosts = isOracle() && 'this version of Docker knows no hosts.toml';
 engineSuite('docker pull by hosts.toml', { skip: noHosts }, (engine) => {
-  /** Puts a folder over /etc/docker/certs.d, which only this engine sees. */
-  async function withHosts(files: Readonly<Record<string, string>>, work: () => Promise<void>): Promise<void> {
-    const etc = join(engine().folder, 'etc');
-    const inside = async (...command: string[]): Promise<void> => {
-      const { code, stderr } = await engine().inside(command);
-      assert.equal(code, 0, stderr);
-    };
-    for (const part of ['upper/docker/certs.d', 'work']) await mkdir(join(etc, part), { recursive: true });
-    const layers = `lowerdir=/etc,upperdir=${join(etc, 'upper')},workdir=${join(etc, 'work')}`;
-    await inside('mount', '-t', 'overlay', '-o', layers, 'none', '/etc');
-    try {
-      for (const [path, text] of Object.entries(files)) {
-        await mkdir(seenBy(engine(), join('/etc/docker/certs.d', path, '..')), { recursive: true });
-        await writeFile(seenBy(engine(), join('/etc/docker/certs.d', path)), text);
-      }
-      await work();
-    } finally {
-      await inside('umount', '/etc');
-      await rm(etc, { recursive: true, force: true });
-    }
-  }
   const image = async (): Promise<{ manifest: Buffer; blobs: readonly Buffer[] }> => {
     const { blob } = await busyboxLayer();
     const { manifest, blobs } = ociBlobs({ layers: [{ blob: gzipSync(blob, { level: 1 }), diffId: sha256(blob) }] });
@@ -267,7 +245,7 @@ engineSuite('docker pull by hosts.toml', { skip: noHosts }, (engine) => {
     await registry.put('team/app', 'one', manifest, blobs);
     const mirror = `[host."http://127.0.0.1:1"]\n[host."http://${registry.host}"]\n  capabilities = ["pull", "resolve"]\n`;
     const files = { 'docker.io/hosts.toml': mirror, 'registry.invalid/hosts.toml': mirror };
-    await withHosts(files, async () => {
+    await withHosts(engine(), files, async () => {
       const said = await engine().dockerOk(['pull', 'alpine']);
       assert.match(said, new RegExp(`Digest: ${digest}\nStatus: Downloaded newer image for alpine:latest\n`));
       assert.equal(await engine().dockerOk(['run', '--rm', 'alpine', 'echo', 'works']), 'works');
@@ -278,7 +256,7 @@ engineSuite('docker pull by hosts.toml', { skip: noHosts }, (engine) => {
   });
 
   test('a wrong file ends the pull, and says where it is wrong', () =>
-    withHosts({ '_default/hosts.toml': 'server = "https://a.invalid"\n\nskip_verfy = true\n' }, async () => {
+    withHosts(engine(), { '_default/hosts.toml': 'server = "https://a.invalid"\n\nskip_verfy = true\n' }, async () => {
       const { code, stderr } = await engine().docker(['pull', 'registry.invalid/app']);
       assert.equal(code, 1);
       assert.match(

@@ -79,10 +79,17 @@ async function* openBlob(
 
 /** The body after its first `skip` bytes. */
 async function* without(response: TransportResponse, skip: number, descriptor: Descriptor): ByteStream {
-  const length = Number(response.headers['content-length'] ?? Number.NaN);
-  if (length > descriptor.size) {
+  const { digest, size } = descriptor;
+  const length = response.headers['content-length'];
+  if (length !== undefined && Number(length) !== size) {
     response.discard();
-    throw tooLong(descriptor);
+    // No cut connection, which is tried again: the registry says that it has something else.
+    throw Number(length) > size
+      ? tooLong(descriptor)
+      : new EngineError(
+          'corrupt',
+          `${digest}: the registry has ${Number(length)} bytes instead of the ${size} of its descriptor`,
+        );
   }
   let left = skip;
   for await (const chunk of response.body) {

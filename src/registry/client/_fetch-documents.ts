@@ -105,6 +105,7 @@ export async function fetchTags(
 ): Promise<string[]> {
   const tags = new Set<string>();
   let path: string | undefined = `tags/list?n=${pageSize}`;
+  let received = 0;
   const seen = new Set<string>();
   for (let page = 0; path !== undefined; page++) {
     if (page === mostPages || seen.has(path)) throw tooMany(reference);
@@ -117,7 +118,9 @@ export async function fetchTags(
       return { names: tagsOf(bytes), next: nextPage(response.headers['link'] as string | undefined) };
     });
     for (const name of names) tags.add(name);
-    if (tags.size > mostTags) throw tooMany(reference);
+    // Also of the same names again and again there is an end.
+    received += names.length;
+    if (received > mostTags) throw tooMany(reference);
     path = next;
   }
   return [...tags];

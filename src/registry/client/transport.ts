@@ -195,6 +195,7 @@ function send(
       resolve(message);
     });
     request.on('error', fail);
+    limitNotes(sent, request);
     limitDial(request, sent.dialTimeoutMs, patience, timeouts.headMs);
     if (body === undefined) request.end();
     else {
@@ -203,6 +204,17 @@ function send(
         request.destroy();
       });
     }
+  });
+}
+
+/** Answers before the answer (1xx) that a server may send. */
+const mostNotes = 16;
+
+function limitNotes(sent: TransportRequest, request: ClientRequest): void {
+  let notes = 0;
+  request.on('information', () => {
+    if (++notes === mostNotes)
+      request.destroy(new TransportError(sent, `more than ${mostNotes} informational answers`, {}));
   });
 }
 
