@@ -107,7 +107,8 @@ const entryOf = ({ username, secret, isToken = false }: Login): { auth: string; 
   ...(isToken ? { identitytoken: secret } : {}),
 });
 
-function loginOf(entry: { auth?: string; identitytoken?: string } | undefined): Login | undefined {
+/** The login in an entry of `auths`. */
+export function loginOf(entry: { auth?: string; identitytoken?: string } | undefined): Login | undefined {
   if (entry === undefined) return undefined;
   const text = Buffer.from(entry.auth ?? '', 'base64').toString();
   const colon = text.indexOf(':');

@@ -8,7 +8,7 @@ import type { VolumeView } from '../spec/engine/volume.ts';
 /** What is counted. */
 export interface UsageSources {
   readonly containers: Pick<ApiServices['containers'], 'list'>;
-  readonly images: Pick<ApiServices['images'], 'list'>;
+  readonly images: Pick<ApiServices['images'], 'list'> & { leftoverBytes(): Promise<number> };
   readonly volumes: { usage(signal: AbortSignal): Promise<VolumeView[]> };
   readonly store: Pick<Store, 'blobs' | 'layers'>;
 }
@@ -49,18 +49,24 @@ async function containerUsage({ containers }: UsageSources, signal: AbortSignal)
   };
 }
 
-/** The total is everything in the store: also layers that only containers still need, and what no image names. */
+/**
+ * The total is everything in the store: also layers that only containers still need, what no image names, and what
+ * broken pulls have left, which a prune gives back.
+ */
 async function imageUsage({ images, store }: UsageSources): Promise<KindUsage<ImageSummary>> {
-  const [items, blobs] = await Promise.all([
+  const [items, blobs, leftover, interrupted] = await Promise.all([
     images.list({ all: false, sharedSize: true, manifests: false, filters: new Map() }),
     store.blobs.list(),
+    images.leftoverBytes(),
+    store.blobs.interrupted(),
   ]);
   const unused = items.filter(({ Containers }) => Containers === 0);
   return {
     items,
-    totalSize: sum(blobs.map(({ size }) => size)) + sum(store.layers.list().map(({ storedSize }) => storedSize)),
+    totalSize:
+      sum(blobs.map(({ size }) => size)) + interrupted + sum(store.layers.list().map(({ storedSize }) => storedSize)),
     active: items.length - unused.length,
-    reclaimable: sum(unused.map(({ Size, SharedSize }) => Size - SharedSize)),
+    reclaimable: sum(unused.map(({ Size, SharedSize }) => Size - SharedSize)) + leftover,
   };
 }
 

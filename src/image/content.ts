@@ -21,6 +21,9 @@ export interface ImageContent {
   /** How layers are kept: `erofs`, `dir`. */
   readonly storageDriver: string;
   hasLayer(diffId: DiffId): boolean;
+  hasBlob(digest: Digest): Promise<boolean>;
+  /** Bytes of downloads that broke off and nobody goes on with; `discard` deletes them. */
+  interrupted(options?: { discard?: boolean }): Promise<number>;
   /** Begins an operation that adds content. */
   begin(): ContentOperation;
   /** Deletes everything that belongs to no image and no operation under way; failures are logged. */
@@ -76,8 +79,10 @@ export function createImageContent(
     blobPath: (digest) => store.blobs.path(digest),
     streamBlob: (digest, size, start = 0) => store.blobs.read(digest, { start, expectedSize: size }),
     hasLayer: (diffId) => store.layers.info(diffId) !== undefined,
+    hasBlob: async (digest) => (await store.blobs.stat(digest)) !== undefined,
     storageDriver: store.layers.kind,
     layerSize: (diffId) => store.layers.info(diffId)?.storedSize ?? 0,
+    interrupted: (options) => store.blobs.interrupted(options),
     begin: () => new StoreOperation(store, turns),
     async collect() {
       const records = held();

@@ -12,6 +12,7 @@ export interface ContentStore {
     write(options: { digest: Digest; size?: number }): Promise<BlobSink | undefined>;
     writeNew(options?: { size?: number }): Promise<BlobSink>;
     put(bytes: Uint8Array, expected?: Digest): Promise<StoredBlob>;
+    interrupted(options?: { discard?: boolean }): Promise<number>;
     list(): Promise<readonly StoredBlob[]>;
     setAside(digest: Digest): Promise<{ restore(): Promise<void>; drop(): Promise<void> }>;
   };

@@ -1,10 +1,13 @@
 import { conflict } from '../base/errors.ts';
+import { filterValues } from '../spec/engine/filters.ts';
 import type { EventInput } from '../spec/engine/event.ts';
 import type { ImageDeleteItem, ImagePrunePlanItem, ImagePruneView } from '../spec/engine/image.ts';
 import type { Reference } from '../spec/reference/reference.ts';
 import { heldReason } from './content.ts';
 import type { ImageContext } from './context.ts';
+import { untilSeconds } from './list.ts';
 import { type PlannedDeletion, planPrune, type PruneOptions } from './prune-plan.ts';
+import { dropLeftovers, type Leftovers, leftovers } from './prune-unfinished.ts';
 import { planDelete } from './remove.ts';
 import { repoTags } from './view.ts';
 
@@ -15,10 +18,16 @@ import { repoTags } from './view.ts';
 export async function pruneImages(context: ImageContext, options: PruneOptions): Promise<ImagePruneView> {
   if (options.dryRun === true) {
     const plan = await planPrune(context, options);
-    return { ImagesDeleted: null, SpaceReclaimed: bytesOf(plan), Plan: plan.map(planItem) };
+    const left = await leftoversToPrune(context, options);
+    return {
+      ImagesDeleted: null,
+      SpaceReclaimed: bytesOf(plan) + left.bytes,
+      Plan: [...plan.map(planItem), ...leftoversItem(left)],
+    };
   }
   const held = context.aside.ofContent().length;
   if (held > 0) throw conflict(`images are not pruned: ${heldReason(held)}`);
+  const left = await leftoversToPrune(context, options);
   const deleted: ImageDeleteItem[] = [];
   const plan = await context.catalog.exclusive(async (commit) => {
     const planned = await planPrune(context, options);
@@ -35,14 +44,34 @@ export async function pruneImages(context: ImageContext, options: PruneOptions):
     return planned;
   });
   for (const { image } of plan) context.uses.forget(image.id);
-  if (plan.length > 0) await context.content.collect();
-  const reclaimed = bytesOf(plan);
+  if (left.bytes > 0) await dropLeftovers(context, left);
+  if (plan.length > 0 || left.bytes > 0) await context.content.collect();
+  const reclaimed = bytesOf(plan) + left.bytes;
   const attributes = { reclaimed: String(reclaimed) };
   await context.catalog.tell({ type: 'image', action: 'prune', actorId: '', attributes });
   return { ImagesDeleted: deleted.length === 0 ? null : deleted, SpaceReclaimed: reclaimed };
 }
 
 const bytesOf = (plan: readonly PlannedDeletion[]): number => plan.reduce((sum, { freed }) => sum + freed, 0);
+
+/**
+ * What broken pulls have left has no name and no container uses it, so it goes with untagged images: at the age that
+ * the filters ask for, and not where they ask for labels, which it has none of.
+ */
+async function leftoversToPrune(context: ImageContext, options: PruneOptions): Promise<Leftovers> {
+  const { filters, unusedForNs = 0n } = options;
+  if (filterValues(filters, 'label') !== undefined || filterValues(filters, 'label!') !== undefined) {
+    return { pulls: [], bytes: 0 };
+  }
+  const limits = (filterValues(filters, 'until') ?? []).map(
+    (text) => BigInt(untilSeconds(text, context)) * 1_000_000_000n,
+  );
+  if (unusedForNs > 0n) limits.push(context.clock.nowNs() - unusedForNs);
+  return leftovers(context, limits.sort((a, b) => (a < b ? -1 : 1))[0]);
+}
+
+const leftoversItem = ({ pulls, bytes }: Leftovers): ImagePrunePlanItem[] =>
+  bytes === 0 ? [] : [{ Id: '', RepoTags: [], Reason: `what ${pulls.length} broken pulls have left`, Freed: bytes }];
 
 const planItem = ({ image, names, reason, freed }: PlannedDeletion): ImagePrunePlanItem => ({
   Id: image.id,

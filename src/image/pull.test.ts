@@ -252,6 +252,46 @@ group('pull', () => {
     assert.deepEqual(await t.stored(), { blobs: [], layers: [] });
   });
 
+  test('what broken pulls have left is counted, and goes with a prune: by age, and never under a pull', async (context) => {
+    const t = await openTestImages(context);
+    const [broken, kept] = [await makeImage(['a', 'b']), await makeImage(['b', 'c'])];
+    publish(t, broken, 'broken');
+    publish(t, kept, 'kept');
+    await t.pull('x:kept');
+    assert.equal(await t.images.leftoverBytes(), 0);
+    const layer = sha256(broken.layers[0] ?? json(0));
+    t.cuts.set(layer, 1000);
+    await assert.rejects(t.pull('x:broken'), { code: 'unavailable' });
+    const before = await t.diskBytes();
+    const left = await t.images.leftoverBytes();
+    assert.ok(left > 1000 && left < before, `${left} of ${before} bytes`);
+    const prune = (filters: [string, string][], more: object = {}) =>
+      t.images.prune({ filters: new Map(filters.map(([key, value]) => [key, [value]])), ...more });
+    const planned = await prune([], { dryRun: true });
+    assert.deepEqual(planned.Plan, [{ Id: '', RepoTags: [], Reason: 'what 1 broken pulls have left', Freed: left }]);
+    assert.equal((await prune([['label', 'a']])).SpaceReclaimed, 0);
+    assert.equal((await prune([], { unusedForNs: 3_600_000_000_000n })).SpaceReclaimed, 0);
+    t.cuts.clear();
+    const { begun, release } = t.hold(layer);
+    const pulling = t.pull('x:broken');
+    await begun;
+    assert.equal((await prune([])).SpaceReclaimed, 0);
+    release();
+    await pulling;
+    await t.images.remove('x:broken', { force: false });
+    t.cuts.set(layer, 1000);
+    await assert.rejects(t.pull('x:broken'), { code: 'unavailable' });
+    assert.equal((await prune([])).SpaceReclaimed, left);
+    assert.equal(await t.images.leftoverBytes(), 0);
+    t.cuts.clear();
+    t.asked.length = 0;
+    await t.pull('x:broken');
+    assert.deepEqual(
+      t.asked.filter(([digest]) => digest === layer),
+      [[layer, 0]],
+    );
+  });
+
   test('what was kept of a broken pull goes when the same turns out to be wrong', async (context) => {
     const t = await openTestImages(context);
     const image = await makeImage(['a', 'b']);

@@ -145,6 +145,7 @@ class Pull {
       if (!mayGoOn(error)) await context.unfinished.end(this.#key);
       throw error;
     } finally {
+      context.unfinished.pause(this.#key);
       this.#content.end();
       if (!done) await context.content.collect();
     }

@@ -44,6 +44,7 @@ import { missingContent } from './missing.ts';
 import { loadImages, type LoadOptions } from './load.ts';
 import type { ContentStore } from './ports.ts';
 import { pruneImages } from './prune.ts';
+import { leftovers } from './prune-unfinished.ts';
 import type { PruneOptions } from './prune-plan.ts';
 import { nameToPull, pullImage } from './pull.ts';
 import { pushImages, type PushOptions } from './push.ts';
@@ -100,6 +101,8 @@ export interface ImageService extends RunnableImages {
   revive(records: readonly AsideRecord[]): ReturnType<typeof reviveImages>;
   /** Writes the record of an image or name as it is in memory; false when there is none. */
   writeAgain(kind: string, id: string): Promise<boolean>;
+  /** Bytes on disk that broken pulls have left, besides what images need. */
+  leftoverBytes(): Promise<number>;
   /** How many images there are, for `info`. */
   count(): number;
   /**
@@ -207,6 +210,7 @@ function createService(
     configure: applyChanges,
     commit: (request) => commitImage(context, transfers, request),
     import: (request) => importImage(context, transfers, request),
+    leftoverBytes: async () => (await leftovers(context)).bytes,
     count: () => context.catalog.images().length,
     sweep: () => context.content.collect(),
   };

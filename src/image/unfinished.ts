@@ -36,6 +36,8 @@ export class UnfinishedPulls {
   readonly #clock: Clock;
   readonly #limits: UnfinishedLimits;
   readonly #pulls = new Map<string, UnfinishedPull>();
+  /** Keys of those that are under way. */
+  readonly #running = new Set<string>();
 
   constructor(journal: StateJournal, clock: Clock, limits = unfinishedLimits) {
     this.#journal = journal;
@@ -65,26 +67,39 @@ export class UnfinishedPulls {
     // Last in the order, too.
     this.#pulls.delete(pull.key);
     this.#pulls.set(pull.key, noted);
+    this.#running.add(pull.key);
     await this.#journal.commit({ records: [{ op: 'put', kind, id: pull.key, value: encode(noted) }] });
     await this.#expire();
   }
 
   /** The pull came to its end, or has nothing worth keeping. */
   async end(key: string): Promise<void> {
+    this.pause(key);
     if (this.#pulls.delete(key)) await this.#forget([key]);
   }
 
-  /** Forgets all; who calls it collects garbage then. */
-  async clear(): Promise<void> {
-    const keys = [...this.#pulls.keys()];
-    this.#pulls.clear();
-    await this.#forget(keys);
+  /** The pull broke off: what it has brought is kept for the next one. */
+  pause(key: string): void {
+    this.#running.delete(key);
   }
 
-  /** Adds what is kept to what images need. */
-  addTo({ blobs, layers }: LiveContent): LiveContent {
+  /** Those that broke off before `beforeNs`, or all; pulls under way are none of them. */
+  brokenOff(beforeNs?: bigint): readonly UnfinishedPull[] {
+    return [...this.#pulls.values()].filter(
+      ({ key, sinceNs }) => !this.#running.has(key) && (beforeNs === undefined || sinceNs < beforeNs),
+    );
+  }
+
+  /** Forgets some that broke off; who calls it collects garbage then. */
+  async clear(pulls: readonly UnfinishedPull[]): Promise<void> {
+    const gone = pulls.filter(({ key }) => !this.#running.has(key) && this.#pulls.delete(key));
+    await this.#forget(gone.map(({ key }) => key));
+  }
+
+  /** Adds what is kept to what images need; of all pulls but some. */
+  addTo({ blobs, layers }: LiveContent, but: readonly UnfinishedPull[] = []): LiveContent {
     if (this.#pulls.size === 0) return { blobs, layers };
-    const kept = [...this.#pulls.values()];
+    const kept = [...this.#pulls.values()].filter((pull) => !but.includes(pull));
     return {
       blobs: new Set([...blobs, ...kept.flatMap((pull) => pull.blobs.map(({ digest }): Digest => digest))]),
       layers: new Set([...layers, ...kept.flatMap((pull) => pull.layers)]),

@@ -16,7 +16,7 @@ export const hostilePort = 5001;
 
 /**
  * `program` is a script for Node: an object with a function `(request, response, parts)` for each repository, in which
- * `parts` is [repository, 'manifests' or 'blobs' or 'tags', reference]. `lib` is there to use (see below).
+ * `parts` is [repository, 'manifests' or 'blobs' or 'tags', reference]; `base` serves `/v2/`. The functions below are there.
  */
 export async function startHostileRegistry(namespaces: Namespaces, program: string): Promise<HostileRegistry> {
   const [command, ...args] = namespaces.enter([process.execPath, '-e', `${library}\nserve({${program}});`]);
@@ -91,9 +91,10 @@ const serve = (repositories) => {
   const server = require('node:http').createServer((request, response) => {
     const { authorization = '' } = request.headers;
     console.log(request.method + ' ' + request.url + (authorization === '' ? '' : ' ' + authorization.slice(0, 80)));
-    if (request.url === '/v2/') return response.end();
-    const [, repository, kind, ...reference] = request.url.split('?')[0].slice(1).split('/');
-    const handler = repositories[repository];
+    const [first, second, kind, ...reference] = request.url.split('?')[0].slice(1).split('/');
+    const repository = first === 'v2' ? second : first;
+    if (repository === '' && repositories.base === undefined) return response.end();
+    const handler = repositories[repository || 'base'];
     if (handler === undefined) return response.writeHead(404).end('{}');
     handler(request, response, [repository, kind, reference.join('/')]);
   });

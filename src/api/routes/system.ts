@@ -26,8 +26,8 @@ export function systemHandlers(system: SystemApi, events: EventsApi): Handlers {
       exchange.send(200, await system.version());
     },
     async SystemAuth(exchange) {
-      await system.login(decodeLogin(await exchange.json()), exchange.signal);
-      exchange.send(200, { Status: 'Login Succeeded', IdentityToken: '' });
+      const token = await system.login(decodeLogin(await exchange.json()), exchange.signal);
+      exchange.send(200, { Status: 'Login Succeeded', IdentityToken: token ?? '' });
     },
     async SystemInfo(exchange) {
       exchange.send(200, infoView(await system.info(), exchange.minor));

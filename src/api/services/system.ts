@@ -12,8 +12,8 @@ export interface LoginRequest {
 }
 
 export interface SystemApi {
-  /** @throws unauthorized when the registry refuses them, unavailable when it cannot be reached, invalid */
-  login(request: LoginRequest, signal: AbortSignal): Promise<void>;
+  /** Gives the token that stands for the password from now on, if any. @throws unauthorized when the registry refuses them, unavailable when it cannot be reached, invalid */
+  login(request: LoginRequest, signal: AbortSignal): Promise<string | undefined>;
   /** What objects of these kinds take on the disk. @throws cancelled when the signal aborts */
   diskUsage(kinds: readonly UsageKind[], signal: AbortSignal): Promise<DiskUsageReport>;
   version(): VersionView | Promise<VersionView>;

@@ -50,7 +50,7 @@ export const prune = defineCommand({
       'Untagged' in item ? `untagged: ${item.Untagged}\n` : `deleted: ${item.Deleted}\n`,
     );
     if (lines.length > 0) session.out(`Deleted Images:\n${lines.join('')}\n`);
-    session.out(`Total reclaimed space: ${humanSize(lines.length > 0 ? report.SpaceReclaimed : 0)}\n`);
+    session.out(`Total reclaimed space: ${humanSize(report.SpaceReclaimed)}\n`);
     return 0;
   },
 });

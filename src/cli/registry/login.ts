@@ -1,4 +1,7 @@
 import { readFileSync, readSync } from 'node:fs';
+import { messageOf } from '../../base/errors.ts';
+import { ApiError } from '../../client/errors.ts';
+import { environmentKey } from '../../credentials/environment.ts';
 import type { Login } from '../../credentials/store.ts';
 import { atMost, defineCommand } from '../command.ts';
 import { CliError } from '../errors.ts';
@@ -18,28 +21,39 @@ export const login = defineCommand({
   details: 'Without a server the default registry is meant.',
   aliases: ['gantry login'],
   flags: {
-    password: flag(types.string, 'Password or access token', { short: 'p' }),
+    password: flag(types.string, 'Password or access token; - reads it from standard input', { short: 'p' }),
     'password-stdin': flag(types.bool, 'Read the password from standard input'),
     username: flag(types.string, 'User name', { short: 'u' }),
   },
   args: atMost(1),
   async run({ session, flags, given, args }) {
-    checkFlags(flags, given);
+    const isPiped = flags['password-stdin'] || flags.password === '-';
+    checkFlags({ ...flags, 'password-stdin': isPiped }, given);
     const server = serverKey(args[0] ?? '');
-    if (flags.password !== '') {
+    if (flags.password !== '' && !isPiped) {
       session.err('WARNING! Using --password via the CLI is insecure. Use --password-stdin.\n');
     }
-    const entered = {
-      username: flags.username,
-      password: flags['password-stdin'] ? passwordFromInput() : flags.password,
-    };
-    const store = credentialsOf(session);
-    const known = entered.username === '' && entered.password === '' ? store.get(server) : undefined;
-    if (known?.username !== undefined && known.username !== '' && known.isToken !== true) {
-      session.err(`Authenticating with existing credentials... [Username: ${known.username}]\n`);
-      return finish(session, server, { username: known.username, password: known.secret });
+    const entered = { username: flags.username, password: isPiped ? passwordFromInput() : flags.password };
+    if ((session.env[environmentKey] ?? '') !== '') {
+      session.err(
+        `WARNING: ${environmentKey} is set and takes precedence.\nUnset ${environmentKey} to restore the CLI auth behaviour.\n\n`,
+      );
     }
-    return finish(session, server, ask(session, entered));
+    const known = entered.username === '' && entered.password === '' ? credentialsOf(session).get(server) : undefined;
+    if (known === undefined || known.isToken === true || known.username === '') {
+      return finish(session, server, ask(session, entered));
+    }
+    session.err(`Authenticating with existing credentials... [Username: ${known.username}]\n`);
+    try {
+      return await finish(session, server, { username: known.username, password: known.secret });
+    } catch (error) {
+      if (!(error instanceof ApiError)) throw error;
+      const isRefused = error.status === 401;
+      session.err(
+        isRefused ? 'Stored credentials invalid or expired\n' : `Login did not succeed, error: ${messageOf(error)}\n`,
+      );
+      return finish(session, server, ask(session, entered, known.username));
+    }
   },
 });
 
@@ -48,7 +62,7 @@ function checkFlags(
   given: ReadonlySet<string>,
 ): void {
   if (flags['password-stdin']) {
-    if (given.has('password')) {
+    if (given.has('password') && flags.password !== '-') {
       throw new CliError('conflicting options: cannot specify both --password and --password-stdin');
     }
     if (!given.has('username')) throw new CliError('the --password-stdin option requires --username to be set');
@@ -67,13 +81,13 @@ function passwordFromInput(): string {
 }
 
 /** Asks for what is missing, when there is somebody to ask. */
-function ask(session: Session, { username, password }: Given): Given {
+function ask(session: Session, { username, password }: Given, usual = ''): Given {
   if (username !== '' && password !== '') return { username, password };
   if (!isTerminal(0)) throw new CliError('error: cannot perform an interactive login from a non-TTY device');
   let user = username;
   if (user === '') {
-    session.out('Username: ');
-    user = readLine().trim();
+    session.out(usual === '' ? 'Username: ' : `Username (${usual}): `);
+    user = readLine().trim() || usual;
     if (user === '') throw new CliError('error: username is required');
   }
   if (password !== '') return { username: user, password };

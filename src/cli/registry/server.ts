@@ -1,3 +1,4 @@
+import { environmentKey, withEnvironment } from '../../credentials/environment.ts';
 import { type CredentialStore, openCredentials } from '../../credentials/store.ts';
 import { configFolder } from '../config.ts';
 import type { Session } from '../session.ts';
@@ -7,7 +8,11 @@ export const defaultServer = 'https://index.docker.io/v1/';
 
 export const configPath = (session: Session): string => `${configFolder(session.globals, session.env)}/config.json`;
 
-export const credentialsOf = (session: Session): CredentialStore => openCredentials(configPath(session));
+/** The logins of `config.json` and of the environment; `DOCKER_AUTH_CONFIG` that cannot be read is told and passed over. */
+export const credentialsOf = (session: Session): CredentialStore =>
+  withEnvironment(openCredentials(configPath(session)), session.env[environmentKey], (reason) =>
+    session.err(`Failed to create credential store from ${environmentKey}:  ${reason}\n`),
+  );
 
 /** The key of a registry in `config.json`: `host[:port]` of what the user wrote. */
 export function serverKey(address: string): string {

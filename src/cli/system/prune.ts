@@ -73,7 +73,7 @@ const ask = <T>(session: Session, path: string, filters: Filters): Promise<T> =>
 
 const gone = (heading: string, names: readonly string[] | null, bytes: number): Pruned =>
   names === null || names.length === 0
-    ? { bytes: 0, text: '' }
+    ? { bytes, text: '' }
     : { bytes, text: `${heading}:\n${names.map((name) => `${name}\n`).join('')}` };
 
 async function pruneContainers(session: Session, filters: Filters): Promise<Pruned> {

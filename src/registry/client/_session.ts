@@ -1,10 +1,11 @@
-import { EngineError } from '../../base/errors.ts';
+import { codeOf, EngineError, messageOf } from '../../base/errors.ts';
 import type { Reference } from '../../spec/reference/reference.ts';
 import { defaultDomain } from '../../spec/reference/reference.ts';
+import { Authorizations } from './_authorizations.ts';
 import { hostOf, isLoopbackHost, listsRegistry } from './addresses.ts';
-import { parseChallenges } from './challenge.ts';
+import { accessDenied } from './errors.ts';
 import { defaultRegistryHost, type Place } from './places.ts';
-import { answerChallenge, type RegistryCredentials } from './token.ts';
+import type { RegistryCredentials } from './token.ts';
 import {
   type RequestBody,
   type RequestMethod,
@@ -54,8 +55,7 @@ export class RegistrySession {
   readonly #access: Access;
   /** Where the API is, and how it is spoken to. */
   #home: Promise<Home> | undefined;
-  /** By the scope that they are good for. */
-  readonly #authorizations = new Map<string, Promise<string | undefined>>();
+  #authorizations: Authorizations | undefined;
 
   constructor(
     options: SessionOptions,
@@ -89,18 +89,34 @@ export class RegistrySession {
       return this.#follow(home, checkTarget(home.trust, home.root, url, 'location'), request, undefined);
     }
     const scope = this.#scopeOf(request);
-    const current = this.#authorizations.get(scope);
-    const sent = await current;
+    const asked = { registry: home.root, trust: home.trust, signal: request.signal };
+    const authorizations = this.#authorizationsAt(home);
+    const sent = await this.#told(authorizations.header(scope, asked));
     const response = await this.#follow(home, url, request, sent);
     if (response.status !== 401 || response.url.origin !== home.root.origin) return response;
-    // Several requests may be refused at once: the first asks for a new authorization, the others wait for it.
-    if (this.#authorizations.get(scope) === current) {
-      this.#renew(scope, this.#authorize(response, home, scope, request.signal));
-    }
-    const renewed = await this.#authorizations.get(scope);
-    if (renewed === undefined || renewed === sent) return response;
+    const renewed = await this.#told(authorizations.renewed(response, scope, sent, asked));
+    if (renewed === undefined) return response;
     response.discard();
     return this.#follow(home, url, request, renewed);
+  }
+
+  /** A token server's refusal becomes the registry's: the client of a pull would wait for a password otherwise. */
+  #told<T>(answer: Promise<T>): Promise<T> {
+    return answer.catch((error: unknown) => {
+      if (codeOf(error) !== 'unauthorized' || this.#repository.path === '') throw error;
+      throw accessDenied(this.#access, this.#repository, messageOf(error), error);
+    });
+  }
+
+  /** What stands for the password from now on, where the registry's token server has given such a token. */
+  get identityToken(): string | undefined {
+    return this.#authorizations?.identityToken;
+  }
+
+  #authorizationsAt({ place }: Home): Authorizations {
+    const credentials = place.isRegistry === false ? undefined : this.#credentials;
+    this.#authorizations ??= new Authorizations(this.#options.transport, credentials);
+    return this.#authorizations;
   }
 
   /** Of the token specification: `repository:a/b:pull,push repository:other:pull`. Nothing for a login. */
@@ -109,29 +125,6 @@ export class RegistrySession {
     if (path === '') return '';
     const own = `repository:${path}:${this.#access === 'push' ? 'pull,push' : 'pull'}`;
     return from === undefined ? own : `${own} repository:${from}:pull`;
-  }
-
-  /** A failure is told to all who wait for it; the next request tries anew. */
-  #renew(scope: string, renewal: Promise<string | undefined>): void {
-    this.#authorizations.set(scope, renewal);
-    renewal.catch(() => {
-      if (this.#authorizations.get(scope) === renewal) this.#authorizations.delete(scope);
-    });
-  }
-
-  async #authorize(
-    response: TransportResponse,
-    { root: registry, trust, place }: Home,
-    scope: string,
-    signal?: AbortSignal,
-  ): Promise<string | undefined> {
-    const credentials = place.isRegistry === false ? undefined : this.#credentials;
-    const request = { registry, trust, credentials, scope, signal };
-    for (const challenge of parseChallenges(response.headers['www-authenticate'] ?? '')) {
-      const answer = await answerChallenge(this.#options.transport, { ...request, challenge });
-      if (answer !== undefined) return answer;
-    }
-    return undefined;
   }
 
   #urlOf({ root, place: { namespace } }: Home, path: string): URL {

@@ -60,10 +60,11 @@ export interface RegistryClient {
   /** The same for writing: the registry itself, never a mirror. */
   pushTarget(reference: Reference, credentials?: RegistryCredentials): PushTarget;
   /**
-   * Tries credentials at a registry: `host:port`, or a URL of it; empty for the default one.
+   * Tries credentials at a registry: `host:port`, or a URL of it; empty for the default one. Resolves with what stands
+   * for the password from now on, where the registry's token server gives such a token.
    * @throws EngineError unauthorized when they are refused, unavailable, invalid for no address
    */
-  login(address: string, credentials: RegistryCredentials, signal: AbortSignal): Promise<void>;
+  login(address: string, credentials: RegistryCredentials, signal: AbortSignal): Promise<string | undefined>;
 }
 
 /** A client for all registries; connections are shared and kept alive. */
@@ -81,9 +82,10 @@ export function createRegistryClient(options: RegistryClientOptions): RegistryCl
   return {
     async login(address, credentials, signal) {
       const reference = { domain: registryOf(address), path: '' };
-      const response = await registrySession(reference, credentials).base(signal);
+      const session = registrySession(reference, credentials);
+      const response = await session.base(signal);
       response.discard();
-      if (response.status === 200) return;
+      if (response.status === 200) return session.identityToken;
       const { url, status, statusText } = response;
       throw new EngineError(
         status === 401 || status === 403 ? 'unauthorized' : 'unavailable',

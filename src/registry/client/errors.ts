@@ -50,14 +50,21 @@ function causeOf({ code, message, status, statusText }: RegistryProblem): string
 const isDenied = ({ status, code }: RegistryProblem): boolean =>
   status === 401 || status === 403 || code === 'DENIED' || code === 'UNAUTHORIZED';
 
+/** Access that a registry or its token server does not give, in Docker's words. */
+export function accessDenied(access: 'pull' | 'push', reference: Reference, why: string, cause?: unknown): EngineError {
+  const name = `${access} access denied for ${familiarName(reference)}, repository does not exist or may require`;
+  return access === 'pull'
+    ? new EngineError('not-found', `${name} 'docker login': ${why}`, { cause })
+    : new EngineError('unauthorized', `${name} authorization: ${why}`, { cause });
+}
+
 /** The error that a failed pull of `reference` ends with, in Docker's words. */
 export function pullError(reference: Reference, problem: RegistryProblem): EngineError {
   const cause = causeOf(problem);
   const name = familiarName(reference);
   if (isDenied(problem)) {
-    const hint = `pull access denied for ${name}, repository does not exist or may require 'docker login'`;
     const denied = problem.code === '' ? 'denied: requested access to the resource is denied' : cause;
-    return new EngineError('not-found', `${hint}: ${denied}`);
+    return accessDenied('pull', reference, denied);
   }
   if (problem.code === 'NAME_UNKNOWN') return new EngineError('not-found', `repository ${name} not found: ${cause}`);
   if (problem.status === 404) {
@@ -77,10 +84,7 @@ export function pushError(reference: Reference, problem: RegistryProblem): Engin
         ? 'unauthorized: authentication required'
         : 'denied: requested access to the resource is denied';
     const denied = problem.code === '' ? bare : cause;
-    return new EngineError(
-      'unauthorized',
-      `push access denied for ${familiarName(reference)}, repository does not exist or may require authorization: ${denied}`,
-    );
+    return accessDenied('push', reference, denied);
   }
   if (problem.status === 429) return new EngineError('unavailable', `toomanyrequests: ${problem.message || cause}`);
   if (problem.status === 404) return new EngineError('not-found', cause);

@@ -104,6 +104,97 @@ describe('authorization', () => {
     await assert.rejects(open(transport, 'registry.example/a').get('x', {}), /answered without a token/);
   });
 
+  test('an identity token is exchanged by a form, and what comes instead of it is used from then on', async () => {
+    const forms: URLSearchParams[] = [];
+    const { transport, requests } = fakeNetwork(({ url, headers, body }) => {
+      if (url.host !== 'auth.example') {
+        return headers['authorization'] === 'Bearer T2' ? { status: 200 } : bearer('https://auth.example/token');
+      }
+      const bytes = [...((body?.open() ?? []) as Iterable<Uint8Array>)];
+      forms.push(new URLSearchParams(Buffer.concat(bytes).toString()));
+      return {
+        status: 200,
+        body: JSON.stringify({ access_token: `T${forms.length}`, refresh_token: `R${forms.length}` }),
+      };
+    });
+    const session = open(transport, 'registry.example/a', { identityToken: 'R0' });
+    assert.equal((await session.get('x', {})).status, 401);
+    assert.equal((await session.get('y', {})).status, 200);
+    assert.deepEqual(
+      forms.map((form) => [...form]),
+      ['R0', 'R1'].map((token) => [
+        ['grant_type', 'refresh_token'],
+        ['refresh_token', token],
+        ['service', 's'],
+        ['client_id', 'docker'],
+        ['scope', 'repository:a:pull'],
+      ]),
+    );
+    assert.equal(session.identityToken, 'R2');
+    const [, form] = requests;
+    assert.deepEqual([form?.method, form?.headers['authorization']], ['POST', undefined]);
+    assert.equal(form?.headers['content-type'], 'application/x-www-form-urlencoded');
+  });
+
+  test('a token is renewed before it ends, with the challenge that there was', async (context) => {
+    let tokens = 0;
+    const { transport, requests } = fakeNetwork(({ url, headers }) => {
+      if (url.host === 'auth.example') return { status: 200, body: `{"token":"T${++tokens}","expires_in":100}` };
+      return headers['authorization'] === undefined ? bearer('https://auth.example/') : { status: 200 };
+    });
+    const session = open(transport, 'registry.example/a');
+    let now = 0;
+    context.mock.method(performance, 'now', () => now);
+    await session.get('x', {});
+    now = 89_000;
+    await session.get('y', {});
+    assert.equal(tokens, 1);
+    now = 91_000;
+    await Promise.all([session.get('z', {}), session.get('z', {})]);
+    assert.equal(tokens, 2);
+    const sent = requests
+      .filter(({ url }) => url.host !== 'auth.example')
+      .map(({ headers }) => headers['authorization']);
+    assert.deepEqual(sent, [undefined, 'Bearer T1', 'Bearer T1', 'Bearer T2', 'Bearer T2']);
+  });
+
+  test('a login asks for an identity token, by a form where the server knows no other way', async () => {
+    for (const knowsQueries of [true, false]) {
+      const { transport, requests } = fakeNetwork(({ url, method, headers }) => {
+        if (url.host !== 'auth.example') {
+          return headers['authorization'] === 'Bearer T' ? { status: 200 } : bearer('https://auth.example/token');
+        }
+        if (method !== 'POST' && !knowsQueries) return { status: 405 };
+        return { status: 200, body: '{"token":"T","refresh_token":"R"}' };
+      });
+      const options = { transport, insecureRegistries: [], userAgent: 'test' };
+      const where = { domain: 'registry.example', path: '' };
+      const session = new RegistrySession(options, where, { username: 'u', password: 'p' });
+      assert.equal((await session.base()).status, 200);
+      assert.equal(session.identityToken, 'R');
+      const asked = requests.filter(({ url }) => url.host === 'auth.example');
+      assert.equal(asked[0]?.url.search, '?service=s&account=u&offline_token=true&client_id=docker');
+      assert.equal(asked.length, knowsQueries ? 1 : 2);
+    }
+  });
+
+  for (const [status, body, code] of [
+    [401, '', 'unavailable'],
+    [401, '{"errors":[{"code":"UNAUTHORIZED","message":"incorrect username or password"}]}', 'not-found'],
+    [401, '{"details":"incorrect username or password"}', 'not-found'],
+    [500, '{"errors":[{"code":"UNAUTHORIZED","message":"no"}]}', 'unavailable'],
+  ] as const) {
+    test(`a token server that answers ${status} ${body} is ${code}`, async () => {
+      const { transport } = fakeNetwork(({ url }) =>
+        url.host === 'auth.example' ? { status, body } : bearer('https://auth.example/'),
+      );
+      await assert.rejects(open(transport, 'registry.example/a').get('x', {}), {
+        code,
+        message: /failed to fetch anonymous token: ./,
+      });
+    });
+  }
+
   test('basic authentication goes only to who asks for it', async () => {
     const { transport, requests } = fakeNetwork(({ headers }) =>
       headers['authorization'] === undefined

@@ -16,12 +16,15 @@ export const partialLimits: PartialLimits = { maxAgeMs: 7 * 24 * 3600 * 1000, ma
 const suffix = '.partial';
 export const partialName = (hex: string): string => `${hex}${suffix}`;
 
-/** Deletes interrupted downloads in `directory` that are too old or too much; `isBusy` names those under way. */
+/**
+ * Deletes interrupted downloads in `directory` that are too old or too much; `isBusy` names those under way. Resolves
+ * with the bytes of all that were not under way.
+ */
 export async function expirePartials(
   directory: string,
   isBusy: (name: string) => boolean,
   { maxAgeMs, maxBytes }: PartialLimits,
-): Promise<void> {
+): Promise<number> {
   const found: { name: string; mtimeMs: number; size: number }[] = [];
   for (const name of await readdir(directory)) {
     if (!name.endsWith(suffix)) continue;
@@ -39,4 +42,5 @@ export async function expirePartials(
     renameSync(path, `${path}.expired`);
     await removeTree(`${path}.expired`);
   }
+  return bytes;
 }

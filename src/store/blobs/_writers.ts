@@ -41,10 +41,20 @@ export class BlobWriters {
   }
 
   /** What cannot be deleted now stays for the next time. */
-  #expire(): Promise<void> {
+  #expire(): Promise<unknown> {
+    return this.#clean(this.#limits).catch(() => undefined);
+  }
+
+  #clean(limits: PartialLimits): Promise<number> {
     const busy = (name: string): boolean =>
       [...this.#busy.keys()].some((digest) => name === partialName(hexOf(digest)));
-    return expirePartials(this.#directory, busy, this.#limits).catch(() => undefined);
+    return expirePartials(this.#directory, busy, limits);
+  }
+
+  /** See `BlobStore.interrupted`. */
+  interrupted(discard: boolean): Promise<number> {
+    const all = Number.POSITIVE_INFINITY;
+    return this.#clean({ maxAgeMs: all, maxBytes: discard ? -1 : all });
   }
 
   create(options: BlobWriterOptions): Promise<BlobWriter> {

@@ -48,6 +48,8 @@ export interface BlobStore {
   /** No error when there is none. Readers that have it open read on. */
   delete(digest: Digest): Promise<void>;
   list(): Promise<readonly BlobInfo[]>;
+  /** Bytes of interrupted downloads that nobody goes on with at the moment; `discard` deletes them. */
+  interrupted(options?: { discard?: boolean }): Promise<number>;
 }
 
 /**
@@ -104,6 +106,7 @@ export async function openBlobStore(root: string, limits = partialLimits): Promi
       await unlink(pathOf(digest)).catch(ignoreMissing);
     },
     list: () => listBlobs(directory),
+    interrupted: ({ discard = false } = {}) => writers.interrupted(discard),
   };
 }
 
