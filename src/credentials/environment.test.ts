@@ -6,6 +6,7 @@ import type { CredentialStore } from './store.ts';
 const file: CredentialStore = {
   get: (server) =>
     server === 'file.example' || server === 'both.example' ? { username: 'file', secret: 'f' } : undefined,
+  servers: () => ['both.example', 'file.example'],
   store: () => ({ isPlain: true }),
   erase: () => undefined,
 };
@@ -18,6 +19,7 @@ test('logins of the environment count first, those of the file after them', () =
   assert.deepEqual(store.get('https://index.docker.io/v1/'), { username: 'env', secret: 'p:w' });
   assert.deepEqual(store.get('file.example'), { username: 'file', secret: 'f' });
   assert.equal(store.get('none.example'), undefined);
+  assert.deepEqual(store.servers(), ['both.example', 'https://index.docker.io/v1/', 'file.example']);
   assert.equal(
     withEnvironment(file, '', () => assert.fail()),
     file,

@@ -21,7 +21,11 @@ export function withEnvironment(
     complain(messageOf(error));
     return store;
   }
-  return { ...store, get: (server) => logins.get(server) ?? store.get(server) };
+  return {
+    ...store,
+    get: (server) => logins.get(server) ?? store.get(server),
+    servers: () => [...new Set([...logins.keys(), ...store.servers()])],
+  };
 }
 
 const isObject = (value: unknown): value is Record<string, unknown> =>

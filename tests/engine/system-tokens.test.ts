@@ -67,7 +67,9 @@ engineSuite('a registry with a token server', {}, (engine) => {
   const user = Buffer.from('tester:').toString('base64');
 
   const noRenewal = isOracle() && 'Docker renews no token of a pull';
-  test('docker login keeps the identity token instead of the password; pulls live from it', { skip: noRenewal }, async () => {
+  test('docker login keeps the identity token instead of the password; pulls live from it', {
+    skip: noRenewal,
+  }, async () => {
     await using registry = await startHostileRegistry(engine().namespaces, program(3));
     const good = await login(password, registry.host);
     assert.equal(good.code, 0, good.stderr);

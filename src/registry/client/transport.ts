@@ -207,14 +207,17 @@ function send(
   });
 }
 
+/** What no honest server sends; trying again would only cost the same again. */
+const hostile = ({ url, method = 'GET' }: TransportRequest, reason: string): EngineError =>
+  new EngineError('corrupt', `${nameOf(method)} ${JSON.stringify(withoutQuery(url))}: ${reason}`);
+
 /** Answers before the answer (1xx) that a server may send. */
 const mostNotes = 16;
 
 function limitNotes(sent: TransportRequest, request: ClientRequest): void {
   let notes = 0;
   request.on('information', () => {
-    if (++notes === mostNotes)
-      request.destroy(new TransportError(sent, `more than ${mostNotes} informational answers`, {}));
+    if (++notes === mostNotes) request.destroy(hostile(sent, `more than ${mostNotes} informational answers`));
   });
 }
 
@@ -289,9 +292,15 @@ const drained = (request: ClientRequest): Promise<void> =>
     if (request.destroyed || !request.writableNeedDrain) done();
   });
 
+/** Bytes around the content of an answer that may come beside as many as the content has. */
+const mostFraming = 1 << 20;
+
 /** The bytes of the answer; a silence of `stallMs` while somebody waits for them ends the connection. */
 async function* bodyOf(message: IncomingMessage, request: TransportRequest, stallMs: number): ByteStream {
   const { signal } = request;
+  const { socket } = message;
+  const before = socket.bytesRead;
+  let received = 0;
   let waitingSince: number | undefined;
   const watch = setInterval(
     () => {
@@ -308,6 +317,10 @@ async function* bodyOf(message: IncomingMessage, request: TransportRequest, stal
       const next = await chunks.next();
       waitingSince = undefined;
       if (next.done === true) break;
+      received += next.value.length;
+      // Chunks of a byte cost the parser as much as large ones, and everybody else their turn.
+      const around = socket.bytesRead - before - received - message.readableLength;
+      if (around > mostFraming + received) throw hostile(request, 'the answer has more framing than content');
       yield next.value;
     }
     if (!message.complete) throw new TransportError(request, 'unexpected EOF', {});
