@@ -321,7 +321,18 @@ const volume: Readonly<Record<string, Entry>> = {
   },
 };
 
+const trustKey: Readonly<Record<string, Entry>> = {
+  generate: {
+    summary: 'Make a key pair that signs images: NAME.key and NAME.pub',
+    load: async () => (await import('./trust/generate-key.ts')).generateKey,
+  },
+};
 const trust: Readonly<Record<string, Entry>> = {
+  key: { summary: 'Work with keys that sign images', group: trustKey },
+  sign: {
+    summary: 'Sign an image in its registry',
+    load: async () => (await import('./trust/sign.ts')).sign,
+  },
   inspect: {
     summary: 'Show what the trust policy says of images, and their signatures',
     load: async () => (await import('./image/trust-inspect.ts')).inspectTrust,

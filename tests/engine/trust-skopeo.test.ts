@@ -1,12 +1,14 @@
 /** skopeo as the other judge of the same policies and signatures, and as a signer. */
 import assert from 'node:assert/strict';
-import { mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
+import { mkdir, mkdtemp, readFile, rm, stat, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, test } from 'node:test';
 import { gzipSync } from 'node:zlib';
-import { busyboxLayer, layerOf, ociBlobs, ociLayout, sha256 } from '../support/crafted-image.ts';
+import { describeBlob, json, mediaTypes } from '../support/crafted-image.ts';
+import { busyboxLayer, type CraftedImage, layerOf, ociBlobs, ociLayout, sha256 } from '../support/crafted-image.ts';
 import { isOracle, type TestEngine } from '../support/engine.ts';
+import { gantryProgram } from '../support/gantry-command.ts';
 import { newSkopeo } from '../support/new-skopeo.ts';
 import { type Registry, startRegistry } from '../support/registry.ts';
 import { run, type RunResult } from '../support/run.ts';
@@ -140,10 +142,13 @@ engineSuite(
       await eventually('the policy was read again', async () => (await reloads()) > before);
     }
 
-    async function push(registry: Registry, text: string, tag: string): Promise<string> {
+    async function imageOf(text: string): Promise<CraftedImage> {
       const layers = [(await busyboxLayer()).blob, layerOf({ name: 'greeting', body: text }).blob];
-      const image = { layers: layers.map((blob) => ({ blob: gzipSync(blob, { level: 1 }), diffId: sha256(blob) })) };
-      const { manifest, blobs } = ociBlobs(image);
+      return { layers: layers.map((blob) => ({ blob: gzipSync(blob, { level: 1 }), diffId: sha256(blob) })) };
+    }
+
+    async function push(registry: Registry, text: string, tag: string): Promise<string> {
+      const { manifest, blobs } = ociBlobs(await imageOf(text));
       return registry.put('app', tag, manifest, blobs.slice(0, -1));
     }
 
@@ -171,6 +176,66 @@ engineSuite(
         assert.equal(await docker('images', '-q', name), admitted ? digest.slice(7, 19) : '', what);
         assert.equal(await skopeoAdmits(what), admitted, what);
         if (admitted) await docker('rmi', name);
+      }
+    });
+
+    test('what gantry has signed is admitted by both; more signatures come beside it', async () => {
+      await using registry = await startRegistry(engine().namespaces);
+      await push(registry, 'other', 'other');
+      const digest = await push(registry, 'this', 'one');
+      const gantry = async (...words: string[]): Promise<RunResult> => {
+        const [program, ...rest] = engine().namespaces.enter([...gantryProgram, 'trust', ...words]);
+        return run(program, rest, { env: { ...process.env, DOCKER_CONFIG: folder } });
+      };
+      const must = async (...words: string[]): Promise<string> => {
+        const { code, stdout, stderr } = await gantry(...words);
+        assert.equal(code, 0, stderr);
+        return stdout;
+      };
+      const keys = [];
+      for (const type of ['ecdsa-p256', 'ed25519']) {
+        const prefix = join(folder, type);
+        await must('key', 'generate', `--type=${type}`, prefix);
+        assert.equal((await stat(`${prefix}.key`)).mode & 0o777, 0o600);
+        keys.push(await readFile(`${prefix}.pub`, 'utf8'));
+      }
+      const again = await gantry('key', 'generate', join(folder, 'ed25519'));
+      assert.deepEqual([again.code, /EEXIST/.test(again.stderr)], [1, true]);
+      const signing = (type: string) => ['sign', '--key', join(folder, `${type}.key`)];
+      const said = await must(...signing('ecdsa-p256'), name);
+      assert.equal(said, `Signed 127.0.0.1:5000/app@${digest} as ${name}\n`);
+      await must(...signing('ed25519'), '--identity=vendor.example/app', `${name}@${digest}`);
+      const [first = '', second = ''] = keys;
+      const vendor = { type: 'exactRepository', dockerRepository: 'vendor.example/app' };
+      await usePolicy(engine(), [signedBy(first), signedBy(second, vendor)]);
+      await docker('pull', name);
+      assert.equal(await skopeoAdmits('both signatures of gantry'), true);
+      await docker('rmi', name);
+      await usePolicy(engine(), [signedBy(second)]);
+      assert.equal((await engine().docker(['pull', name])).code, 1);
+      assert.equal(await skopeoAdmits('a signature for another name'), false);
+      await registry.put('app', 'one', ociBlobs(await imageOf('other')).manifest, []);
+      await usePolicy(engine(), [signedBy(first)]);
+      assert.match((await engine().docker(['pull', name])).stderr, /it has no signature/);
+      // The tag leads elsewhere by now: what is signed is the digest that was named.
+      assert.ok((await must(...signing('ecdsa-p256'), `${name}@${digest}`)).includes(digest));
+      const platform = { os: 'linux', architecture: process.arch === 'arm64' ? 'arm64' : 'amd64' };
+      const manifests = [{ ...describeBlob(mediaTypes.manifest, ociBlobs(await imageOf('this')).manifest), platform }];
+      const index = json({ schemaVersion: 2, mediaType: mediaTypes.index, manifests });
+      const indexDigest = await registry.put('app', 'one', index, [], mediaTypes.index);
+      const all = await must(...signing('ecdsa-p256'), '--recursive', name);
+      assert.deepEqual(all.match(/sha256:[0-9a-f]{64}/g), [indexDigest, digest]);
+      assert.equal(await skopeoAdmits('an index'), true);
+      await docker('pull', name);
+      for (const [what, says] of [
+        [['sign', name], /--key is needed/],
+        [['sign', '--key', join(folder, 'ed25519.pub'), name], /holds no private key/],
+        [['sign', '--key', join(folder, 'nothing'), name], /unable to read the key: ENOENT/],
+        [[...signing('ed25519'), '127.0.0.1:5000/app:gone'], /manifest for 127\.0\.0\.1:5000\/app:gone not found/],
+        [['key', 'generate', '--type=rsa', join(folder, 'x')], /expected ecdsa-p256 or ed25519/],
+      ] as const) {
+        const { code, stderr } = await gantry(...what);
+        assert.deepEqual([code, says.test(stderr)], [1, true], stderr);
       }
     });
 

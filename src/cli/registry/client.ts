@@ -13,13 +13,21 @@ export interface Registries {
   target(reference: Reference): PushTarget;
 }
 
-/** `insecure` lets registries of this command have certificates that nobody vouches for, or plain HTTP. */
-export function openRegistries(session: Session, insecure: boolean): Registries {
+/**
+ * `insecure` lets registries of this command have certificates that nobody vouches for, or plain HTTP; `withoutMirrors`
+ * asks the registry itself alone, for what is read to be written again.
+ */
+export function openRegistries(
+  session: Session,
+  insecure: boolean,
+  { withoutMirrors = false }: { readonly withoutMirrors?: boolean } = {},
+): Registries {
   const named = new Set<string>();
   const client = createRegistryClient({
     userAgent: `gantry/${gantryVersion}`,
     certificateFolders: ['/etc/docker/certs.d', '/etc/gantry/certs.d'],
     insecureRegistries: () => (insecure ? [...named] : []),
+    withoutMirrors,
   });
   const repositories = new Map<string, RemoteRepository>();
   const targets = new Map<string, PushTarget>();

@@ -26,6 +26,8 @@ export interface RegistryClientOptions {
   /** URLs that are asked before the default registry, unless a file in the folders names mirrors of it. */
   readonly mirrors?: () => readonly string[];
   readonly proxies?: ProxySettings;
+  /** Only the registry itself is asked, whatever mirrors there are. */
+  readonly withoutMirrors?: boolean;
   /** How often a request that broke is tried again; 5 by default. */
   readonly retries?: () => number;
   /** Milliseconds before the first of these, doubled for each further one; 200 by default. */
@@ -98,7 +100,8 @@ export function createRegistryClient(options: RegistryClientOptions): RegistryCl
     repository(reference, credentials) {
       const sources = once(async (): Promise<readonly Source[]> => {
         const found = await placesOf(certificateFolders, reference.domain, mirrors());
-        return [...found.mirrors, found.registry].map((place): Source => {
+        const first = options.withoutMirrors === true ? [] : found.mirrors;
+        return [...first, found.registry].map((place): Source => {
           const session = new RegistrySession({ ...settings(), place: async () => place }, reference, credentials);
           // Little patience with a mirror: there is another one to ask.
           const retry = retrying();
