@@ -4,7 +4,10 @@ import { PassThrough, Readable } from 'node:stream';
 import { buffer, text } from 'node:stream/consumers';
 import { test } from 'node:test';
 import Docker, { type Container } from 'dockerode';
+import { isOracle } from '../support/engine.ts';
 import { testImage } from '../support/images.ts';
+import { startRegistry } from '../support/registry.ts';
+import { must } from '../support/run.ts';
 import { engineSuite } from '../support/suite.ts';
 import { tarOf } from '../support/tar.ts';
 
@@ -192,5 +195,47 @@ engineSuite('the engine through dockerode', {}, (engine) => {
     assert.match(await text(await client().importImage(layer, { repo: 'rode/imported', tag: '1' })), /sha256:/);
     await client().getImage('rode/imported:1').remove();
     assert.equal((await client().pruneImages()).SpaceReclaimed, 0);
+  });
+
+  test('images: lists with manifests and shared sizes, search', async () => {
+    await client().getImage(Image).tag({ repo: 'rode/listed', tag: '1' });
+    const [listed] = await client().listImages({
+      manifests: true,
+      'shared-size': true,
+      filters: { reference: ['rode/*'] },
+    });
+    assert.deepEqual(listed?.RepoTags, ['rode/listed:1']);
+    if (!isOracle()) {
+      assert.deepEqual(
+        listed.Manifests?.map(({ Kind }) => Kind),
+        ['image'],
+      );
+      assert.ok(listed.SharedSize >= 0);
+      await assert.rejects(client().searchImages({ term: 'x' }), { statusCode: 501 });
+    }
+    await assert.rejects(client().listImages({ filters: { nonsense: ['1'] } }), { statusCode: 400 });
+    await client().getImage('rode/listed:1').remove();
+  });
+
+  test('images: push, distribution, pull and createImage, with a login', async () => {
+    const crypted = await must('perl', ['-e', "print crypt('secret', '$2y$05$abcdefghijklmnopqrstuu')"]);
+    await using registry = await startRegistry(engine().namespaces, `tester:${crypted}`);
+    const authconfig = { username: 'tester', password: 'secret', serveraddress: registry.host };
+    const name = `${registry.host}/rode/app`;
+    assert.match((await client().checkAuth(authconfig)).Status, /Login Succeeded/);
+    await client().getImage(Image).tag({ repo: name, tag: '1' });
+    const refused = await text(await client().getImage(`${name}:1`).push({}));
+    assert.match(refused, /unauthorized|authentication|no basic auth/);
+    const pushed = await text(await client().getImage(`${name}:1`).push({ authconfig }));
+    assert.match(pushed, /"Digest":"sha256:[0-9a-f]{64}"/);
+    const { Descriptor } = await client().getImage(`${name}:1`).distribution({ authconfig });
+    assert.ok(pushed.includes(Descriptor.digest), pushed);
+    await client().getImage(`${name}:1`).remove();
+    assert.match(await text(await client().pull(`${name}:1`, { authconfig })), /Status: |Digest: /);
+    assert.ok((await client().getImage(`${name}:1`).inspect()).RepoDigests.includes(`${name}@${Descriptor.digest}`));
+    await client().getImage(`${name}:1`).remove();
+    await text(await client().createImage({ fromImage: name, tag: '1', authconfig }));
+    await client().getImage(`${name}:1`).remove();
+    await assert.rejects(client().pull(`${name}:1`), /basic auth|unauthorized|authentication/);
   });
 });

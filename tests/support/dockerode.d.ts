@@ -37,8 +37,19 @@ declare module 'dockerode' {
     start(options: { hijack?: boolean; stdin?: boolean }): Promise<Duplex>;
     inspect(): Promise<{ ExitCode: number | null; Running: boolean }>;
   }
+  interface AuthConfig {
+    readonly username: string;
+    readonly password: string;
+    readonly serveraddress: string;
+  }
   export interface Image {
-    inspect(): Promise<{ Id: string; RootFS: { Layers: string[] } }>;
+    inspect(): Promise<{
+      Id: string;
+      RepoDigests: string[];
+      RootFS: { Layers: string[] };
+    }>;
+    push(options: { tag?: string; authconfig?: AuthConfig }): Promise<NodeJS.ReadableStream>;
+    distribution(options: { authconfig: AuthConfig }): Promise<{ Descriptor: { digest: string } }>;
     history(): Promise<{ Id: string }[]>;
     tag(options: { repo: string; tag: string }): Promise<unknown>;
     get(): Promise<NodeJS.ReadableStream>;
@@ -46,10 +57,20 @@ declare module 'dockerode' {
   }
   class ImageFunctions {
     getImage(name: string): Image;
-    listImages(options: { filters: Record<string, string[]> }): Promise<{ Id: string }[]>;
+    listImages(options: {
+      filters?: Record<string, string[]>;
+      digests?: boolean;
+      all?: boolean;
+      manifests?: boolean;
+      'shared-size'?: boolean;
+    }): Promise<{ Id: string; RepoTags: string[]; SharedSize: number; Manifests?: { Kind: string }[] }[]>;
+    pull(name: string, options?: { authconfig?: AuthConfig; platform?: string }): Promise<NodeJS.ReadableStream>;
+    createImage(options: { fromImage: string; tag: string; authconfig?: AuthConfig }): Promise<NodeJS.ReadableStream>;
+    searchImages(options: { term: string }): Promise<unknown>;
+    checkAuth(auth: AuthConfig): Promise<{ Status: string }>;
     loadImage(archive: NodeJS.ReadableStream): Promise<NodeJS.ReadableStream>;
     importImage(layer: NodeJS.ReadableStream, options: { repo: string; tag: string }): Promise<NodeJS.ReadableStream>;
-    pruneImages(): Promise<{ SpaceReclaimed: number }>;
+    pruneImages(options?: { filters: Record<string, string[]> }): Promise<{ SpaceReclaimed: number }>;
   }
   export interface Network {
     inspect(): Promise<{

@@ -1,6 +1,8 @@
 import { createRegistryClient, type PushTarget, type RemoteRepository } from '../../registry/client/client.ts';
+import type { ProxySettings } from '../../registry/client/proxy.ts';
 import type { RegistryCredentials } from '../../registry/client/token.ts';
 import { formatReference, type Reference, repositoryOf } from '../../spec/reference/reference.ts';
+import type { Environment } from '../config.ts';
 import type { Session } from '../session.ts';
 import { gantryVersion } from '../version.ts';
 import { credentialsOf, serverKey } from './server.ts';
@@ -26,6 +28,7 @@ export function openRegistries(
   const client = createRegistryClient({
     userAgent: `gantry/${gantryVersion}`,
     certificateFolders: ['/etc/docker/certs.d', '/etc/gantry/certs.d'],
+    proxies: proxiesOf(session.env),
     insecureRegistries: () => (insecure ? [...named] : []),
     withoutMirrors,
   });
@@ -46,6 +49,12 @@ export function openRegistries(
 }
 
 type Credentials = RegistryCredentials | undefined;
+
+/** The variables that docker's command reads, too. */
+const proxiesOf = (env: Environment): ProxySettings => {
+  const of = (name: string): string => env[name] || env[name.toLowerCase()] || '';
+  return { http: of('HTTP_PROXY'), https: of('HTTPS_PROXY'), none: of('NO_PROXY') };
+};
 
 function credentialsFor(session: Session, domain: string): Credentials {
   const login = credentialsOf(session).get(serverKey(domain));
