@@ -1,8 +1,10 @@
 import { rm } from 'node:fs/promises';
 import { join } from 'node:path';
+import { setTimeout } from 'node:timers/promises';
 import { testImage } from '../support/images.ts';
 import { type Registry, startRegistry } from '../support/registry.ts';
 import { must } from '../support/run.ts';
+import { cpuTime } from './cpu.ts';
 import { type Case, docker, timeDocker } from './cases.ts';
 import type { Peer } from './engines.ts';
 
@@ -58,5 +60,19 @@ export const imageCases: readonly Case[] = [
       return took;
     },
     finish: async (peer) => void (await docker(peer, 'rmi', (await testImage('many')).name)),
+  },
+  {
+    name: 'rmi of 30,000 files',
+    goal: 1,
+    second: { name: 'processor time of the engine for it', goal: 0.1 },
+    async measure(peer, images) {
+      await docker(peer, 'load', '-q', '-i', images.manyFiles.archive);
+      await must('sync', []);
+      const before = await cpuTime(peer);
+      const took = await timeDocker(peer, 'rmi', images.manyFiles.name);
+      // What goes on after the answer counts as well.
+      await setTimeout(500);
+      return [took, (await cpuTime(peer)) - before];
+    },
   },
 ];
