@@ -20,20 +20,29 @@ export interface ProgressDisplay {
 
 /**
  * Shows a stream of progress messages: on a terminal one line a layer that is redrawn, else one line a change of state.
+ * `take` is given what is said to programs rather than to people.
  * @throws CliError with the message of an error in the stream.
  */
-export async function showProgress(body: AsyncIterable<Uint8Array>, display: ProgressDisplay): Promise<void> {
-  const show = progressWriter(display);
+export async function showProgress(
+  body: AsyncIterable<Uint8Array>,
+  display: ProgressDisplay,
+  take?: (aux: unknown) => void,
+): Promise<void> {
+  const show = progressWriter(display, take);
   for await (const message of decodeJsonStream<WireProgress>(body)) show(message);
 }
 
 /** The same for messages one by one. What it gives throws CliError with the message of an error. */
-export function progressWriter(display: ProgressDisplay): (message: WireProgress) => void {
+export function progressWriter(
+  display: ProgressDisplay,
+  take: (aux: unknown) => void = () => undefined,
+): (message: WireProgress) => void {
   const lines = new Map<string, number>();
   return (message) => {
     const failure = message.errorDetail?.message ?? message.error;
     if (failure !== undefined) throw new CliError(failure);
-    showMessage(message, display, lines);
+    if (message.aux === undefined) showMessage(message, display, lines);
+    else take(message.aux);
   };
 }
 

@@ -1,5 +1,7 @@
+import { fstatSync, statSync } from 'node:fs';
 import { open } from 'node:fs/promises';
 import { CliError } from './errors.ts';
+import { isTerminal } from './terminal/tty.ts';
 
 const chunkSize = 1024 * 1024;
 
@@ -23,8 +25,24 @@ export async function* readUpload(path: string): AsyncGenerator<Uint8Array, void
   }
 }
 
+/**
+ * Says at once what would otherwise break in the middle of the upload. `empty`: why nobody types an archive; without it
+ * that is allowed. @throws CliError
+ */
+export function checkUpload(path: string, empty?: string): void {
+  if (path === '' || path === '-') {
+    if (empty !== undefined && (isTerminal(0) || fstatSync(0).isCharacterDevice())) throw new CliError(empty);
+    return;
+  }
+  try {
+    if (statSync(path).isDirectory()) throw new CliError(`read ${path}: is a directory`);
+  } catch (error) {
+    throw error instanceof CliError ? error : openError(path, error);
+  }
+}
+
 /** `open PATH: no such file or directory`, as the system words it. */
-export function openError(path: string, error: unknown): CliError {
+function openError(path: string, error: unknown): CliError {
   const words: Readonly<Record<string, string>> = {
     ENOENT: 'no such file or directory',
     EACCES: 'permission denied',

@@ -71,6 +71,15 @@ test('a body is streamed, and an answer that comes before its end is taken', asy
   await assert.rejects(client.text('POST', '/early', { body: body() }), /no$/);
 });
 
+test('a body that cannot be read ends the request, though the engine waits for the rest', async (t) => {
+  const { client } = await serve(t, (request) => void request.on('error', () => undefined).resume());
+  async function* body() {
+    yield new TextEncoder().encode('some');
+    throw new Error('the disk is gone');
+  }
+  await assert.rejects(client.request('POST', '/x', { body: body() }), /the disk is gone/);
+});
+
 test('a connection that the engine closed while it was idle is replaced', async (t) => {
   const { client, server } = await serve(t, (_, response) => void response.end('ok'));
   assert.equal(await client.text('GET', '/x'), 'ok');

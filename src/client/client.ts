@@ -219,12 +219,17 @@ async function send(
     headers['Content-Type'] = bodyType ?? 'application/x-tar';
     headers['Transfer-Encoding'] = 'chunked';
     await socket.write(requestHead(method, target, headers));
-    // The engine may answer before it has read everything; a failing upload then is of no interest.
-    const upload = sendChunked(socket, body);
+    // The engine may answer before it has read everything; that the rest cannot be sent then is of no interest.
     const answer = reader.head();
-    upload.catch(() => undefined);
-    await Promise.race([answer, upload.then(() => answer)]).catch(() => undefined);
-    return answer;
+    const broken = Promise.withResolvers<never>();
+    for (const one of [answer, broken.promise]) one.catch(() => undefined);
+    sendChunked(socket, body).catch((error: unknown) => {
+      if (!(error instanceof BodyError)) return;
+      broken.reject(error.cause);
+      // An engine that waits for the rest would wait for ever.
+      socket.destroy();
+    });
+    return Promise.race([broken.promise, answer]);
   }
   if (body === undefined) {
     if (method === 'POST') headers['Content-Length'] = '0';
@@ -241,9 +246,20 @@ async function send(
 const isStream = (body: unknown): body is ByteStream =>
   typeof body === 'object' && body !== null && Symbol.asyncIterator in body;
 
+/** What the body was to come from failed, as opposed to the connection. */
+class BodyError extends Error {}
+
+async function* bytesOf(body: ByteStream): ByteStream {
+  try {
+    yield* body;
+  } catch (cause) {
+    throw new BodyError('the body cannot be read', { cause });
+  }
+}
+
 async function sendChunked(socket: ByteSocket, body: ByteStream): Promise<void> {
   const encoder = new TextEncoder();
-  for await (const chunk of body) {
+  for await (const chunk of bytesOf(body)) {
     if (chunk.length === 0) continue;
     await socket.write(encoder.encode(`${chunk.length.toString(16)}\r\n`));
     await socket.write(chunk);

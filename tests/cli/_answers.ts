@@ -40,7 +40,9 @@ const table: readonly [string, Answer][] = [
   ['GET /exec/*/json', (exchange) => json(exchange, { ID: 'e', Running: false, ExitCode: 3, ProcessConfig: {} })],
   ['GET /images/json', (exchange) => json(exchange, data.images)],
   ['POST /images/create', pull],
-  ['POST /images/load', (exchange) => lines(exchange, [{ stream: 'Loaded image: busybox:latest\n' }])],
+  ['POST /images/load', (exchange) => lines(exchange, data.loadProgress)],
+  ['POST /images/*/push', push],
+  ['GET /images/get', (exchange) => void exchange.response.end('an archive')],
   ['GET /images/*/history', named('image', (exchange) => json(exchange, data.history))],
   ['POST /images/*/tag', named('image', (exchange) => void exchange.response.writeHead(201).end())],
   ['GET /images/*/json', named('image', (exchange) => json(exchange, data.image))],
@@ -134,6 +136,14 @@ function pull(exchange: Exchange): void {
   }
   exchange.state.isPulled = true;
   lines(exchange, data.pullProgress);
+}
+
+function push(exchange: Exchange, name: string): void {
+  if (name.includes('missing')) return fail(exchange, 404, `An image does not exist locally with the tag: ${name}`);
+  lines(
+    exchange,
+    name.includes('broken') ? [{ errorDetail: { message: 'it broke' }, error: 'it broke' }] : data.pushProgress,
+  );
 }
 
 function match(pattern: string, actual: string): string | undefined {

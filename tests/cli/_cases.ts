@@ -185,6 +185,35 @@ export const cases: readonly Case[] = [
     pull broken
     pull Busy
     pull -a busybox:1
+    pull -a busybox
+    pull --platform linux/arm64 busybox
+    pull busybox@sha256:5555555555555555555555555555555555555555555555555555555555555555
+    pull
+    push me/app:1
+    push me/app
+    push -q me/app:1
+    push -a me/app
+    push -a me/app:1
+    push me/missing:1
+    push me/broken:1
+    push Me/App
+    push
+    save nginx busybox
+    save --platform linux/arm64 nginx
+    save
+    load -i /nonexistent/file
+    import
+    import /nonexistent/file
+    import http://example.com/a.tar me:1
+    import - Me:1
+    tag
+    image tag nginx me/nginx:1
+    image rm -f nginx busybox
+    image pull -q busybox
+    image push -q me/app:1
+    image history nginx
+    image foo
+    history
     start a missing
     start -a web
     exec web ls
@@ -252,6 +281,11 @@ export const cases: readonly Case[] = [
   { args: ['network', 'rm', '-f', 'missing', 'net10'], requests: false },
   { args: ['network', 'remove', 'net10'], requests: false },
   { args: ['load'], input: 'not really a tar' },
+  { args: ['load', '-q', '--platform', 'linux/arm64'], input: 'not really a tar' },
+  {
+    args: ['import', '-m', 'said', '-c', 'CMD a', '--change', 'ENV A=1', '--platform', 'linux/arm64', '-'],
+    input: 'not really a tar',
+  },
   { args: ['import', '-', 'me:1'], input: 'not really a tar' },
   one('ps', '--format', 'table {{.Names}}\t{{.Status}}\t{{.Label "a"}}'),
   one('ps', '--format', 'table {{.Names | upper}} {{.Image}}\\t{{json .Ports}}'),

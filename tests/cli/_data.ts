@@ -374,6 +374,24 @@ export const pullProgress = [
   { status: 'Status: Downloaded newer image for busybox:latest' },
 ];
 
+export const pushProgress = [
+  { status: 'The push refers to repository [docker.io/me/app]' },
+  { status: 'Preparing', progressDetail: {}, id: '0123456789ab' },
+  { status: 'Waiting', progressDetail: {}, id: 'ba9876543210' },
+  { status: 'Layer already exists', progressDetail: {}, id: 'ba9876543210' },
+  { status: 'Pushing', progressDetail: { current: 1024, total: 2_000_000 }, progress: '[>  ]', id: '0123456789ab' },
+  { status: 'Pushing', progressDetail: { current: 2_000_000, total: 2_000_000 }, progress: '[=>]', id: '0123456789ab' },
+  { status: 'Pushed', progressDetail: {}, id: '0123456789ab' },
+  { status: `1: digest: sha256:${hex('7')} size: 527` },
+  { progressDetail: {}, aux: { Tag: '1', Digest: `sha256:${hex('7')}`, Size: 527 } },
+];
+
+export const loadProgress = [
+  { status: 'Loading layer', progressDetail: { current: 512, total: 4096 }, progress: '[>  ]', id: '0123456789ab' },
+  { status: 'Loading layer', progressDetail: { current: 4096, total: 4096 }, progress: '[=>]', id: '0123456789ab' },
+  { stream: 'Loaded image: busybox:latest\n' },
+];
+
 export const top = {
   Titles: ['UID', 'PID', 'PPID', 'C', 'STIME', 'TTY', 'TIME', 'CMD'],
   Processes: [

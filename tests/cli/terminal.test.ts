@@ -79,12 +79,21 @@ test('exec -it ends with the exit code of the command', { skip }, async () => {
   assert.ok(isRestored, 'the terminal is as it was');
 });
 
-test('pull draws its progress as docker does', { skip: skip || (!hasDocker && 'no docker client here') }, async () => {
-  using engine = await start();
-  using own = open(engine, 'pull', 'busybox');
-  using docker = new Terminal(['docker', '-H', `unix://${engine.socket}`, 'pull', 'busybox'], env);
-  assert.equal((await own.ends()).output, (await docker.ends()).output);
-});
+for (const args of [
+  ['pull', 'busybox'],
+  ['push', 'me/app:1'],
+  ['load', '-i', import.meta.filename],
+  ['push', 'me/broken:1'],
+]) {
+  test(`${args.slice(0, 2).join(' ')} draws its progress as docker does`, {
+    skip: skip || (!hasDocker && 'no docker client here'),
+  }, async () => {
+    using engine = await start();
+    using own = open(engine, ...args);
+    using docker = new Terminal(['docker', '-H', `unix://${engine.socket}`, ...args], env);
+    assert.equal((await own.ends()).output, (await docker.ends()).output);
+  });
+}
 
 test('signals are passed on to the container, until the user insists', async () => {
   using engine = await start();

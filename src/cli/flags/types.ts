@@ -100,6 +100,13 @@ export const listOf = (check: (text: string) => string = (text) => text, name = 
   parse: (text, current) => [...current, check(text)],
 });
 
+/** A flag that may be repeated, or have several values with commas between them. */
+export const words: FlagType<string[]> = {
+  name: 'strings',
+  initial: [],
+  parse: (text, current) => [...current, ...text.split(',')],
+};
+
 /** `name=value`, repeated; `check` sees the whole text. */
 export const mapOf = (check: (text: string) => void = () => undefined): FlagType<Map<string, string>> => ({
   name: 'map',

@@ -5,7 +5,7 @@ import { CliError } from '../errors.ts';
 import { flag, listOf, types } from '../flags/types.ts';
 import { showProgress } from '../progress.ts';
 import { displayOn } from '../progress-output.ts';
-import { readUpload } from '../upload.ts';
+import { checkUpload, readUpload } from '../upload.ts';
 
 export const importImage = defineCommand({
   usage: '[OPTIONS] file|URL|- [REPOSITORY[:TAG]]',
@@ -21,6 +21,7 @@ export const importImage = defineCommand({
     const [source = '', name = ''] = args;
     checkName(name);
     const isRemote = /^(https?|ftp):\/\//.test(source);
+    if (!isRemote) checkUpload(source);
     const response = await session.client.request('POST', '/images/create', {
       query: {
         fromSrc: isRemote ? source : '-',

@@ -3,7 +3,7 @@ import { pathPart } from '../../client/target.ts';
 import { isNotFound } from '../../client/errors.ts';
 import { atLeast, defineCommand } from '../command.ts';
 import { CliError } from '../errors.ts';
-import { flag, listOf, types } from '../flags/types.ts';
+import { flag, types, words } from '../flags/types.ts';
 import { needsVersion } from './needs-version.ts';
 import { platformJson } from './platform.ts';
 
@@ -16,7 +16,7 @@ export const remove = defineCommand({
   flags: {
     force: flag(types.bool, 'Remove the image even if containers use it', { short: 'f' }),
     'no-prune': flag(types.bool, 'Keep untagged parents'),
-    platform: flag(listOf(), 'Remove only the content of this platform: os[/arch[/variant]]'),
+    platform: flag(words, 'Remove only the content of this platform: os[/arch[/variant]]'),
   },
   args: atLeast(1),
   async run({ session, flags, args }) {

@@ -1,6 +1,6 @@
 import { atLeast, defineCommand } from '../command.ts';
 import { checkDownload, writeDownload } from '../download.ts';
-import { flag, listOf, types } from '../flags/types.ts';
+import { flag, types, words } from '../flags/types.ts';
 import { platformJson } from './platform.ts';
 
 export const save = defineCommand({
@@ -9,7 +9,7 @@ export const save = defineCommand({
   aliases: ['gantry image save', 'gantry save'],
   flags: {
     output: flag(types.string, 'Write to a file, instead of STDOUT', { short: 'o' }),
-    platform: flag(listOf(), 'Only these platforms: os[/arch[/variant]]'),
+    platform: flag(words, 'Only these platforms: os[/arch[/variant]]'),
   },
   args: atLeast(1),
   async run({ session, flags, args }) {

@@ -3,7 +3,7 @@ import type { Platform } from '../../spec/oci/image.ts';
 import type { Reference } from '../../spec/reference/reference.ts';
 import { defineCommand, exactly } from '../command.ts';
 import { CliError } from '../errors.ts';
-import { flag, listOf, types } from '../flags/types.ts';
+import { flag, types, words } from '../flags/types.ts';
 import { parseName } from '../registry/documents.ts';
 import { ManifestStore } from './_store.ts';
 
@@ -21,7 +21,7 @@ export const annotateManifest = defineCommand({
   flags: {
     arch: flag(types.string, 'Architecture'),
     os: flag(types.string, 'Operating system'),
-    'os-features': flag(listOf(), 'Abilities of the operating system that it needs'),
+    'os-features': flag(words, 'Abilities of the operating system that it needs'),
     'os-version': flag(types.string, 'Version of the operating system'),
     variant: flag(types.string, 'Variant of the architecture'),
   },
@@ -33,7 +33,7 @@ export const annotateManifest = defineCommand({
     const entry = store.get(list, name);
     if (entry === undefined) throw new CliError(`manifest for image ${text} does not exist in ${listText}`);
     const before: Platform = entry.descriptor.platform ?? { architecture: '', os: '' };
-    const features = [...new Set([...(before['os.features'] ?? []), ...flags['os-features'].flatMap(words)])];
+    const features = [...new Set([...(before['os.features'] ?? []), ...flags['os-features']])];
     const platform: Platform = {
       ...before,
       ...(flags.os === '' ? {} : { os: flags.os }),
@@ -49,8 +49,6 @@ export const annotateManifest = defineCommand({
     return 0;
   },
 });
-
-const words = (text: string): string[] => text.split(',').filter((word) => word !== '');
 
 function parse(what: string, text: string): Reference {
   try {
