@@ -3,7 +3,7 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { TestContext } from 'node:test';
-import type { TarEntry } from '../archive/tar/entry.ts';
+import { plainEntry, type TarEntry } from '../archive/tar/entry.ts';
 import { writeTar } from '../archive/tar/write.ts';
 import { systemClock } from '../base/clock.ts';
 import { EngineError } from '../base/errors.ts';
@@ -257,19 +257,7 @@ export type TestMember = Partial<TarEntry> & { readonly name: string; readonly c
 export function tar(members: readonly TestMember[]): Promise<Uint8Array> {
   async function* entries() {
     for (const { content = new Uint8Array(), ...given } of members) {
-      const entry: TarEntry = {
-        type: 'file',
-        linkName: '',
-        mode: 0o644,
-        uid: 0,
-        gid: 0,
-        mtime: 0,
-        mtimeNsec: 0,
-        major: 0,
-        minor: 0,
-        size: content.length,
-        ...given,
-      };
+      const entry = { ...plainEntry('file', given.name, { size: content.length, mode: 0o644 }), ...given };
       yield { entry, body: asStream([content]) };
     }
   }

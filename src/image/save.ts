@@ -1,5 +1,5 @@
 import type { BundleMember, Bundles } from '../archive/bundle/bundle.ts';
-import type { TarEntry } from '../archive/tar/entry.ts';
+import { plainEntry, type TarEntry } from '../archive/tar/entry.ts';
 import { EngineError, invalid, notFound } from '../base/errors.ts';
 import { type Digest, hexOf } from '../base/ids.ts';
 import type { ByteStream } from '../base/stream.ts';
@@ -171,20 +171,8 @@ async function holdBlob(held: ContentOperation, { digest, size }: Descriptor): P
 
 const pathOf = (digest: Digest): string => `blobs/sha256/${hexOf(digest)}`;
 
-/** Times and owners say nothing: the same images always give the same archive. */
-const entryOf = (name: string, size: number, mode: number): TarEntry => ({
-  type: name.endsWith('/') ? 'directory' : 'file',
-  name,
-  linkName: '',
-  mode,
-  uid: 0,
-  gid: 0,
-  mtime: 0,
-  mtimeNsec: 0,
-  major: 0,
-  minor: 0,
-  size,
-});
+const entryOf = (name: string, size: number, mode: number): TarEntry =>
+  plainEntry(name.endsWith('/') ? 'directory' : 'file', name, { size, mode });
 
 function document(name: string, value: unknown, mode: number): BundleMember {
   const bytes = new TextEncoder().encode(JSON.stringify(value));

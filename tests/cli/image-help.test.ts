@@ -4,12 +4,14 @@ import test from 'node:test';
 import { hasDocker } from './_compare.ts';
 import { gantryProgram } from '../support/gantry-command.ts';
 
+const plain = ['pull', 'push', 'load', 'save', 'import', 'tag', 'rmi', 'images', 'history', 'commit'];
+const groups = {
+  image: ['history', 'import', 'inspect', 'load', 'ls', 'prune', 'pull', 'push', 'rm', 'save', 'tag'],
+  manifest: ['annotate', 'create', 'inspect', 'push', 'rm'],
+};
 const commands = [
-  ...['pull', 'push', 'load', 'save', 'import', 'tag', 'rmi', 'images', 'history', 'commit'],
-  ...['history', 'import', 'inspect', 'load', 'ls', 'prune', 'pull', 'push', 'rm', 'save', 'tag'].map(
-    (name) => `image ${name}`,
-  ),
-  ...['annotate', 'create', 'inspect', 'push', 'rm'].map((name) => `manifest ${name}`),
+  ...plain,
+  ...Object.entries(groups).flatMap(([group, names]) => names.map((name) => `${group} ${name}`)),
 ];
 /** Docker shows it, though nobody can switch anything by it any more. */
 const hidden = new Set(['--disable-content-trust']);

@@ -30,6 +30,25 @@ export interface TarEntry {
   readonly xattrs?: ReadonlyMap<string, Uint8Array>;
 }
 
+/** A member that says nothing of times and owners: the same content always makes the same archive. */
+export const plainEntry = (
+  type: TarEntryType,
+  name: ByteString,
+  { size, mode }: { readonly size: number; readonly mode: number },
+): TarEntry => ({
+  type,
+  name,
+  linkName: '',
+  mode,
+  uid: 0,
+  gid: 0,
+  size,
+  mtime: 0,
+  mtimeNsec: 0,
+  major: 0,
+  minor: 0,
+});
+
 /** What a reader refuses to go beyond. Sizes in bytes. */
 export interface TarLimits {
   /** Members of one archive. */
