@@ -88,6 +88,45 @@ engineSuite('images: list, inspect, history, tag, rmi, import', {}, (engine) => 
     await fails(['inspect', '--type', 'image', 'nowhere'], /No such image: nowhere/);
   });
 
+  test('inspect and list have the fields of Docker, version by version', async () => {
+    const config = { Cmd: ['a'], Labels: { a: 'b' } };
+    await craft('fields', { config });
+    const keysOf = async (version: string, path: string, pick: (answer: unknown) => unknown) =>
+      Object.keys(pick((await engine().api('GET', `/v${version}${path}`)).json()) as object).sort();
+    // Only the containerd store has descriptors; Docker 28 leaves out an empty Container, 29 does not.
+    const apart = ['Descriptor', 'Container'];
+    const inspected = async (version: string) =>
+      (await keysOf(version, '/images/crafted:fields/json', (answer) => answer)).filter((key) => !apart.includes(key));
+    const configured = (version: string) =>
+      keysOf(version, '/images/crafted:fields/json', (answer) => (answer as { Config: object }).Config);
+    const listed = async (version: string) =>
+      (await keysOf(version, '/images/json', (answer) => (answer as object[])[0])).filter(
+        (key) => key !== 'Descriptor',
+      );
+    const common =
+      'Architecture Author Comment Config Created DockerVersion GraphDriver Id Metadata Os Parent RepoDigests RepoTags RootFS Size';
+    assert.deepEqual(await inspected('1.51'), common.split(' '));
+    assert.deepEqual(await inspected('1.45'), common.split(' '));
+    const container = [...common.split(' '), 'ContainerConfig'].sort();
+    assert.deepEqual(await inspected('1.44'), container);
+    assert.deepEqual(await inspected('1.43'), [...container, 'VirtualSize'].sort());
+    const set = 'Cmd Entrypoint Env Labels OnBuild User Volumes WorkingDir'.split(' ');
+    assert.deepEqual(await configured('1.51'), set);
+    const unset = 'AttachStderr AttachStdin AttachStdout Domainname Hostname Image OpenStdin StdinOnce Tty'.split(' ');
+    assert.deepEqual(await configured('1.49'), [...set, ...unset].sort());
+    const row = 'Containers Created Id Labels ParentId RepoDigests RepoTags SharedSize Size'.split(' ');
+    assert.deepEqual(await listed('1.51'), row);
+    assert.deepEqual(await listed('1.43'), [...row, 'VirtualSize'].sort());
+    const both = await engine().api(
+      'GET',
+      '/v1.49/images/crafted:fields/json?manifests=1&platform={"os":"linux","architecture":"amd64"}'
+        .replaceAll('"', '%22')
+        .replaceAll('{', '%7B')
+        .replaceAll('}', '%7D'),
+    );
+    assert.equal(both.status, 400);
+  });
+
   test('history: newest first, empty layers, sizes', async () => {
     const history = [
       { created: '2024-01-01T00:00:00Z', created_by: 'ADD busybox' },
