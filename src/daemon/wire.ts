@@ -95,6 +95,7 @@ export async function wire(
     clock,
     isRunning,
     trust: () => live.current.trust,
+    ...(config.storage.layerCompression === undefined ? {} : { layerCompression: config.storage.layerCompression }),
   });
   const logs = openContainerLogs({ log });
   logs.check({ driver: config.logDriver, options: config.logOptions });

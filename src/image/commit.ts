@@ -1,6 +1,5 @@
 import { formatTime } from '../base/clock.ts';
 import { EngineError } from '../base/errors.ts';
-import { digestOfHex } from '../base/ids.ts';
 import type { CommittedImage, CommitImageRequest } from '../spec/contract/image.ts';
 import { type Descriptor, type ImageConfig, type ImageManifest, mediaTypes } from '../spec/oci/image.ts';
 import { familiarReference } from '../spec/reference/reference.ts';
@@ -9,18 +8,16 @@ import type { ImageContext } from './context.ts';
 import { describeBytes, encodeDocument } from './document.ts';
 import { imageEvent } from './event.ts';
 import type { Transfers } from './fetch-layers.ts';
+import { emptyLayer, storeNewLayer } from './new-layer.ts';
 import type { ImageVariant, VariantLayer } from './records.ts';
 import { storeImage } from './store-image.ts';
 import { nameToGive } from './tag.ts';
 import { admitOrigin } from './trust/admit.ts';
 import { makeVariant } from './variant.ts';
 
-/** The archive of no files at all: such a layer is left out, and the history says so. */
-const emptyArchive = digestOfHex('5f70bf18a086007016e948b04aed3b82103a36bea41755b6cddfaf10ace3c6ef');
-
 /**
- * Makes an image out of another one and one more layer. The layer's archive is kept as it is, as a blob: it is compressed
- * when somebody pushes or saves it. @throws conflict when the other image is gone, invalid for a wrong name.
+ * Makes an image out of another one and one more layer; one of no files at all is left out, and the history says so.
+ * @throws conflict when the other image is gone, invalid for a wrong name.
  */
 export async function commitImage(
   context: ImageContext,
@@ -33,7 +30,9 @@ export async function commitImage(
   const content = context.content.begin();
   try {
     const parent = await holdParent(context, content, request);
-    const layer = await storeLayer(content, transfers, request);
+    const { layer: archive, compression = context.layerCompression, signal } = request;
+    const made = await storeNewLayer(content, transfers, { archive, compression, signal });
+    const layer = made.diffId === emptyLayer ? undefined : made;
     const { target, manifest, config, bytes } = describeImage(context, parent, layer, request);
     await content.putBlob(config, manifest.config.digest);
     await content.putBlob(bytes, target.digest);
@@ -78,34 +77,6 @@ async function holdParent(
 
 const parentIsGone = (id: string): EngineError =>
   new EngineError('conflict', `the image ${id} that the container was made from does not exist any more`);
-
-/** Unpacks the archive while it is written; undefined for an empty one. */
-async function storeLayer(
-  content: ContentOperation,
-  { unpacks }: Transfers,
-  { layer, signal }: CommitImageRequest,
-): Promise<VariantLayer | undefined> {
-  const abort = new AbortController();
-  const either = AbortSignal.any([abort.signal, signal]);
-  let unpacking: Promise<VariantLayer['diffId']> | undefined;
-  try {
-    const blob = await content.writeBlob(
-      () => layer,
-      {},
-      (growing) => {
-        unpacking = unpacks.run(() => content.unpack(growing, { signal: either }));
-        unpacking.catch(() => undefined);
-      },
-    );
-    const diffId = await (unpacking ?? content.unpack(blob.digest, { signal }));
-    if (blob.digest === emptyArchive) return undefined;
-    return { blob: { mediaType: mediaTypes.ociLayer, digest: blob.digest, size: blob.size }, diffId };
-  } catch (error) {
-    abort.abort();
-    await unpacking?.catch(() => undefined);
-    throw error;
-  }
-}
 
 function describeImage(
   context: ImageContext,

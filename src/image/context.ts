@@ -6,6 +6,7 @@ import { parseImageConfig } from '../spec/oci/config.ts';
 import type { TrustPolicy } from '../spec/contract/trust.ts';
 import type { ImageConfig, Platform } from '../spec/oci/image.ts';
 import { largestDocument } from '../spec/oci/json.ts';
+import type { LayerCompression } from '../spec/oci/layer-compression.ts';
 import type { ImageCatalog } from './catalog.ts';
 import type { ImageContent } from './content.ts';
 import type { LastUses } from './last-uses.ts';
@@ -25,6 +26,8 @@ export interface ImageContext {
   readonly log: Logger;
   /** Records that could not be read: nothing that they may have named is deleted. */
   readonly aside: AsideRecords;
+  /** Of layers that are made here, when nobody says. */
+  readonly layerCompression: LayerCompression;
   /** Whether a container runs right now: decides how firmly its image is kept. */
   readonly isRunning: (containerId: string) => boolean;
   /** Which images may be used, as it is now. */

@@ -4,6 +4,7 @@ import type { Digest } from '../base/ids.ts';
 import type { ByteStream } from '../base/stream.ts';
 import type { ProgressSink } from '../spec/engine/progress.ts';
 import { type Descriptor, mediaTypes, type Platform } from '../spec/oci/image.ts';
+import type { LayerCompression } from '../spec/oci/layer-compression.ts';
 import { parsePlatform } from '../spec/oci/platform.ts';
 import { familiarReference } from '../spec/reference/reference.ts';
 import { applyChanges } from './changes.ts';
@@ -15,6 +16,7 @@ import { download } from './download.ts';
 import { describeBytes, encodeDocument } from './document.ts';
 import { imageEvent } from './event.ts';
 import type { Transfers } from './fetch-layers.ts';
+import { storeNewLayer } from './new-layer.ts';
 import { storeImage } from './store-image.ts';
 import { nameToGive } from './tag.ts';
 import { admitOrigin } from './trust/admit.ts';
@@ -29,6 +31,8 @@ export interface ImportOptions {
   readonly tag: string;
   readonly message: string;
   readonly changes: readonly string[];
+  /** Of the layer, when the archive is not compressed, instead of the engine's choice; one that is stays as it is. */
+  readonly compression?: LayerCompression;
   readonly platform?: string;
   readonly progress: ProgressSink;
   readonly signal: AbortSignal;
@@ -45,7 +49,7 @@ export async function importImage(context: ImageContext, transfers: Transfers, o
   const content = context.content.begin();
   let done = false;
   try {
-    const { layer, diffId } = await importLayer(content, transfers, options);
+    const { layer, diffId } = await importLayer(context, content, transfers, options);
     const created = formatTime(context.clock.nowNs());
     const config = encodeDocument({
       created,
@@ -81,20 +85,28 @@ export async function importImage(context: ImageContext, transfers: Transfers, o
   }
 }
 
-const layerTypes = { none: mediaTypes.ociLayer, gzip: mediaTypes.ociLayerGzip, zstd: mediaTypes.ociLayerZstd };
-
 async function importLayer(
+  context: ImageContext,
   content: ContentOperation,
-  { unpacks }: Transfers,
+  transfers: Transfers,
   options: ImportOptions,
 ): Promise<{ layer: Descriptor; diffId: Digest }> {
-  const { signal } = options;
+  const { compression: wanted = context.layerCompression, signal } = options;
   const body = options.source === '-' ? options.body : await fetched(options);
   const { compression, bytes } = await asLayer(content, body, 'the archive', signal);
-  const { digest, size } = await content.writeBlob(() => bytes, {});
-  if (size === 0) throw invalid('the archive is empty');
-  const diffId = await unpacks.run(() => content.unpack(digest, { signal }));
-  return { layer: { mediaType: layerTypes[compression], digest, size }, diffId };
+  const isPacked = compression !== 'none';
+  const layer = { archive: notEmpty(bytes), compression: isPacked ? compression : wanted, isPacked, signal };
+  const { blob, diffId } = await storeNewLayer(content, transfers, layer);
+  return { layer: blob, diffId };
+}
+
+async function* notEmpty(archive: ByteStream): ByteStream {
+  let isEmpty = true;
+  for await (const piece of archive) {
+    isEmpty &&= piece.length === 0;
+    yield piece;
+  }
+  if (isEmpty) throw invalid('the archive is empty');
 }
 
 async function fetched({ source, progress, signal }: ImportOptions): Promise<ByteStream> {

@@ -24,6 +24,7 @@ import type { StoreCheckView } from '../spec/engine/store-check.ts';
 import type { ImageTrustInspect } from '../spec/engine/trust.ts';
 import type { TrustPolicy } from '../spec/contract/trust.ts';
 import type { Platform } from '../spec/oci/image.ts';
+import type { LayerCompression } from '../spec/oci/layer-compression.ts';
 import { hostPlatform } from '../spec/oci/platform.ts';
 import { parseReference, type Reference } from '../spec/reference/reference.ts';
 import { type AttestationOptions, imageAttestations } from './attestations.ts';
@@ -123,6 +124,8 @@ export interface ImageServiceOptions {
   readonly transfers?: Transfers;
   /** Which images may be used, asked at each use. */
   readonly trust: () => TrustPolicy;
+  /** Of layers that are made here; gzip by default. */
+  readonly layerCompression?: LayerCompression;
   /** What images are chosen for; this process's own by default. */
   readonly platform?: Platform;
 }
@@ -155,6 +158,7 @@ export async function openImages(options: ImageServiceOptions): Promise<ImageSer
     host: options.platform ?? hostPlatform(process.arch),
     log,
     aside: journal.aside,
+    layerCompression: options.layerCompression ?? 'gzip',
     isRunning,
     trust: options.trust,
   };

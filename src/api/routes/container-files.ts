@@ -9,6 +9,7 @@ import { socketBody } from '../http/socket-body.ts';
 import type { ContainerService } from '../services/container.ts';
 import type { PathStat } from '../services/container-files.ts';
 import { goFileMode } from '../views/file-mode.ts';
+import { compressionOf } from './layer-compression.ts';
 import type { Handlers } from './handlers.ts';
 
 const statHeader = 'X-Docker-Container-Path-Stat';
@@ -28,6 +29,7 @@ export function containerFileHandlers(containers: ContainerService): Handlers {
         comment: exchange.text('comment') ?? '',
         author: exchange.text('author') ?? '',
         pause: exchange.flag('pause', true),
+        compression: compressionOf(exchange),
         changes: exchange.query.get('changes') ?? [],
       };
       const id = await containers.commit(exchange.text('container') ?? '', request, exchange.signal);

@@ -10,6 +10,7 @@ import { decodeRegistryAuth } from '../http/registry-auth.ts';
 import { streamProgress } from '../http/streams.ts';
 import type { ImageApi } from '../services/image.ts';
 import { imageInspectView, imageSummaryView } from '../views/image.ts';
+import { compressionOf } from './layer-compression.ts';
 import type { Handlers } from './handlers.ts';
 import { archivePlatforms, platformsOf, sendImages } from './image-archives.ts';
 
@@ -139,6 +140,7 @@ function pullOrImport(exchange: Exchange, images: ImageApi): Promise<void> {
   }
   const source = exchange.text('fromSrc') ?? '';
   if (source === '') throw invalid('either fromImage or fromSrc is required');
+  const compression = compressionOf(exchange);
   return streamProgress(exchange, (progress) =>
     images.import({
       source,
@@ -150,6 +152,7 @@ function pullOrImport(exchange: Exchange, images: ImageApi): Promise<void> {
       progress,
       signal,
       ...platform,
+      ...(compression === undefined ? {} : { compression }),
     }),
   );
 }

@@ -13,6 +13,7 @@ import type {
   ImageSummary,
 } from '../../spec/engine/image.ts';
 import type { ProgressSink } from '../../spec/engine/progress.ts';
+import type { LayerCompression } from '../../spec/oci/layer-compression.ts';
 import type { OutgoingArchive } from './container-files.ts';
 import type { StoreCheckView } from '../../spec/engine/store-check.ts';
 import type { ImageTrustInspect } from '../../spec/engine/trust.ts';
@@ -58,6 +59,8 @@ export interface ImportRequest {
   readonly message: string;
   /** Dockerfile instructions for the image's configuration. */
   readonly changes: readonly string[];
+  /** Of the layer, when the archive is not compressed; the engine's choice by default. */
+  readonly compression?: LayerCompression;
   readonly platform?: string;
   readonly progress: ProgressSink;
   readonly signal: AbortSignal;

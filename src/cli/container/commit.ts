@@ -11,6 +11,10 @@ export const commit = defineCommand({
   flags: {
     author: flag(types.string, 'Author (e.g., "Jane Doe <jane@example.org>")', { short: 'a' }),
     change: flag(listOf(), 'Dockerfile instruction for the configuration of the image', { short: 'c' }),
+    compression: flag(
+      types.string,
+      "Compression of the new layer: gzip, zstd or none (the engine's choice by default)",
+    ),
     message: flag(types.string, 'Comment for the history', { short: 'm' }),
     pause: flag(types.bool, 'Let the processes stand still meanwhile', { short: 'p', initial: true, shown: 'true' }),
   },
@@ -24,6 +28,7 @@ export const commit = defineCommand({
         tag: tag || undefined,
         comment: flags.message,
         author: flags.author,
+        compression: flags.compression || undefined,
         changes: flags.change.length === 0 ? undefined : flags.change,
         pause: flags.pause ? undefined : 0,
       },

@@ -13,6 +13,7 @@ export const importImage = defineCommand({
   aliases: ['gantry image import', 'gantry import'],
   flags: {
     change: flag(listOf(), 'Dockerfile instruction for the configuration of the image', { short: 'c' }),
+    compression: flag(types.string, 'Compression of the layer, unless the archive has one: gzip, zstd or none'),
     message: flag(types.string, 'Comment for the history', { short: 'm' }),
     platform: flag(types.string, 'Platform of the image: os[/arch[/variant]]'),
   },
@@ -27,6 +28,7 @@ export const importImage = defineCommand({
         fromSrc: isRemote ? source : '-',
         repo: name || undefined,
         message: flags.message || undefined,
+        compression: flags.compression || undefined,
         changes: flags.change.length === 0 ? undefined : flags.change,
         platform: flags.platform.toLowerCase() || undefined,
       },

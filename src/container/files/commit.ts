@@ -38,6 +38,7 @@ export async function commitContainer(
       image: record.imageId,
       manifest: record.imageManifest,
       layer: stream,
+      ...(request.compression === undefined ? {} : { compression: request.compression }),
       config,
       repository: request.repository,
       tag: request.tag,

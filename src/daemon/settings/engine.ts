@@ -65,6 +65,7 @@ export const engineSettings: readonly Setting[] = [
     note: storageDriverNote,
   }),
   list('storage-opt', 'Option of the storage driver: NAME=VALUE', { key: 'storage-opts' }),
+  text('layer-compression', 'Compression of layers that commit and import make: gzip, zstd or none (gzip if left out)'),
   toggle('selinux-enabled', 'Label containers for SELinux', {
     note: whenOn('SELinux labels are not given to containers here'),
   }),

@@ -1,7 +1,8 @@
 import { invalid } from '../../base/errors.ts';
 import { parseBinarySize } from '../../base/text/units.ts';
 import { checkedLimit } from '../../container/create/limit.ts';
-import { listOf, textOf } from './read.ts';
+import { type LayerCompression, layerCompressions } from '../../spec/oci/layer-compression.ts';
+import { choiceOf, listOf, textOf } from './read.ts';
 import type { SettingValues } from './setting.ts';
 
 /** How layers are kept and stacked; left out is chosen by what the host can do. */
@@ -11,6 +12,8 @@ export interface StorageSettings {
   readonly overlay?: 'append' | 'links';
   /** Bytes that a container may write to its layer when it says nothing else. */
   readonly writableLimit?: number;
+  /** Of layers that are made here: commits and imports. */
+  readonly layerCompression?: LayerCompression;
 }
 
 /** Docker's drivers that this engine has an own way for. */
@@ -31,7 +34,12 @@ export function storageDriverNote(name: unknown): string | undefined {
 /** @throws invalid for a driver or an option that this engine has not */
 export function storageSettings(values: SettingValues): StorageSettings {
   const name = textOf(values, 'storage-driver');
-  return { ...driverOf(name), ...optionsOf(listOf(values, 'storage-opt')) };
+  const layerCompression = choiceOf(values, 'layer-compression', layerCompressions);
+  return {
+    ...driverOf(name),
+    ...optionsOf(listOf(values, 'storage-opt')),
+    ...(layerCompression === undefined ? {} : { layerCompression }),
+  };
 }
 
 function driverOf(name: string | undefined): StorageSettings {

@@ -1,6 +1,7 @@
 import type { Digest, DiffId } from '../../base/ids.ts';
 import type { ByteStream } from '../../base/stream.ts';
 import type { Descriptor, ImageConfig, ImageRunConfig, Platform } from '../oci/image.ts';
+import type { LayerCompression } from '../oci/layer-compression.ts';
 
 /** An image that is ready to run on this host. */
 export interface RunnableImage {
@@ -20,6 +21,8 @@ export interface CommitImageRequest {
   readonly manifest: Digest;
   /** The archive of the layer, not compressed. A piece is only valid until the next one is asked for. */
   readonly layer: ByteStream;
+  /** How it is stored; the engine's own choice by default. */
+  readonly compression?: LayerCompression;
   readonly config: ImageRunConfig;
   /** Empty for an image without a name; the tag is `latest` when it is empty. */
   readonly repository: string;

@@ -1,3 +1,4 @@
+import type { LayerCompression } from '../oci/layer-compression.ts';
 import type { ContainerConfig } from './container.ts';
 
 /** `POST /commit`, decoded: query and body. */
@@ -11,6 +12,8 @@ export interface CommitRequest {
   readonly author: string;
   /** The container's processes stand still meanwhile. */
   readonly pause: boolean;
+  /** Of the new layer; undefined for the engine's choice. */
+  readonly compression: LayerCompression | undefined;
   /** Dockerfile instructions for the configuration. */
   readonly changes: readonly string[];
 }
