@@ -90,12 +90,10 @@ export async function wire(
     journal,
     store,
     registry,
-    transfers: transfersOf(live),
+    ...imageSettings(live),
     log,
     clock,
     isRunning,
-    trust: () => live.current.trust,
-    ...(config.storage.layerCompression === undefined ? {} : { layerCompression: config.storage.layerCompression }),
   });
   const logs = openContainerLogs({ log });
   logs.check({ driver: config.logDriver, options: config.logOptions });
@@ -266,6 +264,12 @@ const registryClient = (live: LiveConfig): RegistryClient =>
     retries: () => live.current.registry.downloadAttempts,
     userAgent: `gantry/${engineVersion}`,
   });
+
+const imageSettings = (live: LiveConfig) => ({
+  transfers: transfersOf(live),
+  trust: () => live.current.trust,
+  layerCompression: live.current.storage.layerCompression,
+});
 
 function transfersOf(live: LiveConfig): Transfers {
   const { maxDownloads, maxUploads } = live.current.registry;

@@ -173,7 +173,7 @@ export async function* asStream(chunks: Iterable<Uint8Array> | ByteStream): Byte
   yield* chunks;
 }
 
-function memoryJournal(): { journal: StateJournal; events: string[] } {
+export function memoryJournal(): { journal: StateJournal; events: string[] } {
   const records = new Map<string, { kind: string; id: string; value: unknown }>();
   const events: string[] = [];
   const journal: StateJournal = {

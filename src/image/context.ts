@@ -7,10 +7,12 @@ import type { TrustPolicy } from '../spec/contract/trust.ts';
 import type { ImageConfig, Platform } from '../spec/oci/image.ts';
 import { largestDocument } from '../spec/oci/json.ts';
 import type { LayerCompression } from '../spec/oci/layer-compression.ts';
+import type { BlobSources } from './blob-sources.ts';
 import type { ImageCatalog } from './catalog.ts';
 import type { ImageContent } from './content.ts';
 import type { LastUses } from './last-uses.ts';
 import type { UnfinishedPulls } from './unfinished.ts';
+import type { UnfinishedUploads } from './unfinished-uploads.ts';
 import type { ImageUsers } from './users.ts';
 
 /** What every verb on images works with. */
@@ -20,6 +22,8 @@ export interface ImageContext {
   readonly users: ImageUsers;
   readonly uses: LastUses;
   readonly unfinished: UnfinishedPulls;
+  readonly uploads: UnfinishedUploads;
+  readonly sources: BlobSources;
   readonly configs: ConfigReader;
   readonly clock: Clock;
   readonly host: Platform;

@@ -138,6 +138,7 @@ class Pull {
         ],
       );
       done = true;
+      context.sources.note(reference, layerDigests(variant));
       await context.unfinished.end(this.#key);
       progress({ status: `Digest: ${target.digest}` });
       return !upToDate;
@@ -207,6 +208,8 @@ class Pull {
     await fetchLayers(fetching, missing);
   }
 }
+
+const layerDigests = ({ layers }: ImageVariant): Digest[] => layers.map(({ blob }) => blob.digest);
 
 /** Whether another attempt may find of use what this one has brought. */
 const mayGoOn = (error: unknown): boolean =>

@@ -195,6 +195,10 @@ async function send(
   });
   await Promise.all(tasks);
   failed.signal.throwIfAborted();
+  context.sources.note(
+    reference,
+    [...all.values()].filter(isLayer).map(({ digest }) => digest),
+  );
   for (const { descriptor, bytes } of root.children) await target.manifest(descriptor, { bytes, signal });
   const { descriptor, bytes } = root;
   await target.manifest(descriptor, {
@@ -211,34 +215,54 @@ async function sendBlob(
   blob: Descriptor,
   { progress, signal }: Pick<PushOptions, 'progress' | 'signal'>,
 ): Promise<void> {
-  const { digest, size, mediaType } = blob;
+  const { digest, size } = blob;
   const id = shortDigest(digest);
   // Documents are small; only what takes time is shown.
-  const isShown = !mediaType.includes('config') && !isManifestType(mediaType);
+  const isShown = isLayer(blob);
   const tell = (status: string): void => {
     if (isShown) progress({ status, progressDetail: {}, id });
   };
   tell('Preparing');
-  const mountFrom = otherRepository(context, reference, blob);
   await uploads.run(async () => {
     signal.throwIfAborted();
+    const mountFrom = otherRepository(context, reference, blob);
+    const note = size > mostSentTwice ? context.uploads.take(reference, digest) : undefined;
     const bar = tellProgress(progress, 'Pushing', id, size);
-    const outcome = await target.blob(blob, {
-      open: (from) => context.content.streamBlob(digest, size, from),
-      mountFrom,
-      sent: isShown ? bar : () => undefined,
-      signal,
-    });
-    if (outcome === 'exists') tell('Layer already exists');
-    else tell(outcome === 'mounted' ? `Mounted from ${mountFrom}` : 'Pushed');
+    try {
+      const outcome = await target.blob(blob, {
+        open: (from) => context.content.streamBlob(digest, size, from),
+        mountFrom,
+        note,
+        sent: isShown ? bar : () => undefined,
+        signal,
+      });
+      if (outcome === 'pushed' && mountFrom !== undefined) {
+        context.sources.forget({ domain: reference.domain, path: mountFrom }, digest);
+      }
+      if (outcome === 'exists') tell('Layer already exists');
+      else tell(outcome === 'mounted' ? `Mounted from ${mountFrom}` : 'Pushed');
+    } finally {
+      note?.release();
+    }
   });
 }
 
+const isLayer = ({ mediaType }: Descriptor): boolean => !mediaType.includes('config') && !isManifestType(mediaType);
+
+/** Bytes of a blob that are sent again without much ado: where its upload is is not worth a record. */
+const mostSentTwice = 1 << 20;
+
 /**
- * The path of another repository of the same registry under which an image with this blob is known here: what was
- * pulled from or pushed to there need not be sent again.
+ * The path of another repository of the same registry that has the blob, by an earlier pull or push, or by the name of an
+ * image with it.
  */
-function otherRepository({ catalog }: ImageContext, target: Reference, { digest }: Descriptor): string | undefined {
+function otherRepository(
+  { catalog, sources }: ImageContext,
+  target: Reference,
+  { digest }: Descriptor,
+): string | undefined {
+  const known = sources.find(target, digest);
+  if (known !== undefined) return known;
   for (const image of catalog.images()) {
     if (!image.blobs.some((blob) => blob.digest === digest)) continue;
     const other = catalog

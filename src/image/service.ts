@@ -28,6 +28,7 @@ import type { LayerCompression } from '../spec/oci/layer-compression.ts';
 import { hostPlatform } from '../spec/oci/platform.ts';
 import { parseReference, type Reference } from '../spec/reference/reference.ts';
 import { type AttestationOptions, imageAttestations } from './attestations.ts';
+import { BlobSources } from './blob-sources.ts';
 import { ImageCatalog } from './catalog.ts';
 import { applyChanges } from './changes.ts';
 import { commitImage } from './commit.ts';
@@ -56,6 +57,7 @@ import { archiveContent, type ImageArchiveStream, saveImages, type SaveOptions }
 import { tagImage } from './tag.ts';
 import { inspectRemoteTrust, inspectTrust } from './trust/inspect.ts';
 import { UnfinishedPulls } from './unfinished.ts';
+import { UnfinishedUploads } from './unfinished-uploads.ts';
 import { ImageUsers } from './users.ts';
 
 export interface PullRequest {
@@ -125,7 +127,7 @@ export interface ImageServiceOptions {
   /** Which images may be used, asked at each use. */
   readonly trust: () => TrustPolicy;
   /** Of layers that are made here; gzip by default. */
-  readonly layerCompression?: LayerCompression;
+  readonly layerCompression?: LayerCompression | undefined;
   /** What images are chosen for; this process's own by default. */
   readonly platform?: Platform;
 }
@@ -140,6 +142,10 @@ export async function openImages(options: ImageServiceOptions): Promise<ImageSer
   await uses.load((id) => catalog.image(id) !== undefined);
   const unfinished = new UnfinishedPulls(journal, clock);
   await unfinished.load(log);
+  const uploads = new UnfinishedUploads(journal, clock);
+  await uploads.load(log);
+  const sources = new BlobSources(journal, clock, log);
+  await sources.load();
   const content = createImageContent(
     store,
     () => unfinished.addTo(catalog.live()),
@@ -153,6 +159,8 @@ export async function openImages(options: ImageServiceOptions): Promise<ImageSer
     users: new ImageUsers(),
     uses,
     unfinished,
+    uploads,
+    sources,
     configs: createConfigReader(content),
     clock,
     host: options.platform ?? hostPlatform(process.arch),

@@ -13,7 +13,7 @@ export interface StorageSettings {
   /** Bytes that a container may write to its layer when it says nothing else. */
   readonly writableLimit?: number;
   /** Of layers that are made here: commits and imports. */
-  readonly layerCompression?: LayerCompression;
+  readonly layerCompression?: LayerCompression | undefined;
 }
 
 /** Docker's drivers that this engine has an own way for. */
@@ -34,11 +34,10 @@ export function storageDriverNote(name: unknown): string | undefined {
 /** @throws invalid for a driver or an option that this engine has not */
 export function storageSettings(values: SettingValues): StorageSettings {
   const name = textOf(values, 'storage-driver');
-  const layerCompression = choiceOf(values, 'layer-compression', layerCompressions);
   return {
     ...driverOf(name),
     ...optionsOf(listOf(values, 'storage-opt')),
-    ...(layerCompression === undefined ? {} : { layerCompression }),
+    layerCompression: choiceOf(values, 'layer-compression', layerCompressions),
   };
 }
 

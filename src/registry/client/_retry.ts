@@ -65,7 +65,7 @@ export async function pauseOrThrow(
 }
 
 /** Whether what failed may go well a moment later. An address where nobody answers is told at once, as Docker does. */
-const mayHelp = (error: unknown): boolean =>
+export const mayHelp = (error: unknown): boolean =>
   error instanceof StatusError
     ? isTemporary(error.status)
     : error instanceof TransportError && !error.unreachable && !error.tls;

@@ -15,6 +15,7 @@ import type { RegistryCredentials } from './token.ts';
 import { createTransport, type TransportTimeouts } from './transport.ts';
 
 export type { PushTarget } from './_push.ts';
+export type { UploadNote } from './_upload.ts';
 
 export interface RegistryClientOptions {
   /** dockerd's `insecure-registries`; loopback registries are always insecure, as in Docker. */

@@ -6,7 +6,7 @@ import { describe, test } from 'node:test';
 import { digestOfHex } from '../../base/ids.ts';
 import { type Descriptor, mediaTypes } from '../../spec/oci/image.ts';
 import { parseReference } from '../../spec/reference/reference.ts';
-import { createRegistryClient, type PushTarget } from './client.ts';
+import { createRegistryClient, type PushTarget, type UploadNote } from './client.ts';
 
 const content = Buffer.alloc(1_000_000, 'layer ');
 const blob: Descriptor = {
@@ -47,15 +47,64 @@ async function serve(handlers: Readonly<Record<string, Handler>>) {
   };
 }
 
+/**
+ * Answers of a registry that keeps what arrived: `cuts` bodies are broken after some 20 kB, of each chunk at most `takes`
+ * bytes are taken. The number in the upload's place counts the chunks.
+ */
+function keeping({ cuts = 0, takes = content.length }): {
+  kept: Buffer[];
+  handlers: Readonly<Record<string, Handler>>;
+} {
+  const kept: Buffer[] = [];
+  let [broken, state] = [0, 1];
+  const length = (): number => kept.reduce((sum, { length: bytes }) => sum + bytes, 0);
+  const where = () => ({ location: `/up?state=${state}`, range: `0-${length() - 1}` });
+  const take = async (request: IncomingMessage): Promise<boolean> => {
+    if (broken === cuts) {
+      kept.push((await bodyOf(request)).subarray(0, takes));
+      return true;
+    }
+    broken++;
+    const { promise, resolve } = Promise.withResolvers<void>();
+    let got = 0;
+    request.on('data', (chunk: Buffer) => {
+      if (got < 20_000) kept.push(chunk);
+      got += chunk.length;
+      if (got < 20_000) return;
+      request.removeAllListeners('data').destroy();
+      resolve();
+    });
+    await promise;
+    return false;
+  };
+  const handlers: Record<string, Handler> = {
+    GET: (request, response) =>
+      void (request.url?.startsWith('/up') === true ? response.writeHead(204, where()) : response.writeHead(404)).end(),
+    PATCH: async (request, response) => {
+      const { 'content-range': range = '' } = request.headers;
+      if (!range.startsWith(`${length()}-`)) return void response.writeHead(416).end();
+      const isWhole = await take(request);
+      state++;
+      if (isWhole) response.writeHead(202, where()).end();
+    },
+    PUT: async (request, response) => {
+      if (request.headers['content-length'] === '0') return void response.writeHead(201).end();
+      if (await take(request)) response.writeHead(201).end();
+    },
+  };
+  return { kept, handlers };
+}
+
 const bodyOf = async (request: IncomingMessage): Promise<Buffer> =>
   Buffer.concat((await request.toArray()) as Uint8Array[]);
 
-const push = (target: PushTarget, mountFrom?: string) =>
+const push = (target: PushTarget, mountFrom?: string, note?: UploadNote) =>
   target.blob(blob, {
     async *open(from) {
       for (let at = from; at < content.length; at += 65536) yield content.subarray(at, at + 65536);
     },
     mountFrom,
+    note,
     signal: new AbortController().signal,
   });
 
@@ -93,31 +142,114 @@ describe('a blob', () => {
     assert.equal(sends.log.length, 3);
   });
 
-  test('goes on where the registry says that it has arrived', async () => {
-    let kept: Buffer = Buffer.alloc(0);
-    await using registry = await serve({
-      PUT: async (request, response, count) => {
-        if (count > 1) {
-          assert.equal(request.headers['content-range'], `${kept.length}-${content.length - 1}`);
-          kept = Buffer.concat([kept, await bodyOf(request)]);
+  test('goes on where the registry says that it has arrived, however often it breaks', async () => {
+    const { kept, handlers } = keeping({ cuts: 12 });
+    await using registry = await serve(handlers);
+    assert.equal(await push(registry.target), 'pushed');
+    assert.ok(Buffer.concat(kept).equals(content));
+    assert.deepEqual(registry.log.slice(2, 5), ['PUT /up?state=1&digest=D', 'GET /up?state=1', 'PATCH /up?state=1']);
+    assert.equal(registry.log.filter((line) => line.startsWith('PATCH')).length, 12);
+    assert.equal(registry.log.at(-1), 'PUT /up?state=13&digest=D');
+  });
+
+  test('is begun anew where the registry does not go on', async () => {
+    for (const status of [416, 404, 405, 501]) {
+      const { kept, handlers } = keeping({ cuts: 1 });
+      const anew: Buffer[] = [];
+      await using registry = await serve({
+        ...handlers,
+        PATCH: (request, response) => void request.resume().once('end', () => response.writeHead(status).end()),
+        PUT: async (request, response, count) => {
+          if (count === 1) return handlers.PUT?.(request, response, count);
+          anew.push(await bodyOf(request));
           response.writeHead(201).end();
-          return;
-        }
-        request.once('data', (chunk: Buffer) => {
-          kept = chunk;
-          request.destroy();
-        });
+        },
+      });
+      assert.equal(await push(registry.target), 'pushed', String(status));
+      assert.ok(kept.length > 0 && Buffer.concat(anew).equals(content), String(status));
+      assert.equal(registry.log.filter((line) => line.startsWith('POST')).length, 2);
+    }
+  });
+
+  test('is not given to a second upload by a registry that refuses the first for want of rights', async () => {
+    const { handlers } = keeping({ cuts: 1 });
+    await using registry = await serve({
+      ...handlers,
+      PATCH: (request, response) => void request.resume().once('end', () => response.writeHead(403).end()),
+    });
+    await assert.rejects(push(registry.target), { code: 'unauthorized' });
+  });
+
+  test('goes in chunks where the registry wants them, the last one as small as it is', async () => {
+    const ranges: (string | undefined)[] = [];
+    const { kept, handlers } = keeping({});
+    await using registry = await serve({
+      ...handlers,
+      POST: (_, response) =>
+        void response.writeHead(202, { location: '/up?state=1', 'oci-chunk-min-length': '1000' }).end(),
+      PATCH: (request, response, count) => {
+        ranges.push(request.headers['content-range']);
+        handlers.PATCH?.(request, response, count);
       },
-      GET: (_, response) =>
-        void response.writeHead(204, { location: '/up?state=2', range: `0-${kept.length - 1}` }).end(),
     });
     assert.equal(await push(registry.target), 'pushed');
-    assert.ok(kept.equals(content));
-    assert.deepEqual(registry.log.slice(2), [
-      'PUT /up?state=1&digest=D',
-      'GET /up?state=1',
+    assert.ok(Buffer.concat(kept).equals(content));
+    assert.deepEqual(ranges, ['0-999999']);
+    assert.deepEqual(registry.log.slice(1), [
+      'POST /v2/app/blobs/uploads/',
+      'PATCH /up?state=1',
       'PUT /up?state=2&digest=D',
     ]);
+  });
+
+  test('of which the registry took less than was sent goes on there; of which it took hardly any is an error', async () => {
+    const { kept, handlers } = keeping({ takes: 300_000 });
+    const chunked: Handler = (_, response) =>
+      void response.writeHead(202, { location: '/up?state=1', 'oci-chunk-min-length': '1' }).end();
+    await using registry = await serve({ ...handlers, POST: chunked });
+    assert.equal(await push(registry.target), 'pushed');
+    assert.ok(Buffer.concat(kept).equals(content));
+    assert.equal(registry.log.filter((line) => line.startsWith('PATCH')).length, 4);
+    await using none = await serve({ ...keeping({ takes: 1 }).handlers, POST: chunked });
+    await assert.rejects(push(none.target), { code: 'unavailable', message: /took bytes up to 1 of 0 to 1000000/ });
+  });
+
+  test('goes on in an upload of an earlier process, unless that is over', async () => {
+    const { kept, handlers } = keeping({});
+    kept.push(content.subarray(0, 400_000));
+    await using registry = await serve(handlers);
+    const told: (string | undefined)[] = [];
+    const note = (path: string): UploadNote => ({
+      location: `http://${registry.host}${path}`,
+      keep: async (location) => void told.push(location?.replace(registry.host, 'H')),
+    });
+    assert.equal(await push(registry.target, undefined, note('/up?state=7')), 'pushed');
+    assert.deepEqual(registry.log, [
+      'HEAD /v2/app/blobs/D',
+      'GET /up?state=7',
+      'PATCH /up?state=1',
+      'PUT /up?state=2&digest=D',
+    ]);
+    assert.deepEqual(told, ['http://H/up?state=1', 'http://H/up?state=2', undefined]);
+    assert.ok(Buffer.concat(kept).equals(content));
+    registry.log.splice(0);
+    told.splice(0);
+    assert.equal(await push(registry.target, undefined, note('/gone')), 'pushed');
+    assert.deepEqual(registry.log.slice(1), ['GET /gone', 'POST /v2/app/blobs/uploads/', 'PUT /up?state=1&digest=D']);
+    assert.deepEqual(told, [undefined, 'http://H/up?state=1', undefined]);
+  });
+
+  test('that failed for good leaves its place for the next push', async () => {
+    const told: (string | undefined)[] = [];
+    await using registry = await serve({
+      PUT: (request, response) => {
+        request.resume();
+        response.writeHead(400).end();
+      },
+    });
+    const note: UploadNote = { location: undefined, keep: async (location) => void told.push(location) };
+    await assert.rejects(push(registry.target, undefined, note), { code: 'invalid' });
+    assert.deepEqual(told, [`http://${registry.host}/up?state=1`]);
   });
 
   test('is begun anew where the upload is lost, and given up after some attempts', async () => {
