@@ -210,6 +210,10 @@ const image: Readonly<Record<string, Entry>> = {
   },
   load,
   ls: images,
+  mount: {
+    summary: 'Mount file systems of images on the host, or list them',
+    load: async () => (await import('./image/mount.ts')).mountImages,
+  },
   prune: {
     summary: 'Remove images that no container uses',
     load: async () => (await import('./image/prune.ts')).prune,
@@ -219,6 +223,11 @@ const image: Readonly<Record<string, Entry>> = {
   rm: removeImages,
   save,
   tag,
+  unmount: {
+    summary: 'Unmount file systems of images',
+    alsoNamed: ['umount'],
+    load: async () => (await import('./image/unmount.ts')).unmountImages,
+  },
   tree: {
     summary: 'Show which layers images share, and what that saves',
     load: async () => (await import('./image/tree.ts')).tree,

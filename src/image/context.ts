@@ -11,6 +11,7 @@ import type { BlobSources } from './blob-sources.ts';
 import type { ImageCatalog } from './catalog.ts';
 import type { ImageContent } from './content.ts';
 import type { LastUses } from './last-uses.ts';
+import type { MountedImages } from './mounted.ts';
 import type { UnfinishedPulls } from './unfinished.ts';
 import type { UnfinishedUploads } from './unfinished-uploads.ts';
 import type { ImageUsers } from './users.ts';
@@ -20,6 +21,7 @@ export interface ImageContext {
   readonly catalog: ImageCatalog;
   readonly content: ImageContent;
   readonly users: ImageUsers;
+  readonly mounted: MountedImages;
   readonly uses: LastUses;
   readonly unfinished: UnfinishedPulls;
   readonly uploads: UnfinishedUploads;

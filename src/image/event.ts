@@ -7,7 +7,7 @@ import { chooseVariant } from './resolve.ts';
 /** An event about an image, with the image's labels as attributes, as Docker does. */
 export async function imageEvent(
   context: ImageContext,
-  action: 'create' | 'pull' | 'push' | 'load' | 'save' | 'import' | 'tag' | 'untag' | 'delete',
+  action: 'create' | 'pull' | 'push' | 'load' | 'save' | 'import' | 'tag' | 'untag' | 'delete' | 'mount' | 'unmount',
   image: StoredImage,
   about: { readonly actor?: string; readonly name?: string },
 ): Promise<EventInput> {

@@ -1,5 +1,6 @@
 import type { Digest, DiffId } from '../base/ids.ts';
 import type { ByteStream } from '../base/stream.ts';
+import type { ImageMountPlaces } from '../spec/contract/storage.ts';
 import type { GrowingFile } from '../store/blobs/growing.ts';
 
 /** What the images room uses of the store (`src/store/open.ts`); the words are explained there. */
@@ -25,6 +26,8 @@ export interface ContentStore {
     verify(diffId: DiffId, archivePath?: string): Promise<string | undefined>;
     delete(diffId: DiffId): Promise<void>;
   };
+  /** Where images are mounted on the host; without it none can be. */
+  readonly imageMounts?: ImageMountPlaces;
   lease(): StoreLease;
   collectGarbage(live: () => LiveContent): Promise<unknown>;
   onGarbage(listener: () => void): void;

@@ -48,6 +48,7 @@ export async function planPrune(context: ImageContext, options: PruneOptions): P
   const chosen: Omit<PlannedDeletion, 'freed'>[] = [];
   for (const image of context.catalog.images()) {
     const names = context.catalog.namesOf(image.id);
+    if (context.mounted.pathOf(image.id) !== undefined) continue;
     if (context.users.of(image.id).length > 0 || (dangling && names.length > 0) || kept.has(image.id)) continue;
     const used = context.uses.of(image.id);
     const active = used !== undefined && used > image.storedNs ? used : image.storedNs;

@@ -67,7 +67,7 @@ export async function removeImage(
 async function withParents(context: ImageContext, removal: Removal): Promise<Removal> {
   const [first] = removal.change.deleteImages ?? [];
   if (first === undefined) return removal;
-  const { catalog, users } = context;
+  const { catalog, users, mounted } = context;
   const children = new Map<Digest, number>();
   for (const { parent } of catalog.images()) {
     if (parent !== undefined) children.set(parent, (children.get(parent) ?? 0) + 1);
@@ -76,7 +76,8 @@ async function withParents(context: ImageContext, removal: Removal): Promise<Rem
   for (let child = catalog.image(first); child?.parent !== undefined; ) {
     const parent = catalog.image(child.parent);
     const isFree = parent !== undefined && users.of(parent.id).length === 0 && catalog.namesOf(parent.id).length === 0;
-    if (!isFree || children.get(parent.id) !== 1 || parents.includes(parent)) break;
+    if (!isFree || mounted.pathOf(parent.id) !== undefined || children.get(parent.id) !== 1 || parents.includes(parent))
+      break;
     parents.push(parent);
     child = parent;
   }
@@ -102,6 +103,7 @@ async function planPlatforms(context: ImageContext, nameOrId: string, platforms:
   for (const { manifest } of gone) {
     const running = context.users.ofManifest(image.id, manifest.digest).find((user) => context.isRunning(user));
     if (running !== undefined) throw refuse(manifest.digest, 'cannot be forced', usedBy('running', running));
+    refuseMounted(context, image.id, manifest.digest);
   }
   const variants = image.variants.filter((variant) => !gone.has(variant));
   if (!isIndexType(image.target.mediaType)) return planDelete(context, image, context.catalog.namesOf(image.id));
@@ -185,6 +187,12 @@ async function planById(
   return planDelete(context, image, names);
 }
 
+/** What is mounted on the host stays: unlike a stopped container, who looks into it would notice. */
+function refuseMounted({ mounted }: ImageContext, id: Digest, manifest?: Digest): void {
+  const path = mounted.pathOf(id, manifest);
+  if (path !== undefined) throw refuse(manifest ?? id, 'cannot be forced', `image is mounted at ${path}`);
+}
+
 const untagEvents = async (context: ImageContext, image: StoredImage, count: number): Promise<EventInput[]> =>
   count === 0 ? [] : Array<EventInput>(count).fill(await imageEvent(context, 'untag', image, {}));
 
@@ -202,6 +210,7 @@ export async function planDelete(
   image: StoredImage,
   names: readonly ImageName[],
 ): Promise<Removal> {
+  refuseMounted(context, image.id);
   const references = names.map(({ reference }) => reference);
   const events = await untagEvents(context, image, names.length);
   events.push(await imageEvent(context, 'delete', image, {}));

@@ -18,6 +18,7 @@ import type {
   ImageSummary,
 } from '../spec/engine/image.ts';
 import type { ContentBlob } from '../spec/engine/image-content.ts';
+import type { ImageMountView } from '../spec/engine/image-mount.ts';
 import type { ProgressSink } from '../spec/engine/progress.ts';
 import type { WantedBlob } from '../spec/decode/image-content.ts';
 import type { StoreCheckView } from '../spec/engine/store-check.ts';
@@ -44,6 +45,8 @@ import { LastUses } from './last-uses.ts';
 import { listImages, type ListOptions } from './list.ts';
 import { missingContent } from './missing.ts';
 import { loadImages, type LoadOptions } from './load.ts';
+import { listMounts, mountImage, unmountImage } from './mount.ts';
+import { MountedImages } from './mounted.ts';
 import type { ContentStore } from './ports.ts';
 import { pruneImages } from './prune.ts';
 import { leftovers } from './prune-unfinished.ts';
@@ -106,10 +109,14 @@ export interface ImageService extends RunnableImages {
   writeAgain(kind: string, id: string): Promise<boolean>;
   /** Bytes on disk that broken pulls have left, besides what images need. */
   leftoverBytes(): Promise<number>;
+  /** Mounts its file system on the host, read-only. */
+  mount(nameOrId: string, options: { readonly platform?: string }): Promise<ImageMountView>;
+  unmount(nameOrId: string, options: { readonly platform?: string; readonly force: boolean }): Promise<void>;
+  mounts(): ImageMountView[];
   /** How many images there are, for `info`. */
   count(): number;
   /**
-   * Deletes what interrupted operations left; to be called at boot, once containers and their snapshots are known.
+   * Mounts images again that were mounted on the host, and deletes what interrupted operations left; to be called at boot, once containers and their snapshots are known.
    */
   sweep(): Promise<void>;
 }
@@ -140,6 +147,7 @@ export async function openImages(options: ImageServiceOptions): Promise<ImageSer
   const clock = options.clock ?? systemClock;
   const uses = new LastUses(journal, clock, log);
   await uses.load((id) => catalog.image(id) !== undefined);
+  const mounted = new MountedImages(journal, store.imageMounts);
   const unfinished = new UnfinishedPulls(journal, clock);
   await unfinished.load(log);
   const uploads = new UnfinishedUploads(journal, clock);
@@ -157,6 +165,7 @@ export async function openImages(options: ImageServiceOptions): Promise<ImageSer
     catalog,
     content,
     users: new ImageUsers(),
+    mounted,
     uses,
     unfinished,
     uploads,
@@ -224,6 +233,12 @@ function createService(
     import: (request) => importImage(context, transfers, request),
     leftoverBytes: async () => (await leftovers(context)).bytes,
     count: () => context.catalog.images().length,
-    sweep: () => context.content.collect(),
+    mount: (nameOrId, request) => mountImage(context, nameOrId, request),
+    unmount: (nameOrId, request) => unmountImage(context, nameOrId, request),
+    mounts: () => listMounts(context),
+    async sweep() {
+      await context.mounted.restore((id) => context.catalog.image(id) !== undefined, context.log);
+      await context.content.collect();
+    },
   };
 }

@@ -2,6 +2,7 @@ import { chmod, mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Digest, DiffId } from '../base/ids.ts';
 import type { Logger } from '../base/log.ts';
+import type { ImageMountPlaces } from '../spec/contract/storage.ts';
 import { type BlobStore, openBlobStore } from './blobs/blobs.ts';
 import { ensureDirectory } from '../sys/file/durable.ts';
 import { collectGarbage, type GarbageReport, type Outlived } from './gc.ts';
@@ -9,6 +10,7 @@ import type { LayerBackend } from './layers/backend.ts';
 import { openLayers } from './layers/open.ts';
 import { type Lease, LeaseBook } from './leases.ts';
 import { probeStorage, type StorageSupport, type StorageWishes } from './support.ts';
+import { openImageMounts } from './snapshots/image-mounts.ts';
 import { openRunMounts, type OwnedRunMounts } from './snapshots/run-mounts.ts';
 import { openSnapshots, type OwnedSnapshots } from './snapshots/snapshots.ts';
 
@@ -40,6 +42,8 @@ export interface Store {
   readonly snapshots: OwnedSnapshots;
   /** `runs.restore` likewise. */
   readonly runs: OwnedRunMounts;
+  /** `imageMounts.restore` likewise. */
+  readonly imageMounts: ImageMountPlaces;
   /** Protects what an operation makes or relies on until its record is committed; see `Lease`. */
   lease(): Lease;
   /**
@@ -61,6 +65,7 @@ export interface Store {
  *     mounts/layers/<hex>     mounted layers                mounts/roots/<id>   mounted roots of containers
  *     mounts/disks/<id>       writable layers with a limit  mounts/runs/<id>/... shared memory, images and places of
  *                                                           running containers
+ *     mounts/images/<hex>/root     images that are mounted on the host, by their manifests
  *
  * Temporary files are swept, mounts of an earlier engine adopted. @throws EngineError, SystemError.
  */
@@ -99,6 +104,13 @@ export async function openStore({ dataRoot, wishes = {}, log }: StoreOptions): P
     overlay: support.overlay,
     log,
   });
+  const imageMounts = await openImageMounts({
+    directory: join(mounts, 'images'),
+    emptyDirectory: join(mounts, 'empty'),
+    layers,
+    overlay: support.overlay,
+    log,
+  });
   const inUse = { layersInUse: () => snapshots.layersInUse().union(runs.layersInUse()) };
   const leases = new LeaseBook();
   let collecting: Promise<unknown> = Promise.resolve();
@@ -108,6 +120,7 @@ export async function openStore({ dataRoot, wishes = {}, log }: StoreOptions): P
     layers,
     snapshots,
     runs,
+    imageMounts,
     lease: () => leases.open(),
     collectGarbage(live) {
       const run = collecting.then(() =>

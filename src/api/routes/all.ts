@@ -10,6 +10,7 @@ import { execHandlers } from './exec.ts';
 import type { Handlers } from './handlers.ts';
 import { imageTrustHandlers } from './image-trust.ts';
 import { imageContentHandlers } from './image-content.ts';
+import { imageMountHandlers } from './image-mounts.ts';
 import { imageHandlers } from './images.ts';
 import { networkHandlers } from './networks.ts';
 import { pluginHandlers } from './plugins.ts';
@@ -30,6 +31,7 @@ export function allHandlers(services: ApiServices): ReadonlyMap<OperationId, Han
     ...execHandlers(services.execs),
     ...imageHandlers(services.images),
     ...imageContentHandlers(services.images),
+    ...imageMountHandlers(services.images),
     ...distributionHandlers(services.images),
     ...imageTrustHandlers(services.images),
     ...systemCheckHandlers(services.images),

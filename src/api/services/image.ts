@@ -12,6 +12,7 @@ import type {
   ImagePruneView,
   ImageSummary,
 } from '../../spec/engine/image.ts';
+import type { ImageMountView } from '../../spec/engine/image-mount.ts';
 import type { ProgressSink } from '../../spec/engine/progress.ts';
 import type { LayerCompression } from '../../spec/oci/layer-compression.ts';
 import type { OutgoingArchive } from './container-files.ts';
@@ -104,6 +105,10 @@ export interface ImageApi {
   content(names: readonly string[], platforms: readonly string[]): ContentBlob[];
   /** Which of these blobs are not here. */
   missing(blobs: readonly WantedBlob[]): Promise<Digest[]>;
+  /** Mounts its file system on the host, read-only; as often as it is mounted it must be unmounted. */
+  mount(nameOrId: string, options: { readonly platform?: string }): Promise<ImageMountView>;
+  unmount(nameOrId: string, options: { readonly platform?: string; readonly force: boolean }): Promise<void>;
+  mounts(): ImageMountView[];
   pull(request: PullRequest): Promise<void>;
   push(request: PushRequest): Promise<void>;
   /** What the registry has under a name, without pulling it. */

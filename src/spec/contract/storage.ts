@@ -87,6 +87,17 @@ export interface RunMounts {
   restore(running: SetOfContainers): Promise<void>;
 }
 
+/** Where images are mounted on the host, each under a name. */
+export interface ImageMountPlaces {
+  pathOf(name: string): string;
+  /** Mounts layers (lowest first), read-only and without set-user-id programs and devices; once. Gives the path. */
+  mount(name: string, layers: readonly DiffId[]): Promise<string>;
+  /** No error when it is not mounted. @throws conflict while a process is in there, unless it is forced */
+  unmount(name: string, options: { readonly force: boolean }): Promise<void>;
+  /** At boot: mounts what is to be mounted, and takes the rest away. Gives what could not be mounted, and why. */
+  restore(wanted: ReadonlyMap<string, readonly DiffId[]>): Promise<ReadonlyMap<string, unknown>>;
+}
+
 export interface Volume {
   readonly name: string;
   readonly driver: string;

@@ -12,28 +12,28 @@ import type { MountedLayer } from '../layers/backend.ts';
 /** The layers that a mount holds. */
 type Held = readonly MountedLayer[];
 
-/** Mounts at `<directory>/<container's id>/<name>`, each with the layers that it holds. */
-export class NamedMounts {
+/** Mounts at `<directory>/<id>/<name>`, where the id is a container's or another one, each with the layers that it holds. */
+export class NamedMounts<Id extends string = ContainerId> {
   readonly #directory: string;
   readonly #log: Logger;
-  readonly #mounted = new Map<ContainerId, Map<string, Held>>();
-  readonly #order = new KeyedMutex<ContainerId>();
+  readonly #mounted = new Map<Id, Map<string, Held>>();
+  readonly #order = new KeyedMutex<Id>();
 
   constructor(directory: string, log: Logger) {
     this.#directory = directory;
     this.#log = log;
   }
 
-  pathOf(id: ContainerId, name: string): string {
+  pathOf(id: Id, name: string): string {
     return join(this.#directory, id, name);
   }
 
-  has(id: ContainerId, name: string): boolean {
+  has(id: Id, name: string): boolean {
     return this.#mounted.get(id)?.has(name) === true;
   }
 
   /** Mounts once, at a new directory or file; `make` does it and gives the layers that the mount holds. */
-  mount(id: ContainerId, name: string, make: (target: string) => Promise<Held>, isFile = false): Promise<string> {
+  mount(id: Id, name: string, make: (target: string) => Promise<Held>, isFile = false): Promise<string> {
     return this.#order.run(id, async () => {
       const target = this.pathOf(id, name);
       if (this.has(id, name)) return target;
@@ -50,7 +50,7 @@ export class NamedMounts {
   }
 
   /** Unmounts those of a container whose name is `chosen`. */
-  release(id: ContainerId, chosen: (name: string) => boolean): Promise<void> {
+  release(id: Id, chosen: (name: string) => boolean): Promise<void> {
     if (!this.#mounted.has(id)) return Promise.resolve();
     return this.#order.run(id, async () => {
       const mounted = this.#mounted.get(id) ?? new Map<string, Held>();
@@ -65,24 +65,24 @@ export class NamedMounts {
   }
 
   /** At boot: `adopt` gives the layers of a mount that stays, and undefined for one that goes. */
-  async restore(adopt: (id: ContainerId, name: string) => Promise<Held | undefined>): Promise<void> {
+  async restore(adopt: (id: Id, name: string) => Promise<Held | undefined>): Promise<void> {
     for (const { target } of (await readMountTable()).reverse()) {
       if (!target.startsWith(`${this.#directory}/`)) continue;
       const [id = '', name = ''] = target.slice(this.#directory.length + 1).split('/');
-      const known = id as ContainerId;
+      const known = id as Id;
       const held = this.has(known, name) ? undefined : await adopt(known, name);
       if (held === undefined) await unmount(target, { lazy: true });
       else this.#remember(known, name, held);
     }
     for (const id of await readdir(this.#directory)) {
-      if (this.#mounted.has(id as ContainerId)) continue;
+      if (this.#mounted.has(id as Id)) continue;
       await removeMountPoints(join(this.#directory, id)).catch((error: unknown) =>
         this.#log.warn('cannot remove mount points of a container', { container: id, reason: messageOf(error) }),
       );
     }
   }
 
-  #remember(id: ContainerId, name: string, held: Held): void {
+  #remember(id: Id, name: string, held: Held): void {
     const mounted = this.#mounted.get(id) ?? new Map<string, Held>();
     mounted.set(name, held);
     this.#mounted.set(id, mounted);
