@@ -102,7 +102,7 @@ async function infoOf(sources: SystemSources, loopDelay: () => Record<string, nu
     DriverStatus: storageStatus(sources.storage),
     Plugins: {
       Volume: ['local'],
-      Network: ['bridge', 'host', 'null'],
+      Network: ['bridge', 'host', 'ipvlan', 'macvlan', 'null'],
       Authorization: config.authorizationPlugins.length === 0 ? null : [...new Set(config.authorizationPlugins)],
       Log: [...logDriverNames],
     },

@@ -115,6 +115,11 @@ export class Agent implements Disposable {
     return agent;
   }
 
+  /** Process id: one inside the namespace. */
+  get pid(): number {
+    return this.#child.pid ?? -1;
+  }
+
   async listen(port: number, text: string, protocol: 'tcp' | 'udp' = 'tcp'): Promise<void> {
     const answer = await this.#ask({ do: 'listen', protocol, port, text });
     if (answer !== 'ready') throw new EngineError('internal', answer);
