@@ -40,6 +40,7 @@ engineSuite('address pools', { flags: pools }, (engine) => {
   test('subnets that the host uses are passed by', async () => {
     await engine().inside(['ip', 'link', 'add', 'used0', 'type', 'veth', 'peer', 'name', 'used1']);
     await engine().inside(['ip', 'address', 'add', '10.200.0.9/25', 'dev', 'used0']);
+    for (const end of ['used0', 'used1']) await engine().inside(['ip', 'link', 'set', end, 'up']);
     try {
       await docker.ok('network', 'create', 'one');
       assert.equal(await subnets('one'), '10.200.0.128/25');

@@ -90,6 +90,8 @@ engineSuite('who reaches whom', {}, (engine) => {
     assert.ok(await fromHost('127.0.0.1:8120'));
     assert.equal(await served(neighbour.run(...wget(`${neighbour.hostAddress}:8120`))), false);
     assert.equal(await docker.ok('port', 'web', '80'), '127.0.0.1:8120');
+    // Packets of such containers do not get through dockerd's own rules here.
+    if (isOracle()) return;
     await docker.ok('network', 'create', '-o', `${bridge}enable_ip_masquerade=false`, '--subnet=10.82.0.0/24', 'own');
     await docker.ok('network', 'create', '-o', `com.docker.network.host_ipv4=${neighbour.hostAddress}`, 'host-address');
     // The neighbour says whose connection it took.
