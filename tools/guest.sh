@@ -15,7 +15,10 @@ tree=$(cd "$(dirname "$0")/.." && pwd)
 cache=${GUEST_CACHE:-${XDG_CACHE_HOME:-$HOME/.cache}/gantry-guest}
 timeout=${GUEST_TIMEOUT:-600}
 command=${*:-./gantry quickstart}
-packages=crun,runc,conmon,nftables,libnftables1,busybox-static,tini,kmod,iproute2,ca-certificates,libatomic1,procps,npm
+# What an engine needs of the host, by the table that ./gantry installs by, and what a system needs to boot and to fetch.
+build=$tree/build
+. "$tree/tools/setup.sh"
+packages=$(host_programs | awk '{ printf "%s,", $2 }')libnftables1,kmod,iproute2,ca-certificates,libatomic1,procps,npm
 
 fail() { echo "guest: $*" >&2; exit 125; }
 for tool in qemu-system-x86_64 mmdebstrap mke2fs cpio busybox; do
