@@ -5,16 +5,15 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, test } from 'node:test';
 import { gzipSync } from 'node:zlib';
-import { describeBlob, json, mediaTypes } from '../support/crafted-image.ts';
-import { busyboxLayer, type CraftedImage, layerOf, ociBlobs, ociLayout, sha256 } from '../support/crafted-image.ts';
+import { busyboxLayer, describeBlob, json, mediaTypes, ociBlobs, ociLayout, sha256 } from '../support/crafted-image.ts';
 import { isOracle, type TestEngine } from '../support/engine.ts';
 import { gantryProgram } from '../support/gantry-command.ts';
 import { newSkopeo } from '../support/new-skopeo.ts';
-import { type Registry, startRegistry } from '../support/registry.ts';
+import { startRegistry } from '../support/registry.ts';
 import { run, type RunResult } from '../support/run.ts';
 import { cosignSignature, type MadeSignature, makeSigner, signatureArtifact } from '../support/signatures.ts';
 import { engineSuite } from '../support/suite.ts';
-import { eventually } from '../support/wait.ts';
+import { greetingImage, pushGreeting, reloadPolicy } from './_signed-images.ts';
 
 const folder = await mkdtemp(join(tmpdir(), 'gantry-trust-skopeo-'));
 after(() => rm(folder, { recursive: true }));
@@ -136,20 +135,7 @@ engineSuite(
 
     async function usePolicy(running: TestEngine, requirements: readonly object[]): Promise<void> {
       await writePolicy(requirements);
-      const reloads = async () => (await running.logText()).split('reloaded the configuration').length;
-      const before = await reloads();
-      process.kill(running.pid, 'SIGHUP');
-      await eventually('the policy was read again', async () => (await reloads()) > before);
-    }
-
-    async function imageOf(text: string): Promise<CraftedImage> {
-      const layers = [(await busyboxLayer()).blob, layerOf({ name: 'greeting', body: text }).blob];
-      return { layers: layers.map((blob) => ({ blob: gzipSync(blob, { level: 1 }), diffId: sha256(blob) })) };
-    }
-
-    async function push(registry: Registry, text: string, tag: string): Promise<string> {
-      const { manifest, blobs } = ociBlobs(await imageOf(text));
-      return registry.put('app', tag, manifest, blobs.slice(0, -1));
+      await reloadPolicy(running);
     }
 
     async function skopeoAdmits(what: string): Promise<boolean> {
@@ -163,8 +149,8 @@ engineSuite(
 
     test('judge signatures alike', async () => {
       await using registry = await startRegistry(engine().namespaces);
-      const other = await push(registry, 'other', 'other');
-      const digest = await push(registry, 'this', 'one');
+      const other = await pushGreeting(registry, 'other', 'app', 'other');
+      const digest = await pushGreeting(registry, 'this', 'app', 'one');
       for (const { what, signatures, identity, key = signer.publicKey, admitted, says } of cases) {
         const made = signatures(digest, other);
         const { tag, manifest, blobs } = signatureArtifact(digest, made);
@@ -181,8 +167,8 @@ engineSuite(
 
     test('what gantry has signed is admitted by both; more signatures come beside it', async () => {
       await using registry = await startRegistry(engine().namespaces);
-      await push(registry, 'other', 'other');
-      const digest = await push(registry, 'this', 'one');
+      await pushGreeting(registry, 'other', 'app', 'other');
+      const digest = await pushGreeting(registry, 'this', 'app', 'one');
       const gantry = async (...words: string[]): Promise<RunResult> => {
         const [program, ...rest] = engine().namespaces.enter([...gantryProgram, 'trust', ...words]);
         return run(program, rest, { env: { ...process.env, DOCKER_CONFIG: folder } });
@@ -214,13 +200,15 @@ engineSuite(
       await usePolicy(engine(), [signedBy(second)]);
       assert.equal((await engine().docker(['pull', name])).code, 1);
       assert.equal(await skopeoAdmits('a signature for another name'), false);
-      await registry.put('app', 'one', ociBlobs(await imageOf('other')).manifest, []);
+      await registry.put('app', 'one', ociBlobs(await greetingImage('other')).manifest, []);
       await usePolicy(engine(), [signedBy(first)]);
       assert.match((await engine().docker(['pull', name])).stderr, /it has no signature/);
       // The tag leads elsewhere by now: what is signed is the digest that was named.
       assert.ok((await must(...signing('ecdsa-p256'), `${name}@${digest}`)).includes(digest));
       const platform = { os: 'linux', architecture: process.arch === 'arm64' ? 'arm64' : 'amd64' };
-      const manifests = [{ ...describeBlob(mediaTypes.manifest, ociBlobs(await imageOf('this')).manifest), platform }];
+      const manifests = [
+        { ...describeBlob(mediaTypes.manifest, ociBlobs(await greetingImage('this')).manifest), platform },
+      ];
       const index = json({ schemaVersion: 2, mediaType: mediaTypes.index, manifests });
       const indexDigest = await registry.put('app', 'one', index, [], mediaTypes.index);
       const all = await must(...signing('ecdsa-p256'), '--recursive', name);

@@ -4,24 +4,15 @@ import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, test } from 'node:test';
-import { gzipSync } from 'node:zlib';
-import { busyboxLayer, type CraftedImage, describeBlob, json, layerOf, mediaTypes } from '../support/crafted-image.ts';
-import { ociBlobs, ociLayout, sha256 } from '../support/crafted-image.ts';
+import { describeBlob, json, mediaTypes, ociBlobs, ociLayout } from '../support/crafted-image.ts';
 import { isOracle, startEngine, type TestEngine } from '../support/engine.ts';
 import { gantryProgram } from '../support/gantry-command.ts';
 import { testImage } from '../support/images.ts';
 import { type Registry, startRegistry } from '../support/registry.ts';
 import { must } from '../support/run.ts';
-import {
-  bundleArtifacts,
-  bundleSignature,
-  cosignSignature,
-  type MadeSignature,
-  makeSigner,
-  signatureArtifact,
-} from '../support/signatures.ts';
+import { bundleArtifacts, bundleSignature, cosignSignature, makeSigner } from '../support/signatures.ts';
 import { engineSuite } from '../support/suite.ts';
-import { eventually } from '../support/wait.ts';
+import { attachSignatures, greetingImage, pushGreeting, reloadPolicy } from './_signed-images.ts';
 
 const folder = await mkdtemp(join(tmpdir(), 'gantry-trust-test-'));
 after(() => rm(folder, { recursive: true }));
@@ -41,32 +32,9 @@ await writePolicy(wantsSignature);
 const flags = [`--trust-policy=${policyFile}`];
 const skip = isOracle() && 'Docker has no policy';
 
-async function reload(engine: TestEngine): Promise<void> {
-  const reloads = async () => (await engine.logText()).split(/reloaded the configuration|was not reloaded/).length;
-  const before = await reloads();
-  process.kill(engine.pid, 'SIGHUP');
-  await eventually('the policy was read again', async () => (await reloads()) > before);
-}
-
 async function usePolicy(engine: TestEngine, transports: Readonly<Record<string, object>>): Promise<void> {
   await writePolicy(transports);
-  await reload(engine);
-}
-
-async function crafted(text: string): Promise<CraftedImage> {
-  const layers = [(await busyboxLayer()).blob, layerOf({ name: 'greeting', body: text }).blob];
-  return { layers: layers.map((blob) => ({ blob: gzipSync(blob, { level: 1 }), diffId: sha256(blob) })) };
-}
-
-/** Puts an image into a registry; resolves with the digest of its manifest. */
-async function push(registry: Registry, text: string, repository: string, tag: string): Promise<string> {
-  const { manifest, blobs } = ociBlobs(await crafted(text));
-  return registry.put(repository, tag, manifest, blobs.slice(0, -1));
-}
-
-async function attach(registry: Registry, repository: string, digest: string, signatures: readonly MadeSignature[]) {
-  const { tag, manifest, blobs } = signatureArtifact(digest, signatures);
-  await registry.put(repository, tag, manifest, blobs);
+  await reloadPolicy(engine);
 }
 
 engineSuite('a trust policy', { flags, skip }, (engine) => {
@@ -86,8 +54,8 @@ engineSuite('a trust policy', { flags, skip }, (engine) => {
 
   test('admits what is signed, and runs it without the registry, also after a restart', async () => {
     await withRegistry(async (registry) => {
-      const digest = await push(registry, 'signed', 'app', 'one');
-      await attach(registry, 'app', digest, [cosignSignature(makeSigner(), digest, name), sign(digest)]);
+      const digest = await pushGreeting(registry, 'signed', 'app', 'one');
+      await attachSignatures(registry, 'app', digest, [cosignSignature(makeSigner(), digest, name), sign(digest)]);
       assert.match(await docker('pull', name), /Downloaded newer image/);
       await docker('pull', `127.0.0.1:5000/app@${digest}`);
     });
@@ -99,7 +67,7 @@ engineSuite('a trust policy', { flags, skip }, (engine) => {
 
   test('refuses what is not signed, in words, and leaves no name and no tag moved', () =>
     withRegistry(async (registry) => {
-      const digest = await push(registry, 'unsigned', 'app', 'one');
+      const digest = await pushGreeting(registry, 'unsigned', 'app', 'one');
       const says = new RegExp(
         `image ${name} is refused by the trust policy \\(${policyFile}, transports\\.docker\\["127\\.0\\.0\\.1:5000"\\]\\): ` +
           `it must be signed by ${keyFile} \\(SHA256:[0-9a-f]{64}\\) \\(matchRepoDigestOrExact\\), but it has no signature`,
@@ -107,17 +75,17 @@ engineSuite('a trust policy', { flags, skip }, (engine) => {
       await refuses(['pull', name], says);
       await refuses(['run', '--rm', name, 'true'], says, 125);
       assert.equal(await docker('images', '-aq', '--filter', 'reference=127.0.0.1:5000/*'), '');
-      await attach(registry, 'app', digest, [sign(digest)]);
+      await attachSignatures(registry, 'app', digest, [sign(digest)]);
       await docker('pull', name);
-      await push(registry, 'replaced', 'app', 'one');
+      await pushGreeting(registry, 'replaced', 'app', 'one');
       await refuses(['pull', name], /it has no signature/);
       assert.equal(await docker('run', '--rm', name, 'cat', '/greeting'), 'unsigned');
     }));
 
   test('of an index takes a signature of the index or of the manifest', () =>
     withRegistry(async (registry) => {
-      const { manifest } = ociBlobs(await crafted('in an index'));
-      const digest = await push(registry, 'in an index', 'app', 'part');
+      const { manifest } = ociBlobs(await greetingImage('in an index'));
+      const digest = await pushGreeting(registry, 'in an index', 'app', 'part');
       const platform = { os: 'linux', architecture: process.arch === 'arm64' ? 'arm64' : 'amd64' };
       for (const signed of ['index', 'manifest']) {
         const manifests = [{ ...describeBlob(mediaTypes.manifest, manifest), platform }];
@@ -127,7 +95,7 @@ engineSuite('a trust policy', { flags, skip }, (engine) => {
         const target = `127.0.0.1:5000/app:${tag}`;
         await refuses(['pull', target], /but (it has no signature|a signature is for .*by-index)/);
         const of = signed === 'index' ? indexDigest : digest;
-        await attach(registry, 'app', of, [sign(of, target)]);
+        await attachSignatures(registry, 'app', of, [sign(of, target)]);
         await docker('pull', target);
         assert.equal(await docker('run', '--rm', target, 'cat', '/greeting'), 'in an index');
       }
@@ -135,7 +103,7 @@ engineSuite('a trust policy', { flags, skip }, (engine) => {
 
   test('takes a bundle where the digest alone counts', () =>
     withRegistry(async (registry) => {
-      const digest = await push(registry, 'bundled', 'app', 'one');
+      const digest = await pushGreeting(registry, 'bundled', 'app', 'one');
       const { list, artifacts } = bundleArtifacts(digest, [bundleSignature(signer, digest)]);
       const [empty, bundle, manifest] = artifacts as [Buffer, Buffer, Buffer];
       await registry.put('app', 'bundle', manifest, [empty, bundle]);
@@ -150,8 +118,8 @@ engineSuite('a trust policy', { flags, skip }, (engine) => {
 
   test('rejects a registry before it is asked, and images that came from there earlier', async () => {
     await withRegistry(async (registry) => {
-      const digest = await push(registry, 'earlier', 'app', 'one');
-      await attach(registry, 'app', digest, [sign(digest)]);
+      const digest = await pushGreeting(registry, 'earlier', 'app', 'one');
+      await attachSignatures(registry, 'app', digest, [sign(digest)]);
       await docker('pull', name);
     });
     await usePolicy(engine(), { docker: { '127.0.0.1:5000': reject } });
@@ -170,7 +138,7 @@ engineSuite('a trust policy', { flags, skip }, (engine) => {
   test('refuses an image that was there before it was tightened; a pull mends that', () =>
     withRegistry(async (registry) => {
       await usePolicy(engine(), {});
-      const digest = await push(registry, 'before', 'app', 'one');
+      const digest = await pushGreeting(registry, 'before', 'app', 'one');
       await docker('pull', name);
       const container = await docker('create', name, 'cat', '/greeting');
       await usePolicy(engine(), wantsSignature);
@@ -179,7 +147,7 @@ engineSuite('a trust policy', { flags, skip }, (engine) => {
         /but it has no signature: "gantry pull 127\.0\.0\.1:5000\/app:one" looks for its signatures/,
       );
       await refuses(['pull', name], /it has no signature/);
-      await attach(registry, 'app', digest, [sign(digest)]);
+      await attachSignatures(registry, 'app', digest, [sign(digest)]);
       assert.match(await docker('pull', name), /Image is up to date/);
       assert.equal(await docker('run', '--rm', name, 'cat', '/greeting'), 'before');
       // A container is what it was when it was made.
@@ -188,7 +156,7 @@ engineSuite('a trust policy', { flags, skip }, (engine) => {
 
   test('is shown by gantry trust inspect, before and after a pull', () =>
     withRegistry(async (registry) => {
-      const digest = await push(registry, 'looked at', 'app', 'one');
+      const digest = await pushGreeting(registry, 'looked at', 'app', 'one');
       const gantry = async (...words: string[]) => {
         const [program, ...rest] = [...gantryProgram, '-H', `unix://${engine().paths.socket}`, ...words];
         return must(program, rest);
@@ -198,7 +166,7 @@ engineSuite('a trust policy', { flags, skip }, (engine) => {
         await pretty(),
         /^127\.0\.0\.1:5000\/app:one: refused\n[^]*it has no signature\n[^]*signatures: none are known/,
       );
-      await attach(registry, 'app', digest, [cosignSignature(makeSigner(), digest, name), sign(digest)]);
+      await attachSignatures(registry, 'app', digest, [cosignSignature(makeSigner(), digest, name), sign(digest)]);
       const text = await pretty();
       assert.match(text, /^127\.0\.0\.1:5000\/app:one: accepted\n/);
       assert.match(
@@ -213,7 +181,7 @@ engineSuite('a trust policy', { flags, skip }, (engine) => {
     }));
 
   test('has scopes for archives, imports and what is made here', async () => {
-    const archive = ociLayout({ ...(await crafted('archived')), names: ['archived:one'] });
+    const archive = ociLayout({ ...(await greetingImage('archived')), names: ['archived:one'] });
     const load = () => engine().docker(['load'], { input: archive });
     await usePolicy(engine(), { 'oci-archive': { '': reject }, 'docker-archive': { '': accept } });
     const refusal = await load();
@@ -233,14 +201,14 @@ engineSuite('a trust policy', { flags, skip }, (engine) => {
   test('that is wrong does not take the place of the one before', async () => {
     await usePolicy(engine(), { docker: { '127.0.0.1:5000': reject } });
     await writeFile(policyFile, '{"default": [{"type": "insecureAcceptAnything"}], "transport": {}}');
-    await reload(engine());
+    await reloadPolicy(engine());
     assert.match(
       await engine().logText(),
       /not reloaded.*trust policy .*policy\.json: the policy: unknown key .*transport/,
     );
     await refuses(['pull', name], /all images are rejected/);
     await rm(policyFile);
-    await reload(engine());
+    await reloadPolicy(engine());
     await refuses(['pull', name], /all images are rejected/);
     await writePolicy(wantsSignature);
     const wrong = join(folder, 'wrong.json');
@@ -259,10 +227,12 @@ engineSuite(
     test('signatures come from where the image comes from', async () => {
       await using registry = await startRegistry(engine().namespaces);
       await usePolicy(engine(), { docker: { 'docker.io/library': signedBy() } });
-      const digest = await push(registry, 'mirrored', 'library/app', 'one');
+      const digest = await pushGreeting(registry, 'mirrored', 'library/app', 'one');
       const answer = await engine().docker(['pull', 'app:one']);
       assert.equal(answer.code, 1);
-      await attach(registry, 'library/app', digest, [cosignSignature(signer, digest, 'docker.io/library/app:one')]);
+      await attachSignatures(registry, 'library/app', digest, [
+        cosignSignature(signer, digest, 'docker.io/library/app:one'),
+      ]);
       await engine().dockerOk(['pull', 'app:one']);
       assert.equal(await engine().dockerOk(['run', '--rm', 'app:one', 'cat', '/greeting']), 'mirrored');
     });

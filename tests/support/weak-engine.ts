@@ -7,6 +7,7 @@ import type { WeaknessName } from './weaknesses.ts';
 export const startWeakEngine = (
   weakness: WeaknessName,
   env: Readonly<Record<string, string>> = {},
+  flags: readonly string[] = [],
 ): Promise<TestEngine> =>
   startEngine({
     program: [
@@ -15,5 +16,6 @@ export const startWeakEngine = (
       `--import=${join(import.meta.dirname, 'weaken.ts')}`,
       join(repository, 'src/bin/gantryd.ts'),
     ],
+    flags,
     env: { ...env, GANTRY_TEST_WEAKNESS: weakness },
   });

@@ -96,6 +96,30 @@ export const weaknesses = {
     },
   ],
   'descriptors handed on': [leak],
+  'signatures of anybody': [
+    { file: 'trust/key.ts', guard: 'resolve(error === null && isGood)', instead: 'resolve(true)' },
+  ],
+  'signatures of any image': [
+    {
+      file: 'trust/judge.ts',
+      guard: 'if (!claims.digests.some((digest) => image.digests.includes(digest))) {',
+      instead: 'if (claims.digests.length === 0) {',
+    },
+  ],
+  'signatures for any name': [
+    {
+      file: 'trust/judge.ts',
+      guard: 'if (acceptsIdentity(identity, intended, claims.reference))',
+      instead: 'if (acceptsIdentity(identity, intended, claims.reference) || true)',
+    },
+  ],
+  'used without a look at the policy': [
+    {
+      file: 'image/resolve.ts',
+      guard: '  await admitUse(context, image, variant.manifest.digest, nameOrId);\n',
+      instead: '',
+    },
+  ],
 } as const satisfies Readonly<Record<string, Weakness>>;
 
 export type WeaknessName = keyof typeof weaknesses;
