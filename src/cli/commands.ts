@@ -377,7 +377,11 @@ export const commands: Readonly<Record<string, Entry>> = {
   ps: { ...list, alsoNamed: [], section: 'common' },
   pull: { ...pull, section: 'common' },
   push: { ...push, section: 'common' },
-  images: { ...images, alsoNamed: [], section: 'common' },
+  images: {
+    summary: 'List images',
+    section: 'common',
+    load: async () => (await import('./image/list.ts')).images,
+  },
   login: {
     summary: 'Log in to a registry',
     section: 'common',

@@ -36,7 +36,7 @@ export async function salvageContainers(ctx: ContainerContext): Promise<Salvaged
       records: [{ op: 'put', kind: containerKind, id, value: encodeRecord(entry.record) }],
       events: [containerEvent(record, 'create')],
     });
-    ctx.images.retain(record.imageId, id);
+    ctx.images.retain(record.imageId, id, record.imageManifest);
     ctx.table.add(entry);
     ctx.strangers.delete(id);
     salvaged.push({ id, name: record.name });

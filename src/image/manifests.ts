@@ -18,6 +18,9 @@ interface ReachableManifest {
   readonly manifest?: ImageManifest;
 }
 
+/** Bytes of documents of one image that are read for one request: many times what any builder writes. */
+const mostDocuments = 2 * largestDocument;
+
 /**
  * The manifests of an image in the order of its index, those that are not here as well. What cannot be read is logged
  * and left out: an image with damage is listed all the same.
@@ -26,13 +29,16 @@ export async function reachableManifests(
   context: ImageContext,
   image: StoredImage,
 ): Promise<readonly ReachableManifest[]> {
-  const here = new Set(image.blobs.map(({ digest }) => digest));
+  const here = new Map(image.blobs.map(({ digest, size }) => [digest, size]));
   const manifests: ReachableManifest[] = [];
+  let left = mostDocuments;
   for (const descriptor of await entriesOf(context, image)) {
     if (!isManifestType(descriptor.mediaType)) continue;
     const variant = image.variants.find(({ manifest }) => manifest.digest === descriptor.digest);
-    const manifest =
-      variant === undefined && here.has(descriptor.digest) ? await readManifest(context, descriptor) : undefined;
+    const size = variant === undefined ? here.get(descriptor.digest) : undefined;
+    const isRead = size !== undefined && size <= left;
+    if (isRead) left -= size;
+    const manifest = isRead ? await readManifest(context, descriptor) : undefined;
     manifests.push({
       descriptor,
       ...(variant === undefined ? {} : { variant }),

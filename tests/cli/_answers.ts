@@ -38,7 +38,7 @@ const table: readonly [string, Answer][] = [
   ['DELETE /containers/*', named('container', empty)],
   ['POST /exec/*/start', empty],
   ['GET /exec/*/json', (exchange) => json(exchange, { ID: 'e', Running: false, ExitCode: 3, ProcessConfig: {} })],
-  ['GET /images/json', (exchange) => json(exchange, data.images)],
+  ['GET /images/json', images],
   ['POST /images/create', pull],
   ['POST /images/load', (exchange) => lines(exchange, data.loadProgress)],
   ['POST /images/*/push', push],
@@ -144,6 +144,12 @@ function push(exchange: Exchange, name: string): void {
     exchange,
     name.includes('broken') ? [{ errorDetail: { message: 'it broke' }, error: 'it broke' }] : data.pushProgress,
   );
+}
+
+/** A pattern that is the name of a command finds nothing. */
+function images(exchange: Exchange): void {
+  const isVerb = /"(ls|rm)"/.test(exchange.seen.query['filters']?.[0] ?? '');
+  json(exchange, isVerb ? [] : data.images);
 }
 
 function match(pattern: string, actual: string): string | undefined {

@@ -42,6 +42,10 @@ export const cases: readonly Case[] = [
     images --digests
     images --no-trunc
     images nginx
+    images ls
+    images rm
+    image ls ls
+    images -q ls
     images -a --filter dangling=true
     images --tree -q
     images --tree --no-trunc

@@ -102,7 +102,7 @@ describe('gantry manifest', { skip: needsRoot() }, () => {
           ['rm', list, at('other:1')],
         ];
         for (const words of steps) {
-          const [theirs, ours] = [await docker('manifest', ...words), await gantry('manifest', ...words)];
+          const [theirs, ours] = await Promise.all([docker('manifest', ...words), gantry('manifest', ...words)]);
           const shown = words.join(' ');
           assert.equal(ours.stdout, theirs.stdout, shown);
           assert.equal(ours.stderr, renamed(theirs.stderr), shown);
