@@ -5,6 +5,7 @@ import { newContainerId } from '../base/ids.ts';
 import { silentLogger } from '../base/log.ts';
 import type { OpenSandbox, SandboxRequest } from '../spec/contract/network.ts';
 import type { EndpointSettings } from '../spec/engine/container.ts';
+import { processStartTime } from '../sys/process/pidfd.ts';
 import { linkIndex } from '../sys/netlink/plug.ts';
 import { Agent, enterLab, labSkip, memoryJournal } from './_lab.ts';
 import { openNetworks } from './open.ts';
@@ -114,7 +115,8 @@ describe('user-defined networks, with packets', { skip: labSkip }, () => {
     const [one, two] = [request('one', 'left'), request('two', 'right')];
     const [openOne, openTwo] = [await networks.open(one), await networks.open(two)];
     using agent = await inside(openOne);
-    const connect = () => networks.connect(one, { nameOrId: 'right', settings: settings() }, agent.pid);
+    const process = { pid: agent.pid, start: processStartTime(agent.pid) ?? 0 };
+    const connect = () => networks.connect(one, { nameOrId: 'right', settings: settings() }, process);
     await assert.rejects(connect(), { code: 'unavailable', message: /no available IPv4 addresses/ });
     openTwo.releasePath();
     await networks.close(two.containerId);

@@ -3,7 +3,7 @@ import type { Clock } from '../base/clock.ts';
 import { codeOf } from '../base/errors.ts';
 import type { ContainerId } from '../base/ids.ts';
 import type { Logger } from '../base/log.ts';
-import type { Sandbox, SandboxRequest } from '../spec/contract/network.ts';
+import type { ContainerProcess, Sandbox, SandboxRequest } from '../spec/contract/network.ts';
 import type { StateJournal } from '../spec/contract/state.ts';
 import type { NetworkView } from '../spec/engine/network.ts';
 import { ephemeralPortRange, holdPort, sharePort6 } from '../sys/socket/port.ts';
@@ -114,13 +114,14 @@ function forContainers(rooms: Rooms): ForContainers {
       planEndpoint(network, settings);
       return network;
     },
-    async connect(request, { nameOrId, settings }, pid) {
+    async connect(request, { nameOrId, settings }, process) {
       const plan = planEndpoint(catalog.get(nameOrId), settings);
       return rooms.manager.holding([plan.network], async () =>
-        connectTo(connectionOf(rooms, request, pid), { ...plan, live: await live.get(plan.network) }),
+        connectTo(connectionOf(rooms, request, process), { ...plan, live: await live.get(plan.network) }),
       );
     },
-    disconnect: async (request, nameOrId, pid) => leave(connectionOf(rooms, request, pid), catalog.get(nameOrId)),
+    disconnect: async (request, nameOrId, process) =>
+      leave(connectionOf(rooms, request, process), catalog.get(nameOrId)),
     renamed: (identity) => renamedSandbox(sandboxes, identity),
     names: (containerId) => namesOf(sandboxes, catalog, containerId),
     close: (containerId) => sandboxes.close(containerId),
@@ -143,8 +144,12 @@ async function openSandbox({ around, live, manager, sandboxes }: Rooms, request:
 }
 
 /** All of a container's ports, whatever its endpoints can do with them. */
-function connectionOf({ around, sandboxes, log }: Rooms, request: SandboxRequest, pid: number): Connection {
-  return { sandboxes, request, pid, ports: planPortsOn([], request, around), log };
+function connectionOf(
+  { around, sandboxes, log }: Rooms,
+  request: SandboxRequest,
+  process: ContainerProcess,
+): Connection {
+  return { sandboxes, request, process, ports: planPortsOn([], request, around), log };
 }
 
 async function restore({ live, sandboxes }: Rooms, running: ReadonlyMap<ContainerId, Sandbox>): Promise<void> {

@@ -47,7 +47,7 @@ export function connectNetwork(
     }
     const before = entry.record;
     await using scope = new Scope();
-    const connecting = ctx.networks.connect(sandboxRequest(entry), endpoint, state.pid);
+    const connecting = ctx.networks.connect(sandboxRequest(entry), endpoint, processOf(state));
     const { sandbox } = await scope.acquire(connecting, (changed) => changed.undo());
     scope.defer(() => {
       entry.record = before;
@@ -81,7 +81,7 @@ export function disconnectNetwork(ctx: ContainerContext, entry: ContainerEntry, 
       await commitRecord(ctx, entry, change);
       return;
     }
-    const leaving = await ctx.networks.disconnect(sandboxRequest(entry), nameOrId, record.state.pid);
+    const leaving = await ctx.networks.disconnect(sandboxRequest(entry), nameOrId, processOf(record.state));
     const gone = record.sandbox?.endpoints[name];
     await commitRecord(ctx, entry, { ...change, sandbox: leaving.sandbox });
     await leaving.apply();
@@ -89,6 +89,11 @@ export function disconnectNetwork(ctx: ContainerContext, entry: ContainerEntry, 
     await tellHosts(ctx, entry, { remove: gone });
   });
 }
+
+const processOf = ({ pid, pidStart }: { readonly pid: number; readonly pidStart: number }) => ({
+  pid,
+  start: pidStart,
+});
 
 /** What a container is to be on, by the names of networks. */
 function namedEndpoints(ctx: ContainerContext, record: ContainerRecord): Record<string, EndpointSettings> {

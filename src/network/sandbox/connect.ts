@@ -1,8 +1,14 @@
 import { conflict, EngineError, messageOf } from '../../base/errors.ts';
 import type { Logger } from '../../base/log.ts';
 import { Scope } from '../../base/scope.ts';
-import type { ChangedSandbox, LeavingSandbox, Sandbox, SandboxRequest } from '../../spec/contract/network.ts';
-import { closeNetNamespace, openNetNamespaceOf } from '../../sys/namespace/net.ts';
+import type {
+  ChangedSandbox,
+  ContainerProcess,
+  LeavingSandbox,
+  Sandbox,
+  SandboxRequest,
+} from '../../spec/contract/network.ts';
+import { closeNetNamespace, openNetNamespaceOfProcess } from '../../sys/namespace/net.ts';
 import { changeNamespace, deleteLinks, interfacesIn } from '../../sys/netlink/cable.ts';
 import type { Publication } from '../firewall/table.ts';
 import { type PortPlan, portMapOf } from '../ports/binding.ts';
@@ -25,8 +31,7 @@ import { published, type Sandboxes } from './sandboxes.ts';
 export interface Connection {
   readonly sandboxes: Sandboxes;
   readonly request: SandboxRequest;
-  /** A process of the container. */
-  readonly pid: number;
+  readonly process: ContainerProcess;
   /** All of its ports, should the change give it a way to publish them. */
   readonly ports: PortPlan;
   readonly log: Logger;
@@ -40,14 +45,14 @@ function heldOf({ sandboxes, request }: Connection): Held {
 
 /** @throws as `Networks.connect` */
 export async function connectTo(connection: Connection, plan: LiveEndpointPlan): Promise<ChangedSandbox> {
-  const { sandboxes, request, pid } = connection;
+  const { sandboxes, request, process } = connection;
   const before = heldOf(connection);
   if (before.endpoints.some(({ networkId }) => networkId === plan.network.id)) {
     const what = `endpoint with name ${request.containerName} already exists in network ${plan.network.name}`;
     throw new EngineError('forbidden', what);
   }
   await using scope = new Scope();
-  using namespace = namespaceOf(pid);
+  using namespace = namespaceOf(process);
   const lease = await scope.acquire(explained(plan.live.lease(plan.wish)), (made) => plan.live.retire(made));
   const names = new Set(await interfacesIn(namespace.fd));
   const name = plan.wish.interfaceName ?? freeName(plan.live.interfacePrefix, names);
@@ -56,7 +61,7 @@ export async function connectTo(connection: Connection, plan: LiveEndpointPlan):
   const [old, next] = [chooseGateways(before.endpoints), chooseGateways(endpoints)];
   const routes = sameGateways(old, next) ? undefined : routesOf(next);
   await configured(changeNamespace({ namespace: namespace.fd, add: [lease.link(name)], remove: [], routes }));
-  scope.defer(() => changeNamespaceOf(pid, [name], routes === undefined ? undefined : routesOf(old)));
+  scope.defer(() => changeNamespaceOf(process, [name], routes === undefined ? undefined : routesOf(old)));
   const publications = movePorts(connection, before, endpoints);
   scope.commit();
   const networkName = plan.network.name;
@@ -70,7 +75,7 @@ export async function connectTo(connection: Connection, plan: LiveEndpointPlan):
       if (sandboxes.all.get(request.containerId) !== after) return;
       const back = movePorts(connection, after, before.endpoints);
       sandboxes.replace(request.containerId, { ...before, publications: back });
-      await changeNamespaceOf(pid, [name], routes === undefined ? undefined : routesOf(old));
+      await changeNamespaceOf(process, [name], routes === undefined ? undefined : routesOf(old));
       held.network.retire(held.held);
       sandboxes.announce('disconnect', request.containerId, { [networkName]: settings });
     },
@@ -79,7 +84,7 @@ export async function connectTo(connection: Connection, plan: LiveEndpointPlan):
 
 /** @throws as `Networks.disconnect` */
 export function leave(connection: Connection, network: { readonly id: string; readonly name: string }): LeavingSandbox {
-  const { sandboxes, request, pid, log } = connection;
+  const { sandboxes, request, process, log } = connection;
   const before = heldOf(connection);
   const leaving = before.endpoints.find(({ networkId }) => networkId === network.id);
   const settings = before.sandbox.endpoints[network.name];
@@ -92,11 +97,15 @@ export function leave(connection: Connection, network: { readonly id: string; re
     sandbox,
     async apply() {
       const now = heldOf(connection);
-      const publications = movePorts(connection, now, endpoints);
-      sandboxes.replace(request.containerId, { ...now, sandbox, endpoints, publications });
+      sandboxes.replace(request.containerId, {
+        ...now,
+        sandbox,
+        endpoints,
+        publications: movedPorts(connection, now, endpoints),
+      });
       const [old, next] = [chooseGateways(now.endpoints), chooseGateways(endpoints)];
       const routes = sameGateways(old, next) ? undefined : routesOf(next);
-      if (leaving !== undefined) await pullOut(pid, leaving, routes, log);
+      if (leaving !== undefined) await pullOut(process, leaving, routes, log);
       if (settings !== undefined) sandboxes.announce('disconnect', request.containerId, { [network.name]: settings });
     },
   };
@@ -104,13 +113,13 @@ export function leave(connection: Connection, network: { readonly id: string; re
 
 /** The interface goes by its name in the container; a cable whose end was renamed there goes by the host's end. */
 async function pullOut(
-  pid: number,
+  process: ContainerProcess,
   { held, network, interfaceName }: HeldEndpoint,
   routes: ReturnType<typeof routesOf> | undefined,
   log: Logger,
 ): Promise<void> {
   try {
-    await changeNamespaceOf(pid, [interfaceName], routes);
+    await changeNamespaceOf(process, [interfaceName], routes);
     if (held.hostName !== undefined) await deleteLinks([held.hostName]);
   } catch (error) {
     log.warn('an interface could not be taken out of a container', { interfaceName, reason: messageOf(error) });
@@ -119,17 +128,17 @@ async function pullOut(
   }
 }
 
-function namespaceOf(pid: number): Disposable & { readonly fd: number } {
-  const fd = openNetNamespaceOf(pid);
+function namespaceOf(process: ContainerProcess): Disposable & { readonly fd: number } {
+  const fd = openNetNamespaceOfProcess(process);
   return { fd, [Symbol.dispose]: () => closeNetNamespace(fd) };
 }
 
 async function changeNamespaceOf(
-  pid: number,
+  process: ContainerProcess,
   remove: readonly string[],
   routes: ReturnType<typeof routesOf> | undefined,
 ): Promise<void> {
-  using namespace = namespaceOf(pid);
+  using namespace = namespaceOf(process);
   await changeNamespace({ namespace: namespace.fd, add: [], remove, routes });
 }
 
@@ -151,8 +160,22 @@ function movePorts(connection: Connection, before: Held, endpoints: readonly Hel
   try {
     return publishOn(publisher, { requests, exposed: [] }, targets, connection);
   } catch (error) {
-    publishOn(publisher, { requests: again(before.publications), exposed: [] }, had, connection);
+    const back = publishOn(publisher, { requests: again(before.publications), exposed: [] }, had, connection);
+    connection.sandboxes.replace(connection.request.containerId, { ...before, publications: back });
     throw error;
+  }
+}
+
+/** The container leaves in any case: ports that cannot follow are closed. */
+function movedPorts(connection: Connection, before: Held, endpoints: readonly HeldEndpoint[]): readonly Publication[] {
+  const { sandboxes, request, log } = connection;
+  try {
+    return movePorts(connection, before, endpoints);
+  } catch (error) {
+    log.error('published ports could not follow a container to another network', { reason: messageOf(error) });
+    sandboxes.publisher.withdraw(heldOf(connection).publications);
+    sandboxes.replace(request.containerId, { ...before, publications: [] });
+    return [];
   }
 }
 

@@ -56,6 +56,13 @@ export interface OpenSandbox {
   releasePath(): void;
 }
 
+/** A process: its number, and when it began, as another one may have the number later. */
+export interface ContainerProcess {
+  readonly pid: number;
+  /** Clock ticks since the boot (proc(5), stat, field 22). */
+  readonly start: number;
+}
+
 /** A network, and what a container wants there. */
 export interface WantedEndpoint {
   readonly nameOrId: string;
@@ -132,13 +139,13 @@ export interface Networks {
    */
   changePorts(containerId: ContainerId, change: PortChange): Promise<ChangedPorts>;
   /**
-   * Connects a container that runs (`pid` is a process in its namespace) to one more network, whatever the request's own
+   * Connects a container that runs (`process` is one in its namespace) to one more network, whatever the request's own
    * endpoints are; its default routes and published ports follow Docker's order of endpoints.
    * @throws forbidden when it is connected to it already, or an address is taken; not-found; invalid; unavailable.
    */
-  connect(request: SandboxRequest, endpoint: WantedEndpoint, pid: number): Promise<ChangedSandbox>;
+  connect(request: SandboxRequest, endpoint: WantedEndpoint, process: ContainerProcess): Promise<ChangedSandbox>;
   /** Takes a running container off a network. @throws not-found, conflict when it is not connected to it. */
-  disconnect(request: SandboxRequest, nameOrId: string, pid: number): Promise<LeavingSandbox>;
+  disconnect(request: SandboxRequest, nameOrId: string, process: ContainerProcess): Promise<LeavingSandbox>;
   /** Checks an endpoint for a container that does not run, in Docker's words. @throws invalid, not-found, forbidden. */
   checkEndpoint(endpoint: WantedEndpoint): NetworkSummaryForContainer;
   /** A running container has another name: gives its sandbox with the names of now; undefined without any. */

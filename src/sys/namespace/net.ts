@@ -1,6 +1,7 @@
-import { check } from '../ffi/errors.ts';
+import { check, SystemError } from '../ffi/errors.ts';
 import { closeFd, openFd } from '../ffi/descriptor.ts';
 import { openLibrary } from '../ffi/library.ts';
+import { type ProcessIdentity, processStartTime } from '../process/pidfd.ts';
 
 const libc = openLibrary(null, {
   unshare: { arguments: ['i32'], return: 'i32' },
@@ -8,6 +9,7 @@ const libc = openLibrary(null, {
 });
 const CLONE_NEWNET = 0x40000000;
 const O_RDONLY = 0;
+const ESRCH = 3;
 
 /** The calling thread's namespace: opened before it is left, for `goHome`. */
 const openOwnNamespace = (): number => openFd('/proc/thread-self/ns/net', O_RDONLY);
@@ -45,6 +47,17 @@ export function inNetNamespace<T>(namespace: number, work: () => T extends Promi
 
 /** The namespace of a process, as a descriptor of the caller. @throws SystemError `ENOENT` when the process is gone. */
 export const openNetNamespaceOf = (pid: number): number => openFd(`/proc/${pid}/ns/net`, O_RDONLY);
+
+/**
+ * The namespace of exactly this process. @throws SystemError `ENOENT` or `ESRCH` when it is gone, whoever has its number.
+ */
+export function openNetNamespaceOfProcess(process: ProcessIdentity): number {
+  const namespace = openNetNamespaceOf(process.pid);
+  // Asked after the namespace is held: if it is that process still, it was when the namespace was opened.
+  if (processStartTime(process.pid) === process.start) return namespace;
+  closeFd(namespace);
+  throw new SystemError(ESRCH, 'setns', String(process.pid));
+}
 
 /** Gives a namespace's descriptor back. */
 export const closeNetNamespace = closeFd;

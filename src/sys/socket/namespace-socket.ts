@@ -1,9 +1,9 @@
 import { closeFd } from '../ffi/descriptor.ts';
 import { check, SystemError } from '../ffi/errors.ts';
 import { lastErrno, openLibrary } from '../ffi/library.ts';
-import { closeNetNamespace, inNetNamespace, openNetNamespaceOf } from '../namespace/net.ts';
+import { closeNetNamespace, inNetNamespace, openNetNamespaceOfProcess } from '../namespace/net.ts';
 import { pollOnce, WRITABLE } from '../poll/poll.ts';
-import { type ProcessIdentity, processStartTime } from '../process/pidfd.ts';
+import type { ProcessIdentity } from '../process/pidfd.ts';
 
 const libc = openLibrary(null, {
   socket: { arguments: ['i32', 'i32', 'i32'], return: 'i32' },
@@ -18,7 +18,6 @@ const SOCK_CLOEXEC = 0o2000000;
 const SOL_SOCKET = 1;
 const SO_ERROR = 4;
 const EINPROGRESS = 115;
-const ESRCH = 3;
 
 /**
  * An unconnected TCP socket in the network namespace of exactly this process, as a descriptor of the caller: it belongs
@@ -26,10 +25,8 @@ const ESRCH = 3;
  * the call and always comes home. @throws SystemError `ENOENT` or `ESRCH` when the process is gone.
  */
 export function openSocketIn(process: ProcessIdentity, family: 4 | 6): number {
-  const namespace = openNetNamespaceOf(process.pid);
+  const namespace = openNetNamespaceOfProcess(process);
   try {
-    // Asked after the namespace is held: if it is that process still, it was when the namespace was opened.
-    if (processStartTime(process.pid) !== process.start) throw new SystemError(ESRCH, 'setns', String(process.pid));
     const type = SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC;
     return inNetNamespace(namespace, () => check(libc.socket(family === 4 ? AF_INET : AF_INET6, type, 0), 'socket'));
   } finally {
