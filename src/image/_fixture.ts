@@ -6,6 +6,7 @@ import type { TestContext } from 'node:test';
 import { plainEntry, type TarEntry } from '../archive/tar/entry.ts';
 import { writeTar } from '../archive/tar/write.ts';
 import { systemClock } from '../base/clock.ts';
+import type { ImageMountPlaces } from '../spec/contract/storage.ts';
 import { EngineError } from '../base/errors.ts';
 import { type Digest, type DiffId, digestOfHex, hexOf } from '../base/ids.ts';
 import { silentLogger } from '../base/log.ts';
@@ -59,8 +60,12 @@ export interface TestImages {
   pull(reference: string, platform?: string): Promise<ProgressMessage[]>;
 }
 
-/** `registry` replaces the one in memory. */
-export async function openTestImages(context: TestContext, registry?: RegistryClient): Promise<TestImages> {
+/** `registry` replaces the one in memory; without `imageMounts` no image can be mounted. */
+export async function openTestImages(
+  context: TestContext,
+  registry?: RegistryClient,
+  imageMounts?: ImageMountPlaces,
+): Promise<TestImages> {
   const { blobs, layers, store } = await openTestStore(context);
   const { journal, events } = memoryJournal();
   const { held, hold } = holds();
@@ -72,7 +77,7 @@ export async function openTestImages(context: TestContext, registry?: RegistryCl
   const open = () =>
     openImages({
       journal,
-      store,
+      store: imageMounts === undefined ? store : { ...store, imageMounts },
       registry: registry ?? memoryRegistry({ remote, cuts, asked }, held),
       log: silentLogger,
       clock: { ...systemClock, nowNs: () => systemClock.nowNs() + skippedNs },
