@@ -99,9 +99,11 @@ async function listen(context: TestContext, server: Server): Promise<number> {
 describe('a proxy', () => {
   const user = `Basic ${Buffer.from('user:p@ss').toString('base64')}`;
   const trust = { insecure: false, ownNetwork: false };
-  const timeouts = { headMs: 500, stallMs: 5000, answerMs: 5000 };
-  const transportBy = (url: string) =>
-    createTransport(timeouts, proxyChoice({ http: url, https: url, none: 'direct.invalid' }));
+  const transportBy = (url: string, headMs = 20_000) =>
+    createTransport(
+      { headMs, stallMs: 20_000, answerMs: 20_000 },
+      proxyChoice({ http: url, https: url, none: 'direct.invalid' }),
+    );
 
   test('is told whole URLs of http, and tunnels https: the certificate is the target’s', async (context) => {
     const folder = mkdtempSync(join(tmpdir(), 'proxy-'));
@@ -146,7 +148,8 @@ describe('a proxy', () => {
       ask(url, 'https://denied.invalid/v2/'),
       /"https:\/\/denied\.invalid\/v2\/": Proxy Authentication Required$/,
     );
-    await assert.rejects(ask(url, 'https://silent.invalid/v2/'), /i\/o timeout|timeout exceeded/);
+    const impatient = transportBy(url, 300)({ url: new URL('https://silent.invalid/v2/'), headers: {}, trust });
+    await assert.rejects(impatient, /i\/o timeout|timeout exceeded/);
     const gone = 'http://user:p%40ss@127.0.0.1:1';
     for (const target of ['https://a.invalid/', 'http://a.invalid/']) {
       await assert.rejects(ask(gone, target), {
