@@ -1,4 +1,6 @@
+import { once } from 'node:events';
 import { rm } from 'node:fs/promises';
+import { type IncomingMessage, request } from 'node:http';
 import { join } from 'node:path';
 import { setTimeout } from 'node:timers/promises';
 import { testImage } from '../support/images.ts';
@@ -16,6 +18,20 @@ const referenceFor = (peer: Peer): string => {
   if (found === undefined) throw new Error(`${peer.name} has no registry`);
   return found.reference;
 };
+
+/** A pull by the API itself, without the time that a client takes. */
+async function timePull(peer: Peer, reference: string): Promise<number> {
+  const colon = reference.lastIndexOf(':');
+  const query = new URLSearchParams({ fromImage: reference.slice(0, colon), tag: reference.slice(colon + 1) });
+  const started = performance.now();
+  const call = request({ socketPath: peer.socket, method: 'POST', path: `/v1.44/images/create?${query.toString()}` });
+  call.end();
+  const [answer] = (await once(call, 'response')) as [IncomingMessage];
+  const said = Buffer.concat((await answer.toArray()) as Buffer[]).toString();
+  const took = performance.now() - started;
+  if (!said.includes('Image is up to date')) throw new Error(`${peer.name}: pull of ${reference}: ${said.slice(-500)}`);
+  return took;
+}
 
 /** Images that come from registries, and go out as archives. */
 export const imageCases: readonly Case[] = [
@@ -41,6 +57,23 @@ export const imageCases: readonly Case[] = [
       return [took, again];
     },
     async finish(peer) {
+      await registries.get(peer)?.registry[Symbol.asyncDispose]();
+      registries.delete(peer);
+    },
+  },
+  {
+    name: 'pull of what is there, by the API (ours: 50 ms at most)',
+    // It says otherwise that nothing is new.
+    without: ['podman'],
+    async prepare(peer) {
+      const registry = await startRegistry(peer.namespaces);
+      const { reference } = await registry.push(await testImage('many'), 'bench/many');
+      registries.set(peer, { registry, reference });
+      await docker(peer, 'pull', '-q', reference);
+    },
+    measure: (peer) => timePull(peer, referenceFor(peer)),
+    async finish(peer) {
+      await docker(peer, 'rmi', referenceFor(peer));
       await registries.get(peer)?.registry[Symbol.asyncDispose]();
       registries.delete(peer);
     },
