@@ -48,23 +48,29 @@ export interface LayerFetching {
   readonly signal: AbortSignal;
 }
 
-/** The layers that are not there yet, each once; tells about all of them. All are held from now on. */
+/**
+ * The layers that are not there yet, each once; tells about all of them, but nothing when all of an image is there that
+ * is known already. All are held from now on.
+ */
 export async function missingLayers(
   { content, progress }: LayerFetching,
   layers: readonly VariantLayer[],
+  isKnown: boolean,
 ): Promise<VariantLayer[]> {
   const missing: VariantLayer[] = [];
+  const messages: ProgressMessage[] = [];
   for (const layer of new Map(layers.map((each) => [each.blob.digest, each])).values()) {
     const { blob, diffId } = layer;
     const [isUnpacked, size] = [await content.hasLayer(diffId), await content.blobSize(blob.digest)];
     const present = isUnpacked && size !== undefined;
-    progress({
+    messages.push({
       status: present ? 'Already exists' : 'Pulling fs layer',
       progressDetail: {},
       id: shortDigest(blob.digest),
     });
     if (!present) missing.push(layer);
   }
+  if (!isKnown || missing.length > 0) for (const message of messages) progress(message);
   return missing;
 }
 

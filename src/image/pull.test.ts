@@ -52,9 +52,14 @@ group('pull', () => {
     ]);
     assert.deepEqual((await t.images.resolve('me/x:1')).layers, image.layers.map(sha256));
     const again = (await t.pull('me/x:1')).map(({ status }) => status);
-    assert.equal(again.filter((status) => status === 'Already exists').length, 2);
-    assert.equal(again.at(-1), 'Status: Image is up to date for me/x:1');
+    const last = [`Digest: ${image.target.digest}`, 'Status: Image is up to date for me/x:1'];
+    assert.deepEqual(again, ['Pulling from me/x', ...last]);
     assert.deepEqual(t.events, ['pull me/x', 'pull me/x']);
+    // Its digest was there with the tag.
+    const pinned = `me/x@${image.target.digest}`;
+    const byDigest = await t.pull(pinned);
+    assert.equal(byDigest[0]?.id, `docker.io/${pinned}`);
+    assert.equal(byDigest.at(-1)?.status, `Status: Image is up to date for ${pinned}`);
   });
 
   test('the platform is chosen out of an index; others can come later', async (context) => {

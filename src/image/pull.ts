@@ -21,7 +21,7 @@ import type { ImageContext } from './context.ts';
 import { imageEvent } from './event.ts';
 import { fetchLayers, missingLayers, type Transfers } from './fetch-layers.ts';
 import { checkPullable, chooseManifest, readDocument } from './pull-documents.ts';
-import type { ImageVariant } from './records.ts';
+import type { ImageVariant, StoredImage } from './records.ts';
 import { storeImage } from './store-image.ts';
 import { admitOrigin, admitPull } from './trust/admit.ts';
 import { makeVariant } from './variant.ts';
@@ -108,7 +108,7 @@ class Pull {
       const origin = { transport: 'docker', reference } as const;
       await admitOrigin(context, origin, familiarReference(reference));
       const { descriptor: target, bytes } = await remote.manifest(reference, signal);
-      progress({ status: `Pulling from ${reference.path}`, id: reference.tag ?? String(reference.digest) });
+      progress({ status: `Pulling from ${reference.path}`, id: reference.tag ?? formatReference(reference) });
       const root = await this.#keep(target, bytes);
       const { descriptor, document } = await this.#manifestOf(target, root);
       checkPullable(document.manifest);
@@ -118,7 +118,8 @@ class Pull {
       const { variant } = makeVariant(descriptor, document.manifest, config);
       checkPlatform(this.#wanted, variant.platform, familiarReference(reference));
       const blobs = [target, descriptor, document.manifest.config, ...document.manifest.layers];
-      await this.#layers(variant, blobs);
+      const isKnown = isStored(context.catalog.image(target.digest), variant);
+      await this.#layers(variant, blobs, isKnown);
       const { upToDate } = await storeImage(
         context,
         {
@@ -198,11 +199,11 @@ class Pull {
     return bytes;
   }
 
-  async #layers({ layers }: ImageVariant, blobs: readonly Descriptor[]): Promise<void> {
+  async #layers({ layers }: ImageVariant, blobs: readonly Descriptor[], isKnown: boolean): Promise<void> {
     const { context, transfers, remote: source, reference, progress, signal } = this.#parts;
     const begin = (): ContentOperation => context.content.begin();
     const fetching = { content: this.#content, begin, transfers, source, registry: reference.domain, progress, signal };
-    const missing = await missingLayers(fetching, layers);
+    const missing = await missingLayers(fetching, layers, isKnown);
     if (missing.length === 0) return;
     await context.unfinished.begin({ key: this.#key, blobs, layers: layers.map(({ diffId }) => diffId) });
     await fetchLayers(fetching, missing);
@@ -210,6 +211,9 @@ class Pull {
 }
 
 const layerDigests = ({ layers }: ImageVariant): Digest[] => layers.map(({ blob }) => blob.digest);
+
+const isStored = (image: StoredImage | undefined, { manifest }: ImageVariant): boolean =>
+  image?.variants.some((variant) => variant.manifest.digest === manifest.digest) ?? false;
 
 /** Whether another attempt may find of use what this one has brought. */
 const mayGoOn = (error: unknown): boolean =>

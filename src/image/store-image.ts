@@ -64,6 +64,11 @@ export function storeImage(
     for (const reference of references) {
       const before = context.catalog.name(reference)?.target;
       if (before === id) continue;
+      // A digest names what the repository's tag has brought already.
+      const repository = formatReference(repositoryOf(reference));
+      const isOther = (name: { reference: Reference }): boolean =>
+        formatReference(repositoryOf(name.reference)) !== repository;
+      if (reference.digest !== undefined && !context.catalog.namesOf(id).every(isOther)) continue;
       renamed = true;
       if (before !== undefined) moved.push({ name: familiarReference(reference), from: before });
     }

@@ -48,7 +48,19 @@ engineSuite('docker pull', {}, (engine) => {
       assert.equal(said.filter((line) => /^[0-9a-f]{12}: Pull complete$/.test(line)).length, 2);
       assert.deepEqual(said.slice(-3), [`Digest: ${digest}`, `Status: Downloaded newer image for ${name}`, name]);
       const again = (await docker('pull', name)).split('\n');
-      assert.deepEqual(again.slice(-3), [`Digest: ${digest}`, `Status: Image is up to date for ${name}`, name]);
+      assert.deepEqual(again, [
+        'one: Pulling from app',
+        `Digest: ${digest}`,
+        `Status: Image is up to date for ${name}`,
+        name,
+      ]);
+      const pinned = `${registry.host}/app@${digest}`;
+      assert.deepEqual((await docker('pull', pinned)).split('\n'), [
+        `${pinned}: Pulling from app`,
+        `Digest: ${digest}`,
+        `Status: Image is up to date for ${pinned}`,
+        pinned,
+      ]);
       assert.equal(await docker('pull', '-q', name), name);
       assert.equal(
         await docker('image', 'inspect', '--format', '{{join .RepoDigests " "}}', name),
@@ -114,7 +126,14 @@ engineSuite('docker pull', {}, (engine) => {
         ['--platform', 'linux/riscv64', name],
         /no matching manifest for linux\/riscv64 in the manifest list entries/,
       );
-      await refuses(['--platform', 'nonsense/of/four/parts', name], /nonsense/);
+      await refuses(
+        ['--platform', 'nonsense/of/four/parts', name],
+        /"nonsense\/of\/four\/parts": cannot parse platform specifier: /,
+      );
+      await refuses(
+        ['--platform', 'nonsense', name],
+        /"nonsense": unknown operating system or architecture: invalid argument/,
+      );
       const single = `${registry.host}/multi:part-1`;
       // Docker 28 gives another platform than the wanted one here.
       if (isOracle()) return;

@@ -54,7 +54,9 @@ export function parsePlatform(text: string, host: Platform): Platform {
   const parts = text.split('/');
   const [first = '', second, third] = parts;
   if (parts.length > 3 || !parts.every(isWord)) {
-    throw invalid(`${JSON.stringify(text.slice(0, 100))} is an invalid platform: expected os[/arch[/variant]]`);
+    throw invalid(
+      `${JSON.stringify(text.slice(0, 100))}: cannot parse platform specifier: expected os[/arch[/variant]]: invalid argument`,
+    );
   }
   if (second !== undefined) {
     const variant = third === undefined ? {} : { variant: third };
@@ -65,7 +67,7 @@ export function parsePlatform(text: string, host: Platform): Platform {
   }
   const alone = normalizePlatform({ os: host.os, architecture: first });
   if (!knownArchitectures.has(alone.architecture)) {
-    throw invalid(`${JSON.stringify(text)}: unknown operating system or architecture`);
+    throw invalid(`${JSON.stringify(text)}: unknown operating system or architecture: invalid argument`);
   }
   return alone;
 }
