@@ -51,7 +51,8 @@ export interface ImageUser {
 export interface RunnableImages {
   /**
    * Finds an image by name, id or unambiguous id prefix. @throws not-found `No such image: ...`; invalid or not-found
-   * when it has nothing for the wanted (or the host's) platform.
+   * when it has nothing for the wanted (or the host's) platform; forbidden when the trust policy of now does not admit
+   * it. Whoever makes something of an image (a container, a mount, a build's FROM) gets it here.
    * For a `user` it is retained in the same moment: nobody removes it between; who got it releases it.
    */
   resolve(nameOrId: string, platform?: string, user?: ImageUser): Promise<RunnableImage>;
