@@ -2,7 +2,7 @@ import type { Semaphore } from '../base/async.ts';
 import { conflict, EngineError, notFound } from '../base/errors.ts';
 import type { PushTarget } from '../registry/client/client.ts';
 import type { ProgressSink } from '../spec/engine/progress.ts';
-import type { Descriptor, Platform } from '../spec/oci/image.ts';
+import { type Descriptor, mediaTypes, type Platform } from '../spec/oci/image.ts';
 import { largestDocument } from '../spec/oci/json.ts';
 import { isIndexType, isManifestType, parseManifestDocument } from '../spec/oci/manifest.ts';
 import { bestForPlatform, formatPlatform, parsePlatform, platformDistance } from '../spec/oci/platform.ts';
@@ -223,6 +223,7 @@ async function sendBlob(
     if (isShown) progress({ status, progressDetail: {}, id });
   };
   tell('Preparing');
+  if (uploads.isFull) tell('Waiting');
   await uploads.run(async () => {
     signal.throwIfAborted();
     const mountFrom = otherRepository(context, reference, blob);
@@ -247,7 +248,8 @@ async function sendBlob(
   });
 }
 
-const isLayer = ({ mediaType }: Descriptor): boolean => !mediaType.includes('config') && !isManifestType(mediaType);
+const isLayer = ({ mediaType }: Descriptor): boolean =>
+  mediaType !== mediaTypes.ociConfig && mediaType !== mediaTypes.dockerConfig && !isManifestType(mediaType);
 
 /** Bytes of a blob that are sent again without much ado: where its upload is is not worth a record. */
 const mostSentTwice = 1 << 20;

@@ -83,6 +83,8 @@ const podman: Starter = {
     const sections = `[containers]\n${containers}[engine]\n${engine}[network]\n${network}`;
     await writeFile(join(settings, 'containers.conf'), sections);
     await writeFile(join(settings, 'storage.conf'), `[storage]\n${storage}`);
+    const plain = '[[registry]]\nlocation = "127.0.0.1:5000"\ninsecure = true\n';
+    await writeFile(join(settings, 'registries.conf'), plain);
     const libraries = ['usr/lib', 'lib'].map((part) => join(programs, part, `${machine()}-linux-gnu`)).join(':');
     return {
       command: ownRun([`${programs}/usr/bin/podman`, 'system', 'service', '--time=0', `unix://${socket}`]),
@@ -90,6 +92,7 @@ const podman: Starter = {
         HOME: folder,
         LD_LIBRARY_PATH: libraries,
         CONTAINERS_CONF: join(settings, 'containers.conf'),
+        CONTAINERS_REGISTRIES_CONF: join(settings, 'registries.conf'),
         CONTAINERS_STORAGE_CONF: join(settings, 'storage.conf'),
       },
     };

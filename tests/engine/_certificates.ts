@@ -5,7 +5,7 @@ import { must } from '../support/run.ts';
 const newKey = '-newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes';
 
 /** Makes a CA and certificates in `folder`: `NAME.pem` and `NAME-key.pem` for ca, server, client and rogue. */
-export async function makeCertificates(folder: string): Promise<void> {
+export async function makeCertificates(folder: string, serverNames = 'IP:127.0.0.1'): Promise<void> {
   const at = (name: string): string => join(folder, name);
   const openssl = (words: string) => must('openssl', words.split(' '));
   const selfSigned = (name: string) =>
@@ -19,7 +19,7 @@ export async function makeCertificates(folder: string): Promise<void> {
     );
   };
   await selfSigned('ca');
-  await signed('server', 'subjectAltName=IP:127.0.0.1\nextendedKeyUsage=serverAuth\n');
+  await signed('server', `subjectAltName=${serverNames}\nextendedKeyUsage=serverAuth\n`);
   await signed('client', 'extendedKeyUsage=clientAuth\n');
   await selfSigned('rogue');
 }

@@ -25,20 +25,43 @@ const manifestType = 'application/vnd.oci.image.manifest.v1+json';
 const layerType = 'application/vnd.oci.image.layer.v1.tar+gzip';
 const configType = 'application/vnd.oci.image.config.v1+json';
 
+export interface RegistryOptions {
+  /** A folder that keeps what is pushed when the registry ends; made when it is not there. */
+  readonly data?: string;
+  /** TLS for clients with certificates of the CA, by the files of `makeCertificates` in this folder; on all addresses. */
+  readonly tls?: string;
+}
+
 /** With `htpasswd` (lines of `user:bcrypt`) only its users are served. */
-export async function startRegistry(namespaces: Namespaces, htpasswd?: string): Promise<Registry> {
+export async function startRegistry(
+  namespaces: Namespaces,
+  htpasswd?: string,
+  options: RegistryOptions = {},
+): Promise<Registry> {
   const folder = await mkdtemp(join(tmpdir(), 'gantry-registry-'));
   const config = join(folder, 'config.yml');
   const users = htpasswd === undefined ? undefined : join(folder, 'htpasswd');
   if (users !== undefined) await writeFile(users, `${htpasswd}\n`);
-  await writeFile(config, registryConfig(folder, users));
+  await writeFile(config, registryConfig(folder, users, options));
   const [program, ...args] = namespaces.enter(['docker-registry', 'serve', config]);
   const child = spawn(program, args, { stdio: ['ignore', 'ignore', 'pipe'] });
   const end = ended(child);
+  const stop = async (): Promise<void> => {
+    child.kill('SIGKILL');
+    await end;
+    await rm(folder, { recursive: true, force: true });
+  };
   const host = `127.0.0.1:${port}`;
   const request = requester(namespaces, `http://${host}`, folder);
   const ready = users === undefined ? 200 : 401;
-  await eventually('docker-registry answers', async () => (await request('GET', '/v2/')).status === ready);
+  const answers = async (): Promise<boolean> =>
+    options.tls === undefined
+      ? (await request('GET', '/v2/')).status === ready
+      : (await overTls(namespaces, options.tls, `https://${host}/v2/`)) === ready;
+  await eventually('docker-registry answers', answers).catch(async (error: unknown) => {
+    await stop();
+    throw error;
+  });
   return {
     host,
     push: (image, repository) => pushImage(request, host, image, repository),
@@ -48,21 +71,36 @@ export async function startRegistry(namespaces: Namespaces, htpasswd?: string): 
       if (answer.status !== 201) throw new Error(`put of ${repository}:${tag}: ${answer.status} ${answer.body}`);
       return digest(manifest);
     },
-    async [Symbol.asyncDispose]() {
-      child.kill('SIGKILL');
-      await end;
-      await rm(folder, { recursive: true, force: true });
-    },
+    [Symbol.asyncDispose]: stop,
   };
 }
 
-const registryConfig = (folder: string, users: string | undefined): string =>
+/** The status of a GET with the client's certificate. */
+async function overTls(namespaces: Namespaces, folder: string, url: string): Promise<number> {
+  const at = (name: string): string => join(folder, name);
+  const files = ['--cacert', at('ca.pem'), '--cert', at('client.pem'), '--key', at('client-key.pem')];
+  const words = ['curl', '-s', '-o', '/dev/null', '-w', '%{http_code}', ...files, url];
+  const [program, ...args] = namespaces.enter(words);
+  return Number((await run(program, args)).stdout);
+}
+
+const registryConfig = (folder: string, users: string | undefined, { data, tls }: RegistryOptions): string =>
   JSON.stringify({
     version: 0.1,
     log: { level: 'error' },
-    storage: { filesystem: { rootdirectory: join(folder, 'data') }, delete: { enabled: true } },
+    storage: { filesystem: { rootdirectory: data ?? join(folder, 'data') }, delete: { enabled: true } },
     ...(users === undefined ? {} : { auth: { htpasswd: { realm: 'test', path: users } } }),
-    http: { addr: `127.0.0.1:${port}` },
+    http:
+      tls === undefined
+        ? { addr: `127.0.0.1:${port}` }
+        : {
+            addr: `:${port}`,
+            tls: {
+              certificate: join(tls, 'server.pem'),
+              key: join(tls, 'server-key.pem'),
+              clientcas: [join(tls, 'ca.pem')],
+            },
+          },
   });
 
 interface Answer {

@@ -108,6 +108,9 @@ const platformSince = (exchange: Exchange, minor: number): { platform?: string }
 function push(exchange: Exchange, images: ImageApi): Promise<void> {
   const tag = exchange.text('tag') ?? '';
   const auth = decodeRegistryAuth(exchange.request.headers['x-registry-auth']);
+  const platform = exchange.minor < 46 ? '' : (exchange.text('platform') ?? '');
+  // There was no other form before this one.
+  if (platform !== '' && !platform.startsWith('{')) throw invalid('failed to parse platform: expected a JSON object');
   return streamProgress(exchange, (progress) =>
     images.push({
       reference: exchange.param('name'),
