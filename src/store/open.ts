@@ -9,7 +9,8 @@ import { collectGarbage, type GarbageReport, type Outlived } from './gc.ts';
 import type { LayerBackend } from './layers/backend.ts';
 import { openLayers } from './layers/open.ts';
 import { type Lease, LeaseBook } from './leases.ts';
-import { probeStorage, type StorageSupport, type StorageWishes } from './support.ts';
+import { knownSupport } from './_known-support.ts';
+import type { StorageSupport, StorageWishes } from './support.ts';
 import { openImageMounts } from './snapshots/image-mounts.ts';
 import { openRunMounts, type OwnedRunMounts } from './snapshots/run-mounts.ts';
 import { openSnapshots, type OwnedSnapshots } from './snapshots/snapshots.ts';
@@ -74,7 +75,7 @@ export async function openStore({ dataRoot, wishes = {}, log }: StoreOptions): P
   await chmod(dataRoot, 0o710);
   const mounts = join(dataRoot, 'mounts');
   await ensureDirectory(mounts);
-  const support = await probeStorage(join(mounts, 'probe'), wishes);
+  const support = await knownSupport(mounts, wishes);
   const blobs = await openBlobStore(dataRoot);
   const layers = await openLayers({
     kind: support.kind,

@@ -121,4 +121,27 @@ engineSuite('a full disk', { dataRootMiB: 48 }, (engine) => {
     );
     assert.equal(await engine().dockerOk(['volume', 'rm', 'full']), 'full');
   });
+
+  test('a container whose log fills the disk, and every byte that comes free', async () => {
+    const script = 'trap "" TERM; while :; do cat /etc/passwd /bin/busybox; done | tr -c "a-z" "\\n"';
+    await engine().dockerOk(['run', '-d', '--name', 'noisy', image, 'sh', '-c', script]);
+    await engine().dockerOk(['run', '-d', '--name', 'other', image, 'sleep', '1000']);
+    const isFull = () => eventually('the disk is full', async () => (await free()) < 64 * 1024);
+    await isFull();
+    // What the engine has put aside for itself must not be gone with the first of these.
+    for (let round = 0; round < 12; round++) {
+      await engine().dockerOk(['rename', 'other', `other${round}`]);
+      await engine().dockerOk(['rename', `other${round}`, 'other']);
+      await isFull();
+    }
+    const updated = await engine().docker(['update', '--memory', '64m', '--memory-swap', '64m', 'other']);
+    assert.equal(updated.code, 0, updated.stderr);
+    await engine().stop('SIGKILL');
+    await engine().start();
+    await isFull();
+    await engine().dockerOk(['rm', '-f', 'noisy']);
+    await engine().dockerOk(['rm', '-f', 'other']);
+    await eventually('the log is gone', async () => (await free()) > 4 * mib);
+    assert.equal(await engine().dockerOk(['run', '--rm', image, 'echo', 'works']), 'works');
+  });
 });

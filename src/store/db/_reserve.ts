@@ -1,12 +1,18 @@
 import { closeSync, fsyncSync, openSync, statfsSync, statSync, unlinkSync, writeSync } from 'node:fs';
 import { dirname } from 'node:path';
 
+/** Whether the disk below a path has more than so many bytes free. */
+export function hasRoom(path: string, bytes: number): boolean {
+  const { bavail, bsize } = statfsSync(dirname(path));
+  return bavail * bsize > bytes;
+}
+
 /** Enough for some thousand small transactions, or until the log is folded into the database. */
 const reserveBytes = 4 << 20;
 
 /**
- * A file that only takes up room: on a full disk it is given up, so that the transactions by which a user frees space
- * (removing containers, images, volumes) still go through.
+ * A file that only takes up room: an engine that starts on a full disk gives it up for the log of its database
+ * (`_room.ts`), and one whose commit fails for want of space gives it up as the last resort.
  */
 export class SpaceReserve {
   readonly #path: string;
@@ -18,7 +24,8 @@ export class SpaceReserve {
   /** Makes the reserve unless it is there; false when there is no room for it. */
   fill(): boolean {
     if (this.#size() >= reserveBytes) return true;
-    if (!this.#hasRoom()) return false;
+    // Trying to write on a full disk would take what little others need just then.
+    if (!hasRoom(this.#path, 2 * reserveBytes)) return false;
     try {
       const fd = openSync(this.#path, 'w', 0o600);
       try {
@@ -44,12 +51,6 @@ export class SpaceReserve {
       return false;
     }
     return had;
-  }
-
-  /** Trying to write on a full disk would take what little others need just then. */
-  #hasRoom(): boolean {
-    const { bavail, bsize } = statfsSync(dirname(this.#path));
-    return bavail * bsize > 2 * reserveBytes;
   }
 
   #size(): number {

@@ -7,6 +7,7 @@ import type { JournalEvent } from '../../spec/engine/event.ts';
 import type { DbAnswer, DbNotice, DbRequest, DbWorkerData, EncodedChange } from './_protocol.ts';
 import { asideRecords, setRecordAside, settleAside } from './_quarantine.ts';
 import { SpaceReserve } from './_reserve.ts';
+import { DatabaseRoom } from './_room.ts';
 import { openSound } from './_sound.ts';
 
 // The thread in which every fsync of the state database happens: one request at a time, answered in order.
@@ -34,13 +35,19 @@ const reserve = new SpaceReserve(`${data.path}.reserve`);
 /** When to look again for room for the reserve; infinite while it is there. */
 let refillAtMs = Number.POSITIVE_INFINITY;
 const refillEveryMs = 1000;
+let room: DatabaseRoom | undefined;
+/** So many commits take only a part of the free pages. */
+const commitsBetweenRefills = 64;
+let commits = 0;
 
 function commit(database: StateDatabase, changes: readonly EncodedChange[]): JournalEvent[][] {
   if (performance.now() >= refillAtMs) {
     refillAtMs = reserve.fill() ? Number.POSITIVE_INFINITY : performance.now() + refillEveryMs;
   }
   try {
-    return database.commit(changes);
+    const events = database.commit(changes);
+    if (++commits % commitsBetweenRefills === 0) room?.refill();
+    return events;
   } catch (error) {
     if (!isFull(error) || !reserve.giveUp()) throw error;
     notices.push({ level: 'warn', message: 'the disk is full: using the reserve of the state database', fields: {} });
@@ -75,6 +82,7 @@ function handle(database: StateDatabase, db: DatabaseSync, request: DbRequest): 
       return answer({ result: 'checked', report: checkDatabase(db, request.repair) });
     case 'close':
       database.close();
+      room?.close();
       answer({ result: 'closed' });
       port?.close();
   }
@@ -83,6 +91,7 @@ function handle(database: StateDatabase, db: DatabaseSync, request: DbRequest): 
 try {
   const db = openSound(data, (notice) => notices.push(notice));
   const database = new StateDatabase(db, data.eventRetention);
+  room = new DatabaseRoom(db, data.path, reserve);
   if (!reserve.fill()) refillAtMs = performance.now() + refillEveryMs;
   answer({ result: 'opened' });
   port.on('message', (request: DbRequest) => {
