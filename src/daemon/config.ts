@@ -26,6 +26,8 @@ import {
 } from './settings/sections.ts';
 import type { SettingValues } from './settings/setting.ts';
 import { settings } from './settings/table.ts';
+import { storageBudget } from './settings/budget.ts';
+import type { StorageBudget } from '../spec/engine/storage-budget.ts';
 import { type StorageSettings, storageSettings } from './settings/storage.ts';
 import { type TlsSettings, tlsSettings } from './settings/tls.ts';
 
@@ -54,6 +56,8 @@ export interface EngineConfig {
   readonly logDriver: string;
   readonly logOptions: Readonly<Record<string, string>>;
   readonly storage: StorageSettings;
+  /** What images may take; undefined: as much as they want. */
+  readonly budget: StorageBudget | undefined;
   readonly containers: ContainerDefaults;
   readonly network: NetworkDefaults;
   readonly registry: RegistrySettings;
@@ -187,6 +191,7 @@ function complete(values: SettingValues, dataRoot: string, program: ProgramName)
     logDriver: textOf(values, 'log-driver') ?? 'json-file',
     logOptions: mapOf<string>(values, 'log-opt'),
     storage: storageSettings(values),
+    budget: storageBudget(values),
     containers: containerDefaults(values),
     network: networkDefaults(values),
     registry: registrySettings(values),

@@ -37,6 +37,7 @@ import type { LiveConfig } from './live.ts';
 import { defaultsOf, hostFactsFor, networkConfig } from './room-settings.ts';
 import type { ReloadedDefaults } from './reload.ts';
 import { RuntimeChoice } from './runtime-choice.ts';
+import { budgetKeeper, budgetOf } from './budget.ts';
 import { checkEngine } from './check.ts';
 import { createSystem } from './info.ts';
 import type { MetricSources } from './metrics.ts';
@@ -182,6 +183,8 @@ function joined(rooms: Rooms): WiredEngine {
     now: () => new Date(),
   });
   scope.defer(() => void system.close());
+  const budget = budgetKeeper(live, images, engine.log);
+  scope.defer(() => budget.close());
   const volumes = createVolumeService(rooms.volumes, journal, engine.log);
   return {
     services: servicesOf({ ...rooms, system, volumes }),
@@ -196,7 +199,11 @@ function joined(rooms: Rooms): WiredEngine {
     },
     checkReload: (next) => runtimes.check(next),
     defaults: () => ({ runtime: runtimes.defaultName, cgroupnsMode: defaultsOf(live.current, facts).cgroupnsMode }),
-    recover: () => recoverAll(containers, images, system),
+    recover: () =>
+      recoverAll(containers, images, () => {
+        system.serving();
+        budget.begin();
+      }),
   };
 }
 
@@ -224,6 +231,7 @@ const statelessPorts = {
 
 /** The rooms as the API sees them. */
 function servicesOf(rooms: {
+  readonly live: LiveConfig;
   readonly system: ReturnType<typeof createSystem>;
   readonly db: StateDb;
   readonly journal: Journal;
@@ -248,6 +256,7 @@ function servicesOf(rooms: {
     execs,
     images: {
       ...images,
+      overBudget: (limit, options) => images.keepBudget(budgetOf(rooms.live.current.budget, limit), options),
       check: (options) => checkEngine({ ...rooms, aside: journal.aside, snapshots: store.snapshots }, options),
     },
     volumes,
@@ -284,12 +293,12 @@ function transfersOf(live: LiveConfig): Transfers {
 async function recoverAll(
   containers: ReturnType<typeof createContainerService>,
   images: ImageService,
-  system: ReturnType<typeof createSystem>,
+  serving: () => void,
 ): Promise<() => void> {
   const { toStart } = await containers.recover();
   await images.sweep();
   return () => {
-    system.serving();
+    serving();
     containers.startRecovered(toStart);
   };
 }

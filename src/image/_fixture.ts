@@ -37,6 +37,8 @@ export interface TestImages {
   blobPath(digest: Digest): string;
   /** Deletes a layer behind the service's back. */
   loseLayer(diffId: DiffId): Promise<void>;
+  /** Lets a record of an image be one that cannot be read. */
+  loseRecord(): Promise<void>;
   /** Bytes of all blobs and layers in the store. */
   diskBytes(): Promise<number>;
   /** Lets the service believe that so many nanoseconds have passed. */
@@ -101,6 +103,7 @@ export async function openTestImages(
       return { blobs: listed.map(({ digest }) => digest), layers: layers.list().map(({ diffId }) => diffId) };
     },
     hold,
+    loseRecord: () => journal.aside.add({ kind: 'image', id: 'lost', reason: 'a test says so' }, ''),
     async diskBytes() {
       const sizes = [
         ...(await blobs.list()).map(({ size }) => size),

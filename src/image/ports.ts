@@ -21,6 +21,7 @@ export interface ContentStore {
     /** `erofs`, `dir`. */
     readonly kind: string;
     ingest(source: string | GrowingFile, options?: UnpackOptions): Promise<{ readonly diffId: DiffId }>;
+    list(): readonly { readonly storedSize: number }[];
     info(diffId: DiffId): { readonly storedSize: number } | undefined;
     users(diffId: DiffId): number;
     verify(diffId: DiffId, archivePath?: string): Promise<string | undefined>;

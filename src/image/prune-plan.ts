@@ -1,7 +1,7 @@
 import { formatTime } from '../base/clock.ts';
 import { invalid } from '../base/errors.ts';
 import type { Digest } from '../base/ids.ts';
-import { booleanFilter, type Filters, filterValues } from '../spec/engine/filters.ts';
+import { booleanFilter, type Filters, filterValues, labelsMatch } from '../spec/engine/filters.ts';
 import { formatReference, repositoryOf } from '../spec/reference/reference.ts';
 import type { ImageContext } from './context.ts';
 import { imageLabelTest } from './labels.ts';
@@ -19,6 +19,10 @@ export interface PruneOptions {
   readonly unusedForNs?: bigint;
   /** So many of the newest images of every repository stay. */
   readonly keepLast?: number;
+  /** Images with one of these labels stay. */
+  readonly keepLabels?: readonly string[];
+  /** No more goes than gives back so many bytes, what has been unused the longest first. */
+  readonly toFree?: number;
 }
 
 /** An image that is to go. */
@@ -38,14 +42,14 @@ const knownFilters = new Set(['dangling', 'label', 'label!', 'until']);
  * @throws EngineError `invalid`
  */
 export async function planPrune(context: ImageContext, options: PruneOptions): Promise<PlannedDeletion[]> {
-  const { filters, unusedForNs = 0n, keepLast = 0 } = options;
+  const { filters, unusedForNs = 0n, keepLast = 0, keepLabels = [], toFree } = options;
   for (const key of filters.keys()) if (!knownFilters.has(key)) throw invalid(`invalid filter '${key}'`);
   const dangling = booleanFilter(filters, 'dangling') ?? true;
   if (dangling === 'bad') throw invalid("invalid filter 'dangling': expected true or false");
   const limits = (filterValues(filters, 'until') ?? []).map((text) => untilSeconds(text, context));
   const kept = await newestOfRepositories(context, keepLast);
   const newestUse = unusedForNs === 0n ? undefined : context.clock.nowNs() - unusedForNs;
-  const chosen: Omit<PlannedDeletion, 'freed'>[] = [];
+  const chosen: Chosen[] = [];
   for (const image of context.catalog.images()) {
     const names = context.catalog.namesOf(image.id);
     if (context.mounted.pathOf(image.id) !== undefined) continue;
@@ -54,6 +58,7 @@ export async function planPrune(context: ImageContext, options: PruneOptions): P
     const active = used !== undefined && used > image.storedNs ? used : image.storedNs;
     if (newestUse !== undefined && active > newestUse) continue;
     if (!(await isWanted(context, image, filters, limits))) continue;
+    if (keepLabels.length > 0 && (await hasLabel(context, image, keepLabels))) continue;
     const reasons = [
       names.length === 0 ? 'it has no name and no container uses it' : 'no container uses it',
       ...(keepLast === 0 || names.length === 0 ? [] : [`not among the newest ${keepLast} of its repository`]),
@@ -61,14 +66,39 @@ export async function planPrune(context: ImageContext, options: PruneOptions): P
         ? []
         : [`${used === undefined ? 'never used since it came' : 'last used'} at ${formatTime(active)}`]),
     ];
-    chosen.push({ image, names, reason: reasons.join('; ') });
+    chosen.push({ image, names, active, reason: reasons.join('; ') });
   }
+  if (toFree !== undefined) return untilFreed(context, chosen, toFree);
   chosen.sort((a, b) => (a.image.storedNs < b.image.storedNs ? -1 : a.image.storedNs > b.image.storedNs ? 1 : 0));
   return withSizes(context, chosen);
 }
 
+/** An image that may go; `active` is when it was last used, or came. */
+type Chosen = Omit<PlannedDeletion, 'freed'> & { readonly active: bigint };
+
+/** What has been unused the longest, until enough is given back; nothing that gives nothing back in the end. */
+function untilFreed(context: ImageContext, chosen: readonly Chosen[], toFree: number): PlannedDeletion[] {
+  const oldest = chosen.toSorted((a, b) => (a.active < b.active ? -1 : a.active > b.active ? 1 : 0));
+  let freed = 0;
+  const enough: Chosen[] = [];
+  for (const [at, deletion] of withSizes(context, oldest).entries()) {
+    if (freed >= toFree) break;
+    freed += deletion.freed;
+    enough.push(oldest[at] ?? { ...deletion, active: 0n });
+  }
+  const going = new Set(enough.map(({ image }) => image.id));
+  const staying = new Set<string>();
+  for (const image of context.catalog.images()) {
+    if (!going.has(image.id)) for (const piece of contentSizes(context, image).keys()) staying.add(piece);
+  }
+  const useful = enough.filter(({ image }) =>
+    [...contentSizes(context, image).keys()].some((piece) => !staying.has(piece)),
+  );
+  return withSizes(context, useful);
+}
+
 /** What several images have is given back by the last of them: counted once, and only when all of them go. */
-function withSizes(context: ImageContext, chosen: readonly Omit<PlannedDeletion, 'freed'>[]): PlannedDeletion[] {
+function withSizes(context: ImageContext, chosen: readonly Chosen[]): PlannedDeletion[] {
   if (chosen.length === 0) return [];
   const owners = new Map<string, number>();
   for (const image of context.catalog.images()) {
@@ -81,7 +111,8 @@ function withSizes(context: ImageContext, chosen: readonly Omit<PlannedDeletion,
       owners.set(piece, left);
       if (left === 0) freed += bytes;
     }
-    return { ...deletion, freed };
+    const { image, names, reason } = deletion;
+    return { image, names, reason, freed };
   });
 }
 
@@ -123,4 +154,13 @@ async function isWanted(
   const { config } = chooseVariant(image, context.host, undefined, image.id);
   const { created, config: run } = await context.configs(config.digest);
   return limits.every((limit) => unixSeconds(created) < limit) && (labelsFit?.(run.Labels ?? {}) ?? true);
+}
+
+/** Whether one of its configurations has one of these labels (`NAME` or `NAME=VALUE`). */
+async function hasLabel(context: ImageContext, { variants }: StoredImage, wanted: readonly string[]): Promise<boolean> {
+  for (const { config } of variants) {
+    const labels = (await context.configs(config.digest)).config?.Labels ?? {};
+    if (wanted.some((label) => labelsMatch(new Map([['label', [label]]]), labels))) return true;
+  }
+  return false;
 }

@@ -12,25 +12,38 @@ import { planDelete } from './remove.ts';
 import { repoTags } from './view.ts';
 
 /**
- * Deletes images that no container uses: untagged ones, or with `dangling=false` all. The plan is made and carried out
- * as one step, so that nothing comes between; a dry run only tells it. @throws EngineError `invalid`; `conflict` while records that may have named images cannot be read
+ * Deletes images that no container uses: untagged ones, or with `dangling=false` all.
+ * @throws EngineError `invalid`; `conflict` while records that may have named images cannot be read
  */
 export async function pruneImages(context: ImageContext, options: PruneOptions): Promise<ImagePruneView> {
-  if (options.dryRun === true) {
-    const plan = await planPrune(context, options);
-    const left = await leftoversToPrune(context, options);
+  const isDry = options.dryRun === true;
+  const held = context.aside.ofContent().length;
+  if (held > 0 && !isDry) throw conflict(`images are not pruned: ${heldReason(held)}`);
+  const left = await leftoversToPrune(context, options);
+  return pruneBy(context, () => planPrune(context, options), left, isDry);
+}
+
+/**
+ * Makes a plan and carries it out as one step, so that nothing comes between; then goes what broken pulls have left. A
+ * dry run only tells it.
+ */
+export async function pruneBy(
+  context: ImageContext,
+  makePlan: () => Promise<PlannedDeletion[]>,
+  left: Leftovers,
+  isDry: boolean,
+): Promise<ImagePruneView> {
+  if (isDry) {
+    const plan = await makePlan();
     return {
       ImagesDeleted: null,
       SpaceReclaimed: bytesOf(plan) + left.bytes,
       Plan: [...plan.map(planItem), ...leftoversItem(left)],
     };
   }
-  const held = context.aside.ofContent().length;
-  if (held > 0) throw conflict(`images are not pruned: ${heldReason(held)}`);
-  const left = await leftoversToPrune(context, options);
   const deleted: ImageDeleteItem[] = [];
   const plan = await context.catalog.exclusive(async (commit) => {
-    const planned = await planPrune(context, options);
+    const planned = await makePlan();
     if (planned.length === 0) return planned;
     const deleteNames: Reference[] = [];
     const events: EventInput[] = [];

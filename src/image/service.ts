@@ -24,12 +24,14 @@ import type { WantedBlob } from '../spec/decode/image-content.ts';
 import type { StoreCheckView } from '../spec/engine/store-check.ts';
 import type { ImageTrustInspect } from '../spec/engine/trust.ts';
 import type { TrustPolicy } from '../spec/contract/trust.ts';
+import type { StorageBudget } from '../spec/engine/storage-budget.ts';
 import type { Platform } from '../spec/oci/image.ts';
 import type { LayerCompression } from '../spec/oci/layer-compression.ts';
 import { hostPlatform } from '../spec/oci/platform.ts';
 import { parseReference, type Reference } from '../spec/reference/reference.ts';
 import { type AttestationOptions, imageAttestations } from './attestations.ts';
 import { BlobSources } from './blob-sources.ts';
+import { keepBudget } from './budget.ts';
 import { ImageCatalog } from './catalog.ts';
 import { applyChanges } from './changes.ts';
 import { commitImage } from './commit.ts';
@@ -86,6 +88,8 @@ export interface ImageService extends RunnableImages {
   remove(nameOrId: string, options: RemoveOptions): Promise<ImageDeleteItem[]>;
   attestations(nameOrId: string, options: AttestationOptions): Promise<AttestationStatement[]>;
   prune(options: PruneOptions): Promise<ImagePruneView>;
+  /** Deletes what a budget has no room for; see `keepBudget`. */
+  keepBudget(budget: StorageBudget, options?: { readonly dryRun?: boolean }): Promise<ImagePruneView>;
   load(request: LoadOptions & { readonly body: ByteStream }): Promise<void>;
   save(names: readonly string[], options: SaveOptions): Promise<ImageArchiveStream>;
   /** The blobs that `save` would send. */
@@ -206,6 +210,7 @@ function createService(
     remove: (nameOrId, request) => removeImage(context, nameOrId, request),
     attestations: (nameOrId, request) => imageAttestations(context, nameOrId, request),
     prune: (request) => pruneImages(context, request),
+    keepBudget: (budget, { dryRun = false } = {}) => keepBudget(context, store, budget, dryRun),
     load: ({ body, ...request }) => loadImages(context, transfers, body, request),
     save: (names, request) => saveImages(context, bundles, names, request),
     check(request) {

@@ -11,6 +11,7 @@ import { streamProgress } from '../http/streams.ts';
 import type { ImageApi } from '../services/image.ts';
 import { imageInspectView, imageSummaryView } from '../views/image.ts';
 import { compressionOf } from './layer-compression.ts';
+import type { ImagePruneView } from '../../spec/engine/image.ts';
 import type { Handlers } from './handlers.ts';
 import { archivePlatforms, platformsOf, sendImages } from './image-archives.ts';
 
@@ -69,13 +70,7 @@ export function imageHandlers(images: ImageApi): Handlers {
       };
       exchange.send(200, await images.attestations(exchange.param('name'), options));
     },
-    async ImagePrune(exchange) {
-      const filters = decodeFilters(exchange.text('filters'), pruneFilters);
-      const keepLast = queryInteger(exchange.query, 'keep-last', { min: 0, max: 1_000_000 }) ?? 0;
-      const unusedForNs = parseDuration(exchange.text('unused-for') || '0');
-      if (unusedForNs < 0n) throw invalid("'unused-for' must not be negative");
-      exchange.send(200, await images.prune({ filters, dryRun: exchange.flag('dry-run'), keepLast, unusedForNs }));
-    },
+    ImagePrune: async (exchange) => exchange.send(200, await prune(exchange, images)),
     ImageLoad: (exchange) =>
       streamProgress(exchange, (progress) =>
         images.load({
@@ -104,6 +99,22 @@ const platformSince = (exchange: Exchange, minor: number): { platform?: string }
   const platform = exchange.minor < minor ? undefined : decodePlatform(exchange.text('platform'));
   return platform === undefined ? {} : { platform };
 };
+
+async function prune(exchange: Exchange, images: ImageApi): Promise<ImagePruneView> {
+  const dryRun = exchange.flag('dry-run');
+  const budget = exchange.text('budget') ?? '';
+  if (budget !== '') {
+    if (['filters', 'keep-last', 'unused-for'].some((name) => (exchange.text(name) ?? '') !== '')) {
+      throw invalid('conflicting options: budget goes with dry-run only');
+    }
+    return images.overBudget(budget, { dryRun });
+  }
+  const filters = decodeFilters(exchange.text('filters'), pruneFilters);
+  const keepLast = queryInteger(exchange.query, 'keep-last', { min: 0, max: 1_000_000 }) ?? 0;
+  const unusedForNs = parseDuration(exchange.text('unused-for') || '0');
+  if (unusedForNs < 0n) throw invalid("'unused-for' must not be negative");
+  return images.prune({ filters, dryRun, keepLast, unusedForNs });
+}
 
 function push(exchange: Exchange, images: ImageApi): Promise<void> {
   const tag = exchange.text('tag') ?? '';

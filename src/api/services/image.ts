@@ -81,6 +81,8 @@ export interface ImageApi {
     options: { platform?: string; types: readonly string[]; statement: boolean },
   ): Promise<AttestationStatement[]>;
   /** `dryRun` tells only what would go; `keepLast` keeps so many of the newest images of each repository. */
+  /** Removes what a budget of so many bytes or percent has no room for; `engine` is the one that the engine has. */
+  overBudget(limit: string, options: { readonly dryRun: boolean }): Promise<ImagePruneView>;
   prune(options: {
     readonly filters: Filters;
     readonly dryRun: boolean;

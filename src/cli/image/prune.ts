@@ -15,6 +15,7 @@ export const prune = defineCommand({
   summary: 'Remove images that no container uses',
   flags: {
     all: flag(types.bool, 'Remove all unused images, not only those without a name', { short: 'a' }),
+    budget: flag(types.string, 'Remove what a storage budget has no room for: SIZE, PERCENT%, or "engine" for its own'),
     'dry-run': flag(types.bool, 'Only show what would go, why, and how many bytes that gives back'),
     filter: flag(filterType, 'Remove only images that meet a condition ("until=<timestamp>", "label=<label>")'),
     force: flag(types.bool, 'Do not ask', { short: 'f' }),
@@ -24,18 +25,23 @@ export const prune = defineCommand({
   args: noArguments,
   async run({
     session,
-    flags: { all, filter, force, 'dry-run': dryRun, 'keep-last': keepLast, 'unused-for': unusedFor },
+    flags: { all, budget, filter, force, 'dry-run': dryRun, 'keep-last': keepLast, 'unused-for': unusedFor },
   }) {
-    const doomed = all ? 'all images without at least one container associated to them' : 'all dangling images';
+    if (budget !== '' && (all || filter.size > 0 || keepLast !== 0 || unusedFor !== '')) {
+      throw new CliError('--budget goes with --dry-run and --force only');
+    }
+    const unused = all ? 'all images without at least one container associated to them' : 'all dangling images';
+    const doomed = budget === '' ? unused : 'images that no container uses, until the rest is within the budget';
     const question = `WARNING! This will remove ${doomed}.\nAre you sure you want to continue?`;
     if (!force && !dryRun && !(await confirm(session, question))) throw new CliError('image prune has been cancelled');
-    if (dryRun || keepLast !== 0 || unusedFor !== '') {
-      await requireGantry(session, '--dry-run, --keep-last and --unused-for need a Gantry engine');
+    if (dryRun || budget !== '' || keepLast !== 0 || unusedFor !== '') {
+      await requireGantry(session, '--budget, --dry-run, --keep-last and --unused-for need a Gantry engine');
     }
     const filters = new Map(filter).set('dangling', new Set([String(!all)]));
     const report = await session.client.json<ImagePruneView>('POST', '/images/prune', {
       query: {
-        filters: filtersJson(filters),
+        filters: budget === '' ? filtersJson(filters) : undefined,
+        budget: budget === '' ? undefined : budget,
         'dry-run': dryRun ? 1 : undefined,
         'keep-last': keepLast === 0 ? undefined : keepLast,
         'unused-for': unusedFor === '' ? undefined : unusedFor,

@@ -6,6 +6,12 @@ export const registrySettings: readonly Setting[] = [
   list('registry-mirror', 'Registry to ask first for images of the default registry', {
     key: 'registry-mirrors',
   }),
+  text('storage-budget', 'What images may take on the disk before unused ones are removed: SIZE or PERCENT%'),
+  text(
+    'storage-budget-grace',
+    'How long images stay after they came or were used, whatever the budget: 24h if left out',
+  ),
+  list('storage-budget-keep', 'Label of images that the budget never removes: NAME or NAME=VALUE'),
   text('trust-policy', 'File that says which images may be used: accepted, rejected, signed by a key'),
   number('max-concurrent-downloads', 'Layers that are downloaded at once'),
   number('max-concurrent-uploads', 'Layers that are uploaded at once'),
