@@ -7,7 +7,7 @@ import type { Logger } from '../../base/log.ts';
 import type { SetOfContainers, Snapshots, SnapshotUse } from '../../spec/contract/storage.ts';
 import type { IdMapping } from '../../spec/contract/user-namespace.ts';
 import type { OverlayMethod } from '../../sys/mount/mount.ts';
-import { ensureDirectory, removeTree } from '../../sys/file/durable.ts';
+import { ensureDirectory } from '../../sys/file/durable.ts';
 import { removeTrees } from '../../sys/file/place.ts';
 import type { LayerBackend } from '../layers/backend.ts';
 import { createSnapshot, readSnapshot, type SnapshotFacts, type SnapshotPaths, snapshotPaths } from './_directory.ts';
@@ -138,7 +138,7 @@ class OverlaySnapshots implements OwnedSnapshots {
       const id = name as ContainerId;
       const paths = snapshotPaths(this.#options.directory, id);
       try {
-        if (!known.has(id)) await removeTree(paths.root);
+        if (!known.has(id)) await removeTrees([paths.root]);
         else await this.#restoreOne(id, paths, mounted.has(id));
       } catch (error) {
         this.#options.log.error('cannot restore a writable layer', { id, reason: messageOf(error) });

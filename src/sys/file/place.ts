@@ -3,10 +3,10 @@
  * the same steps cost five times the processor time, one trip to a thread for every open, write and close.
  */
 import { closeSync, fsync } from 'node:fs';
-import { rm } from 'node:fs/promises';
 import { promisify } from 'node:util';
 import { callBlocking } from '../blocking/blocking.ts';
 import type { Placement } from './place-calls.ts';
+import { removeLargeTree } from './remove-large-tree.ts';
 
 export type { Placement } from './place-calls.ts';
 
@@ -29,5 +29,5 @@ export async function place(placement: Placement): Promise<void> {
 /** Deletes files, and directories with everything in them; what does not exist is no error. Links are deleted, never followed. */
 export async function removeTrees(paths: readonly string[]): Promise<void> {
   const left = await callBlocking('removeSmallTrees', paths);
-  await Promise.all(left.map((path) => rm(path, { recursive: true, force: true })));
+  await Promise.all(left.map(removeLargeTree));
 }
