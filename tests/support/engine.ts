@@ -21,6 +21,8 @@ export interface EngineOptions {
   readonly env?: Readonly<Record<string, string>>;
   /** Makes the data root a file system of its own, of so many MiB: ext4 on a loop device, seen by the engine only. */
   readonly dataRootMiB?: number;
+  /** Done before the first start, when folders and namespaces are there. */
+  readonly prepare?: (engine: TestEngine) => Promise<void>;
 }
 
 /**
@@ -167,6 +169,7 @@ export async function startEngine(options: EngineOptions = {}): Promise<TestEngi
     for (const path of [engine.paths.dataRoot, engine.paths.execRoot, engine.paths.clientConfig]) await mkdir(path);
     await writeFile(join(engine.paths.clientConfig, 'config.json'), '{}');
     if (options.dataRootMiB !== undefined) await mountDisk(engine, options.dataRootMiB);
+    await options.prepare?.(engine);
     await engine.start();
     return engine;
   } catch (error) {
