@@ -1,7 +1,8 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { attestedIndex } from './_attested.ts';
-import { layoutOf, makeImage, openTestImages, tar } from './_fixture.ts';
+import { mediaTypes } from '../spec/oci/image.ts';
+import { describe, json, layoutOf, makeImage, openTestImages, tar } from './_fixture.ts';
 
 test('manifests: what is here, what is not, and what vouches for what', async (context) => {
   const t = await openTestImages(context);
@@ -67,4 +68,45 @@ test('where an image was pulled from is known, over a restart, and of no image t
   const loaded = await makeImage(['loaded']);
   await t.load([await tar(layoutOf([{ target: loaded.target, name: 'y' }], loaded.blobs.values()))]);
   assert.equal((await t.images.inspect('y', { manifests: false })).Identity, undefined);
+});
+
+test('manifests that would be too much to read are listed by what the index says of them', async (context) => {
+  const t = await openTestImages(context);
+  const image = await makeImage(['base']);
+  const config = json({ architecture: 'unknown', os: 'unknown', rootfs: { type: 'layers', diff_ids: [] } });
+  const attestations = ['a', 'b', 'c'].map((letter) =>
+    json({
+      schemaVersion: 2,
+      mediaType: mediaTypes.ociManifest,
+      config: describe(mediaTypes.ociConfig, config),
+      layers: [],
+      annotations: { padding: letter.repeat(3_500_000) },
+    }),
+  );
+  const annotations = {
+    'vnd.docker.reference.type': 'attestation-manifest',
+    'vnd.docker.reference.digest': image.target.digest,
+  };
+  const bytes = json({
+    schemaVersion: 2,
+    mediaType: mediaTypes.ociIndex,
+    manifests: [
+      image.target,
+      ...attestations.map((one) => ({ ...describe(mediaTypes.ociManifest, one), annotations })),
+    ],
+  });
+  const target = describe(mediaTypes.ociIndex, bytes);
+  await t.load([
+    await tar(layoutOf([{ target, name: 'x' }], [bytes, config, ...attestations, ...image.blobs.values()])),
+  ]);
+  const { Manifests = [] } = await t.images.inspect('x', { manifests: true });
+  assert.deepEqual(
+    Manifests.map(({ Kind, Available }) => [Kind, Available]),
+    [
+      ['image', true],
+      ['attestation', true],
+      ['attestation', true],
+      ['attestation', false],
+    ],
+  );
 });
