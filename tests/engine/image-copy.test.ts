@@ -5,6 +5,7 @@ import { once } from 'node:events';
 import { chmod, mkdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { type AddressInfo, connect, createServer } from 'node:net';
 import { join } from 'node:path';
+import { Readable } from 'node:stream';
 import { test } from 'node:test';
 import { gzipSync } from 'node:zlib';
 import { busyboxLayer, type CraftedLayer, layerOf, ociLayout, sha256 } from '../support/crafted-image.ts';
@@ -69,6 +70,23 @@ engineSuite('image copy', { skip }, (engine) => {
     assert.deepEqual([absent.code, /No such image: crafted:none/.test(absent.stderr)], [1, true]);
   });
 
+  test('what the other engine removes in the meantime is sent after all', async () => {
+    await using other = await startEngine({});
+    const layers = [packed(await busyboxLayer()), packed(noise)];
+    await load(other, 'crafted:base', ...layers);
+    await load(engine(), 'crafted:one', ...layers, packed(small));
+    let asked = 0;
+    await using source = await startProxy(engine().paths.socket, async (piece) => {
+      if (!/^POST \/v[0-9.]+\/images\/get\?/.test(piece)) return;
+      asked++;
+      if (asked === 1) await other.dockerOk(['rmi', 'crafted:base']);
+    });
+    const words = ['-H', `tcp://127.0.0.1:${source.port}`, 'image', 'copy', 'crafted:one'];
+    const { code, stdout, stderr } = await gantry([...words, `unix://${other.paths.socket}`]);
+    assert.deepEqual([code, stdout, asked], [0, 'Loaded image: crafted:one\n', 2], stderr);
+    assert.equal(await other.dockerOk(['run', '--rm', 'crafted:one']), 'small');
+  });
+
   test('over ssh, which runs the command line of the other side; a connection that fails says why', async () => {
     await using other = await startEngine({});
     const folder = join(engine().folder, 'bin');
@@ -120,15 +138,27 @@ engineSuite('image copy', { skip }, (engine) => {
   });
 });
 
-/** Listens at a port and counts what it passes on to a socket. */
-async function startProxy(socket: string): Promise<AsyncDisposable & { readonly port: number; sent(): number }> {
+/** Listens at a port and counts what it passes on to a socket; `before` is asked about each piece before it goes on. */
+async function startProxy(
+  socket: string,
+  before: (piece: string) => Promise<unknown> = () => Promise.resolve(),
+): Promise<AsyncDisposable & { readonly port: number; sent(): number }> {
   let bytes = 0;
   const server = createServer({ allowHalfOpen: true }, (client) => {
     const engine = connect({ path: socket, allowHalfOpen: true });
-    client.on('data', (chunk: Buffer) => (bytes += chunk.length));
     client.on('error', () => engine.destroy());
     engine.on('error', () => client.destroy());
-    client.pipe(engine).pipe(client);
+    const pass = async function* (): AsyncGenerator<Buffer> {
+      for await (const chunk of client as AsyncIterable<Buffer>) {
+        await before(chunk.toString('latin1'));
+        bytes += chunk.length;
+        yield chunk;
+      }
+    };
+    Readable.from(pass(), { objectMode: false })
+      .on('error', () => engine.destroy())
+      .pipe(engine)
+      .pipe(client);
   }).listen(0, '127.0.0.1');
   await once(server, 'listening');
   return {
