@@ -86,6 +86,8 @@ export class LiveNetworks {
       const live = this.#live.get(record.id);
       await live?.network.ensure().catch((error: unknown) => this.#complain(record, error));
     }
+    // Without networks there is nothing to guard, as with `--bridge=none`.
+    if (this.#catalog.addressed.length === 0) return;
     this.#guarded = this.#guard();
     await this.#guarded.catch((error: unknown) => {
       this.#guarded = undefined;

@@ -1,6 +1,8 @@
 /** What the engine's flags say of networks: pools, defaults of options, containers that are kept apart. */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import { isOracle, startEngine } from '../support/engine.ts';
+import { needsRoot } from '../support/skip.ts';
 import { engineSuite } from '../support/suite.ts';
 import { eventually } from '../support/wait.ts';
 import { busybox, dockerOf } from './_docker.ts';
@@ -61,4 +63,15 @@ engineSuite('a default network that keeps containers apart', { flags: ['--icc=fa
     const options = await docker.ok('network', 'inspect', '--format={{json .Options}}', 'bridge');
     assert.match(options, /"com\.docker\.network\.bridge\.enable_icc":"false"/);
   });
+});
+
+test('without a default network containers have none, and user-defined ones are as everywhere', {
+  skip: needsRoot() || (isOracle() && 'the words are those of Gantry'),
+}, async () => {
+  await using engine = await startEngine({ flags: ['--bridge=none'] });
+  await engine.load('busybox');
+  assert.equal((await engine.dockerOk(['run', '--rm', busybox, 'ls', '/sys/class/net'])).trim(), 'lo');
+  await engine.dockerOk(['network', 'create', 'own']);
+  const shown = await engine.dockerOk(['run', '--rm', '--network=own', busybox, 'ip', '-o', '-4', 'address']);
+  assert.match(shown, /eth0\s+inet 172\.17\.0\.2\/16/);
 });

@@ -47,10 +47,11 @@ export async function createContainer(
   });
   ctx.logs.check(logSettings(hostConfig));
   warnings.push(...(await ctx.runtimeSettings.check(hostConfig)));
+  const endpoints = byNetworkName(ctx, request.EndpointsConfig);
   if (!hostConfig.NetworkMode.startsWith('container:')) {
     ctx.networks.validate({
       networkMode: hostConfig.NetworkMode,
-      endpoints: request.EndpointsConfig,
+      endpoints,
       exposedPorts: Object.keys(config.ExposedPorts ?? {}),
       portBindings: hostConfig.PortBindings,
       publishAll: hostConfig.PublishAllPorts,
@@ -85,7 +86,7 @@ export async function createContainer(
       Hostname: config.Hostname === '' ? defaultHostname(hostConfig.NetworkMode, id) : config.Hostname,
     },
     hostConfig,
-    endpoints: byNetworkName(ctx, request.EndpointsConfig),
+    endpoints,
     mounts,
     ...(links.length === 0 ? {} : { links }),
     state: createdState,

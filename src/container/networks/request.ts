@@ -22,14 +22,18 @@ export function sandboxRequest(entry: ContainerEntry): SandboxRequest {
   };
 }
 
-/** Endpoints by the names of their networks, where a client said ids; networks that are not there yet keep what was said. */
+/**
+ * Endpoints by the names of their networks, where a client said ids; networks that are not there yet keep what was said.
+ * Clients name the default network also where the engine has none.
+ */
 export function byNetworkName(
   ctx: ContainerContext,
   endpoints: Readonly<Record<string, EndpointSettings>>,
 ): Readonly<Record<string, EndpointSettings>> {
   const named: Record<string, EndpointSettings> = Object.create(null);
   for (const [given, settings] of Object.entries(endpoints)) {
-    named[ctx.networks.find(given)?.name ?? given] = settings;
+    const network = ctx.networks.find(given);
+    if (network !== undefined || given !== 'bridge') named[network?.name ?? given] = settings;
   }
   return named;
 }

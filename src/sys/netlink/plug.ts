@@ -112,5 +112,5 @@ function create(namespaceFd: number, { origin, name, mac, mtu }: ContainerLink, 
 }
 
 function writeInterfaceSysctls(name: string, sysctls: readonly (readonly [string, string])[]): void {
-  for (const [path, value] of sysctls) writeFileSync(`/proc/sys/${path.replaceAll('IFNAME', name)}`, value);
+  for (const [path, value] of sysctls) writeFileSync(`/proc/sys/${path.replaceAll('IFNAME', () => name)}`, value);
 }
