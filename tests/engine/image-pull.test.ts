@@ -1,4 +1,8 @@
 import assert from 'node:assert/strict';
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { readFile } from 'node:fs/promises';
+import { join } from 'node:path';
 import { test } from 'node:test';
 import { gzipSync } from 'node:zlib';
 import {
@@ -12,10 +16,11 @@ import {
   sha256,
 } from '../support/crafted-image.ts';
 import { architecture } from '../support/image-archive.ts';
-import { isOracle } from '../support/engine.ts';
+import { isOracle, type TestEngine } from '../support/engine.ts';
 import { type Registry, startRegistry } from '../support/registry.ts';
-import { run } from '../support/run.ts';
+import { ended, run } from '../support/run.ts';
 import { engineSuite } from '../support/suite.ts';
+import { makeCertificates } from './_certificates.ts';
 import { withHosts } from './_hosts.ts';
 
 engineSuite('docker pull', {}, (engine) => {
@@ -248,6 +253,29 @@ engineSuite('docker pull through a mirror', { flags: mirrors }, (engine) => {
   });
 });
 
+/** Takes TLS off what comes to port 5443, with the certificate of the engine's folder, and hands it to the registry. */
+function startTlsFront({ folder, namespaces }: TestEngine): { ready: Promise<unknown>; end: () => Promise<unknown> } {
+  const program = `
+    const [folder] = process.argv.slice(1);
+    const read = (name) => require('node:fs').readFileSync(folder + '/' + name);
+    require('node:tls').createServer({ key: read('server-key.pem'), cert: read('server.pem') }, (socket) => {
+      const inner = require('node:net').connect(5000, '127.0.0.1');
+      socket.on('error', () => inner.destroy());
+      inner.on('error', () => socket.destroy());
+      socket.pipe(inner).pipe(socket);
+    }).on('tlsClientError', () => undefined).listen(5443, () => console.log('ready'));`;
+  const [command, ...args] = namespaces.enter([process.execPath, '-e', program, folder]);
+  const child = spawn(command, args, { stdio: ['ignore', 'pipe', 'inherit'] });
+  const ending = ended(child);
+  return {
+    ready: once(child.stdout, 'data'),
+    end: () => {
+      child.kill('SIGKILL');
+      return ending;
+    },
+  };
+}
+
 // Docker reads such files from version 29 on, with the store of containerd.
 const noHosts = isOracle() && 'this version of Docker knows no hosts.toml';
 engineSuite('docker pull by hosts.toml', { skip: noHosts }, (engine) => {
@@ -272,6 +300,40 @@ engineSuite('docker pull by hosts.toml', { skip: noHosts }, (engine) => {
       const other = await engine().docker(['pull', 'other.invalid/team/app:one']);
       assert.match(other.stderr, /no such host|name resolution/);
     });
+  });
+
+  test('TLS with an authority of its own: trusted where the operator says so, by certs.d as by hosts.toml', async () => {
+    await using registry = await startRegistry(engine().namespaces);
+    const { manifest, blobs } = await image();
+    const digest = await registry.put('app', 'one', manifest, blobs);
+    await makeCertificates(engine().folder, 'IP:10.99.0.1');
+    // An address that is not loopback: registries there are trusted without certificates.
+    const address = '10.99.0.1';
+    const ip = (verb: string) => engine().inside(['ip', 'address', verb, `${address}/32`, 'dev', 'lo']);
+    assert.equal((await ip('add')).code, 0);
+    const front = startTlsFront(engine());
+    try {
+      await front.ready;
+      const name = `${address}:5443/app:one`;
+      const unknown = await engine().docker(['pull', name]);
+      assert.match(unknown.stderr, /tls: failed to verify certificate: x509: certificate signed by unknown authority/);
+      const ca = await readFile(join(engine().folder, 'ca.pem'), 'utf8');
+      await withHosts(engine(), { [`${address}:5443/ca.crt`]: ca }, async () => {
+        assert.match(await engine().dockerOk(['pull', name]), new RegExp(digest));
+      });
+      await engine().dockerOk(['rmi', name]);
+      const file = `server = "https://${address}:5443"\nca = "own.pem"\n`;
+      await withHosts(
+        engine(),
+        { [`${address}_5443_/hosts.toml`]: file, [`${address}_5443_/own.pem`]: ca },
+        async () => {
+          assert.match(await engine().dockerOk(['pull', name]), new RegExp(digest));
+        },
+      );
+    } finally {
+      await front.end();
+      await ip('del');
+    }
   });
 
   test('a wrong file ends the pull, and says where it is wrong', () =>

@@ -96,6 +96,21 @@ export const weaknesses = {
     },
   ],
   'descriptors handed on': [leak],
+  'registries lead anywhere': [
+    {
+      file: 'registry/client/transport.ts',
+      guard:
+        'if (isIP(literal) !== 0 && !request.trust.ownNetwork && isOwnNetwork(literal)) throw forbiddenAddress(request);',
+      instead: '',
+    },
+  ],
+  'passwords follow redirects': [
+    {
+      file: 'registry/client/_session.ts',
+      guard: '...(isHome && authorization !== undefined ? { authorization } : {}),',
+      instead: '...(authorization !== undefined ? { authorization } : {}),',
+    },
+  ],
   'signatures of anybody': [
     { file: 'trust/key.ts', guard: 'resolve(error === null && isGood)', instead: 'resolve(true)' },
   ],
