@@ -85,6 +85,13 @@ export function createRegistryClient(options: RegistryClientOptions): RegistryCl
   return {
     async login(address, credentials, signal) {
       const reference = { domain: registryOf(address), path: '' };
+      const { registry } = await placesOf(certificateFolders, reference.domain, []);
+      if (!registry.isRegistry) {
+        throw new EngineError(
+          'invalid',
+          `${registry.file}: server: ${reference.domain} has another name there, and nobody but itself gets its logins`,
+        );
+      }
       const session = registrySession(reference, credentials);
       const response = await session.base(signal);
       response.discard();

@@ -4,6 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { describe, test, type TestContext } from 'node:test';
 import { apiRoot, parseHostsFile } from './hosts-file.ts';
+import { createRegistryClient } from './client.ts';
 import { placesOf } from './places.ts';
 
 const example = `
@@ -135,6 +136,13 @@ describe('folders', () => {
     assert.deepEqual(await rootsOf(other, 'registry.example', ['http://flag/x']), []);
     const { registry } = await placesOf([join(root, 'one')], 'docker.io', []);
     assert.deepEqual([registry.isRegistry, registry.root], [true, undefined]);
+  });
+
+  test('a login is not tried at another name that a registry has in its file', async (context) => {
+    const root = folderWith(context, { 'a.example/hosts.toml': 'server = "http://127.0.0.1:1"\n' });
+    const client = createRegistryClient({ userAgent: 'test', certificateFolders: [root] });
+    const login = client.login('a.example', { username: 'u', password: 'p' }, AbortSignal.timeout(10_000));
+    await assert.rejects(login, { code: 'invalid', message: /hosts\.toml: server: a\.example has another name there/ });
   });
 
   test('files that cannot be read, or are no PEM', async (context) => {
