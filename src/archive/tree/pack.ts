@@ -131,7 +131,8 @@ class Packer {
     }
     if (type === 'file') this.#file(directory, entry, name);
     else {
-      const linkName = type === 'symlink' ? readLinkAt(directory, entry) : '';
+      const linkName = type === 'symlink' ? linkTarget(directory, entry) : '';
+      if (linkName === undefined) return;
       const { major, minor } = stat;
       this.#sink.write(encodeTarHeader({ ...this.#metaOf(stat), type, name, linkName, major, minor }));
     }
@@ -206,6 +207,16 @@ class Packer {
 
 function metaOf({ mode, uid, gid, mtime }: NodeStat): TarEntry {
   return { ...nothing, mode: mode & 0o7777, uid, gid, mtime };
+}
+
+/** Undefined when the name is no link any more: that alone is `EINVAL` here. */
+function linkTarget(directory: number, entry: ByteString): string | undefined {
+  try {
+    return readLinkAt(directory, entry);
+  } catch (error) {
+    if (systemCode(error) === 'EINVAL') return undefined;
+    throw error;
+  }
 }
 
 /** Another file, or none, has come to the name since it was looked at; or it cannot be opened (a device here never can). */
