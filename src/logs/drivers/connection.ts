@@ -1,5 +1,5 @@
 import { readFile } from 'node:fs/promises';
-import { createConnection, type Socket } from 'node:net';
+import { createConnection, isIP, type Socket } from 'node:net';
 import { connect as connectTls, type ConnectionOptions } from 'node:tls';
 import { cancelledBy, orAborted } from '../../base/async.ts';
 import type { BackendAddress } from '../settings/addresses.ts';
@@ -74,7 +74,7 @@ export class BackendConnection {
     const options = path === '' ? { host, port } : { path };
     const secure = scheme === 'tls' || scheme === 'tcp+tls';
     const socket: Socket = secure
-      ? connectTls({ ...options, servername: host, ...(await tlsOptions(this.#tls)) }, resolve)
+      ? connectTls({ ...options, ...serverName(host), ...(await tlsOptions(this.#tls)) }, resolve)
       : createConnection(options, resolve);
     this.#socket = socket;
     socket.setKeepAlive(true);
@@ -95,6 +95,9 @@ export class BackendConnection {
     }
   }
 }
+
+/** An address is no name that a server could be asked for (RFC 6066); its certificate is checked for it all the same. */
+const serverName = (host: string): { readonly servername?: string } => (isIP(host) === 0 ? { servername: host } : {});
 
 async function tlsOptions(files: TlsFiles | undefined): Promise<ConnectionOptions> {
   const { ca, cert, key, skipVerify = false } = files ?? {};
