@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import { randomBytes } from 'node:crypto';
+import { existsSync } from 'node:fs';
 import { type FileHandle, mkdtemp, open, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -16,6 +17,9 @@ const points = Number(process.env['GANTRY_TEST_POWER_CUTS'] ?? 240);
 const sizeMiB = 160;
 /** Without it each start makes a bridge, which has nothing to do with a disk. */
 const flags = ['--bridge=none'];
+
+const noRecorder = (): string | false =>
+  existsSync('/usr/bin/qemu-storage-daemon') ? false : 'needs qemu-storage-daemon (Debian: qemu-system-common)';
 
 /** The engine's images as a client sees them: ids, and the id that each name means. */
 interface Images {
@@ -187,7 +191,7 @@ async function startOn(disk: string): Promise<{ images: Images; problems: unknow
 }
 
 test(`the power goes ${points} times: nothing that was answered is lost, nothing wrong is seen`, {
-  skip: onlyLong(),
+  skip: onlyLong() || noRecorder(),
 }, async (t) => {
   const folder = await mkdtemp(join(tmpdir(), 'gantry-power-'));
   t.after(() => rm(folder, { recursive: true, force: true }));
