@@ -91,8 +91,7 @@ function ask(session: Session, { username, password }: Given, usual = ''): Given
     if (user === '') throw new CliError('error: username is required');
   }
   if (password !== '') return { username: user, password };
-  session.out('Password: ');
-  const secret = readSecret();
+  const secret = readSecret('Password: ');
   session.out('\n');
   if (secret === '') throw new CliError('error: password is required');
   return { username: user, password: secret };
@@ -107,9 +106,12 @@ function readLine(): string {
   return text.endsWith('\r') ? text.slice(0, -1) : text;
 }
 
-/** By a shell: while this process waits for a line it handles no Ctrl-C, and the terminal would stay silent. */
-function readSecret(): string {
-  const script = `trap 'stty echo; exit 130' INT TERM; stty -echo || exit 1; IFS= read -r line; stty echo; printf %s "$line"`;
+/**
+ * By a shell: while this process waits for a line it handles no Ctrl-C, and the terminal would stay silent. It asks when
+ * the terminal is silent already: who types or pastes at once is not shown either.
+ */
+function readSecret(question: string): string {
+  const script = `trap 'stty echo; exit 130' INT TERM; stty -echo || exit 1; printf %s '${question}' > /dev/tty; IFS= read -r line; stty echo; printf %s "$line"`;
   const { spawnSync } = process.getBuiltinModule('node:child_process');
   const { status, stdout } = spawnSync('sh', ['-c', script], {
     stdio: ['inherit', 'pipe', 'ignore'],
