@@ -1,4 +1,4 @@
-import { chmod, mkdir, rename, rm } from 'node:fs/promises';
+import { chmod, chown, mkdir, rename, rm, stat } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { EngineError } from '../base/errors.ts';
 import { randomHex64 } from '../base/ids.ts';
@@ -18,6 +18,27 @@ export async function makeVolumeDirectory(directory: string, name: string): Prom
   // One that was there keeps the mode that its user gave it.
   if (made !== undefined) await ensureMode(data, 0o755);
   for (const changed of [path, directory]) await syncDirectory(changed);
+}
+
+/**
+ * Puts a new empty directory in the place of one that something was mounted at. With the old one that mount goes from the
+ * copies of the host's mounts that monitors live in, which an unmount reaches below shared mounts only: there it would
+ * keep a device busy. One that is not empty stays, and one at which still something is mounted.
+ */
+export async function renewDirectory(path: string): Promise<void> {
+  const fresh = join(dirname(path), '.fresh');
+  // A crash may have left it.
+  await mkdir(fresh, { recursive: true });
+  try {
+    const { uid, gid, mode } = await stat(path);
+    await chown(fresh, uid, gid);
+    await chmod(fresh, mode & 0o7777);
+    await rename(fresh, path);
+  } catch (error) {
+    await rm(fresh, { recursive: true, force: true });
+    const { code = '' } = error as { code?: string };
+    if (!['ENOTEMPTY', 'EEXIST', 'EBUSY'].includes(code)) throw error;
+  }
 }
 
 /**

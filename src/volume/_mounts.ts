@@ -3,6 +3,7 @@ import type { ContainerId } from '../base/ids.ts';
 import type { Volume } from '../spec/contract/storage.ts';
 import { bindMount, mountFileSystem, unmount } from '../sys/mount/mount.ts';
 import { isMounted } from '../sys/mount/table.ts';
+import { renewDirectory } from './_directories.ts';
 import { parseVolumeOptions, type VolumeSource } from './options.ts';
 
 /**
@@ -27,7 +28,8 @@ export class VolumeMounts {
     users?.delete(user);
     if ((users?.size ?? 0) > 0) return;
     this.#users.delete(volume.name);
-    if (Object.keys(volume.options).length > 0) await unmount(volume.mountpoint, { lazy: true });
+    if (Object.keys(volume.options).length === 0) return;
+    if (await unmount(volume.mountpoint, { lazy: true })) await renewDirectory(volume.mountpoint);
   }
 }
 

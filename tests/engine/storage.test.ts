@@ -128,19 +128,20 @@ describe('a storage driver that is not here', { skip: needsRoot() || (isOracle()
 const mountsOf = (pid: number): string => readFileSync(`/proc/${pid}/mountinfo`, 'utf8');
 
 engineSuite('mounts of containers', {}, (engine) => {
+  const start = async (name: string, ...flags: string[]) => {
+    const command = [`--name=${name}`, '--network=none', ...flags, await busybox(), 'sleep', '1000'];
+    const id = await engine().dockerOk(['run', '-d', ...command]);
+    const pid = Number(await engine().dockerOk(['inspect', '-f', '{{.State.Pid}}', name]));
+    const status = readFileSync(`/proc/${pid}/status`, 'utf8');
+    return { id, monitor: Number(/^PPid:\s*(\d+)/m.exec(status)?.[1]) };
+  };
+
+  // The namespaces of this suite share no mount: an unmount alone would not reach the copy of a monitor.
   test('do not live on in the monitors of other containers', async () => {
-    const flags = ['-d', '--network=none', '--tmpfs=/t', '--shm-size=1m'];
-    const start = async (name: string) => {
-      const command = [`--name=${name}`, await busybox(), 'sleep', '1000'];
-      const id = await engine().dockerOk(['run', ...flags, ...command]);
-      const pid = Number(await engine().dockerOk(['inspect', '-f', '{{.State.Pid}}', name]));
-      const status = readFileSync(`/proc/${pid}/status`, 'utf8');
-      return { id, monitor: Number(/^PPid:\s*(\d+)/m.exec(status)?.[1]) };
-    };
-    const first = await start('first');
-    const second = await start('second');
+    const flags = ['--tmpfs=/t', '--shm-size=1m'];
+    const first = await start('first', ...flags);
+    const second = await start('second', ...flags);
     if (!isOracle()) assert.match(mountsOf(second.monitor), new RegExp(first.id));
-    // The namespaces of this suite share no mount: an unmount alone would not reach the copy of a monitor.
     for (const end of [
       ['stop', '-t=0'],
       ['rm', '-f'],
@@ -148,5 +149,18 @@ engineSuite('mounts of containers', {}, (engine) => {
       await engine().dockerOk([...end, 'first']);
       await eventually(`gone after ${end[0]}`, async () => !mountsOf(second.monitor).includes(first.id));
     }
+  });
+
+  test('nor do those of volumes, which are mounted again afterwards', async () => {
+    const options = ['--opt=type=tmpfs', '--opt=device=tmpfs', '--opt=o=size=1m'];
+    await engine().dockerOk(['volume', 'create', ...options, 'mounted']);
+    const place = await engine().dockerOk(['volume', 'inspect', '-f', '{{.Mountpoint}}', 'mounted']);
+    await start('first', '--volume=mounted:/v');
+    const second = await start('second');
+    if (!isOracle()) assert.ok(mountsOf(second.monitor).includes(place));
+    await engine().dockerOk(['stop', '-t=0', 'first']);
+    await eventually('gone after the stop', async () => !mountsOf(second.monitor).includes(place));
+    await engine().dockerOk(['start', 'first']);
+    assert.match(await engine().dockerOk(['exec', 'first', 'df', '/v']), /tmpfs\s+1024/);
   });
 });

@@ -10,7 +10,6 @@ import type { HostConfig } from '../../spec/engine/container.ts';
 import { emptyHostConfig } from '../../spec/engine/empty-config.ts';
 import { removeCgroup } from '../../sys/cgroup/cgroup.ts';
 import { readCgroupLayout } from '../../sys/cgroup/layout.ts';
-import { ensureSharedMount, unmount } from '../../sys/mount/mount.ts';
 import { readHostFacts } from '../oci/facts.ts';
 import { openLauncher } from './launcher.ts';
 
@@ -36,7 +35,6 @@ export interface Fixture {
 
 export async function launcherFixture(): Promise<Fixture> {
   const base = mkdtempSync(join(tmpdir(), 'launcher-'));
-  await ensureSharedMount(base);
   const rootfs = join(base, 'rootfs');
   for (const name of ['bin', 'dev', 'proc', 'sys', 'etc', 'tmp']) mkdirSync(join(rootfs, name), { recursive: true });
   copyFileSync('/bin/busybox', join(rootfs, 'bin/busybox'));
@@ -74,7 +72,6 @@ export async function launcherFixture(): Promise<Fixture> {
   };
   const close = async () => {
     await removeCgroup(await readCgroupLayout(), cgroupParent);
-    await unmount(base);
     rmSync(base, { recursive: true, force: true });
   };
   return { launcher: await another(), state, cgroupParent, request, another, close };

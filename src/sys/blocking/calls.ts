@@ -1,6 +1,6 @@
 /** What the syscall worker can do: arguments and results are plain data. */
 import { place, removeDirectories, removeSmallTrees } from '../file/place-calls.ts';
-import { bind, changeAttributes, mountNew, setPropagation, unmountPath } from '../mount/calls.ts';
+import { bind, changeAttributes, mountNew, unmountPath } from '../mount/calls.ts';
 import { mountErofsSync } from '../mount/erofs-calls.ts';
 import { mountByLoopSync } from '../mount/loop-calls.ts';
 import { mountOverlaySync } from '../mount/overlay-calls.ts';
@@ -23,7 +23,6 @@ export const blockingCalls = {
   mountOverlay: mountOverlaySync,
   bind,
   changeAttributes,
-  setPropagation,
   lookAtSources,
   unmount: unmountPath,
   spawnInView: (request: SpawnRequest, view: MountView): number => inPrivateMounts(view, () => posixSpawn(request)),

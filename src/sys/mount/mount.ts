@@ -1,11 +1,9 @@
 /** Mounting, as the rooms use it: every call runs in the syscall worker, and fails with a SystemError. */
 import { callBlocking } from '../blocking/blocking.ts';
-import type { MountAttributes, MountOption, Propagation } from './calls.ts';
+import type { MountAttributes, MountOption } from './calls.ts';
 import type { ErofsMethod } from './erofs-calls.ts';
 import type { OverlayRequest } from './overlay-calls.ts';
 import type { MountSource } from './source-calls.ts';
-
-import { mountOf } from './table.ts';
 
 export type { MountAttributes, MountOption } from './calls.ts';
 export type { ErofsMethod } from './erofs-calls.ts';
@@ -56,12 +54,6 @@ export const remount = (
   options: { recursive?: boolean } = {},
 ): Promise<void> => callBlocking('changeAttributes', target, attributes, options.recursive ?? false);
 
-export const makeShared = (target: string, options: { recursive?: boolean } = {}): Promise<void> =>
-  propagate(target, 'shared', options);
-
-const propagate = (target: string, how: Propagation, options: { recursive?: boolean }): Promise<void> =>
-  callBlocking('setPropagation', target, how, options.recursive ?? false);
-
 /** What is at each of these paths, links followed, and how it is mounted. @throws SystemError for what cannot be looked at. */
 export const mountSources = (paths: readonly string[]): Promise<MountSource[]> => callBlocking('lookAtSources', paths);
 
@@ -69,19 +61,11 @@ export const mountSources = (paths: readonly string[]): Promise<MountSource[]> =
 export const unmount = (target: string, options: { lazy?: boolean } = {}): Promise<boolean> =>
   callBlocking('unmount', target, options.lazy ?? false);
 
-/** The same, lazily, and the empty directory that it was mounted at goes too, unless something else is there. */
+/**
+ * The same, lazily, and the empty directory that it was mounted at goes too, unless something else is there. With the
+ * directory the mount goes from all copies of the host's mounts (monitors live in some), where an unmount alone arrives
+ * only below shared mounts: what outlives its unmount there keeps files and devices busy.
+ */
 export async function unmountAndRemove(target: string): Promise<void> {
   await Promise.all([unmount(target, { lazy: true }), callBlocking('removeDirectories', [target])]);
-}
-
-/**
- * Makes sure that mounts made below `path` later reach copies of the mounts, and above all that their unmounts do: a
- * process that lives in a copy (systemd's services, a monitor) would keep them busy for ever. Binds the directory over
- * itself and shares it, unless it is shared already. Call it before anything is mounted below.
- */
-export async function ensureSharedMount(path: string): Promise<void> {
-  const holder = await mountOf(path);
-  if (holder?.propagation.some((tag) => tag.startsWith('shared:')) === true) return;
-  if (holder?.target !== path) await bindMount(path, path, { recursive: true });
-  await makeShared(path);
 }

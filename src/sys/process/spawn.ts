@@ -58,8 +58,8 @@ export const spawn = (request: SpawnRequest, options: { readonly unref?: boolean
   childOf(posixSpawn(request), options);
 
 /**
- * The same with the child in a private copy of the host's mounts. It still sees later
- * mounts and unmounts of the host below shared mounts.
+ * The same with the child in a private copy of the host's mounts. Of later mounts and unmounts of the host it sees those
+ * below shared mounts; what is unmounted with its directory (`unmountAndRemove`) is gone there in any case.
  */
 export async function spawnInView(request: SpawnRequest, view: MountView): Promise<Child> {
   arriving++;
