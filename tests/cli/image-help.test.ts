@@ -16,7 +16,7 @@ const commands = [
 /** Docker shows it, though nobody can switch anything by it any more. */
 const hidden = new Set(['--disable-content-trust']);
 /** What Gantry has besides. */
-const additions = new Set(['--compression', '--dry-run', '--keep-last', '--unused-for']);
+const additions = new Set(['--budget', '--compression', '--dry-run', '--keep-last', '--unused-for']);
 
 interface Help {
   readonly usage: string;

@@ -44,8 +44,10 @@ export class IngestPool {
       }
       // Threads share descriptors: the worker reads on, whatever name the file gets meanwhile.
       const file = await source.open();
-      const worker = this.#threads.take();
       try {
+        // Else nobody would stop it: an abort is told once, and what was given up never ends.
+        throwIfAborted(options.signal);
+        const worker = this.#threads.take();
         const job = { ...task, kind: 'ingest', source: { fd: file.fd } } as const;
         const done = this.#runIn<Done>(worker, job, task.what, options);
         const stop = source.follow((available, complete) =>

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { createHash } from 'node:crypto';
-import { lstat, mkdir, mkdtemp, readdir, readFile, readlink, rm, writeFile } from 'node:fs/promises';
+import { lstat, mkdir, mkdtemp, readdir, readFile, readlink, rm, writeFile, open as openFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import test, { type TestContext } from 'node:test';
@@ -255,6 +255,15 @@ function testLifetime(kind: string, open: OpenBackend, skip: string | false): vo
     await writeFile(path, gzipSync(Buffer.alloc(10_000_000)));
     await assert.rejects(layers.ingest(path, { maxBytes: 1_000_000 }), { code: 'invalid' });
     await assert.rejects(layers.ingest(path, { signal: AbortSignal.abort() }), { code: 'cancelled' });
+    const stop = new AbortController();
+    const givenUp = {
+      open: () => {
+        stop.abort();
+        return openFile(path);
+      },
+      follow: () => () => undefined,
+    };
+    await assert.rejects(layers.ingest(givenUp, { signal: stop.signal }), { code: 'cancelled' });
     assert.deepEqual(layers.list(), []);
     await layers.close();
     const left = await readdir(directory, { recursive: true, withFileTypes: true });
