@@ -1,6 +1,11 @@
 import { EngineError, invalid } from '../base/errors.ts';
-import type { Descriptor, ImageIndex, ImageManifest, Platform } from '../spec/oci/image.ts';
-import { isManifestType, type ManifestDocument, parseManifestDocument } from '../spec/oci/manifest.ts';
+import { type Descriptor, type ImageIndex, type ImageManifest, mediaTypes, type Platform } from '../spec/oci/image.ts';
+import {
+  isManifestType,
+  layerCompression,
+  type ManifestDocument,
+  parseManifestDocument,
+} from '../spec/oci/manifest.ts';
 import { bestForPlatform, formatPlatform } from '../spec/oci/platform.ts';
 import { imageConfigTypes, isAttestation } from './variant.ts';
 
@@ -30,6 +35,25 @@ export function chooseManifest(index: ImageIndex, wanted: Platform): Descriptor 
   throw new EngineError('not-found', `no matching manifest for ${formatPlatform(wanted)} in the manifest list entries`);
 }
 
+/**
+ * What a document is that is no image; undefined for images, foreign ones too. cosign's signatures and attestations have
+ * the configuration of an image, and layers of types of their own. Tags that list what refers to an image (OCI
+ * distribution-spec, "referrers tag schema") are indexes of artifacts.
+ */
+export function otherThanImage(document: ManifestDocument): string | undefined {
+  if (document.kind === 'index') {
+    const isOther = (entry: Descriptor): boolean =>
+      isAttestation(entry) || !imageConfigTypes.includes(entry.artifactType ?? mediaTypes.ociConfig);
+    return document.index.manifests.every(isOther) ? 'an index without images' : undefined;
+  }
+  const { config, layers } = document.manifest;
+  const types = layers.map(({ mediaType }) => mediaType);
+  const other = imageConfigTypes.includes(config.mediaType)
+    ? types.find((type) => layerCompression(type) === undefined && !isForeign(type))
+    : config.mediaType;
+  return other?.slice(0, 100);
+}
+
 /** @throws EngineError `invalid` for artifacts that are no images, and for layers that no registry may hand out */
 export function checkPullable({ config, layers }: ImageManifest): void {
   if (!imageConfigTypes.includes(config.mediaType)) {
@@ -38,7 +62,7 @@ export function checkPullable({ config, layers }: ImageManifest): void {
     );
   }
   for (const { mediaType, digest } of layers) {
-    if (!foreignTypes.some((foreign) => mediaType.startsWith(foreign))) continue;
+    if (!isForeign(mediaType)) continue;
     throw invalid(
       `layer ${digest} is a foreign layer (${mediaType.slice(0, 100)}): it may not be distributed and lies outside of the registry, and images with such layers are not supported`,
     );
@@ -49,6 +73,8 @@ const foreignTypes = [
   'application/vnd.docker.image.rootfs.foreign.',
   'application/vnd.oci.image.layer.nondistributable.',
 ];
+
+const isForeign = (mediaType: string): boolean => foreignTypes.some((foreign) => mediaType.startsWith(foreign));
 
 const classOf = (configType: string): string =>
   configType === 'application/vnd.docker.plugin.v1+json' ? 'plugin' : 'unknown';

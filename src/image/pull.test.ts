@@ -349,6 +349,27 @@ group('pull', () => {
     assert.deepEqual((await t.images.list(list)).flatMap(({ RepoTags }) => RepoTags).sort(), ['me/x:1', 'me/x:2']);
   });
 
+  test('all tags, past indexes of what refers to an image, but not past images for other platforms', async (context) => {
+    const t = await openTestImages(context);
+    const image = await makeImage(['a']);
+    publish(t, image, '1');
+    const artifactType = 'application/vnd.dev.sigstore.bundle.v0.3+json';
+    const index = (more: object): Uint8Array =>
+      json({ schemaVersion: 2, mediaType: mediaTypes.ociIndex, manifests: [{ ...image.target, ...more }] });
+    t.remote.set('referrers', index({ artifactType }));
+    const messages = await t.pull('me/x');
+    assert.deepEqual(
+      messages.filter(({ id }) => id === 'referrers').map(({ status }) => status),
+      ['Pulling from me/x', 'Skipped: it is no image (an index without images)'],
+    );
+    assert.deepEqual(
+      (await t.images.list(list)).flatMap(({ RepoTags }) => RepoTags),
+      ['me/x:1'],
+    );
+    t.remote.set('other', index({ platform: { os: 'windows', architecture: 'amd64' } }));
+    await assert.rejects(t.pull('me/x'), { code: 'not-found', message: /^no matching manifest for / });
+  });
+
   test('two pulls of the same layers share the transfer; one that is cancelled does not stop the other', async (context) => {
     const t = await openTestImages(context);
     const image = await makeImage(['a']);

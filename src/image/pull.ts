@@ -20,7 +20,7 @@ import type { ContentOperation } from './content.ts';
 import type { ImageContext } from './context.ts';
 import { imageEvent } from './event.ts';
 import { fetchLayers, missingLayers, type Transfers } from './fetch-layers.ts';
-import { checkPullable, chooseManifest, readDocument } from './pull-documents.ts';
+import { checkPullable, chooseManifest, otherThanImage, readDocument } from './pull-documents.ts';
 import type { ImageVariant, StoredImage } from './records.ts';
 import { storeImage } from './store-image.ts';
 import { admitOrigin, admitPull } from './trust/admit.ts';
@@ -50,8 +50,8 @@ export function nameToPull(text: string, tag: string | undefined): Reference {
 }
 
 /**
- * Downloads an image by tag or digest, or all tags one after the other: the manifest for one platform, its configuration
- * and layers, all verified. Nothing is named before everything is there. What a broken pull has brought is kept for a
+ * Downloads an image by tag or digest, or all tags one after the other, past those that are no images (signatures): the
+ * manifest for one platform, its configuration and layers, all verified. Nothing is named before everything is there. What a broken pull has brought is kept for a
  * while, so that the next attempt goes on from there; wrong content is not. @throws EngineError in Docker's words;
  * `forbidden` for what the trust policy does not admit
  */
@@ -64,16 +64,25 @@ export async function pullImage(
 ): Promise<void> {
   const { signal, progress } = options;
   const remote = open(reference);
-  const one = (name: Reference): Promise<boolean> =>
-    new Pull({ context, transfers, remote, reference: name, ...options }).run();
-  let isNew = false;
-  if (reference.tag !== undefined || reference.digest !== undefined) isNew = await one(reference);
-  else for (const tag of await remote.tags(signal)) isNew = (await one({ ...reference, tag })) || isNew;
+  const one = (name: Reference, isOneOfAll: boolean): Promise<Outcome> =>
+    new Pull({ context, transfers, remote, reference: name, isOneOfAll, ...options }).run();
+  const outcomes: Outcome[] = [];
+  if (reference.tag !== undefined || reference.digest !== undefined) outcomes.push(await one(reference, false));
+  else for (const tag of await remote.tags(signal)) outcomes.push(await one({ ...reference, tag }, true));
   const shown = familiarReference(reference);
+  // The documents of what was passed by are nobody's.
+  if (outcomes.includes('no image')) await context.content.collect();
+  if (outcomes.length > 0 && outcomes.every((outcome) => outcome === 'no image')) {
+    throw invalid(`none of the tags of ${shown} is an image`);
+  }
   progress({
-    status: isNew ? `Status: Downloaded newer image for ${shown}` : `Status: Image is up to date for ${shown}`,
+    status: outcomes.includes('new')
+      ? `Status: Downloaded newer image for ${shown}`
+      : `Status: Image is up to date for ${shown}`,
   });
 }
+
+type Outcome = 'new' | 'up to date' | 'no image';
 
 interface PullParts extends PullOptions {
   readonly context: ImageContext;
@@ -81,6 +90,8 @@ interface PullParts extends PullOptions {
   readonly remote: RemoteRepository;
   /** With a tag or a digest. */
   readonly reference: Reference;
+  /** All tags are pulled: one that is no image is passed by. */
+  readonly isOneOfAll: boolean;
 }
 
 /** One image on its way. */
@@ -100,8 +111,7 @@ class Pull {
     this.#content = context.content.begin();
   }
 
-  /** Resolves with whether there is something new. */
-  async run(): Promise<boolean> {
+  async run(): Promise<Outcome> {
     const { context, remote, reference, progress, signal } = this.#parts;
     let done = false;
     try {
@@ -110,7 +120,13 @@ class Pull {
       const { descriptor: target, bytes } = await remote.manifest(reference, signal);
       progress({ status: `Pulling from ${reference.path}`, id: reference.tag ?? formatReference(reference) });
       const root = await this.#keep(target, bytes);
-      const { descriptor, document } = await this.#manifestOf(target, root);
+      const found = this.#passesBy(root) ? undefined : await this.#manifestOf(target, root);
+      if (found === undefined || this.#passesBy(found.document)) {
+        // Collected after the last tag: there may be as many of these as images.
+        done = true;
+        return 'no image';
+      }
+      const { descriptor, document } = found;
       checkPullable(document.manifest);
       const source = { remote, repository: reference, signal };
       const signatures = await admitPull(context, reference, [target.digest, descriptor.digest], source);
@@ -142,7 +158,7 @@ class Pull {
       context.sources.note(reference, layerDigests(variant));
       await context.unfinished.end(this.#key);
       progress({ status: `Digest: ${target.digest}` });
-      return !upToDate;
+      return upToDate ? 'up to date' : 'new';
     } catch (error) {
       if (!mayGoOn(error)) await context.unfinished.end(this.#key);
       throw error;
@@ -151,6 +167,13 @@ class Pull {
       this.#content.end();
       if (!done) await context.content.collect();
     }
+  }
+
+  #passesBy(document: ManifestDocument): boolean {
+    const { isOneOfAll, reference, progress } = this.#parts;
+    const what = isOneOfAll ? otherThanImage(document) : undefined;
+    if (what !== undefined) progress({ status: `Skipped: it is no image (${what})`, id: reference.tag ?? '' });
+    return what !== undefined;
   }
 
   async #keep(descriptor: Descriptor, bytes: Uint8Array): Promise<ManifestDocument> {

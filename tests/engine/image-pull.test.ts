@@ -175,6 +175,43 @@ engineSuite('docker pull', {}, (engine) => {
       assert.match(again, /Status: Image is up to date for 127\.0\.0\.1:5000\/many/);
     }));
 
+  test('all tags, past those that are no images', { skip: isOracle() && 'fails there' }, () =>
+    withRegistry(async (registry) => {
+      const digest = await pushImage(registry, await crafted('signed'), 'signed', 'one');
+      const tag = digest.replace(':', '-');
+      const payload = Buffer.from('{"critical":{}}');
+      const others = {
+        // As cosign writes them: the configuration says that it is an image.
+        sig: ['application/vnd.oci.image.config.v1+json', 'application/vnd.dev.cosign.simplesigning.v1+json'],
+        att: ['application/vnd.oci.image.config.v1+json', 'application/vnd.dsse.envelope.v1+json'],
+        sbom: ['application/vnd.example.config+json', 'text/spdx+json'],
+      } as const;
+      const config = json({ architecture: '', os: '', rootfs: { type: 'layers', diff_ids: [] }, config: {} });
+      const putOthers = async (repository: string): Promise<string[]> => {
+        const pushed: string[] = [];
+        for (const [kind, [configType, layerType]] of Object.entries(others)) {
+          const parts = { config: describeBlob(configType, config), layers: [describeBlob(layerType, payload)] };
+          const manifest = json({ schemaVersion: 2, mediaType: mediaTypes.manifest, ...parts });
+          await registry.put(repository, `${tag}.${kind}`, manifest, [config, payload]);
+          pushed.push(`${tag}.${kind}`);
+        }
+        return pushed;
+      };
+      const passed = await putOthers('signed');
+      const said = await docker('pull', '-a', `${registry.host}/signed`);
+      for (const one of passed) assert.match(said, new RegExp(`^${one}: Skipped: it is no image \\(`, 'm'));
+      assert.match(said, /Status: Downloaded newer image for 127\.0\.0\.1:5000\/signed/);
+      assert.equal(await docker('images', '--format', '{{.Tag}}', `${registry.host}/signed`), 'one');
+      assert.match(await docker('pull', '-a', `${registry.host}/signed`), /Status: Image is up to date/);
+      await docker('rmi', `${registry.host}/signed:one`);
+      // Alone they are refused, and so is a repository of nothing else.
+      for (const one of passed)
+        await refuses([`${registry.host}/signed:${one}`], /it is no container image|unsupported/);
+      await putOthers('only');
+      await refuses(['-a', `${registry.host}/only`], /none of the tags of 127\.0\.0\.1:5000\/only is an image/);
+    }),
+  );
+
   test('a look at what the registry has, without pulling it', () =>
     withRegistry(async (registry) => {
       const image = await crafted('looked at', { architecture: 's390x' });
