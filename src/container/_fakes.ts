@@ -268,7 +268,7 @@ function fakeProcesses(
     logs: {
       read: async function* () {},
       check: () => undefined,
-      limits: () => ({ maxBytes: 1 << 20, maxFiles: 3 }),
+      limits: () => ({ maxBytes: 1 << 20, maxFiles: 3, compress: false }),
       attributes: () => new Map(),
       begin: () => undefined,
       end: () => undefined,

@@ -68,6 +68,6 @@ export async function clearLogs(ctx: ContainerContext, entry: ContainerEntry): P
     if (run === undefined)
       throw new EngineError('not-implemented', 'configured logging driver does not support reading');
     const reopen = () => ctx.launcher.reopenLog(entry.id, runDirectory(ctx, entry.id));
-    await ctx.logs.clear(entry.id, run.logPath, entry.isRunning ? reopen : undefined);
+    await ctx.logs.clear(run.logPath, entry.isRunning ? reopen : undefined);
   });
 }

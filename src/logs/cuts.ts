@@ -4,7 +4,7 @@
  * files began like that.
  */
 import { readFile, rename, writeFile } from 'node:fs/promises';
-import { fileIdentity, logPaths } from './log-file.ts';
+import { fileIdentity, rotatedFiles } from './log-file.ts';
 
 export interface LogState {
   /** Identity of the file that the monitor writes to. */
@@ -49,8 +49,8 @@ export async function noteCurrent(logPath: string, own: boolean): Promise<void> 
   const state = await readState(logPath);
   const current = await fileIdentity(logPath);
   if (current === undefined || current === state.current) return;
-  const [, ...rotated] = await logPaths(logPath);
-  const present = new Set<string | undefined>(await Promise.all(rotated.map(fileIdentity)));
+  const rotated = await rotatedFiles(logPath);
+  const present = new Set<string | undefined>(await Promise.all(rotated.map(({ path }) => fileIdentity(path))));
   const cut = !own && state.current !== undefined && !present.has(state.current);
   present.add(current);
   const cuts = state.cuts.filter((identity) => present.has(identity));

@@ -1,7 +1,8 @@
-import { type FileHandle, open, readdir, stat } from 'node:fs/promises';
+import { open, readdir, stat } from 'node:fs/promises';
 import { basename, dirname } from 'node:path';
 import { systemCode } from '../sys/ffi/errors.ts';
 import type { Batch } from './batch.ts';
+import { type LogBytes, PackedBytes } from './packed.ts';
 
 const NEWLINE = 0x0a;
 
@@ -9,8 +10,13 @@ const NEWLINE = 0x0a;
 export const identityOf = (status: { ino: bigint; birthtimeNs: bigint }): string =>
   `${status.ino}:${status.birthtimeNs}`;
 
-/** The identity of the file at `path`; undefined when there is none. */
+/** The identity of the file at `path`, of a compressed one that which it had before; undefined when there is none. */
 export async function fileIdentity(path: string): Promise<string | undefined> {
+  if (isPacked(path)) {
+    const file = await LogFile.open(path);
+    await file?.close();
+    return file?.identity;
+  }
   try {
     return identityOf(await stat(path, { bigint: true }));
   } catch (error) {
@@ -19,10 +25,24 @@ export async function fileIdentity(path: string): Promise<string | undefined> {
   }
 }
 
-/** The numbers of the rotated files of a log that exist (`log.1` is the newest of them), in rising order. */
-export async function rotatedNumbers(logPath: string): Promise<number[]> {
+/** What the name of a compressed file ends with. */
+export const PACKED = '.gz';
+const isPacked = (path: string): boolean => path.endsWith(PACKED);
+
+/** A rotated file: `log.1`, or `log.1.gz` when it is compressed, is the newest of them. */
+export interface RotatedFile {
+  readonly number: number;
+  readonly path: string;
+  readonly packed: boolean;
+}
+
+/**
+ * The rotated files of a log that exist, the newest first. Where a file and a compressed one have the same number, the
+ * engine ended between making one and removing the other; the compressed one comes second and does not count.
+ */
+export async function rotatedFiles(logPath: string): Promise<RotatedFile[]> {
   const prefix = `${basename(logPath)}.`;
-  const numbers: number[] = [];
+  const files: RotatedFile[] = [];
   let names: string[] = [];
   try {
     names = await readdir(dirname(logPath));
@@ -31,29 +51,35 @@ export async function rotatedNumbers(logPath: string): Promise<number[]> {
   }
   for (const name of names) {
     if (!name.startsWith(prefix)) continue;
-    const number = Number(name.slice(prefix.length));
-    if (Number.isInteger(number) && number > 0) numbers.push(number);
+    const packed = isPacked(name);
+    const number = Number(name.slice(prefix.length, packed ? -PACKED.length : undefined));
+    if (Number.isInteger(number) && number > 0) files.push({ number, path: `${dirname(logPath)}/${name}`, packed });
   }
-  return numbers.sort((a, b) => a - b);
+  return files.sort((a, b) => a.number - b.number || Number(a.packed) - Number(b.packed));
 }
 
-/** The paths of a log, newest first. */
-export async function logPaths(logPath: string): Promise<string[]> {
-  return [logPath, ...(await rotatedNumbers(logPath)).map((number) => `${logPath}.${number}`)];
-}
+/** Is the file the second one with its number? */
+export const isLeftOver = (file: RotatedFile, index: number, files: readonly RotatedFile[]): boolean =>
+  files[index - 1]?.number === file.number;
 
 export interface ListedFile {
   readonly path: string;
+  /** 0 is the current one. */
+  readonly number: number;
   readonly identity: string;
 }
 
 async function listOnce(logPath: string): Promise<ListedFile[]> {
-  const paths = await logPaths(logPath);
-  const identities = await Promise.all(paths.map(fileIdentity));
+  const rotated = await rotatedFiles(logPath);
+  const places = [
+    { path: logPath, number: 0 },
+    ...rotated.filter((file, index) => !isLeftOver(file, index, rotated)).map(({ path, number }) => ({ path, number })),
+  ];
+  const identities = await Promise.all(places.map(({ path }) => fileIdentity(path)));
   const files: ListedFile[] = [];
-  for (const [index, path] of paths.entries()) {
+  for (const [index, place] of places.entries()) {
     const identity = identities[index];
-    if (identity !== undefined) files.push({ path, identity });
+    if (identity !== undefined) files.push({ ...place, identity });
   }
   return files;
 }
@@ -78,21 +104,25 @@ export async function listFiles(logPath: string): Promise<ListedFile[]> {
 /** One file of a log, read from a position on; it stays the same file when it is renamed or deleted. */
 export class LogFile {
   readonly identity: string;
-  readonly handle: FileHandle;
+  readonly handle: LogBytes;
   /** Where the next unread line begins. */
   position = 0;
   /** Nothing behind this place is read: a reader that does not follow shows what was there when it came. */
   end = Number.POSITIVE_INFINITY;
 
-  private constructor(handle: FileHandle, identity: string) {
+  private constructor(handle: LogBytes, identity: string) {
     this.handle = handle;
     this.identity = identity;
   }
 
-  /** Undefined when there is no such file. */
+  /** Undefined when there is no such file, or a compressed one that is damaged. */
   static async open(path: string): Promise<LogFile | undefined> {
     try {
       const handle = await open(path, 'r');
+      if (isPacked(path)) {
+        const packed = await PackedBytes.open(handle);
+        return packed === undefined ? undefined : new LogFile(packed, packed.identity);
+      }
       return new LogFile(handle, identityOf(await handle.stat({ bigint: true })));
     } catch (error) {
       if (systemCode(error) === 'ENOENT') return undefined;

@@ -225,7 +225,6 @@ test('a log is rotated when it grows too large, and a cut of the monitor is told
 
 test('clearing throws away what was, with and without a monitor; a follower goes on', async () => {
   const path = newLog();
-  const id = newContainerId();
   writeFileSync(`${path}.1`, line('older'));
   writeFileSync(path, line('old'));
   const ended = new Latch();
@@ -240,11 +239,11 @@ test('clearing throws away what was, with and without a monitor; a follower goes
     }
   })();
   while (got.length < 2) await new Promise((resolve) => setImmediate(resolve));
-  await logs.clear(id, path, async () => writeFileSync(path, line('new')));
+  await logs.clear(path, async () => writeFileSync(path, line('new')));
   assert.equal(await read(path), 'new\n');
   ended.set();
   await following;
   assert.deepEqual(got, ['older', 'old', 'new']);
-  await logs.clear(id, path, undefined);
+  await logs.clear(path, undefined);
   assert.equal(await read(path), '');
 });

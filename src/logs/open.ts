@@ -1,12 +1,13 @@
 import { stat } from 'node:fs/promises';
-import { delay, Mutex } from '../base/async.ts';
+import { delay, KeyedMutex } from '../base/async.ts';
 import type { ContainerId } from '../base/ids.ts';
 import type { Logger } from '../base/log.ts';
 import type { ContainerLogs, LoggedRun } from '../spec/contract/logs.ts';
 import { entryAttributes } from './attributes.ts';
 import { identityOf } from './log-file.ts';
+import { LogPacker } from './packer.ts';
 import { readLog } from './read.ts';
-import { clearLog, rotateForever } from './rotate.ts';
+import { clearLog, type Exclusive, rotateForever } from './rotate.ts';
 import { checkSettings, isRemote } from './settings/check.ts';
 import { limitsOf } from './settings/limits.ts';
 import { readCursor } from './shipping/cursor.ts';
@@ -20,8 +21,6 @@ const HANDOVER_MS = 1000;
 /** What is under way for one container. */
 interface Care {
   readonly rotation: AbortController;
-  /** Two at work on one log would rename each other's files. */
-  readonly mutex: Mutex;
   shipper: Promise<Shipper> | undefined;
 }
 
@@ -29,6 +28,10 @@ interface Care {
 export function openContainerLogs({ log }: { readonly log: Logger }): ContainerLogs {
   const cares = new Map<ContainerId, Care>();
   const shippers = new Shippers(log);
+  const packer = new LogPacker(log);
+  /** Two at work on one log would rename each other's files. */
+  const files = new KeyedMutex<string>();
+  const exclusive = (logPath: string): Exclusive => ({ run: (task) => files.run(logPath, task) });
   const forgetWhenOver = (id: ContainerId, care: Care, shipper: Shipper): void => {
     void shipper.over.then(() => {
       if (care.rotation.signal.aborted && cares.get(id) === care) cares.delete(id);
@@ -47,10 +50,15 @@ export function openContainerLogs({ log }: { readonly log: Logger }): ContainerL
       const before = cares.get(id);
       before?.rotation.abort();
       const held = isRemote(run.settings.driver);
-      const care: Care = { rotation: new AbortController(), mutex: before?.mutex ?? new Mutex(), shipper: undefined };
+      const care: Care = { rotation: new AbortController(), shipper: undefined };
       cares.set(id, care);
-      const aid = { reopen: run.reopen, held, mutex: care.mutex, log: log.with({ container: id }) };
-      void rotateForever(run.logPath, limitsOf(run.settings), aid, care.rotation.signal);
+      const limits = limitsOf(run.settings);
+      const mutex = exclusive(run.logPath);
+      const rotated = (): void => {
+        if (limits.compress) packer.start(id, run.logPath, mutex);
+      };
+      const aid = { reopen: run.reopen, held, mutex, rotated, log: log.with({ container: id }) };
+      void rotateForever(run.logPath, limits, aid, care.rotation.signal);
       if (held) care.shipper = ship(run, before);
     },
     end(id) {
@@ -69,11 +77,12 @@ export function openContainerLogs({ log }: { readonly log: Logger }): ContainerL
       void isUnsent(run.logPath).then((unsent) => {
         const { id } = run.container;
         if (!unsent || cares.has(id)) return;
-        cares.set(id, { rotation: new AbortController(), mutex: new Mutex(), shipper: ship(run, undefined) });
+        cares.set(id, { rotation: new AbortController(), shipper: ship(run, undefined) });
         this.end(id);
       });
     },
     async sent(id) {
+      await packer.stop(id);
       const shipper = await cares.get(id)?.shipper;
       if (shipper === undefined) return;
       const late = new AbortController();
@@ -82,14 +91,12 @@ export function openContainerLogs({ log }: { readonly log: Logger }): ContainerL
       shipper.stop();
       await shipper.over;
     },
-    clear: (id, logPath, reopen) => {
-      const mutex = cares.get(id)?.mutex ?? new Mutex();
-      return mutex.run(() => clearLog(logPath, reopen));
-    },
+    clear: (logPath, reopen) => files.run(logPath, () => clearLog(logPath, reopen)),
     async close() {
       const all = [...cares.values()];
       cares.clear();
       for (const { rotation } of all) rotation.abort();
+      await packer.close();
       const ending = await Promise.all(all.flatMap(({ shipper }) => shipper ?? []));
       for (const shipper of ending) shipper.stop();
       await Promise.all(ending.map((shipper) => shipper.over));

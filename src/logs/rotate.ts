@@ -1,12 +1,12 @@
 import { rename, stat, unlink } from 'node:fs/promises';
 import { dirname } from 'node:path';
-import { delay, type Mutex } from '../base/async.ts';
+import { delay } from '../base/async.ts';
 import type { Logger } from '../base/log.ts';
 import type { RotationLimits } from '../spec/contract/logs.ts';
 import { systemCode } from '../sys/ffi/errors.ts';
 import { ChangeWatch } from './change.ts';
 import { noteCurrent, noteDropped } from './cuts.ts';
-import { fileIdentity, identityOf, type ListedFile, listFiles, logPaths, rotatedNumbers } from './log-file.ts';
+import { fileIdentity, identityOf, isLeftOver, listFiles, PACKED, rotatedFiles } from './log-file.ts';
 import { readCursor } from './shipping/cursor.ts';
 
 /** Looks at the size at most this often: what comes in meanwhile is how far a log may exceed its limit. */
@@ -14,11 +14,16 @@ const LOOK_MS = 50;
 /** So long a monitor may take to open its new file. */
 const REOPEN_MS = 5000;
 
+/** Has a log's files to itself while a task runs. */
+export interface Exclusive {
+  run<T>(task: () => Promise<T>): Promise<T>;
+}
+
 /** Keeps one log within its limits, its files to itself under `mutex`, until `signal` aborts. */
 export async function rotateForever(
   logPath: string,
   limits: RotationLimits,
-  aid: RotationAid & { readonly mutex: Mutex },
+  aid: RotationAid & { readonly mutex: Exclusive; readonly rotated: () => void },
   signal: AbortSignal,
 ): Promise<void> {
   const { log, mutex } = aid;
@@ -29,6 +34,7 @@ export async function rotateForever(
     // Many runs are over before the first look.
     await delay(LOOK_MS, signal).catch(() => undefined);
     if (!signal.aborted) await mutex.run(() => finishRotation(logPath, aid.reopen));
+    aid.rotated();
     let known: string | undefined;
     while (!signal.aborted) {
       const changed = change.arm();
@@ -37,6 +43,7 @@ export async function rotateForever(
       known = file?.identity;
       const full = file !== undefined && file.size >= limits.maxBytes;
       if (full) known = await mutex.run(() => rotateLog(logPath, limits.maxFiles, aid));
+      if (full) aid.rotated();
       if (full || signal.aborted) change.disarm();
       await changed;
       await delay(LOOK_MS, signal).catch(() => undefined);
@@ -78,18 +85,20 @@ export interface RotationAid {
 export async function rotateLog(logPath: string, maxFiles: number, aid: RotationAid): Promise<string | undefined> {
   // The current file counts among the files, and one rotated file is there for a moment at least.
   const keep = Math.max(1, maxFiles - 1);
-  const numbers = await rotatedNumbers(logPath);
+  const files = await rotatedFiles(logPath);
   const needed = aid.held ? await neededNumber(logPath) : 0;
   const limit = Math.min(Math.max(keep, needed + 1), Math.max(keep, maxFiles * HELD_FACTOR));
   // The file that the driver is at is open: what it has not begun is lost.
-  const lost = numbers.filter((number) => number >= limit && number < needed).length;
+  const lost = files.filter(
+    (file, index) => file.number >= limit && file.number < needed && !isLeftOver(file, index, files),
+  ).length;
   if (lost > 0) {
     aid.log.warn('a log grew faster than its driver could send it: files were dropped', { log: logPath, files: lost });
     await noteDropped(logPath, lost);
   }
-  for (const number of numbers.reverse()) {
-    if (number >= limit) await unlink(`${logPath}.${number}`);
-    else await rename(`${logPath}.${number}`, `${logPath}.${number + 1}`);
+  for (const { number, path, packed } of files.reverse()) {
+    if (number >= limit) await unlink(path);
+    else await rename(path, `${logPath}.${number + 1}${packed ? PACKED : ''}`);
   }
   await rename(logPath, `${logPath}.1`);
   try {
@@ -109,11 +118,10 @@ export async function rotateLog(logPath: string, maxFiles: number, aid: Rotation
 async function neededNumber(logPath: string): Promise<number> {
   const { stdout, stderr } = readCursor(logPath);
   const files = await listFiles(logPath);
-  const numberOf = (file: ListedFile | undefined): number => Number(file?.path.slice(logPath.length + 1) ?? 0);
-  const oldest = numberOf(files.at(-1));
+  const oldest = files.at(-1)?.number ?? 0;
   const numbers = [stdout, stderr].map((place) => {
     const file = files.find(({ identity }) => identity === place?.file);
-    return file === undefined ? oldest + 1 : numberOf(file);
+    return file === undefined ? oldest + 1 : file.number;
   });
   return Math.max(...numbers);
 }
@@ -123,7 +131,7 @@ async function neededNumber(logPath: string): Promise<number> {
  * drivers go on with that.
  */
 export async function clearLog(logPath: string, reopen: (() => Promise<void>) | undefined): Promise<void> {
-  if (reopen === undefined) await unlinkAll(await logPaths(logPath));
+  if (reopen === undefined) await unlinkAll([logPath, ...(await rotatedPaths(logPath))]);
   else if ((await fileIdentity(logPath)) !== undefined) {
     await rename(logPath, `${logPath}.1`);
     try {
@@ -134,9 +142,12 @@ export async function clearLog(logPath: string, reopen: (() => Promise<void>) | 
     }
     await appearance(logPath);
     await noteCurrent(logPath, true);
-    await unlinkAll((await logPaths(logPath)).slice(1));
+    await unlinkAll(await rotatedPaths(logPath));
   }
 }
+
+const rotatedPaths = async (logPath: string): Promise<string[]> =>
+  (await rotatedFiles(logPath)).map(({ path }) => path);
 
 async function unlinkAll(paths: readonly string[]): Promise<void> {
   for (const path of paths) {
@@ -148,8 +159,8 @@ async function unlinkAll(paths: readonly string[]): Promise<void> {
 
 /** An earlier engine may have been killed between renaming and reopening. */
 async function finishRotation(logPath: string, reopen: () => Promise<void>): Promise<void> {
-  const [newest] = await rotatedNumbers(logPath);
-  if (newest !== 1 || (await fileIdentity(logPath)) !== undefined) return;
+  const [newest] = await rotatedFiles(logPath);
+  if (newest?.number !== 1 || newest.packed || (await fileIdentity(logPath)) !== undefined) return;
   await reopen();
   await appearance(logPath);
   await noteCurrent(logPath, true);

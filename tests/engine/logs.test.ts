@@ -106,6 +106,48 @@ engineSuite('logs', {}, (engine) => {
     assert.equal(await logs('--tail=5000', 'rotated'), numbers(25_001, 30_000));
   });
 
+  for (const driver of ['json-file', 'local']) {
+    test(`${driver}: rotated files are compressed and read as before, over a kill of the engine`, {
+      skip: isOracle(),
+    }, async () => {
+      const name = `packed-${driver}`;
+      // What the local driver does by itself, json-file is asked for.
+      const asked = driver === 'local' ? [] : ['--log-opt=compress=true'];
+      const options = [`--log-driver=${driver}`, '--log-opt=max-size=200k', '--log-opt=max-file=20', ...asked];
+      await sh(
+        name,
+        'i=0; while [ $i -lt 30 ]; do seq $((i*1000+1)) $((i*1000+1000)); i=$((i+1)); usleep 40000; done; exec sleep 1000',
+        ...options,
+      );
+      const client = follow(name);
+      const directory = join(engine().paths.dataRoot, 'containers', await docker.field(name, '{{.Id}}'));
+      const rotated = async () => (await readdir(directory)).filter((file) => /log\.(\d+|new)/.test(file));
+      await eventually('one is compressed', async () => (await rotated()).some((file) => file.endsWith('.gz')));
+      await engine().stop('SIGKILL');
+      await client.end;
+      await engine().start();
+      assert.ok(numbers(1, 30_000).startsWith(client.stdout()), 'what was shown is the beginning');
+      await eventually('all is printed', async () => (await logs('--tail=1', name)) === '30000\n');
+      await eventually('all are compressed', async () => (await rotated()).every((file) => /\.\d+\.gz$/.test(file)));
+      const files = await rotated();
+      assert.ok(files.length >= 2, files.join(' '));
+      assert.equal(await logs(name), numbers(1, 30_000));
+      assert.equal(await logs('--tail=28000', name), numbers(2001, 30_000));
+      const again = follow('--tail=29000', name);
+      await eventually('a follower begins in an old file', () => again.stdout() === numbers(1001, 30_000));
+      const stamp = (await logs('-t', '--tail=29000', name)).split(' ', 1)[0] ?? '';
+      assert.ok((await logs('--since', stamp, name)).endsWith(numbers(1001, 30_000)));
+      await eventually('gzip reads the oldest file', async () => {
+        // The kill may have come in the middle of a rotation, and left a number out; the last rotation may come now.
+        const oldest = Math.max(...(await rotated()).map((file) => Number(file.split('.').at(-2))));
+        const unpacked = await run('gzip', ['-dc', join(directory, `container.log.${oldest}.gz`)], { timeout: 60_000 });
+        return /^\S+ stdout F 1\n/.test(unpacked.stdout);
+      });
+      await docker.ok('kill', name);
+      assert.equal(await again.end, 0);
+    });
+  }
+
   test('rotation drops the oldest, a follower sees every line', async () => {
     const options = ['--log-opt=max-size=100k', '--log-opt=max-file=2'];
     await sh(

@@ -24,11 +24,12 @@ function jsonFileLimits(options: LogSettings['options']): RotationLimits {
   if (maxBytes <= 0) throw invalid('max-size must be a positive number');
   const maxFiles = parseWhole(options['max-file'] ?? '1');
   if (maxFiles < 1) throw invalid('max-file cannot be less than 1');
-  if (parseSwitch(options['compress'] ?? 'false') && (maxFiles === 1 || size === undefined)) {
+  const compress = parseSwitch(options['compress'] ?? 'false');
+  if (compress && (maxFiles === 1 || size === undefined)) {
     throw invalid('compress cannot be true when max-file is less than 2 or max-size is not set');
   }
   // Docker looks at the number of files only beside a size.
-  return { maxBytes, maxFiles: size === undefined ? jsonFiles : maxFiles };
+  return { maxBytes, maxFiles: size === undefined ? jsonFiles : maxFiles, compress };
 }
 
 function localLimits(options: LogSettings['options'], prefix: string): RotationLimits {
@@ -48,5 +49,5 @@ function localLimits(options: LogSettings['options'], prefix: string): RotationL
   if (maxFiles < 0) throw invalid('max-file must not be negative');
   if (compress && maxFiles <= 1) throw invalid('compression cannot be enabled when max file count is 1');
   // No size at all is no limit, as with Docker.
-  return { maxBytes: maxBytes === 0 ? Number.POSITIVE_INFINITY : maxBytes, maxFiles: Math.max(1, maxFiles) };
+  return { maxBytes: maxBytes === 0 ? Number.POSITIVE_INFINITY : maxBytes, maxFiles: Math.max(1, maxFiles), compress };
 }

@@ -3,11 +3,13 @@ import { appendFileSync, existsSync, mkdtempSync, renameSync, rmSync, unlinkSync
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, test } from 'node:test';
-import { Latch } from '../../base/async.ts';
+import { Latch, Mutex } from '../../base/async.ts';
+import { newContainerId } from '../../base/ids.ts';
 import { silentLogger } from '../../base/log.ts';
 import { Batch } from '../batch.ts';
 import { noteDropped } from '../cuts.ts';
 import type { LogDriver, Message } from '../drivers/driver.ts';
+import { LogPacker } from '../packer.ts';
 import { rotateLog } from '../rotate.ts';
 import { MessageAssembler } from './assemble.ts';
 import { noPlaces, type Places, readCursor } from './cursor.ts';
@@ -70,6 +72,20 @@ test('what was sent is not sent again, what comes later is', async () => {
   renameSync(path, `${path}.1`);
   writeFileSync(path, line('four'));
   assert.deepEqual(await shipAll(path), ['three', '', 'four']);
+});
+
+test('the cursor of a file counts when that is compressed', async () => {
+  const path = newLog();
+  writeFileSync(path, line('one') + line('two', 'F', 'stderr'));
+  assert.deepEqual(await shipAll(path), ['one', '!two']);
+  appendFileSync(path, line('three'));
+  renameSync(path, `${path}.1`);
+  writeFileSync(path, line('four'));
+  const packer = new LogPacker(silentLogger);
+  packer.start(newContainerId(), path, new Mutex());
+  while (existsSync(`${path}.1`)) await new Promise((resolve) => setImmediate(resolve));
+  await packer.close();
+  assert.deepEqual(await shipAll(path), ['three', 'four']);
 });
 
 test('parts come together, a line of more than 16 KiB goes in parts', async () => {

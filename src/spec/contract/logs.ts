@@ -50,10 +50,14 @@ export interface LogSettings {
   readonly options: Readonly<Record<string, string>>;
 }
 
-/** How much of a log is kept: files of about so many bytes (or without end), the current one included. */
+/**
+ * How much of a log is kept: files of about so many bytes (or without end), the current one included. With `compress`
+ * all but the current one are compressed.
+ */
 export interface RotationLimits {
   readonly maxBytes: number;
   readonly maxFiles: number;
+  readonly compress: boolean;
 }
 
 /** The logs of containers: written by the monitors, read, followed and rotated here. */
@@ -84,7 +88,7 @@ export interface ContainerLogs {
   /** Resolves when everything was sent, but after ten seconds at the latest. */
   sent(id: ContainerId): Promise<void>;
   /** Throws away what was written so far; with `reopen` a monitor goes on writing. */
-  clear(id: ContainerId, logPath: string, reopen: (() => Promise<void>) | undefined): Promise<void>;
+  clear(logPath: string, reopen: (() => Promise<void>) | undefined): Promise<void>;
   /** Lets go of all logs at once; what was not sent is sent by the next engine. */
   close(): Promise<void>;
 }
