@@ -68,3 +68,53 @@ engineSuite('userns-remap', { images: ['busybox'], flags: ['--userns-remap=daemo
     }
   });
 });
+
+/** A copy of /etc takes its place for the engine, before it runs or not at all: the host's accounts stay as they are. */
+const withPrivateEtc = [
+  'sh',
+  '-c',
+  `set -e
+for word; do case $word in --exec-root=*) folder=$(dirname "\${word#--exec-root=}");; esac; done
+chmod 711 "$folder"
+if [ ! -d "$folder/etc" ]; then
+  mkdir -m 755 "$folder/etc"
+  cp -a /etc/. "$folder/etc"
+  for file in passwd shadow group gshadow subuid subgid; do
+    if [ -f "$folder/etc/$file" ]; then sed -i '/^dockremap:/d' "$folder/etc/$file"; fi
+  done
+  echo someone:100000:131072 > "$folder/etc/subuid"
+  echo someone:100000:65536 > "$folder/etc/subgid"
+fi
+[ /etc -ef "$folder/etc" ] || mount --bind "$folder/etc" /etc
+exec ${join(repository, 'build/bin/gantryd')} "$@"`,
+  'sh',
+];
+
+const accountFiles = ['passwd', 'group', 'subuid', 'subgid'].map((name) => `/etc/${name}`);
+const hostAccounts = () => Promise.all(accountFiles.map((path) => readFile(path, 'utf8').catch(() => '')));
+const accountsBefore = await hostAccounts();
+
+engineSuite(
+  'userns-remap=default',
+  { images: ['busybox'], flags: ['--userns-remap=default'], program: withPrivateEtc },
+  (engine) => {
+    const lines = async (file: string): Promise<string[]> => {
+      const { stdout } = await engine().inside(['cat', `/etc/${file}`]);
+      return stdout.split('\n').filter((line) => line.startsWith('dockremap:'));
+    };
+    const shown = () => engine().dockerOk(['run', '--rm', image, 'awk', '{print $1, $2, $3}', '/proc/self/uid_map']);
+
+    test('makes the user, with ids that nobody has, once', async () => {
+      assert.equal(await shown(), '0 231072 65536');
+      const [user, ...more] = await lines('passwd');
+      assert.match(user ?? '', /^dockremap:x:\d{1,3}:\d{1,3}:[^:]*:[^:]*:\/usr\/sbin\/nologin$/);
+      assert.deepEqual(more, []);
+      await engine().stop();
+      await engine().start();
+      assert.equal(await shown(), '0 231072 65536');
+      assert.deepEqual(await lines('passwd'), [user]);
+      for (const file of ['subuid', 'subgid']) assert.deepEqual(await lines(file), ['dockremap:231072:65536'], file);
+      assert.deepEqual(await hostAccounts(), accountsBefore, 'the host has what it had');
+    });
+  },
+);
