@@ -3,7 +3,7 @@ import { mkdir, mkdtemp, readdir, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import test, { type TestContext } from 'node:test';
-import { mountOverlay, mountTmpfs, unmount } from '../sys/mount/mount.ts';
+import { mountErofs, mountOverlay, mountTmpfs, unmount } from '../sys/mount/mount.ts';
 import { probeStorage } from './support.ts';
 
 const skip = process.getuid?.() === 0 ? false : 'mounting needs root';
@@ -26,6 +26,18 @@ test('the host is asked what it can do, and nothing is left of it', { skip }, as
   assert.equal((await probeStorage(probe, { overlay: 'links' })).overlay, 'links');
   assert.equal((await probeStorage(probe, { erofs: 'loop' })).erofs, 'loop');
   assert.deepEqual(await readdir(directory), []);
+});
+
+test('a way that this host lacks does not spoil the next one', { skip }, async (t) => {
+  const probe = join(await temporary(t), 'probe');
+  const tried: string[] = [];
+  const found = await probeStorage(probe, {}, async (image, target, method) => {
+    tried.push(method);
+    if (method !== 'loop') throw new Error('as on Linux before 6.12');
+    await mountErofs(image, target, method);
+  });
+  assert.deepEqual(tried, ['file-direct', 'file', 'loop']);
+  assert.deepEqual([found.kind, found.erofs], ['erofs', 'loop']);
 });
 
 test('a file system that overlayfs cannot write to is refused by its name', { skip }, async (t) => {

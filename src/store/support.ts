@@ -27,9 +27,14 @@ export interface StorageSupport {
 /**
  * Finds out by trying, below `directory` (the engine's own, on the data root's file system): kernels have features
  * turned off, and file systems under a data root lack what overlayfs or direct I/O need. Some ten milliseconds.
+ * `mountImage` is how an image is mounted: a test lets some ways fail.
  * @throws EngineError `unavailable` when containers could not have a root file system here, or a wish is not to be had.
  */
-export async function probeStorage(directory: string, wishes: StorageWishes): Promise<StorageSupport> {
+export async function probeStorage(
+  directory: string,
+  wishes: StorageWishes,
+  mountImage: typeof mountErofs = mountErofs,
+): Promise<StorageSupport> {
   await ensureDirectory(directory);
   const backingFileSystem = fileSystemName((await statfs(directory)).type);
   try {
@@ -45,7 +50,9 @@ export async function probeStorage(directory: string, wishes: StorageWishes): Pr
     }
     const methods: readonly ErofsMethod[] =
       wishes.erofs === undefined ? ['file-direct', 'file', 'loop'] : [wishes.erofs];
-    const erofs = await firstThatWorks(methods, (method) => tryErofs(join(directory, 'erofs'), method));
+    const erofs = await firstThatWorks(methods, (method) =>
+      tryErofs(join(directory, 'erofs'), (image, target) => mountImage(image, target, method)),
+    );
     if ('reason' in erofs && (wishes.kind === 'erofs' || wishes.erofs !== undefined)) {
       throw new EngineError('unavailable', `the storage driver "erofs" does not work on this host: ${erofs.reason}`);
     }
@@ -106,22 +113,30 @@ async function tryOverlay(directory: string, method: OverlayMethod): Promise<voi
 /** Longer than what an image keeps beside its inodes, so that content is read from its blocks. */
 const probeContent = Buffer.alloc(9000, 'read back');
 
-async function tryErofs(directory: string, method: ErofsMethod): Promise<void> {
+async function tryErofs(directory: string, mountAt: (image: string, target: string) => Promise<void>): Promise<void> {
   const [image, target] = [join(directory, 'image'), join(directory, 'mounted')];
   await mkdir(target, { recursive: true });
-  await writeImage(image);
-  await mountErofs(image, target, method);
   try {
-    const file = await open(join(target, 'file'), 'r');
+    await writeImage(image);
+    await mountAt(image, target);
     try {
-      if (!(await file.readFile()).equals(probeContent))
-        throw new EngineError('corrupt', 'it reads what was not written');
+      await compareContent(join(target, 'file'));
     } finally {
-      await file.close();
+      await unmount(target, { lazy: true });
     }
   } finally {
-    await unmount(target, { lazy: true });
+    // Also when it could not be mounted: the next way is tried in the same place.
     await rm(directory, { recursive: true, force: true });
+  }
+}
+
+async function compareContent(path: string): Promise<void> {
+  const file = await open(path, 'r');
+  try {
+    if (!(await file.readFile()).equals(probeContent))
+      throw new EngineError('corrupt', 'it reads what was not written');
+  } finally {
+    await file.close();
   }
 }
 
