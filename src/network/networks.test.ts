@@ -5,6 +5,7 @@ import { newContainerId } from '../base/ids.ts';
 import { silentLogger } from '../base/log.ts';
 import type { OpenSandbox, SandboxRequest } from '../spec/contract/network.ts';
 import type { EndpointSettings } from '../spec/engine/container.ts';
+import { emptyEndpointSettings } from '../spec/engine/empty-config.ts';
 import { processStartTime } from '../sys/process/pidfd.ts';
 import { linkIndex } from '../sys/netlink/plug.ts';
 import { Agent, enterLab, labSkip, memoryJournal } from './_lab.ts';
@@ -28,21 +29,7 @@ const create = (Name: string, more: object = {}) => ({
   ...more,
 });
 const settings = (more: Partial<EndpointSettings> = {}): EndpointSettings => ({
-  IPAMConfig: null,
-  Links: null,
-  Aliases: null,
-  MacAddress: '',
-  DriverOpts: null,
-  GwPriority: 0,
-  NetworkID: '',
-  EndpointID: '',
-  Gateway: '',
-  IPAddress: '',
-  IPPrefixLen: 0,
-  IPv6Gateway: '',
-  GlobalIPv6Address: '',
-  GlobalIPv6PrefixLen: 0,
-  DNSNames: null,
+  ...emptyEndpointSettings(),
   ...more,
 });
 const request = (name: string, networkMode: string, endpoints: SandboxRequest['endpoints'] = {}): SandboxRequest => ({

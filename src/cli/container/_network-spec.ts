@@ -1,4 +1,5 @@
 import { invalid } from '../../base/errors.ts';
+import { emptyEndpointSettings } from '../../spec/engine/empty-config.ts';
 import { CliError } from '../errors.ts';
 import { checkMac } from '../mac-address.ts';
 import { parsedBy, parseInteger } from '../flags/types.ts';
@@ -130,21 +131,13 @@ function endpointOf(network: NetworkAttachment): Record<string, unknown> {
     ...(linkLocal.length === 0 ? {} : { LinkLocalIPs: linkLocal }),
   };
   return {
+    ...emptyEndpointSettings(),
     IPAMConfig: hasAddress ? ipam : null,
     Links: links.length === 0 ? null : links,
     Aliases: aliases.length === 0 ? null : aliases,
     MacAddress: mac,
     DriverOpts: Object.keys(driverOpts).length === 0 ? null : driverOpts,
     GwPriority: gwPriority,
-    NetworkID: '',
-    EndpointID: '',
-    Gateway: '',
-    IPAddress: '',
-    IPPrefixLen: 0,
-    IPv6Gateway: '',
-    GlobalIPv6Address: '',
-    GlobalIPv6PrefixLen: 0,
-    DNSNames: null,
   };
 }
 

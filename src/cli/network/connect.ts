@@ -1,4 +1,5 @@
 import { pathPart } from '../../client/target.ts';
+import { emptyEndpointSettings } from '../../spec/engine/empty-config.ts';
 import { defineCommand, exactly } from '../command.ts';
 import { CliError } from '../errors.ts';
 import { flag, listOf, types } from '../flags/types.ts';
@@ -33,6 +34,7 @@ export const connect = defineCommand({
       body: {
         Container: container,
         EndpointConfig: {
+          ...emptyEndpointSettings(),
           IPAMConfig: {
             ...(flags.ip === '' ? {} : { IPv4Address: flags.ip }),
             ...(flags.ip6 === '' ? {} : { IPv6Address: flags.ip6 }),
@@ -43,15 +45,6 @@ export const connect = defineCommand({
           MacAddress: mac,
           DriverOpts: driverOptions(flags['driver-opt']),
           GwPriority: flags['gw-priority'],
-          NetworkID: '',
-          EndpointID: '',
-          Gateway: '',
-          IPAddress: '',
-          IPPrefixLen: 0,
-          IPv6Gateway: '',
-          GlobalIPv6Address: '',
-          GlobalIPv6PrefixLen: 0,
-          DNSNames: null,
         },
       },
     });

@@ -1,6 +1,7 @@
 import { codeOf, EngineError, invalid, messageOf, notFound } from '../../base/errors.ts';
 import type { SandboxRequest } from '../../spec/contract/network.ts';
 import type { EndpointSettings } from '../../spec/engine/container.ts';
+import { emptyEndpointSettings } from '../../spec/engine/empty-config.ts';
 import type { EndpointWish } from '../driver.ts';
 import { planPorts, type PortPlan } from '../ports/binding.ts';
 import type { NetworkRecord } from '../record.ts';
@@ -123,19 +124,7 @@ function checkSysctls(sysctls: Readonly<Record<string, string>>, isHost: boolean
 
 /** An endpoint with nothing in it but its identity: what `host` and `none` have. */
 export const emptyEndpoint = (network: NetworkRecord, endpointId: string): EndpointSettings => ({
-  IPAMConfig: null,
-  Links: null,
-  Aliases: null,
-  MacAddress: '',
-  DriverOpts: null,
-  GwPriority: 0,
+  ...emptyEndpointSettings(),
   NetworkID: network.id,
   EndpointID: endpointId,
-  Gateway: '',
-  IPAddress: '',
-  IPPrefixLen: 0,
-  IPv6Gateway: '',
-  GlobalIPv6Address: '',
-  GlobalIPv6PrefixLen: 0,
-  DNSNames: null,
 });

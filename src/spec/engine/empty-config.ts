@@ -1,4 +1,4 @@
-import type { ContainerConfig, HostConfig } from './container.ts';
+import type { ContainerConfig, EndpointSettings, HostConfig } from './container.ts';
 
 /** A configuration that says nothing: what an empty `POST /containers/create` body means. */
 export const emptyContainerConfig = (): ContainerConfig => ({
@@ -85,4 +85,23 @@ export const emptyHostConfig = (): HostConfig => ({
   IOMaximumBandwidth: 0,
   MaskedPaths: null,
   ReadonlyPaths: null,
+});
+
+/** Settings of an endpoint that say nothing, as a client sends them and as an endpoint without addresses has them. */
+export const emptyEndpointSettings = (): EndpointSettings => ({
+  IPAMConfig: null,
+  Links: null,
+  Aliases: null,
+  MacAddress: '',
+  DriverOpts: null,
+  GwPriority: 0,
+  NetworkID: '',
+  EndpointID: '',
+  Gateway: '',
+  IPAddress: '',
+  IPPrefixLen: 0,
+  IPv6Gateway: '',
+  GlobalIPv6Address: '',
+  GlobalIPv6PrefixLen: 0,
+  DNSNames: null,
 });
