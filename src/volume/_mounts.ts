@@ -28,16 +28,32 @@ export class VolumeMounts {
     users?.delete(user);
     if ((users?.size ?? 0) > 0) return;
     this.#users.delete(volume.name);
-    if (Object.keys(volume.options).length === 0) return;
+    if (!isMountedVolume(volume)) return;
     if (await unmount(volume.mountpoint, { lazy: true })) await renewDirectory(volume.mountpoint);
   }
 }
 
-async function mountAt({ name, mountpoint }: Volume, source: VolumeSource): Promise<void> {
+/** Something is mounted at the volume while it is used: it is no plain directory. */
+export const isMountedVolume = ({ options }: Volume): boolean => Object.keys(options).length > 0;
+
+/** How each kind of source comes to a volume's mountpoint. @throws SystemError with the kernel's words */
+const mounters: {
+  readonly [Kind in VolumeSource['kind']]: (
+    source: Extract<VolumeSource, { kind: Kind }>,
+    volume: Volume,
+  ) => Promise<void>;
+} = {
+  bind: ({ device, recursive, attributes }, { mountpoint }) =>
+    bindMount(device, mountpoint, { ...attributes, recursive }),
+  filesystem: ({ type, device, options, attributes }, { mountpoint }) =>
+    mountFileSystem(type, [['source', device], ...options], mountpoint, attributes),
+};
+
+async function mountAt(volume: Volume, source: VolumeSource): Promise<void> {
+  const { name, mountpoint } = volume;
   try {
-    if (source.kind === 'bind') {
-      await bindMount(source.device, mountpoint, { ...source.attributes, recursive: source.recursive });
-    } else await mountFileSystem(source.type, source.options, mountpoint, source.attributes);
+    // The table has for each kind what takes that kind.
+    await (mounters[source.kind] as (source: VolumeSource, volume: Volume) => Promise<void>)(source, volume);
   } catch (error) {
     const why = `failed to mount local volume: mount ${source.device}:${mountpoint}: ${messageOf(error)}`;
     throw new EngineError('internal', `error while mounting volume '${mountpoint}': ${why}`, {

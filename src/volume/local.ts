@@ -12,7 +12,7 @@ import { diskUsage } from '../sys/file/usage.ts';
 import { makeVolumeDirectory, removeVolumeDirectory } from './_directories.ts';
 import { copyUp, openCopySource } from './copy-up.ts';
 import { checkVolumeName } from './name.ts';
-import { VolumeMounts } from './_mounts.ts';
+import { isMountedVolume, VolumeMounts } from './_mounts.ts';
 import { parseVolumeOptions } from './options.ts';
 import { toRecord, volumeKind } from './record.ts';
 
@@ -128,8 +128,8 @@ export class LocalVolumes implements OwnedVolumes {
       if (source === undefined) return;
       try {
         await this.#mounts.acquire(volume, 'copy-up');
-        const mounted = Object.keys(volume.options).length > 0;
-        await copyUp({ source, data: volume.mountpoint, staging, exclusive, mounted });
+        const { mountpoint: data } = volume;
+        await copyUp({ source, data, staging, exclusive, mounted: isMountedVolume(volume) });
       } finally {
         closeFd(source);
         await this.#mounts.release(volume, 'copy-up');

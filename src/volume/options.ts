@@ -1,7 +1,8 @@
 import { invalid } from '../base/errors.ts';
 import type { MountAttributes, MountOption } from '../sys/mount/mount.ts';
+import { checkShare, mountedSource } from './_mount-words.ts';
 
-/** What is mounted at a volume with options when it is used. */
+/** What is mounted at a volume with options when it is used; `_mounts.ts` has how, for each kind. */
 export type VolumeSource =
   | {
       readonly kind: 'bind';
@@ -13,48 +14,72 @@ export type VolumeSource =
       readonly kind: 'filesystem';
       readonly type: string;
       readonly device: string;
+      /** Of the file system; without the device. */
       readonly options: readonly MountOption[];
       readonly attributes: MountAttributes;
     };
 
-/** Which options need which others, as Docker's local driver has it. */
-const required: Readonly<Record<string, readonly string[]>> = {
-  device: ['type'],
-  type: ['device'],
-  o: ['device', 'type'],
-  size: [],
+type Given = ReadonlyMap<string, string>;
+
+/** An option of the driver `local`. All that throws: EngineError `invalid`, beginning with `create NAME: `. */
+interface LocalOption {
+  /** Options that must be named with it, unless `instead` is. */
+  readonly needs?: readonly string[];
+  readonly instead?: string;
+  /** Looks at its value. */
+  check?(name: string, value: string, all: Given): void;
+  /** What a volume with this option holds; undefined when the option alone does not say. Only one option may. */
+  source?(name: string, value: string, all: Given): VolumeSource | undefined;
+}
+
+/** Every option that there is: what is not in this table is refused by name. */
+const localOptions: Readonly<Record<string, LocalOption>> = {
+  device: { needs: ['type'] },
+  type: {
+    needs: ['device'],
+    source(name, type, all) {
+      const device = all.get('device') ?? '';
+      if (type === '' && device === '') return undefined;
+      if (type === 'cifs') checkShare(name, device);
+      return mountedSource(name, type, device, all.get('o') ?? '');
+    },
+  },
+  o: { needs: ['device', 'type'], instead: 'mountpoint' },
+  mountpoint: {
+    source(name, path, all) {
+      if (!path.startsWith('/'))
+        throw invalid(`create ${name}: mountpoint must be an absolute path, not ${shown(path)}`);
+      const words = all.get('o') ?? '';
+      return mountedSource(name, 'none', path, /(^|,)r?bind(,|$)/.test(words) ? words : `rbind,${words}`);
+    },
+  },
+  size: { check: checkSize },
 };
 
-/** mount(8)'s options that belong to the mount; all others are the file system's. */
-const attributes: Readonly<Record<string, MountAttributes>> = {
-  ro: { readOnly: true },
-  rw: { readOnly: false },
-  nosuid: { noSuid: true },
-  nodev: { noDev: true },
-  noexec: { noExec: true },
-  suid: { noSuid: false },
-  dev: { noDev: false },
-  exec: { noExec: false },
-};
-/** Said for mount(8)'s sake; they change nothing here. */
-const ignored = new Set(['', 'defaults', 'auto', 'noauto', 'user', 'nouser', '_netdev', 'nofail']);
+const shown = (text: string): string => JSON.stringify(text.slice(0, 200));
 
 /**
- * Reads the options of a local volume: `type`, `device` and `o` as mount(8) has them. Undefined for none.
+ * Reads the options of a local volume: `type`, `device` and `o` as mount(8) has them, `mountpoint` for a directory of the
+ * host. Undefined for a volume that is a directory of the engine's own.
  * @throws EngineError `invalid` in Docker's words, also for `size`: the storage of volumes has no quotas.
  */
 export function parseVolumeOptions(name: string, given: Readonly<Record<string, string>>): VolumeSource | undefined {
-  const options = new Map(Object.entries(given));
-  for (const key of options.keys()) {
-    if (key === 'size') checkSize(name, options.get(key) ?? '');
-    const missing = Object.hasOwn(required, key) ? required[key]?.find((other) => !options.has(other)) : undefined;
-    if (!Object.hasOwn(required, key)) throw invalid(`create ${name}: invalid option: "${key}"`);
+  const all = new Map(Object.entries(given));
+  let found: { readonly key: string; readonly source: VolumeSource } | undefined;
+  for (const [key, value] of all) {
+    if (!Object.hasOwn(localOptions, key)) throw invalid(`create ${name}: invalid option: ${shown(key)}`);
+    const option: LocalOption = localOptions[key] ?? {};
+    const { needs = [], instead = '' } = option;
+    const missing = all.has(instead) ? undefined : needs.find((other) => !all.has(other));
     if (missing !== undefined) throw invalid(`create ${name}: missing required option: "${missing}"`);
+    option.check?.(name, value, all);
+    const source = option.source?.(name, value, all);
+    if (source === undefined) continue;
+    if (found !== undefined)
+      throw invalid(`create ${name}: the options "${found.key}" and "${key}" exclude each other`);
+    found = { key, source };
   }
-  const [type, device] = [options.get('type') ?? '', options.get('device') ?? ''];
-  if (type === '' && device === '') return undefined;
-  if (type === 'cifs') checkShare(name, device);
-  return sourceOf(name, type, device, (options.get('o') ?? '').split(','));
+  return found?.source;
 }
 
 /** Docker's grammar of sizes; anything but zero needs quotas. */
@@ -62,32 +87,4 @@ function checkSize(name: string, size: string): void {
   const match = /^(\d{1,15}(?:\.\d{1,6})?) ?(?:[kmgtp]i?)?b?$/i.exec(size);
   if (match === null) throw invalid(`create ${name}: invalid size: '${size.slice(0, 100)}'`);
   if (Number(match[1]) > 0) throw invalid(`create ${name}: quota size requested but no quota support`);
-}
-
-/** The kernel takes the port of a share as an option only. */
-function checkShare(name: string, device: string): void {
-  const host = device.startsWith('//') ? (device.slice(2).split('/')[0] ?? '') : '';
-  if (/:\d+$/.test(host) && (!host.includes('::') || host.includes(']:'))) {
-    throw invalid(`create ${name}: port not allowed in CIFS device URL, include 'port' in 'o='`);
-  }
-}
-
-function sourceOf(name: string, type: string, device: string, words: readonly string[]): VolumeSource {
-  const bind = words.find((word) => word === 'bind' || word === 'rbind');
-  const own: Record<string, boolean> = {};
-  const rest: MountOption[] = [];
-  for (const word of words) {
-    if (Object.hasOwn(attributes, word)) Object.assign(own, attributes[word]);
-    else if (word !== bind && !ignored.has(word)) rest.push(optionOf(word));
-  }
-  if (bind === undefined)
-    return { kind: 'filesystem', type, device, options: [['source', device], ...rest], attributes: own };
-  if (rest.length > 0) throw invalid(`create ${name}: invalid mount option for a bind: ${JSON.stringify(rest[0])}`);
-  if (!device.startsWith('/')) throw invalid(`create ${name}: the device of a bind must be an absolute path`);
-  return { kind: 'bind', device, recursive: bind === 'rbind', attributes: own };
-}
-
-function optionOf(word: string): MountOption {
-  const at = word.indexOf('=');
-  return at < 0 ? word : [word.slice(0, at), word.slice(at + 1)];
 }

@@ -197,6 +197,11 @@ test('options mount something for as long as containers run with it', { skip: no
   await refuse({ o: 'ro' }, /missing required option: "device"/);
   await refuse({ type: 'none', device: 'relative', o: 'bind' }, /absolute path/);
   await refuse({ constructor: 'x' }, /invalid option: "constructor"/);
+  await refuse({ mountpoint: 'relative' }, /mountpoint must be an absolute path, not "relative"/);
+  await refuse(
+    { mountpoint: '/x', type: 'tmpfs', device: 'tmpfs' },
+    /the options "mountpoint" and "type" exclude each other/,
+  );
 
   const device = join(root, 'host');
   const { mountpoint } = await volumes.ensure({ name: 'bound', options: { type: 'none', device, o: 'bind,ro' } });
@@ -220,6 +225,12 @@ test('options mount something for as long as containers run with it', { skip: no
   assert.deepEqual(await readdir(mountpoint), []);
   await next.remove('bound');
   assert.equal(await readFile(join(root, 'host/file'), 'utf8'), 'of the host');
+
+  const placed = await volumes.ensure({ name: 'placed', options: { mountpoint: device, o: 'ro' } });
+  await volumes.mount('placed', one);
+  assert.equal(await readFile(join(placed.mountpoint, 'file'), 'utf8'), 'of the host');
+  await assert.rejects(writeFile(join(placed.mountpoint, 'new'), ''), { code: 'EROFS' });
+  await volumes.unmount('placed', one);
 
   await volumes.ensure({ name: 'memory', options: { type: 'tmpfs', device: 'tmpfs', o: 'size=1m,uid=5' } });
   await volumes.mount('memory', one);
