@@ -1,10 +1,6 @@
 import { join } from 'node:path';
-import { KeyedMutex } from '../base/async.ts';
-import type { Clock } from '../base/clock.ts';
 import { conflict, type EngineError, messageOf, notFound } from '../base/errors.ts';
 import { type ContainerId, randomHex64 } from '../base/ids.ts';
-import type { Logger } from '../base/log.ts';
-import type { StateJournal } from '../spec/contract/state.ts';
 import type { Volume, VolumeRequest, Volumes } from '../spec/contract/storage.ts';
 import type { EventInput } from '../spec/engine/event.ts';
 import { closeFd } from '../sys/ffi/descriptor.ts';
@@ -12,9 +8,10 @@ import { diskUsage } from '../sys/file/usage.ts';
 import { makeVolumeDirectory, removeVolumeDirectory } from './_directories.ts';
 import { copyUp, openCopySource } from './copy-up.ts';
 import { checkVolumeName } from './name.ts';
-import { isMountedVolume, VolumeMounts } from './_mounts.ts';
+import { isMountedVolume } from './_mounts.ts';
 import { parseVolumeOptions } from './options.ts';
 import { toRecord, volumeKind } from './record.ts';
+import type { VolumeState } from './state.ts';
 
 /** The label by which clients know volumes without a name of their own. */
 export const anonymousLabel = 'com.docker.volume.anonymous';
@@ -25,30 +22,20 @@ export interface OwnedVolumes extends Volumes {
   diskUsage(name: string, signal?: AbortSignal): Promise<number>;
 }
 
-interface Context {
-  readonly directory: string;
-  readonly journal: StateJournal;
-  readonly log: Logger;
-  readonly clock: Clock;
-}
-
 /** The driver `local`: a directory of the engine's own for each volume, where options may mount something. */
 export class LocalVolumes implements OwnedVolumes {
-  readonly #context: Context;
+  readonly #state: VolumeState;
   readonly #volumes: Map<string, Volume>;
-  readonly #users = new Map<string, Set<ContainerId>>();
-  readonly #mounts = new VolumeMounts();
-  readonly #order = new KeyedMutex<string>();
 
-  constructor(context: Context, volumes: Map<string, Volume>) {
-    this.#context = context;
-    this.#volumes = volumes;
+  constructor(state: VolumeState) {
+    this.#state = state;
+    this.#volumes = state.volumes;
   }
 
   async ensure(request: VolumeRequest): Promise<Volume> {
     const name = request.name ?? randomHex64();
     if (request.name !== undefined) checkVolumeName(name);
-    return this.#order.run(name, async () => {
+    return this.#state.order.run(name, async () => {
       refuseOtherDrivers(name, request.driver);
       const existing = this.#volumes.get(name);
       if (existing !== undefined) return existing;
@@ -66,7 +53,7 @@ export class LocalVolumes implements OwnedVolumes {
   }
 
   remove(name: string, { force = false }: { force?: boolean } = {}): Promise<void> {
-    return this.#order.run(name, async () => {
+    return this.#state.order.run(name, async () => {
       const volume = this.#volumes.get(name);
       if (volume === undefined) {
         if (force) return;
@@ -74,10 +61,11 @@ export class LocalVolumes implements OwnedVolumes {
       }
       const users = this.users(name);
       if (users.length > 0) throw conflict(`remove ${name}: volume is in use - [${users.join(', ')}]`);
+      this.#state.holds.refuseHeld(name, `remove ${name}`);
       // Gone for everybody in the moment in which nobody uses it.
       this.#volumes.delete(name);
       try {
-        await this.#context.journal.commit({
+        await this.#state.journal.commit({
           records: [{ op: 'delete', kind: volumeKind, id: name }],
           events: [volumeEvent('destroy', name)],
         });
@@ -85,54 +73,58 @@ export class LocalVolumes implements OwnedVolumes {
         this.#volumes.set(name, volume);
         throw error;
       }
-      await removeVolumeDirectory(this.#context.directory, name).catch((error: unknown) =>
-        this.#context.log.error('cannot delete the content of a removed volume', { name, reason: messageOf(error) }),
+      await removeVolumeDirectory(this.#state.directory, name).catch((error: unknown) =>
+        this.#state.log.error('cannot delete the content of a removed volume', { name, reason: messageOf(error) }),
       );
     });
   }
 
   mount(name: string, containerId: ContainerId): Promise<void> {
-    return this.#order.run(name, () => this.#mounts.acquire(find(this.#volumes, name), containerId));
+    return this.#state.order.run(name, async () => {
+      await this.#state.mounts.acquire(find(this.#volumes, name), containerId);
+      this.#state.holds.begin(name, containerId);
+    });
   }
 
   unmount(name: string, containerId: ContainerId): Promise<void> {
-    return this.#order.run(name, async () => {
+    return this.#state.order.run(name, async () => {
+      this.#state.holds.end(name, containerId);
       const volume = this.#volumes.get(name);
-      if (volume !== undefined) await this.#mounts.release(volume, containerId);
+      if (volume !== undefined) await this.#state.mounts.release(volume, containerId);
     });
   }
 
   retain(name: string, containerId: ContainerId): void {
-    const users = this.#users.get(name);
-    if (users === undefined) this.#users.set(name, new Set([containerId]));
+    const users = this.#state.users.get(name);
+    if (users === undefined) this.#state.users.set(name, new Set([containerId]));
     else users.add(containerId);
   }
 
   release(name: string, containerId: ContainerId): void {
-    const users = this.#users.get(name);
+    const users = this.#state.users.get(name);
     users?.delete(containerId);
-    if (users?.size === 0) this.#users.delete(name);
+    if (users?.size === 0) this.#state.users.delete(name);
   }
 
   users(name: string): readonly ContainerId[] {
-    return [...(this.#users.get(name) ?? [])];
+    return [...(this.#state.users.get(name) ?? [])];
   }
 
   copyUp(name: string, root: string, path: string): Promise<void> {
-    return this.#order.run(name, async () => {
+    return this.#state.order.run(name, async () => {
       const volume = find(this.#volumes, name);
-      const staging = join(this.#context.directory, name, '_copy');
+      const staging = join(this.#state.directory, name, '_copy');
       const exclusive = this.users(name).length <= 1;
       // Looked for first: without it, a volume that cannot be mounted is no matter until the container starts.
       const source = await openCopySource(root, path);
       if (source === undefined) return;
       try {
-        await this.#mounts.acquire(volume, 'copy-up');
+        await this.#state.mounts.acquire(volume, 'copy-up');
         const { mountpoint: data } = volume;
         await copyUp({ source, data, staging, exclusive, mounted: isMountedVolume(volume) });
       } finally {
         closeFd(source);
-        await this.#mounts.release(volume, 'copy-up');
+        await this.#state.mounts.release(volume, 'copy-up');
       }
     });
   }
@@ -142,7 +134,7 @@ export class LocalVolumes implements OwnedVolumes {
   }
 
   async #create(name: string, request: VolumeRequest): Promise<Volume> {
-    const { directory, journal, clock } = this.#context;
+    const { directory, journal, clock } = this.#state;
     const anonymous = request.name === undefined;
     await makeVolumeDirectory(directory, name);
     const volume: Volume = {

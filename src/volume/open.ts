@@ -1,12 +1,16 @@
 import { mkdir, readdir, rmdir, stat } from 'node:fs/promises';
 import { join } from 'node:path';
+import { KeyedMutex } from '../base/async.ts';
 import { type Clock, systemClock } from '../base/clock.ts';
 import type { Logger } from '../base/log.ts';
 import type { StateJournal } from '../spec/contract/state.ts';
 import type { Volume } from '../spec/contract/storage.ts';
 import { ensureMode, removeDoomed } from './_directories.ts';
+import { VolumeMounts } from './_mounts.ts';
+import { VolumeHolds } from './holds.ts';
 import { LocalVolumes, type OwnedVolumes } from './local.ts';
 import { fromRecord, volumeKind } from './record.ts';
+import type { VolumeState } from './state.ts';
 
 export interface VolumesOptions {
   /** Holds a directory for each volume. */
@@ -16,11 +20,15 @@ export interface VolumesOptions {
   readonly clock?: Clock;
 }
 
+/** Opens the named volumes. */
+export const openVolumes = async (options: VolumesOptions): Promise<OwnedVolumes> =>
+  new LocalVolumes(await openVolumeState(options));
+
 /**
- * Opens the named volumes. A directory without a record becomes a volume again (after the state database was lost, the
+ * What the parts of this room work on. A directory without a record becomes a volume again (after the state database was lost, the
  * data must not be); what was being removed when an engine died is removed now.
  */
-export async function openVolumes(options: VolumesOptions): Promise<OwnedVolumes> {
+async function openVolumeState(options: VolumesOptions): Promise<VolumeState> {
   const { directory, journal, log, clock = systemClock } = options;
   await mkdir(directory, { recursive: true });
   await ensureMode(directory, 0o700);
@@ -46,5 +54,15 @@ export async function openVolumes(options: VolumesOptions): Promise<OwnedVolumes
       volumes.set(name, { name, driver: 'local', mountpoint, labels: {}, options: {}, createdNs, anonymous: false });
     }
   }
-  return new LocalVolumes({ directory, journal, log, clock }, volumes);
+  return {
+    directory,
+    journal,
+    log,
+    clock,
+    volumes,
+    users: new Map(),
+    mounts: new VolumeMounts(),
+    holds: new VolumeHolds(),
+    order: new KeyedMutex(),
+  };
 }
