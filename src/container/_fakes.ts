@@ -288,7 +288,7 @@ function fakeHost(): Pick<
     roots: {
       readFile: async () => undefined,
       resolve: async (_root, path) => path,
-      prepareMountTargets: async (_root, targets) => targets.map(({ path }) => path),
+      prepareMountTargets: async (_root, targets) => targets.map(({ path }) => ({ path, mode: 0o755 })),
       makeDirectory: async () => undefined,
     },
     files: {

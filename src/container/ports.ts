@@ -24,14 +24,18 @@ export interface RootAccess {
   /** The link-free absolute path inside the root that `path` means; its last parts need not exist. */
   resolve(root: string, path: string): Promise<string>;
   /**
-   * The link-free path of each mount target; one that is missing is made, as an empty directory or file,
-   * which belongs to `owner`.
+   * The link-free path of each mount target and the permission bits of what is there; one that is missing is made, as an
+   * empty directory (with `mode`, or 0755) or file, which belongs to `owner`.
    */
   prepareMountTargets(
     root: string,
-    targets: readonly { readonly path: string; readonly kind: 'directory' | 'file' }[],
+    targets: readonly {
+      readonly path: string;
+      readonly kind: 'directory' | 'file';
+      readonly mode?: number | undefined;
+    }[],
     owner?: { readonly uid: number; readonly gid: number },
-  ): Promise<string[]>;
+  ): Promise<{ readonly path: string; readonly mode: number }[]>;
   /** Makes a directory and its parents, owned by `uid` and `gid`. @throws invalid when something else is there. */
   makeDirectory(root: string, path: string, owner: { uid: number; gid: number }): Promise<void>;
 }

@@ -264,29 +264,6 @@ engineSuite('the mounts of a container', { runtimes }, (engine) => {
     assert.equal(await docker.field('shows', '{{(index .Mounts 0).Propagation}}'), 'rslave');
   });
 
-  test('a tmpfs with size, mode and words; the older map with all of tmpfs’s options', async () => {
-    const script = 'grep " /t " /proc/mounts; stat -c "%a %u" /t';
-    const shown = await shell(script, '--mount=type=tmpfs,target=/t,tmpfs-size=1m,tmpfs-mode=1770');
-    assert.match(shown, /^tmpfs \/t tmpfs rw,nosuid,nodev,noexec,relatime,size=1024k,mode=1770[^\n]*\n1770 0$/);
-    const older = await shell(script, '--tmpfs=/t:size=1m,exec,uid=1000,mode=700,nr_inodes=100');
-    assert.match(
-      older,
-      /^tmpfs \/t tmpfs rw,nosuid,nodev,relatime,size=1024k,nr_inodes=100,mode=700,uid=1000[^\n]*\n700 1000$/,
-    );
-    const { Id } = (
-      await create(
-        { Mounts: [{ Type: 'tmpfs', Target: '/t', ReadOnly: true, TmpfsOptions: { Options: [['exec']] } }] },
-        '',
-        {
-          Cmd: ['sh', '-c', script],
-        },
-      )
-    ).json<{ Id: string }>();
-    assert.match(await docker.ok('start', '-a', Id), /^tmpfs \/t tmpfs ro,nosuid,nodev,relatime/);
-    const [view] = await mounts(Id);
-    assert.deepEqual(view, { Type: 'tmpfs', Source: '', Destination: '/t', Mode: '', RW: false, Propagation: '' });
-  });
-
   test('volumes-from: all mounts but tmpfs, with own ones first, read-only on request', async () => {
     const folder = await mkdtemp(join(engine().folder, 'host-'));
     await docker.ok(

@@ -2,6 +2,7 @@ import { internal, invalid } from '../../base/errors.ts';
 import type { ContainerId } from '../../base/ids.ts';
 import type { DeviceEdits } from '../../spec/contract/devices.ts';
 import type { LaunchMount } from '../../spec/contract/launch.ts';
+import { requestedMode } from '../../spec/engine/tmpfs-options.ts';
 import { type IdMapping, rootOwner } from '../../spec/contract/user-namespace.ts';
 import type { ContainerContext } from '../context.ts';
 import type { ContainerEntry } from '../entry.ts';
@@ -157,6 +158,15 @@ export async function deviceMounts(ctx: ContainerContext, edits: DeviceEdits | u
 
 const depth = (path: string): number => path.split('/').filter((part) => part !== '').length;
 
+/** The permission bits that a tmpfs is to have where nothing is yet: as the kernel gives it, unless it says. */
+function tmpfsMode(mount: LaunchMount): number | undefined {
+  return mount.kind === 'tmpfs' ? (requestedMode(mount.options) ?? 0o1777) : undefined;
+}
+
+/** A tmpfs that says nothing looks like the directory that it covers: some runtimes see to that, others do not. */
+const withMode = (options: readonly string[], mode: number): readonly string[] =>
+  requestedMode(options) === undefined ? [...options, `mode=${mode.toString(8)}`] : options;
+
 /**
  * Replaces each target by the link-free path that it means inside the root, so that the runtime follows no link of the
  * image, makes those that are missing, and sorts parents before children.
@@ -167,10 +177,15 @@ export async function resolveTargets(
   mounts: readonly PlacedMount[],
   ids: IdMapping | undefined,
 ): Promise<LaunchMount[]> {
-  const targets = mounts.map(({ mount, kind }) => ({ path: mount.target, kind }));
-  const paths = await ctx.roots.prepareMountTargets(rootfs, targets, ids === undefined ? undefined : rootOwner(ids));
+  const targets = mounts.map(({ mount, kind }) => ({ path: mount.target, kind, mode: tmpfsMode(mount) }));
+  const owner = ids === undefined ? undefined : rootOwner(ids);
+  const prepared = await ctx.roots.prepareMountTargets(rootfs, targets, owner);
   const resolved = mounts.map(({ mount, kind }, at): LaunchMount => {
-    const target = paths[at] ?? mount.target;
+    const { path: target, mode } = prepared[at] ?? { path: mount.target, mode: 0o755 };
+    if (mount.kind === 'tmpfs') {
+      const isCovered = prepared.some(({ path }, other) => other !== at && target.startsWith(`${path}/`));
+      return { ...mount, target, options: isCovered ? mount.options : withMode(mount.options, mode) };
+    }
     // Nothing is mounted below a file, and crun fails to look there.
     return mount.kind === 'bind' && kind === 'file' ? { ...mount, target, recursive: false } : { ...mount, target };
   });

@@ -2,6 +2,9 @@ import { existsSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { EngineError, internal } from '../../base/errors.ts';
 import { type LaunchedContainer, LaunchError, type LaunchRequest } from '../../spec/contract/launch.ts';
+import { requestedMode } from '../../spec/engine/tmpfs-options.ts';
+import { systemCode } from '../../sys/ffi/errors.ts';
+import { changeModeInRootAsync } from '../../sys/paths/paths.ts';
 import { processStartTime } from '../../sys/process/pidfd.ts';
 import { type Monitor, startContainerMonitor } from '../monitor/conmon.ts';
 import { exitFile } from '../monitor/exit-file.ts';
@@ -38,6 +41,7 @@ export async function createContainer(context: LauncherContext, request: LaunchR
   for (const path of [...monitorFiles(request.directory), exitFile(exitsDirectory(context), request.id)]) {
     rmSync(path, { force: true });
   }
+  if (takesModesOfTargets(runtime)) await giveModes(request);
   writeFileSync(join(request.directory, 'config.json'), serializeSpec(spec), { mode: 0o600 });
   const monitor = await startMonitor(context, request, runtime, place);
   try {
@@ -57,6 +61,23 @@ export async function createContainer(context: LauncherContext, request: LaunchR
     throw error;
   } finally {
     monitor.sync.close();
+  }
+}
+
+/**
+ * runc 1.1.0 to 1.1.7 give a tmpfs the permission bits of the directory that it covers, whatever its options say
+ * (its issue 3911): there the directory gets those of the options beforehand.
+ */
+const takesModesOfTargets = ({ version }: Runtime): boolean => /^runc version 1\.1\.[0-7](?![0-9])/.test(version);
+
+async function giveModes({ rootfs, mounts }: LaunchRequest): Promise<void> {
+  for (const mount of mounts) {
+    const mode = mount.kind === 'tmpfs' ? requestedMode(mount.options) : undefined;
+    if (mode === undefined) continue;
+    await changeModeInRootAsync(rootfs, mount.target, mode).catch((error: unknown) => {
+      // Where a file is, the runtime has its own words for it.
+      if (systemCode(error) !== 'ENOTDIR') throw error;
+    });
   }
 }
 

@@ -39,3 +39,9 @@ function keyOf(option: string): string {
 }
 
 const settingKey = (name: string): string | undefined => (settings.has(name) ? name : undefined);
+
+/** The permission bits that the options ask for; undefined when they do not. The last one counts, as for the kernel. */
+export function requestedMode(options: readonly string[]): number | undefined {
+  const text = options.findLast((option) => option.startsWith('mode='))?.slice('mode='.length);
+  return text !== undefined && /^[0-7]{1,5}$/.test(text) ? Number.parseInt(text, 8) & 0o7777 : undefined;
+}

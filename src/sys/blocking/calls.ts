@@ -11,7 +11,7 @@ import { closeView, openView } from '../namespace/view.ts';
 import { changeNamespace, deleteLinks, interfacesIn, openNamespace, writeNetSysctls } from '../netlink/calls.ts';
 import { forgetUdpFlows } from '../netlink/conntrack.ts';
 import { mkdirAllInRoot, openInRoot, readFileInRoot, resolveInRoot } from '../paths/inroot.ts';
-import { prepareMountTargets } from '../paths/mount-targets.ts';
+import { changeModeInRoot, prepareMountTargets } from '../paths/mount-targets.ts';
 import { statInRoot } from '../paths/stat.ts';
 import { openSocketIn } from '../socket/namespace-socket.ts';
 import { posixSpawn, type SpawnRequest } from '../process/spawn-call.ts';
@@ -32,6 +32,7 @@ export const blockingCalls = {
   mkdirAllInRoot,
   readFileInRoot,
   prepareMountTargets,
+  changeModeInRoot,
   statInRoot,
   openView,
   closeView,

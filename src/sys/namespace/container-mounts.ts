@@ -106,7 +106,7 @@ export function mountIntoContainer({ process: identity, thing, target, owner }: 
       ? makeMount('tmpfs', [['source', 'tmpfs'], ...thing.options], target.path, thing.attributes)
       : cloneTree(thing.source, thing);
   try {
-    const path = prepareTarget(container.root, target, owner);
+    const { path } = prepareTarget(container.root, target, owner);
     if (path === '/') throw new SystemError(EXDEV, 'mount', target.path);
     const place = openInRoot(container.root, path, O_PATH | O_NOFOLLOW, 0, { noSymlinks: true });
     try {

@@ -1,6 +1,6 @@
 /** inroot.ts as promises: the calls run in the syscall worker, so a slow file system does not hold up the engine. */
 import { callBlocking } from '../blocking/blocking.ts';
-import type { MountTarget } from './mount-targets.ts';
+import type { MountTarget, PreparedTarget } from './mount-targets.ts';
 import { O_PATH, type ResolveOptions, type Root } from './inroot.ts';
 import type { PathStat } from './stat.ts';
 
@@ -40,7 +40,11 @@ export const prepareMountTargetsAsync = (
   root: string,
   targets: readonly MountTarget[],
   owner?: { readonly uid: number; readonly gid: number },
-): Promise<string[]> => callBlocking('prepareMountTargets', root, targets, owner);
+): Promise<PreparedTarget[]> => callBlocking('prepareMountTargets', root, targets, owner);
+
+/** See mount-targets.ts. */
+export const changeModeInRootAsync = (root: Root, path: string, mode: number): Promise<void> =>
+  callBlocking('changeModeInRoot', root, path, mode);
 
 /** See stat.ts. */
 export const statInRootAsync = (root: Root, path: string): Promise<PathStat> => callBlocking('statInRoot', root, path);
