@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { once } from 'node:events';
 import { stat, writeFile } from 'node:fs/promises';
 import http from 'node:http';
+import net from 'node:net';
 import test from 'node:test';
 import { invalid } from '../base/errors.ts';
 import { silentLogger } from '../base/log.ts';
@@ -141,6 +142,48 @@ test('what is no HTTP is answered once and closed; a large header is 431', async
   );
   await smuggled.ended;
   assert.match(smuggled.text, /^HTTP\/1.1 400 /);
+});
+
+test('a refused client that reads only after it has sent everything still gets its answer', async (t) => {
+  const { path } = await serve(t, fakeServices(new FakeContainer()));
+  const socket = net.connect({ path, allowHalfOpen: true });
+  const errors: Error[] = [];
+  socket.on('error', (error) => errors.push(error));
+  const send = (bytes: string | Buffer) => new Promise((sent) => socket.write(bytes, sent));
+  const lengths = 'Transfer-Encoding: chunked\r\nContent-Length: 4000000';
+  await send(`PUT /containers/x/archive?path=/ HTTP/1.1\r\nHost: engine\r\n${lengths}\r\n\r\n`);
+  for (let piece = 0; piece < 40; piece++) await send(Buffer.alloc(100_000));
+  assert.deepEqual(errors, []);
+  const pieces: Buffer[] = [];
+  socket.on('data', (piece: Buffer) => pieces.push(piece));
+  await once(socket, 'end');
+  const answer = Buffer.concat(pieces).toString();
+  assert.match(answer, /^HTTP\/1\.1 400 Bad Request\r\n[^]*"malformed HTTP request: /);
+  assert.equal(answer.split('HTTP/1.1').length, 2, 'one answer');
+  socket.end();
+  await once(socket, 'close');
+  assert.deepEqual(errors, []);
+});
+
+test('what a refused client sends is not read without end', async (t) => {
+  const { path } = await serve(t, fakeServices(new FakeContainer()));
+  const socket = net.connect({ path });
+  const gone = once(socket, 'error');
+  socket.write('no HTTP\r\n\r\n');
+  const piece = Buffer.alloc(1 << 20);
+  const write = (): void => void socket.write(piece, (error) => error ?? write());
+  write();
+  assert.match(String(await gone), /EPIPE|ECONNRESET/);
+});
+
+test('a bad request after a good one on the same connection is answered, too', async (t) => {
+  const { path } = await serve(t, fakeServices(new FakeContainer()));
+  const client = new RawClient(path);
+  client.request('GET', '/_ping');
+  await client.expect('OK');
+  client.send('no HTTP\r\n\r\n');
+  await client.expect('malformed HTTP request');
+  await client.ended;
 });
 
 test('the head of a wait comes as soon as it holds, and its client may leave', async (t) => {

@@ -1,13 +1,14 @@
 import type * as Http from 'node:http';
 import type { Socket } from 'node:net';
 import type { Duplex } from 'node:stream';
-import { codeOf, EngineError, messageOf } from '../base/errors.ts';
+import { codeOf, EngineError } from '../base/errors.ts';
 import type { Logger } from '../base/log.ts';
 import type { Authorization } from './authorization/guard.ts';
 import { parseQuery } from '../spec/decode/query.ts';
 import { httpError } from './errors.ts';
 import { discardBody } from './http/body.ts';
 import { endStream, isTakenOver } from './hijack/takeover.ts';
+import { refuseConnection } from './hijack/refuse.ts';
 import { Exchange, type Handler, type Upgraded } from './http/exchange.ts';
 import { listenOnSocket, type SocketOptions } from './http/listen.ts';
 import { checkBrowserHeaders } from './http/guard.ts';
@@ -162,7 +163,11 @@ class Dispatcher {
       attachResponse(response, stream, this.#latest.get(request.socket));
       void this.#answer(request, response, { stream, head });
     });
-    server.on('clientError', (error: NodeJS.ErrnoException, socket: Socket) => refuse(error, socket));
+    server.on('clientError', (error: NodeJS.ErrnoException, socket: Socket) => {
+      const earlier = this.#latest.get(socket);
+      if (earlier === undefined || earlier.writableFinished) refuseConnection(error, socket);
+      else socket.destroy();
+    });
     return server;
   }
 
@@ -283,23 +288,4 @@ function attachResponse(response: Http.ServerResponse, stream: Duplex, earlier: 
   if (earlier === undefined || earlier.writableFinished) response.assignSocket(socket);
   else if (!earlier.writableEnded) stream.destroy();
   else earlier.once('finish', () => response.assignSocket(socket));
-}
-
-/** Answers what is no HTTP request. */
-function refuse(error: NodeJS.ErrnoException, socket: Socket): void {
-  if (!socket.writable || socket.bytesWritten > 0) {
-    socket.destroy();
-    return;
-  }
-  const status =
-    error.code === 'HPE_HEADER_OVERFLOW'
-      ? '431 Request Header Fields Too Large'
-      : error.code === 'ERR_HTTP_REQUEST_TIMEOUT'
-        ? '408 Request Timeout'
-        : '400 Bad Request';
-  const body = `${JSON.stringify({ message: `malformed HTTP request: ${messageOf(error)}` })}\n`;
-  socket.end(
-    `HTTP/1.1 ${status}\r\nContent-Type: application/json\r\nContent-Length: ${Buffer.byteLength(body)}\r\nConnection: close\r\n\r\n${body}`,
-    () => socket.destroy(),
-  );
 }

@@ -47,7 +47,7 @@ export function takeOverWith(exchange: Exchange, head: string): Duplex {
  * node:http has no public way to give up a connection that the client did not ask to upgrade. Without its listeners
  * its parser hears of nothing any more; a `data` listener makes the socket read for itself again.
  */
-function detachParser(socket: Socket): void {
+export function detachParser(socket: Socket): void {
   for (const event of ['data', 'end', 'drain', 'timeout']) socket.removeAllListeners(event);
   const nothing = (): void => undefined;
   socket.on('data', nothing);
