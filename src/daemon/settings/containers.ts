@@ -6,7 +6,9 @@ const noRealTime = always('real-time budgets are not given to the cgroup of this
 /** What containers begin with. */
 export const containerSettings: readonly Setting[] = [
   text('userns-remap', 'User namespace of containers that name none: default, or USER[:GROUP] of /etc/subuid'),
-  text('userns-auto-user', 'User whose ids of /etc/subuid containers with a user namespace of their own get'),
+  text('userns-auto-user', 'User whose ids of /etc/subuid containers with a user namespace of their own get', {
+    own: 'setting',
+  }),
   text('cgroup-parent', 'Cgroup that holds the containers'),
   text('default-runtime', 'OCI runtime of containers that name none'),
   objects('add-runtime', 'Another OCI runtime: NAME=PATH', { key: 'runtimes', form: runtimesForm }),

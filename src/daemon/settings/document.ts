@@ -10,13 +10,15 @@ export function settingRow(setting: Setting): string {
   return `| ${flag} | ${keys.join(', ')} | ${setting.help} | ${effectOf(setting)} |`;
 }
 
+const origins = { none: 'as in Docker', setting: "Gantry's own", values: "as in Docker, with Gantry's own values" };
+
 /** What it does here, in one sentence: its effect, or what the log says, or why it is refused. */
-function effectOf({ note, refuse }: Setting): string {
+function effectOf({ note, refuse, own }: Setting): string {
   const said = (ask: Setting['note']): string | undefined => firstOf(samples.map((value) => asked(ask, value)));
   const refusal = said(refuse);
   if (refusal !== undefined) return `refused: ${refusal}`;
   const remark = said(note);
-  return remark === undefined ? 'as in Docker' : `logged: ${remark}`;
+  return remark === undefined ? origins[own ?? 'none'] : `logged: ${remark}`;
 }
 
 function asked(ask: Setting['note'], value: SettingValue): string | undefined {

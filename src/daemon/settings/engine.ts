@@ -20,8 +20,8 @@ const noSwarm = always('this engine has no swarm mode');
 export const engineSettings: readonly Setting[] = [
   list('host', 'Address to serve the API on: unix:///path, tcp://host:port or fd://', { short: 'H', key: 'hosts' }),
   text('group', 'Group that may use the socket', { short: 'G' }),
-  toggle('docker-socket', 'Serve /var/run/docker.sock too'),
-  toggle('insecure-tcp', 'Serve tcp:// without TLS: whoever reaches the port is root on this host'),
+  toggle('docker-socket', 'Serve /var/run/docker.sock too', { own: 'setting' }),
+  toggle('insecure-tcp', 'Serve tcp:// without TLS: whoever reaches the port is root on this host', { own: 'setting' }),
   toggle('tls', 'Serve tcp:// with TLS; implied by --tlsverify'),
   toggle('tlsverify', 'Serve tcp:// with TLS, and only clients with a certificate of the CA'),
   text('tlscacert', 'Certificates of the CA that clients are checked against'),
@@ -63,9 +63,14 @@ export const engineSettings: readonly Setting[] = [
   text('storage-driver', 'How layers are kept: erofs or dir; the best that the host can do if left out', {
     short: 's',
     note: storageDriverNote,
+    own: 'values',
   }),
   list('storage-opt', 'Option of the storage driver: NAME=VALUE', { key: 'storage-opts' }),
-  text('layer-compression', 'Compression of layers that commit and import make: gzip, zstd or none (gzip if left out)'),
+  text(
+    'layer-compression',
+    'Compression of layers that commit and import make: gzip, zstd or none (gzip if left out)',
+    { own: 'setting' },
+  ),
   toggle('selinux-enabled', 'Label containers for SELinux', {
     note: whenOn('SELinux labels are not given to containers here'),
   }),

@@ -6,13 +6,18 @@ export const registrySettings: readonly Setting[] = [
   list('registry-mirror', 'Registry to ask first for images of the default registry', {
     key: 'registry-mirrors',
   }),
-  text('storage-budget', 'What images may take on the disk before unused ones are removed: SIZE or PERCENT%'),
+  text('storage-budget', 'What images may take on the disk before unused ones are removed: SIZE or PERCENT%', {
+    own: 'setting',
+  }),
   text(
     'storage-budget-grace',
     'How long images stay after they came or were used, whatever the budget: 24h if left out',
+    { own: 'setting' },
   ),
-  list('storage-budget-keep', 'Label of images that the budget never removes: NAME or NAME=VALUE'),
-  text('trust-policy', 'File that says which images may be used: accepted, rejected, signed by a key'),
+  list('storage-budget-keep', 'Label of images that the budget never removes: NAME or NAME=VALUE', { own: 'setting' }),
+  text('trust-policy', 'File that says which images may be used: accepted, rejected, signed by a key', {
+    own: 'setting',
+  }),
   number('max-concurrent-downloads', 'Layers that are downloaded at once'),
   number('max-concurrent-uploads', 'Layers that are uploaded at once'),
   number('max-download-attempts', 'How often a download is tried'),

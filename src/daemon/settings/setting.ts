@@ -13,7 +13,7 @@ export interface ObjectForm {
   fromFile(value: unknown): Readonly<Record<string, unknown>>;
 }
 
-/** One setting: a flag of `gantry daemon`, and a key of daemon.json. Names are dockerd's. */
+/** One setting: a flag of `gantry daemon`, and a key of daemon.json. Names are dockerd's, except of `own` ones. */
 export interface Setting {
   readonly flag: string;
   readonly short?: string;
@@ -26,6 +26,8 @@ export interface Setting {
   readonly type: SettingType;
   readonly help: string;
   readonly form?: ObjectForm;
+  /** Docker has no such setting, or has it with other values. */
+  readonly own?: 'setting' | 'values';
   /** What the log says when it is given, because it does not do here what it does in Docker. */
   readonly note?: (value: SettingValue) => string | undefined;
   /** Why the engine does not start with this value. */
