@@ -5,7 +5,8 @@ import { describe, test } from 'node:test';
 import { readAll } from '../../base/stream.ts';
 import { createTransport, type RequestBody } from './transport.ts';
 
-const transport = createTransport({ headMs: 2000, stallMs: 100, answerMs: 150 });
+const patient = { headMs: 60_000, stallMs: 60_000, answerMs: 60_000 };
+const transport = createTransport(patient);
 const trust = { insecure: true, ownNetwork: true };
 
 async function serve(listener: RequestListener) {
@@ -27,6 +28,24 @@ const pieces = (count: number, length = count * 65536): RequestBody => ({
   async *open() {
     for (let at = 0; at < count; at++) yield new Uint8Array(65536).fill(at % 251);
   },
+});
+
+/** Keeps this process from everything else, for `ms`. */
+const holdUp = (ms: number): void => void Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, ms);
+
+describe('a process that was held up itself', () => {
+  test('takes an answer that is there already', async () => {
+    await using server = await serve((_, response) => {
+      response.write('first');
+      setImmediate(() => holdUp(150));
+      response.end('second');
+    });
+    const impatient = createTransport({ headMs: 100, stallMs: 100, answerMs: 100 });
+    for (let round = 0; round < 20; round++) {
+      const response = await impatient({ url: server.url, headers: {}, trust });
+      assert.equal(new TextDecoder().decode(await readAll(response.body, 100)), 'firstsecond');
+    }
+  });
 });
 
 describe('a body', () => {
@@ -66,9 +85,10 @@ describe('a body', () => {
     const server = createTcpServer((socket) => void sockets.push(socket.pause()));
     await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
     const url = new URL(`http://127.0.0.1:${(server.address() as AddressInfo).port}/`);
+    const impatient = createTransport({ ...patient, stallMs: 100 });
     await assert
       .rejects(
-        transport({ url, method: 'PATCH', headers: {}, body: pieces(1000), trust }),
+        impatient({ url, method: 'PATCH', headers: {}, body: pieces(1000), trust }),
         /Patch "http:\S+": no data taken for 0.1 seconds: i\/o timeout$/,
       )
       .finally(() => {
@@ -79,8 +99,9 @@ describe('a body', () => {
 
   test('without an answer ends the request', async () => {
     await using server = await serve((request) => void request.resume());
+    const impatient = createTransport({ ...patient, answerMs: 100 });
     await assert.rejects(
-      transport({ url: server.url, method: 'PUT', headers: {}, body: pieces(1), trust }),
+      impatient({ url: server.url, method: 'PUT', headers: {}, body: pieces(1), trust }),
       /timeout awaiting response headers/,
     );
   });

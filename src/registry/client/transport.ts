@@ -232,7 +232,10 @@ function limitDial(request: ClientRequest, dialMs: number | undefined, patience:
 
 const headTimeout = 'net/http: request canceled while waiting for connection (timeout exceeded while awaiting headers)';
 
-/** One timer of a request, for what is waited for at the moment. */
+/**
+ * One timer of a request, for what is waited for at the moment. Before it counts, what came meanwhile is looked at: an
+ * engine that was held up itself must not blame the registry.
+ */
 class Patience {
   readonly #over: (reason: string) => void;
   #timer: NodeJS.Timeout | undefined;
@@ -245,7 +248,13 @@ class Patience {
   /** Waits from now on for something else, for `ms` at most. */
   expect(ms: number, reason: string): void {
     clearTimeout(this.#timer);
-    if (!this.#ended) this.#timer = setTimeout(() => this.#over(reason), ms);
+    if (this.#ended) return;
+    const timer = setTimeout(() => {
+      setImmediate(() => {
+        if (!this.#ended && this.#timer === timer) this.#over(reason);
+      });
+    }, ms);
+    this.#timer = timer;
   }
 
   get ended(): boolean {
@@ -304,8 +313,12 @@ async function* bodyOf(message: IncomingMessage, request: TransportRequest, stal
   let waitingSince: number | undefined;
   const watch = setInterval(
     () => {
-      if (waitingSince === undefined || performance.now() - waitingSince < stallMs) return;
-      message.destroy(new TransportError(request, `no data for ${stallMs / 1000} seconds: i/o timeout`, {}));
+      const since = waitingSince;
+      if (since === undefined || performance.now() - since < stallMs) return;
+      setImmediate(() => {
+        if (waitingSince !== since) return;
+        message.destroy(new TransportError(request, `no data for ${stallMs / 1000} seconds: i/o timeout`, {}));
+      });
     },
     Math.max(10, stallMs / 4),
   );
