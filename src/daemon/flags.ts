@@ -1,4 +1,5 @@
 import { codeOf, EngineError, invalid, messageOf } from '../base/errors.ts';
+import { nearestName } from '../base/text/nearest.ts';
 import { parseBinarySize } from '../base/text/units.ts';
 import type { Setting, SettingValue, SettingValues } from './settings/setting.ts';
 import { settings } from './settings/table.ts';
@@ -192,32 +193,4 @@ function named<T>(key: string, path: string, read: () => T): T {
     if (codeOf(error) !== 'invalid') throw error;
     throw invalid(`configuration file ${path}: ${JSON.stringify(key)}: ${messageOf(error)}`, error);
   }
-}
-
-/** The known name that differs least from `name`, when it is near enough to be meant. */
-export function nearestName(name: string, known: readonly string[]): string | undefined {
-  let best: string | undefined;
-  let bestDistance = Math.max(2, Math.floor(name.length / 3)) + 1;
-  for (const candidate of known) {
-    const distance = editDistance(name, candidate);
-    if (distance < bestDistance) {
-      best = candidate;
-      bestDistance = distance;
-    }
-  }
-  return best;
-}
-
-/** Levenshtein's distance, row by row. */
-function editDistance(a: string, b: string): number {
-  let row = Array.from({ length: b.length + 1 }, (_, index) => index);
-  for (let i = 1; i <= a.length; i++) {
-    const next = [i];
-    for (let j = 1; j <= b.length; j++) {
-      const replaced = (row[j - 1] ?? 0) + (a[i - 1] === b[j - 1] ? 0 : 1);
-      next.push(Math.min(replaced, (row[j] ?? 0) + 1, (next[j - 1] ?? 0) + 1));
-    }
-    row = next;
-  }
-  return row[b.length] ?? 0;
 }

@@ -1,9 +1,10 @@
 import { invalid } from '../../base/errors.ts';
+import { csvFields } from '../../base/text/csv.ts';
 import { emptyEndpointSettings } from '../../spec/engine/empty-config.ts';
 import { CliError } from '../errors.ts';
 import { checkMac } from '../mac-address.ts';
 import { parsedBy, parseInteger } from '../flags/types.ts';
-import { csvFields, cut } from './_validate.ts';
+import { cut } from './_validate.ts';
 
 /** One `--network`, with its options. */
 export interface NetworkAttachment {

@@ -163,38 +163,3 @@ export const weightType = parsedBy<{ Path: string; Weight: number }[]>('list', [
   if (weight !== 0 && (weight < 10 || weight > 1000)) throw invalid(`invalid weight for device: ${text}`);
   return [...current, { Path: path, Weight: weight }];
 });
-
-/** The fields of one line of comma-separated values; `"` quotes. @throws as Go's csv reader does. */
-export function csvFields(text: string): string[] {
-  if (text === '') throw invalid('EOF');
-  const fields: string[] = [];
-  let at = 0;
-  for (;;) {
-    let field = '';
-    if (text[at] === '"') {
-      at++;
-      for (;;) {
-        const quote = text.indexOf('"', at);
-        if (quote < 0)
-          throw invalid(`parse error on line 1, column ${text.length + 1}: extraneous or missing " in quoted-field`);
-        field += text.slice(at, quote);
-        at = quote + 1;
-        if (text[at] !== '"') break;
-        field += '"';
-        at++;
-      }
-      if (at < text.length && text[at] !== ',') {
-        throw invalid(`parse error on line 1, column ${at + 1}: extraneous or missing " in quoted-field`);
-      }
-    } else {
-      const end = text.indexOf(',', at);
-      field = text.slice(at, end < 0 ? text.length : end);
-      const quote = field.indexOf('"');
-      if (quote >= 0) throw invalid(`parse error on line 1, column ${at + quote + 1}: bare " in non-quoted-field`);
-      at += field.length;
-    }
-    fields.push(field);
-    if (text[at] !== ',') return fields;
-    at++;
-  }
-}

@@ -1,0 +1,109 @@
+import assert from 'node:assert/strict';
+import { describe, test } from 'node:test';
+import fc from 'fast-check';
+import { startCpuClock } from '../../../tests/support/cpu.ts';
+import { goldenTests } from '../../../tests/support/golden.ts';
+import { printedDockerfile, printedRange } from './_printed.ts';
+import { DockerfileError } from './error.ts';
+import { parseDockerfile, parseTrigger } from './parse.ts';
+import { limits } from './source.ts';
+
+const parse = (text: string) => parseDockerfile({ name: 'Dockerfile', text });
+
+function printed(text: string): string {
+  try {
+    return printedDockerfile(parse(text));
+  } catch (error) {
+    if (!(error instanceof DockerfileError)) throw error;
+    const { message, range, expected } = error;
+    return `error @${printedRange(range)}: ${message}${expected === undefined ? '' : `\nexpected ${expected}`}`;
+  }
+}
+
+for (const name of ['lines', 'from', 'values', 'commands', 'run', 'copy', 'heredoc', 'onbuild', 'errors']) {
+  describe(name, () => goldenTests(new URL(`testdata/${name}.txt`, import.meta.url), printed));
+}
+
+test('limits', () => {
+  const from = 'FROM scratch\n';
+  const line = `RUN ${'x'.repeat(limits.lineBytes - 4)}`;
+  assert.doesNotThrow(() => parse(`${from}${line}\n`));
+  assert.throws(() => parse(`${from}${line}x\n`), /line greater than max allowed size of 65535/);
+  assert.throws(
+    () =>
+      parse(`${from}RUN ${'ü'.repeat(32_766)}
+`),
+    /line greater than max/,
+  );
+  assert.throws(() => parse(`${from}#${'x\n'.repeat(limits.fileBytes / 2)}`), /dockerfile greater than max/);
+  const many = from + 'ENV a=b\n'.repeat(limits.instructions);
+  assert.throws(() => parse(many), /more than 20000 instructions/);
+  assert.doesNotThrow(() => parse(many.slice(0, -8)));
+});
+
+test('a trigger is one instruction', () => {
+  assert.equal(parseTrigger('RUN true').kind, 'run');
+  assert.equal(parseTrigger('COPY <<a /b\ntext\na').kind, 'copy');
+  assert.throws(() => parseTrigger('RUN true\nRUN false'), /single expression/);
+  assert.throws(() => parseTrigger(''), /single expression/);
+  assert.throws(() => parseTrigger('FROM x'), /FROM isn't allowed/);
+  assert.throws(() => parseTrigger('ONBUILD RUN x'), /ONBUILD isn't allowed/);
+});
+
+const pieces = [
+  ...['FROM ', 'RUN ', 'COPY ', 'ENV ', 'ARG ', 'CMD ', 'HEALTHCHECK ', 'ONBUILD ', 'LABEL ', 'ADD '],
+  ...[
+    '--mount=',
+    '--from=',
+    'type=cache,',
+    '<<EOF',
+    '<<-"E"',
+    'EOF',
+    '\\\n',
+    '\n',
+    '\r\n',
+    ' ',
+    '\t',
+    '# ',
+    'escape=`\n',
+  ],
+  ...['"', "'", '\\', '`', '[', ']', ',', '=', '$A', '${', '}', 'a', 'Ä', '\u{1F600}', '\u00a0', '\0', '\u{FEFF}'],
+];
+
+test('whatever is written gives a Dockerfile or an error at a place in it', () => {
+  fc.assert(
+    fc.property(fc.array(fc.constantFrom(...pieces), { maxLength: 60 }), (parts) => {
+      const text = `FROM a\n${parts.join('')}`;
+      const lines = text.split('\n').length;
+      try {
+        const { stages } = parse(text);
+        for (const { range } of stages.flatMap(({ instructions }) => instructions)) {
+          assert.ok(range.start.line >= 1 && range.end.line <= lines);
+        }
+      } catch (error) {
+        assert.ok(error instanceof DockerfileError, String(error));
+        assert.ok(error.range.start.line >= 1 && error.range.start.line <= lines, printedRange(error.range));
+      }
+    }),
+    { numRuns: 3_000 },
+  );
+});
+
+test('time grows with the length only', () => {
+  const cpu = startCpuClock();
+  const wide = 'x '.repeat(30_000);
+  const texts = [
+    `FROM a\nRUN ${'\\\n'.repeat(400_000)}x`,
+    `FROM a\nENV ${`a=b \\\n`.repeat(100_000)}`,
+    `FROM a\nCOPY ${`${wide}\\\n`.repeat(16)} /`,
+    `FROM a\nRUN <<EOF\n${'\n'.repeat(1_000_000)}EOF`,
+    `FROM a\nRUN ${'<<E '.repeat(15_000)}`,
+    `FROM a\nONBUILD ${'ONBUILD '.repeat(8_000)}`,
+    `FROM a\nCMD ${'['.repeat(60_000)}`,
+    `FROM a\nRUN ${'--mount=x '.repeat(6_000)}`,
+    '#\n'.repeat(1_000_000),
+    `FROM a\n${'ENV a=b\n'.repeat(limits.instructions - 1)}`,
+  ];
+  for (const text of texts) printed(text);
+  assert.ok(cpu() < 10_000, `${cpu()} ms`);
+});
