@@ -126,7 +126,7 @@ export class Agent implements Disposable {
   }
 
   /** What a server answered, or `error ECONNREFUSED`, `error TIMEOUT`, ... */
-  ask(host: string, port: number, protocol: 'tcp' | 'udp' = 'tcp', patienceMs = 5000): Promise<string> {
+  ask(host: string, port: number, protocol: 'tcp' | 'udp' = 'tcp', patienceMs = 60_000): Promise<string> {
     return this.#ask({ do: 'ask', protocol, host, port, patienceMs });
   }
 
