@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import { applyChanges } from './changes.ts';
-import { globMatches } from './glob.ts';
+import { globMatches } from '../base/text/glob.ts';
 import { startCpuClock } from '../../tests/support/cpu.ts';
 
 describe('applyChanges', () => {

@@ -3,7 +3,7 @@ import { booleanFilter, type Filters, filterValues } from '../spec/engine/filter
 import type { ImageSummary } from '../spec/engine/image.ts';
 import { familiarName, familiarReference, formatReference, repositoryOf } from '../spec/reference/reference.ts';
 import type { ImageContext } from './context.ts';
-import { globMatches } from './glob.ts';
+import { globMatches } from '../base/text/glob.ts';
 import type { ImageName, StoredImage } from './records.ts';
 import { chooseVariant, findImage } from './resolve.ts';
 import { imageLabelTest } from './labels.ts';

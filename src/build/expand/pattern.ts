@@ -1,4 +1,5 @@
 import { invalid } from '../../base/errors.ts';
+import { States } from '../states.ts';
 import type { Budget } from './budget.ts';
 
 /** A pattern of a substitution: `*` stands for any text, `?` for any character, neither for a line end. */
@@ -7,7 +8,7 @@ type Part = { readonly kind: 'character'; readonly character: string } | { reado
 /** @throws EngineError `invalid` for an escape of what needs none. `\}` and `\/` are those that end the substitution. */
 function parsePattern(pattern: string): Part[] {
   const parts: Part[] = [];
-  const characters = [...pattern];
+  const characters = Array.from(pattern);
   for (let at = 0; at < characters.length; at++) {
     let character = characters[at] as string;
     if (character === '*') parts.push({ kind: 'star' });
@@ -29,36 +30,6 @@ const wrongEscape = (pattern: string, character: string): Error =>
 const fits = (part: Part, character: string): boolean =>
   part.kind === 'character' ? part.character === character : character !== '\n';
 
-/** States of a pattern that may be the current one, each once, in the order in which they were found. */
-class States {
-  readonly list: number[] = [];
-  readonly #has: Uint8Array;
-  readonly #parts: readonly Part[];
-
-  constructor(parts: readonly Part[]) {
-    this.#parts = parts;
-    this.#has = new Uint8Array(parts.length + 1);
-  }
-
-  /** A star may also stand for nothing. */
-  add(state: number): void {
-    for (let at = state; this.#has[at] === 0; at++) {
-      this.#has[at] = 1;
-      this.list.push(at);
-      if (this.#parts[at]?.kind !== 'star') return;
-    }
-  }
-
-  get isAtEnd(): boolean {
-    return this.#has[this.#parts.length] === 1;
-  }
-
-  clear(): void {
-    for (const state of this.list) this.#has[state] = 0;
-    this.list.length = 0;
-  }
-}
-
 /**
  * How many characters from `from` on the pattern takes, at least or at most; undefined when it does not fit there. All
  * ways to match are followed at once: pattern times text in the worst case, which the budget holds in check.
@@ -70,11 +41,12 @@ function matchLength(
   longest: boolean,
   budget: Budget,
 ): number | undefined {
-  let [now, next] = [new States(parts), new States(parts)];
+  const skips = [...parts.map(({ kind }) => kind === 'star'), false];
+  let [now, next] = [new States(skips), new States(skips)];
   now.add(0);
   let found: number | undefined;
   for (let at = from; ; at++) {
-    if (now.isAtEnd) {
+    if (now.has(parts.length)) {
       found = at - from;
       if (!longest) return found;
     }
@@ -91,14 +63,14 @@ function matchLength(
 
 /** `${text#pattern}`, or `##` for the longest match. */
 export function withoutPrefix(text: string, pattern: string, longest: boolean, budget: Budget): string {
-  const characters = [...text];
+  const characters = Array.from(text);
   const length = matchLength(parsePattern(pattern), characters, 0, longest, budget);
   return length === undefined ? text : characters.slice(length).join('');
 }
 
 /** `${text%pattern}`, or `%%` for the longest match: the same from behind. */
 export function withoutSuffix(text: string, pattern: string, longest: boolean, budget: Budget): string {
-  const characters = [...text].reverse();
+  const characters = Array.from(text).reverse();
   const length = matchLength(parsePattern(pattern).reverse(), characters, 0, longest, budget);
   return length === undefined ? text : characters.slice(length).reverse().join('');
 }
@@ -106,7 +78,7 @@ export function withoutSuffix(text: string, pattern: string, longest: boolean, b
 /** `${text/pattern/by}`: the first match, the longest there, or all of them. */
 export function replaceMatches(text: string, pattern: string, by: string, all: boolean, budget: Budget): string {
   const parts = parsePattern(pattern);
-  const characters = [...text];
+  const characters = Array.from(text);
   let replaced = '';
   let copied = 0;
   /** The end of the match before: nothing right behind a match is no match of its own. */
