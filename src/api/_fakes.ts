@@ -98,6 +98,7 @@ export function fakeServices(container: FakeContainer, answers: Partial<ApiServi
     images: unanswered<ApiServices['images']>(answers.images ?? {}),
     volumes: unanswered<ApiServices['volumes']>(answers.volumes ?? {}),
     networks: unanswered<ApiServices['networks']>(answers.networks ?? {}),
+    builds: unanswered<ApiServices['builds']>(answers.builds ?? {}),
   };
 }
 

@@ -170,4 +170,6 @@ export const hijackedOperations: ReadonlySet<OperationId> = new Set<OperationId>
   'ContainerAttach',
   'ContainerAttachWebsocket',
   'ExecStart',
+  'BuildKitControl',
+  'Session',
 ]);

@@ -70,10 +70,7 @@ test('versions that are not spoken, unknown paths, broken escapes and missing op
   assert.deepEqual((await get('/containers/json?filters=%zz'))[0], 400);
   assert.deepEqual(await get('/containers/nope/json'), [404, 'No such container: nope']);
   assert.deepEqual(await get('/swarm'), [501, 'SwarmInspect is not implemented by this engine yet']);
-  assert.deepEqual(message(await ask(path, 'POST', '/grpc')), [
-    501,
-    'BuildKitControl is not implemented by this engine yet',
-  ]);
+  assert.deepEqual(message(await ask(path, 'POST', '/grpc')), [400, 'no upgrade proto in request']);
   assert.equal((await ask(path, 'OPTIONS', '/containers/json')).status, 200);
 });
 

@@ -1,3 +1,4 @@
+import type { BuildApi } from './services/build.ts';
 import type { ContainerService } from './services/container.ts';
 import type { ExecService } from './services/exec.ts';
 import type { ImageApi } from './services/image.ts';
@@ -18,4 +19,5 @@ export interface ApiServices {
   readonly images: ImageApi;
   readonly volumes: VolumeApi;
   readonly networks: NetworkApi;
+  readonly builds: BuildApi;
 }

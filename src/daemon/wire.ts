@@ -1,5 +1,5 @@
 import { readFile } from 'node:fs/promises';
-import { cpus } from 'node:os';
+import { cpus, hostname } from 'node:os';
 import { openContainerFiles } from '../archive/tree/open.ts';
 import type { ApiServices } from '../api/services.ts';
 import type { Clock } from '../base/clock.ts';
@@ -9,6 +9,8 @@ import type { ContainerSettings, UserNamespaceSettings } from '../container/port
 import { createContainerService } from '../container/service.ts';
 import { AsideBook } from '../events/aside.ts';
 import { Journal } from '../events/journal.ts';
+import type { BuildControl } from '../build/control/service.ts';
+import { openBuilds } from '../build/open.ts';
 import { createTransfers, type Transfers } from '../image/fetch-layers.ts';
 import { type ImageService, openImages } from '../image/service.ts';
 import { openContainerLogs } from '../logs/open.ts';
@@ -186,8 +188,10 @@ function joined(rooms: Rooms): WiredEngine {
   const budget = budgetKeeper(live, images, engine.log);
   scope.defer(() => budget.close());
   const volumes = createVolumeService(rooms.volumes, journal, engine.log);
+  const builds = openBuilds({ worker: workerFacts(engine.id, facts), log: engine.log });
+  scope.defer(() => builds.close());
   return {
-    services: servicesOf({ ...rooms, system, volumes }),
+    services: servicesOf({ ...rooms, system, volumes, builds }),
     journal,
     metrics: {
       ...counted,
@@ -240,6 +244,7 @@ function servicesOf(rooms: {
   readonly volumes: VolumeService;
   readonly networks: NetworkService;
   readonly store: Store;
+  readonly builds: BuildControl;
   readonly registry: RegistryClient;
 }): ApiServices {
   const { system, journal, images, volumes, networks, store } = rooms;
@@ -261,8 +266,18 @@ function servicesOf(rooms: {
     },
     volumes,
     networks: { ...networks, ...rooms.containers.networks },
+    builds: rooms.builds,
   };
 }
+
+/** Who builds, as clients are told. */
+const workerFacts = (id: string, { arch }: HostFacts) => ({
+  id,
+  version: engineVersion,
+  architecture: arch === 'x86_64' ? 'amd64' : 'arm64',
+  variant: undefined,
+  hostname: hostname(),
+});
 
 const registryClient = (live: LiveConfig): RegistryClient =>
   createRegistryClient({

@@ -1,6 +1,7 @@
 import type { Handler } from '../http/exchange.ts';
 import type { OperationId } from '../operations.ts';
 import type { ApiServices } from '../services.ts';
+import { buildHandlers } from './builds.ts';
 import { containerHandlers } from './containers.ts';
 import { containerControlHandlers } from './container-controls.ts';
 import { containerFileHandlers } from './container-files.ts';
@@ -37,6 +38,7 @@ export function allHandlers(services: ApiServices): ReadonlyMap<OperationId, Han
     ...systemCheckHandlers(services.images),
     ...volumeHandlers(services.volumes),
     ...networkHandlers(services.networks),
+    ...buildHandlers(services.builds),
     ...pluginHandlers,
   };
   return new Map(Object.entries(handlers) as [OperationId, Handler][]);

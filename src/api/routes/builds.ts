@@ -1,0 +1,49 @@
+import type { Duplex } from 'node:stream';
+import { invalid } from '../../base/errors.ts';
+import { takeOverWith } from '../hijack/takeover.ts';
+import type { Exchange } from '../http/exchange.ts';
+import type { BuildApi, SessionRequest } from '../services/build.ts';
+import type { Handlers } from './handlers.ts';
+
+export function buildHandlers(builds: BuildApi): Handlers {
+  return {
+    async BuildKitControl(exchange) {
+      await builds.serve(await upgrade(exchange));
+    },
+    async Session(exchange) {
+      const request = sessionRequest(exchange);
+      builds.checkSession(request);
+      await builds.openSession(await upgrade(exchange), request);
+    },
+    BuildCancel(exchange) {
+      builds.cancel(exchange.text('id') ?? '');
+      exchange.empty(200);
+    },
+  };
+}
+
+/** HTTP/2 in the clear, by HTTP/1.1's upgrade: the only way that clients ask for. */
+async function upgrade(exchange: Exchange): Promise<Duplex> {
+  const wanted = exchange.request.headers.upgrade;
+  if (exchange.upgraded === undefined || wanted === undefined) throw invalid('no upgrade proto in request');
+  if (wanted.toLowerCase() !== 'h2c') throw invalid(`protocol ${wanted} not supported`);
+  await exchange.settle();
+  const version = String(exchange.response.getHeader('Api-Version'));
+  const head = `HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: h2c\r\nApi-Version: ${version}\r\n\r\n`;
+  return takeOverWith(exchange, head);
+}
+
+const prefix = 'x-docker-expose-session-';
+
+/** The headers come once a method: node:http would give the first alone. */
+function sessionRequest({ request }: Exchange): SessionRequest {
+  const values = (name: string): string[] =>
+    request.rawHeaders.filter(
+      (_value, at) => at % 2 === 1 && request.rawHeaders[at - 1]?.toLowerCase() === `${prefix}${name}`,
+    );
+  return {
+    id: values('uuid')[0] ?? '',
+    sharedKey: values('sharedkey')[0] ?? '',
+    methods: new Set(values('grpc-method')),
+  };
+}

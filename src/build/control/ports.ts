@@ -1,0 +1,77 @@
+import type { Message } from '../wire/message.ts';
+import type { definition } from '../wire/control.ts';
+import type { BuildJob } from './job.ts';
+
+/** What a frontend made of a request: something that can be exported, or answers alone. */
+export interface Solved {
+  /** Names what was built in later calls; undefined when nothing was. */
+  readonly ref: string | undefined;
+  readonly metadata: ReadonlyMap<string, Uint8Array>;
+}
+
+/** A request to a frontend. */
+export interface FrontendRequest {
+  /** `dockerfile.v0` and the like. */
+  readonly frontend: string;
+  readonly options: ReadonlyMap<string, string>;
+  readonly inputs: ReadonlyMap<string, Message<typeof definition>>;
+  readonly definition: Message<typeof definition> | undefined;
+}
+
+export interface ExportRequest {
+  /** `moby`, `image`, `docker`, `oci`, `tar`, `local`. */
+  readonly type: string;
+  readonly attributes: ReadonlyMap<string, string>;
+  /** Its place among the exporters of the build. */
+  readonly index: number;
+}
+
+/** Builds what a job wants. */
+export interface Solver {
+  /** @throws EngineError; a failure of a step is a SourceError where its place is known */
+  solve(job: BuildJob, request: FrontendRequest): Promise<Solved>;
+  /** Gives what clients get to know (`containerimage.digest`). */
+  export(job: BuildJob, ref: string | undefined, request: ExportRequest): Promise<ReadonlyMap<string, string>>;
+  /** The job is over: what it held may go. */
+  release(job: BuildJob): Promise<void>;
+}
+
+/** Something on the disk that makes later builds faster. */
+export interface CacheRecord {
+  readonly id: string;
+  readonly description: string;
+  /** `regular`, `source.local`, `exec.cachemount`. */
+  readonly type: string;
+  readonly size: number;
+  readonly createdNs: bigint;
+  readonly lastUsedNs: bigint | undefined;
+  readonly usageCount: number;
+  readonly inUse: boolean;
+  readonly shared: boolean;
+  readonly parents: readonly string[];
+}
+
+export interface CachePruneOptions {
+  readonly all: boolean;
+  /** Only what was not used for so long. */
+  readonly unusedForNs: bigint;
+  /** So many bytes stay, those that were used last; 0 for none. */
+  readonly keepBytes: number;
+  readonly filters: readonly string[];
+}
+
+/** The build cache, as clients see it. */
+export interface CacheView {
+  records(): Promise<readonly CacheRecord[]>;
+  /** Gives what went. @throws EngineError `invalid` for a filter that nobody knows */
+  prune(options: CachePruneOptions): Promise<readonly CacheRecord[]>;
+}
+
+/** What the engine says of itself to clients that build. */
+export interface WorkerFacts {
+  readonly id: string;
+  readonly version: string;
+  readonly architecture: string;
+  readonly variant: string | undefined;
+  readonly hostname: string;
+}

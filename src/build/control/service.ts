@@ -1,0 +1,70 @@
+import type { Duplex } from 'node:stream';
+import { EngineError, messageOf } from '../../base/errors.ts';
+import type { Logger } from '../../base/log.ts';
+import { serveGrpc, type Methods, type Method } from '../grpc/server.ts';
+import { Sessions, type SessionInfo } from '../session/session.ts';
+import { cacheMethods } from './cache.ts';
+import { gatewayMethods } from './gateway.ts';
+import { historyMethods } from './history.ts';
+import { BuildJobs } from './job.ts';
+import type { CacheView, Solver, WorkerFacts } from './ports.ts';
+import { sessionMethod } from './session.ts';
+import { solveMethods } from './solve.ts';
+import { workerMethods } from './worker.ts';
+
+/** What all methods work with. */
+export interface ControlContext {
+  readonly jobs: BuildJobs;
+  readonly sessions: Sessions;
+  readonly solver: Solver;
+  readonly cache: CacheView;
+  readonly worker: WorkerFacts;
+  readonly log: Logger;
+}
+
+/** BuildKit's side of the engine: connections that speak gRPC, and sessions. */
+export interface BuildControl {
+  /** Serves a connection that speaks HTTP/2 from its next byte on; resolves when it is over. */
+  serve(connection: Duplex): Promise<void>;
+  /** @throws EngineError `invalid` or `conflict` for a session that cannot be */
+  checkSession(info: SessionInfo): void;
+  /** Opens a session on a connection; resolves when it is over. */
+  openSession(connection: Duplex, info: SessionInfo): Promise<void>;
+  /** Gives a build up. @throws not-found */
+  cancel(ref: string): void;
+  close(): void;
+}
+
+/** The services of one engine. */
+export function createControl(parts: Omit<ControlContext, 'jobs'>): BuildControl {
+  const context: ControlContext = { ...parts, jobs: new BuildJobs() };
+  const methods: Methods = new Map<string, Method>([
+    ...workerMethods(context),
+    ...cacheMethods(context),
+    ...solveMethods(context),
+    ...gatewayMethods(context),
+    ...historyMethods(context),
+    sessionMethod(context),
+  ]);
+  return {
+    serve: (connection) => serveGrpc(connection, methods, context.log),
+    checkSession: (info) => context.sessions.check(info),
+    async openSession(connection, info) {
+      try {
+        await context.sessions.open(connection, info);
+      } catch (error) {
+        context.log.debug('a session was refused', { error: messageOf(error) });
+        connection.destroy();
+      }
+    },
+    cancel(ref) {
+      const job = context.jobs.active().find((active) => active.ref === ref);
+      if (job === undefined) throw new EngineError('not-found', `no such build ${ref}`);
+      job.cancel();
+    },
+    close() {
+      for (const job of context.jobs.active()) job.cancel();
+      context.sessions.close();
+    },
+  };
+}

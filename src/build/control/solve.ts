@@ -1,0 +1,97 @@
+import { codeOf, EngineError, messageOf } from '../../base/errors.ts';
+import { answering, type Method, type ServerCall, unary } from '../grpc/server.ts';
+import { asGrpcError, GrpcError, statusCodes } from '../grpc/status.ts';
+import { solveRequest, solveResponse, statusRequest, statusResponse } from '../wire/control.ts';
+import type { Message } from '../wire/message.ts';
+import { describeFailure } from './failure.ts';
+import type { BuildJob } from './job.ts';
+import type { ExportRequest } from './ports.ts';
+import type { ControlContext } from './service.ts';
+
+const control = '/moby.buildkit.v1.Control';
+
+/** One build from its begin to its end, and what happens in it. */
+export function solveMethods(context: ControlContext): [string, Method][] {
+  return [
+    [`${control}/Solve`, unary(solveRequest, solveResponse, (request, call) => solve(context, request, call))],
+    [
+      `${control}/Status`,
+      answering(statusRequest, statusResponse, async function* status({ ref }, call) {
+        const job = await context.jobs.find(ref, call.signal);
+        call.begin({ 'buildkit-current-timestamp': new Date().toISOString() });
+        yield* job.events(call.signal);
+      }),
+    ],
+  ];
+}
+
+async function solve(
+  context: ControlContext,
+  request: Message<typeof solveRequest>,
+  call: ServerCall,
+): Promise<{ exporterResponse: ReadonlyMap<string, string> }> {
+  const job = context.jobs.begin(request);
+  const onAbort = (): void => job.cancel();
+  call.signal.addEventListener('abort', onAbort, { once: true });
+  try {
+    job.response = await run(context, job);
+    return { exporterResponse: job.response };
+  } catch (error) {
+    const failure = describeFailure(error, job);
+    job.error = { code: failure.status, message: failure.message };
+    if (codeOf(error) === 'internal' && !(error instanceof GrpcError)) {
+      context.log.warn('a build failed', { error: messageOf(error) });
+    }
+    throw failure;
+  } finally {
+    call.signal.removeEventListener('abort', onAbort);
+    await context.solver.release(job).catch((error: unknown) => {
+      context.log.warn('a build could not be cleaned up', { error: messageOf(error) });
+    });
+    context.jobs.end(job);
+  }
+}
+
+async function run(context: ControlContext, job: BuildJob): Promise<ReadonlyMap<string, string>> {
+  const { request } = job;
+  let ref: string | undefined;
+  if (request.frontend !== '') {
+    const solved = await context.solver.solve(job, {
+      frontend: request.frontend,
+      options: request.frontendAttrs,
+      inputs: request.frontendInputs,
+      definition: undefined,
+    });
+    ref = solved.ref;
+  } else if ((request.definition?.def.length ?? 0) > 0) {
+    throw new EngineError('not-implemented', "graphs of a client's own (LLB) are not implemented by this engine yet");
+  } else {
+    // The client is the frontend: it asks the gateway, and returns what is to be exported.
+    const result = await job.result();
+    ref = result?.ref?.id;
+    const several = result?.refs?.refs.size ?? 0;
+    if (several > 0) throw new EngineError('not-implemented', 'results for several platforms are not implemented yet');
+  }
+  const response = new Map<string, string>();
+  for (const wanted of exportersOf(request)) {
+    for (const [key, value] of await context.solver.export(job, ref, wanted)) response.set(key, value);
+  }
+  return response;
+}
+
+/** Older clients send one exporter in fields of its own, newer ones both. */
+function exportersOf(request: Message<typeof solveRequest>): readonly ExportRequest[] {
+  const listed = request.exporters.map(({ type, attrs }, index) => ({ type, attributes: attrs, index }));
+  if (listed.length > 0 || request.exporter === '') return listed;
+  return [{ type: request.exporter, attributes: request.exporterAttrs, index: 0 }];
+}
+
+/** What a client's own failure means to its build. */
+export function returnedError(error: { readonly code: number; readonly message: string }, details: Uint8Array): Error {
+  if (error.code === statusCodes.cancelled) return new EngineError('cancelled', error.message || 'context canceled');
+  return new GrpcError(
+    error.code || statusCodes.unknown,
+    asGrpcError(new Error(error.message || 'failed')).message,
+    details,
+  );
+}

@@ -1,0 +1,42 @@
+import { type Method, unary } from '../grpc/server.ts';
+import { infoResponse, listWorkersResponse } from '../wire/control.ts';
+import type { Draft } from '../wire/message.ts';
+import { healthResponse, nothing } from '../wire/session.ts';
+import type { WorkerFacts } from './ports.ts';
+import type { ControlContext } from './service.ts';
+
+const control = '/moby.buildkit.v1.Control';
+const serving = 1;
+
+/** What clients ask before they build: who builds, and for which platforms. */
+export function workerMethods({ worker }: ControlContext): [string, Method][] {
+  return [
+    [`${control}/ListWorkers`, unary(nothing, listWorkersResponse, async () => ({ record: [workerRecord(worker)] }))],
+    [`${control}/Info`, unary(nothing, infoResponse, async () => ({ buildkitVersion: versionOf(worker) }))],
+    ['/grpc.health.v1.Health/Check', unary(nothing, healthResponse, async () => ({ status: serving }))],
+  ];
+}
+
+const versionOf = ({ version }: WorkerFacts) => ({ package: 'gantry', version: `v${version}` });
+
+/**
+ * Clients take the label `org.mobyproject.buildkit.worker.snapshotter` for a promise of several abilities (multi-platform
+ * images, pushes by the builder, caches that are exported): it is not among these before all of them are there.
+ */
+export function workerRecord(worker: WorkerFacts): NonNullable<Draft<typeof listWorkersResponse>['record']>[number] {
+  return {
+    id: worker.id,
+    labels: new Map([
+      ['org.mobyproject.buildkit.worker.executor', 'oci'],
+      ['org.mobyproject.buildkit.worker.hostname', worker.hostname],
+    ]),
+    platforms: [
+      {
+        architecture: worker.architecture,
+        os: 'linux',
+        ...(worker.variant === undefined ? {} : { variant: worker.variant }),
+      },
+    ],
+    buildkitVersion: versionOf(worker),
+  };
+}

@@ -1,0 +1,108 @@
+import type { Http2Stream } from 'node:http2';
+import { GrpcError, statusCodes } from './status.ts';
+
+/** A length-prefixed message: one byte that tells of compression, four of length, then the message. */
+const prefixBytes = 5;
+
+/** Messages that are longer are refused, as BuildKit does. */
+export const longestMessage = 16 << 20;
+
+/** Begins a message of `length` bytes, which follow by themselves. */
+export function framePrefix(length: number): Buffer {
+  const prefix = Buffer.alloc(prefixBytes);
+  prefix.writeUInt32BE(length, 1);
+  return prefix;
+}
+
+/** Sends one message; resolves when there is room for more, or the stream is gone. */
+export function sendMessage(stream: Http2Stream, message: Uint8Array): Promise<void> {
+  if (stream.destroyed || stream.writableEnded) return Promise.resolve();
+  stream.cork();
+  stream.write(framePrefix(message.length));
+  if (message.length > 0) stream.write(message);
+  stream.uncork();
+  if (!stream.writableNeedDrain) return Promise.resolve();
+  const { promise, resolve } = Promise.withResolvers<void>();
+  const done = (): void => {
+    stream.off('drain', done);
+    stream.off('close', done);
+    resolve();
+  };
+  stream.once('drain', done);
+  stream.once('close', done);
+  return promise;
+}
+
+/** The messages that come on a stream. @throws GrpcError for a compressed or overlong one, and when the last is cut off */
+export async function* receiveMessages(stream: Http2Stream, limit = longestMessage): AsyncGenerator<Uint8Array> {
+  const queue = new ByteQueue();
+  let wanted: number | undefined;
+  // Whoever stops reading still has a status to send.
+  for await (const chunk of stream.iterator({ destroyOnReturn: false })) {
+    queue.push(chunk as Buffer);
+    for (;;) {
+      if (wanted === undefined) {
+        if (queue.length < prefixBytes) break;
+        wanted = lengthOf(queue.take(prefixBytes), limit);
+      }
+      if (queue.length < wanted) break;
+      const message = queue.take(wanted);
+      wanted = undefined;
+      yield message;
+    }
+  }
+  if (wanted !== undefined || queue.length > 0) throw new GrpcError(statusCodes.cancelled, 'a message was cut off');
+}
+
+function lengthOf(prefix: Buffer, limit: number): number {
+  if (prefix[0] !== 0) throw new GrpcError(statusCodes.unimplemented, 'compressed messages are not supported');
+  const length = prefix.readUInt32BE(1);
+  if (length > limit) {
+    throw new GrpcError(statusCodes.exhausted, `a message of ${length} bytes is longer than the allowed ${limit}`);
+  }
+  return length;
+}
+
+/** Bytes in the pieces they came in; a piece is copied only when what is taken lies in several. */
+class ByteQueue {
+  readonly #pieces: Buffer[] = [];
+  #length = 0;
+
+  get length(): number {
+    return this.#length;
+  }
+
+  push(piece: Buffer): void {
+    if (piece.length === 0) return;
+    this.#pieces.push(piece);
+    this.#length += piece.length;
+  }
+
+  take(length: number): Buffer {
+    if (length === 0) return Buffer.alloc(0);
+    const first = this.#pieces[0] ?? Buffer.alloc(0);
+    this.#length -= length;
+    if (first.length >= length) {
+      const taken = first.subarray(0, length);
+      if (first.length === length) this.#pieces.shift();
+      else this.#pieces[0] = first.subarray(length);
+      return taken;
+    }
+    const whole = Buffer.allocUnsafe(length);
+    let at = 0;
+    let used = 0;
+    for (const piece of this.#pieces) {
+      const part = piece.subarray(0, length - at);
+      whole.set(part, at);
+      at += part.length;
+      if (part.length < piece.length) {
+        this.#pieces[used] = piece.subarray(part.length);
+        break;
+      }
+      used++;
+      if (at === length) break;
+    }
+    this.#pieces.splice(0, used);
+    return whole;
+  }
+}
