@@ -121,6 +121,21 @@ const fakeRunMounts: ContainerPorts['runMounts'] = {
   restore: async () => undefined,
 };
 
+const fakeVolumes: ContainerPorts['volumes'] = {
+  ensure: async () => Promise.reject(new Error('no volumes here')),
+  get: () => undefined,
+  list: () => [],
+  remove: async () => undefined,
+  mount: async () => undefined,
+  unmount: async () => undefined,
+  resume: async () => undefined,
+  settle: async () => undefined,
+  retain: () => undefined,
+  release: () => undefined,
+  users: () => [],
+  copyUp: async () => undefined,
+};
+
 function fakeStorage({
   events,
   records,
@@ -187,18 +202,7 @@ function fakeStorage({
       restore: async () => undefined,
     },
     runMounts: fakeRunMounts,
-    volumes: {
-      ensure: async () => Promise.reject(new Error('no volumes here')),
-      get: () => undefined,
-      list: () => [],
-      remove: async () => undefined,
-      mount: async () => undefined,
-      unmount: async () => undefined,
-      retain: () => undefined,
-      release: () => undefined,
-      users: () => [],
-      copyUp: async () => undefined,
-    },
+    volumes: fakeVolumes,
   };
 }
 

@@ -48,7 +48,7 @@ export async function recoverContainers(ctx: ContainerContext): Promise<Recovery
   for (const { id } of ctx.snapshots.list()) if (!known.has(id)) ctx.strangers.add(id);
   await ctx.runMounts.restore(kept);
   await ctx.networks.restore(sandboxesOf(entries));
-  await restoreVolumes(ctx, entries);
+  await restoreVolumes(ctx, entries, !areSome);
   if (!areSome) await sweepDirectories(ctx, known);
   const wasUp = new Set(entries.filter((entry) => entry.isRunning));
   const lost = new Set<ContainerEntry>();

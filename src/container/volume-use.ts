@@ -21,18 +21,31 @@ export async function unmountVolumes(ctx: ContainerContext, entry: ContainerEntr
   for (const name of volumeNames(entry.record)) await ctx.volumes.unmount(name, entry.id);
 }
 
-/** At boot: what running containers have mounted stays mounted, until the last of them ends. */
-export async function restoreVolumes(ctx: ContainerContext, entries: readonly ContainerEntry[]): Promise<void> {
+/**
+ * At boot: what running containers have mounted stays mounted, until the last of them ends. The rest is given back, unless
+ * there may be containers that are not known.
+ */
+export async function restoreVolumes(
+  ctx: ContainerContext,
+  entries: readonly ContainerEntry[],
+  areAllKnown: boolean,
+): Promise<void> {
   for (const entry of entries) {
     if (!entry.isRunning) continue;
     for (const name of volumeNames(entry.record)) {
       await ctx.volumes
-        .mount(name, entry.id)
+        .resume(name, entry.id)
         .catch((error: unknown) =>
           ctx.log.warn('a volume of a running container is not mounted', { name, reason: messageOf(error) }),
         );
     }
   }
+  if (!areAllKnown) return;
+  const settled = ctx.volumes
+    .settle()
+    .catch((error: unknown) => ctx.log.error('volumes were not given back', { reason: messageOf(error) }));
+  ctx.background.add(settled);
+  void settled.finally(() => ctx.background.delete(settled));
 }
 
 /** Docker tells of volumes when a container begins and ceases to run with them. */

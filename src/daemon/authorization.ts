@@ -11,7 +11,7 @@ export interface RequestAuthorization {
 
 /** @throws EngineError naming the plugin that cannot be used: the engine must not serve without it */
 export async function openAuthorization(live: LiveConfig): Promise<RequestAuthorization> {
-  let current = await authorizationFor(live.current.authorizationPlugins);
+  let current = await authorizationFor(live.current);
   let next = current;
   let nextNames = live.current.authorizationPlugins;
   live.onChange(({ authorizationPlugins }) => {
@@ -21,19 +21,24 @@ export async function openAuthorization(live: LiveConfig): Promise<RequestAuthor
     get current() {
       return current;
     },
-    async prepare({ authorizationPlugins }) {
-      next = await authorizationFor(authorizationPlugins);
-      nextNames = authorizationPlugins;
+    async prepare(config) {
+      next = await authorizationFor(config);
+      nextNames = config.authorizationPlugins;
     },
   };
 }
 
 /** Undefined without plugins: most engines never load what asks them. */
-async function authorizationFor(names: readonly string[]): Promise<Authorization | undefined> {
+async function authorizationFor({
+  authorizationPlugins: names,
+  pluginFolders,
+}: EngineConfig): Promise<Authorization | undefined> {
   if (names.length === 0) return undefined;
-  const [{ createAuthorization }, { activatePlugin }] = await Promise.all([
+  const [{ createAuthorization }, { activatePlugin }, { locatePlugin }] = await Promise.all([
     import('../api/authorization/guard.ts'),
     import('../api/authorization/plugin.ts'),
+    import('../plugin/locate.ts'),
   ]);
-  return createAuthorization(await Promise.all([...new Set(names)].map((name) => activatePlugin(name))));
+  const locate = (name: string) => locatePlugin(name, pluginFolders);
+  return createAuthorization(await Promise.all([...new Set(names)].map((name) => activatePlugin(name, { locate }))));
 }

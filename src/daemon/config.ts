@@ -4,6 +4,7 @@ import { basename, dirname, join } from 'node:path';
 import { minApiMinorOf } from '../api/versions.ts';
 import { invalid } from '../base/errors.ts';
 import type { LogFormat, LogLevel } from '../base/log.ts';
+import { type PluginFolders, usualFolders } from '../plugin/locate.ts';
 import type { ProxySettings } from '../registry/client/proxy.ts';
 import type { TrustPolicy } from '../spec/contract/trust.ts';
 import { loadTrustPolicy } from '../trust/load.ts';
@@ -71,6 +72,7 @@ export interface EngineConfig {
   /** `host:port` of the metrics listener. */
   readonly metricsAddress: string | undefined;
   readonly authorizationPlugins: readonly string[];
+  readonly pluginFolders: PluginFolders;
   /** The API versions that are spoken begin at 1.`minApiMinor`. */
   readonly minApiMinor: number;
   /** Seconds. It is shown and reloaded; containers outlive the engine all the same. */
@@ -202,12 +204,22 @@ function complete(values: SettingValues, dataRoot: string, program: ProgramName)
     features: mapOf<boolean>(values, 'feature'),
     metricsAddress: metricsAddress(values),
     authorizationPlugins: listOf(values, 'authorization-plugin'),
+    pluginFolders: pluginFolders(listOf(values, 'plugin-dir')),
     minApiMinor: minApiMinorOf(textOf(values, 'min-api-version') ?? process.env['DOCKER_MIN_API_VERSION']),
     shutdownTimeout: numberOf(values, 'shutdown-timeout', -1) ?? 15,
     notes,
     validateOnly: switchOf(values, 'validate') ?? false,
     names,
   };
+}
+
+/** Folders of the operator's own take the place of Docker's. @throws invalid for one that is no absolute path */
+function pluginFolders(own: readonly string[]): PluginFolders {
+  for (const folder of own) {
+    if (!folder.startsWith('/'))
+      throw invalid(`plugin-dir: an absolute path is expected, not ${JSON.stringify(folder)}`);
+  }
+  return own.length === 0 ? usualFolders : { sockets: own, descriptions: own };
 }
 
 /** What settings have to say for themselves. @throws invalid for those that are refused */

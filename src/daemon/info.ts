@@ -29,6 +29,8 @@ export interface SystemSources {
   readonly storage: StorageSupport;
   readonly userNamespaces: UserNamespaceSettings;
   readonly runtimes: Pick<RuntimeChoice, 'described' | 'defaultName'>;
+  /** The names of volume plugins that are there. */
+  readonly volumePlugins: () => Promise<string[]>;
   readonly containerCounts: () => { total: number; running: number; paused: number; stopped: number };
   readonly imageCount: () => number;
   readonly eventListeners: () => number;
@@ -86,10 +88,11 @@ async function infoOf(sources: SystemSources, loopDelay: () => Record<string, nu
   const { facts } = sources;
   const config = sources.config();
   const counts = sources.containerCounts();
-  const [os, forwarding, runtimes] = await Promise.all([
+  const [os, forwarding, runtimes, volumePlugins] = await Promise.all([
     operatingSystem(),
     ipForwarding(),
     sources.runtimes.described(),
+    sources.volumePlugins(),
   ]);
   return {
     ID: sources.engineId,
@@ -101,7 +104,7 @@ async function infoOf(sources: SystemSources, loopDelay: () => Record<string, nu
     Driver: sources.storage.kind,
     DriverStatus: storageStatus(sources.storage),
     Plugins: {
-      Volume: ['local'],
+      Volume: ['local', ...volumePlugins].sort(),
       Network: ['bridge', 'host', 'ipvlan', 'macvlan', 'null'],
       Authorization: config.authorizationPlugins.length === 0 ? null : [...new Set(config.authorizationPlugins)],
       Log: [...logDriverNames],

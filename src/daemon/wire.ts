@@ -30,7 +30,10 @@ import { openStore, type Store } from '../store/open.ts';
 import { childCgroups, removeCgroup } from '../sys/cgroup/cgroup.ts';
 import { type CgroupLayout, readCgroupLayout } from '../sys/cgroup/layout.ts';
 import { userNamespaces } from '../sys/namespace/user.ts';
+import type { AllVolumes } from '../volume/all.ts';
 import { openVolumes } from '../volume/open.ts';
+import { VolumeDrivers } from '../volume/plugins/drivers.ts';
+import { openAllVolumes } from '../volume/plugins/open.ts';
 import { createVolumeService, type VolumeService } from '../volume/service.ts';
 import { type EngineConfig, instanceCgroup, type InstanceNames } from './config.ts';
 import { hostFiles, rootAccess } from './host-access.ts';
@@ -86,18 +89,10 @@ export async function wire(
     openNetworks(networkConfig(config, engine.id), { journal, clock, log, containerName: nameOf }).then(timeNetworks),
     (open) => open.shutdown(),
   );
-  const volumes = await openVolumes({ directory: `${dataRoot}/volumes`, journal, clock, log });
+  const { volumes, drivers } = await openAllDrivers(config, { journal, clock, log });
   const isRunning = (id: string): boolean => containers.isRunning(id as ContainerId);
   const registry = registryClient(live);
-  const images = await openImages({
-    journal,
-    store,
-    registry,
-    ...imageSettings(live),
-    log,
-    clock,
-    isRunning,
-  });
+  const images = await openImages({ journal, store, registry, ...imageSettings(live), log, clock, isRunning });
   const logs = openContainerLogs({ log });
   logs.check({ driver: config.logDriver, options: config.logOptions });
   const userNamespaceSettings = await readUserNamespaceSettings(config.containers, log);
@@ -130,6 +125,8 @@ export async function wire(
     }),
   });
   scope.defer(() => containers.close());
+  // Closing waits for what goes on in the background: no plugin can hold it up.
+  scope.defer(() => drivers.close());
   return joined({
     live,
     scope,
@@ -140,12 +137,23 @@ export async function wire(
     journal,
     store,
     volumes,
+    drivers,
     networks,
     images,
     containers,
     registry,
     userNamespaceSettings,
   });
+}
+
+/** The volumes of the local driver and of plugins. */
+async function openAllDrivers(
+  { dataRoot, execRoot, pluginFolders }: EngineConfig,
+  base: { readonly journal: Journal; readonly clock: Clock; readonly log: Logger },
+): Promise<{ readonly volumes: AllVolumes; readonly drivers: VolumeDrivers }> {
+  const drivers = new VolumeDrivers({ folders: pluginFolders, log: base.log });
+  const local = await openVolumes({ directory: `${dataRoot}/volumes`, ...base });
+  return { drivers, volumes: await openAllVolumes(local, { drivers, ...base, own: [dataRoot, execRoot] }) };
 }
 
 /** What `wire` has opened. */
@@ -158,7 +166,8 @@ interface Rooms {
   readonly db: StateDb;
   readonly journal: Journal;
   readonly store: Store;
-  readonly volumes: Awaited<ReturnType<typeof openVolumes>>;
+  readonly volumes: AllVolumes;
+  readonly drivers: VolumeDrivers;
   readonly networks: TimedNetworks;
   readonly images: ImageService;
   readonly containers: ReturnType<typeof createContainerService>;
@@ -181,6 +190,7 @@ function joined(rooms: Rooms): WiredEngine {
     facts,
     storage: store.support,
     runtimes,
+    volumePlugins: async () => (await rooms.drivers.all()).map(({ name }) => name),
     userNamespaces: rooms.userNamespaceSettings,
     now: () => new Date(),
   });

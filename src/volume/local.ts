@@ -17,7 +17,7 @@ import type { VolumeState } from './state.ts';
 export const anonymousLabel = 'com.docker.volume.anonymous';
 
 /** The volumes, and what only the API asks for. */
-export interface OwnedVolumes extends Volumes {
+export interface OwnedVolumes extends Omit<Volumes, 'resume' | 'settle'> {
   /** Bytes on disk. @throws not-found, cancelled. */
   diskUsage(name: string, signal?: AbortSignal): Promise<number>;
 }

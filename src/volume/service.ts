@@ -1,11 +1,14 @@
-import { formatTime } from '../base/clock.ts';
+import { formatTime, zeroTime } from '../base/clock.ts';
 import { conflict, invalid, messageOf } from '../base/errors.ts';
 import type { Logger } from '../base/log.ts';
 import type { StateJournal } from '../spec/contract/state.ts';
 import type { Volume } from '../spec/contract/storage.ts';
 import { booleanFilter, exactlyMatches, type Filters, filterValues, labelsMatch } from '../spec/engine/filters.ts';
 import type { CreateVolumeRequest, VolumeListView, VolumePruneView, VolumeView } from '../spec/engine/volume.ts';
-import { anonymousLabel, noSuchVolume, type OwnedVolumes } from './local.ts';
+import type { AllVolumes } from './all.ts';
+import { anonymousLabel } from './local.ts';
+import { parseVolumeOptions } from './options.ts';
+import type { FoundVolume } from './plugins/look.ts';
 
 /** What the API offers for volumes. */
 export interface VolumeService {
@@ -21,39 +24,60 @@ export interface VolumeService {
   usage(signal: AbortSignal): Promise<VolumeView[]>;
 }
 
-export function createVolumeService(volumes: OwnedVolumes, journal: StateJournal, log: Logger): VolumeService {
-  const find = (name: string): Volume => {
-    const volume = volumes.get(name);
-    if (volume === undefined) throw noSuchVolume(name);
-    return volume;
-  };
+export function createVolumeService(volumes: AllVolumes, journal: StateJournal, log: Logger): VolumeService {
   return {
     async list(filters) {
       checkKeys(filters, ['name', 'driver', 'label', 'dangling']);
       const dangling = danglingFilter(filters);
       const parts = filterValues(filters, 'name');
-      const matching = volumes
-        .list()
-        .filter((volume) => parts === undefined || parts.some((part) => volume.name.includes(part)))
-        .filter((volume) => exactlyMatches(filters, 'driver', volume.driver) && labelsMatch(filters, volume.labels))
-        .filter((volume) => dangling === undefined || (volumes.users(volume.name).length === 0) === dangling);
-      return { Volumes: matching.map(viewOf), Warnings: null };
+      const isOf = (volume: Volume): boolean => exactlyMatches(filters, 'driver', volume.driver);
+      const plugins = await volumes.plugins.listAll();
+      const all = [
+        ...volumes.local.list().map((volume) => ({ volume, view: viewOf(volume) })),
+        ...plugins.volumes
+          .filter(({ volume }) => volumes.local.get(volume.name) === undefined)
+          .map((found) => ({ volume: found.volume, view: pluginView(found) })),
+      ];
+      const matching = all
+        .filter(({ volume: { name } }) => parts === undefined || parts.some((part) => name.includes(part)))
+        .filter(({ volume }) => isOf(volume) && labelsMatch(filters, volume.labels))
+        .filter(({ volume: { name } }) => dangling === undefined || (volumes.users(name).length === 0) === dangling);
+      const { warnings } = plugins;
+      return { Volumes: matching.map(({ view }) => view), Warnings: warnings.length === 0 ? null : warnings };
     },
     async create({ Name, Driver, DriverOpts, Labels }) {
       const request = { driver: Driver, options: DriverOpts, labels: Labels };
       return viewOf(await volumes.ensure(Name === '' ? request : { ...request, name: Name }));
     },
-    inspect: async (name) => viewOf(find(name)),
+    async inspect(name) {
+      const volume = volumes.local.get(name);
+      if (volume !== undefined) return viewOf(volume);
+      const found = await volumes.plugins.inspect(name);
+      const status = found.described?.status ?? {};
+      return { ...pluginView(found), ...(Object.keys(status).length === 0 ? {} : { Status: status }) };
+    },
     remove: (name, options) => volumes.remove(name, options),
     prune: (filters) => prune(volumes, journal, log, filters),
     async usage(signal) {
-      const sized = volumes.list().map(async (volume): Promise<VolumeView> => {
-        const Size = await volumes.diskUsage(volume.name, signal).catch((error: unknown) => unreadable(error, signal));
-        return { ...viewOf(volume), UsageData: { Size, RefCount: volumes.users(volume.name).length } };
+      const own = volumes.local.list().filter((volume) => holdsOwnFiles(volume));
+      const sized = own.map(async (volume): Promise<VolumeView> => {
+        const { name } = volume;
+        const Size = await volumes.local.diskUsage(name, signal).catch((error: unknown) => unreadable(error, signal));
+        return { ...viewOf(volume), UsageData: { Size, RefCount: volumes.users(name).length } };
       });
       return Promise.all(sized);
     },
   };
+}
+
+/** What the volume shows is the engine's own, and not what its options mount there: removing it frees room. */
+function holdsOwnFiles({ name, options }: Volume): boolean {
+  try {
+    const kind = parseVolumeOptions(name, options)?.kind;
+    return kind !== 'bind' && kind !== 'filesystem';
+  } catch {
+    return false;
+  }
 }
 
 /** The size of a volume that cannot be read, as Docker says it; who went away gets none. */
@@ -77,8 +101,15 @@ function viewOf(volume: Volume): VolumeView {
   };
 }
 
+/** A volume of a plugin: what the plugin tells of it goes before what the engine remembers. */
+function pluginView({ volume, described }: FoundVolume): VolumeView {
+  const known = viewOf(volume);
+  const createdAt = described?.createdAt ?? (volume.createdNs === 0n ? zeroTime : known.CreatedAt);
+  return { ...known, Mountpoint: described?.mountpoint ?? known.Mountpoint, CreatedAt: createdAt, Scope: volume.scope };
+}
+
 async function prune(
-  volumes: OwnedVolumes,
+  volumes: AllVolumes,
   journal: StateJournal,
   log: Logger,
   filters: Filters,
@@ -93,15 +124,17 @@ async function prune(
   const all = allFilter(filters);
   const deleted: string[] = [];
   let bytes = 0;
-  for (const { name, labels } of volumes.list()) {
+  for (const volume of volumes.local.list()) {
+    const { name, labels } = volume;
     if (
+      !holdsOwnFiles(volume) ||
       (!all && !Object.hasOwn(labels, anonymousLabel)) ||
       !labelsMatch(filters, labels) ||
       volumes.users(name).length > 0
     )
       continue;
     try {
-      const size = await volumes.diskUsage(name);
+      const size = await volumes.local.diskUsage(name);
       await volumes.remove(name);
       deleted.push(name);
       bytes += size;

@@ -18,6 +18,7 @@ import {
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import test, { type TestContext } from 'node:test';
+import { systemClock } from '../base/clock.ts';
 import { newContainerId } from '../base/ids.ts';
 import { silentLogger } from '../base/log.ts';
 import { AsideBook } from '../events/aside.ts';
@@ -27,6 +28,8 @@ import { bindMount } from '../sys/mount/mount.ts';
 import { getXattr, setXattr } from '../sys/file/xattr.ts';
 import type { OwnedVolumes } from './local.ts';
 import { openVolumes } from './open.ts';
+import { VolumeDrivers } from './plugins/drivers.ts';
+import { openAllVolumes } from './plugins/open.ts';
 import { createVolumeService } from './service.ts';
 
 const notRoot = process.getuid?.() === 0 ? false : 'owners and devices need root';
@@ -49,6 +52,15 @@ function fakeJournal(): StateJournal & { readonly actions: string[] } {
     },
   };
 }
+
+const withoutPlugins = (volumes: OwnedVolumes, journal: StateJournal) =>
+  openAllVolumes(volumes, {
+    drivers: new VolumeDrivers({ folders: { sockets: [], descriptions: [] }, log: silentLogger }),
+    journal,
+    log: silentLogger,
+    clock: systemClock,
+    own: [],
+  });
 
 async function fixture(t: TestContext) {
   const root = await mkdtemp(join(tmpdir(), 'volumes-'));
@@ -107,7 +119,7 @@ test('data without a record is taken over, what was being removed goes', async (
 
 test('prune takes unused anonymous volumes, with all=1 the named ones too', async (t) => {
   const { volumes, journal } = await fixture(t);
-  const service = createVolumeService(volumes, journal, silentLogger);
+  const service = createVolumeService(await withoutPlugins(volumes, journal), journal, silentLogger);
   const { Name: anonymous } = await service.create({ Name: '', Driver: '', DriverOpts: {}, Labels: {} });
   assert.match(anonymous, /^[0-9a-f]{64}$/);
   await service.create({ Name: 'named', Driver: 'local', DriverOpts: {}, Labels: { keep: 'yes' } });

@@ -1,9 +1,10 @@
 import assert from 'node:assert/strict';
-import { mkdir, writeFile } from 'node:fs/promises';
+import { writeFile } from 'node:fs/promises';
 import http from 'node:http';
 import { join } from 'node:path';
 import { test } from 'node:test';
-import { isOracle, startEngine, type TestEngine } from '../support/engine.ts';
+import { isOracle, startEngine } from '../support/engine.ts';
+import { describePlugins } from '../support/volume-plugin.ts';
 import { needsRoot } from '../support/skip.ts';
 import { eventually } from '../support/wait.ts';
 
@@ -43,19 +44,6 @@ class Plugin implements AsyncDisposable {
     this.#server.closeAllConnections();
     await new Promise((resolve) => this.#server.close(resolve));
   }
-}
-
-/** Gives the engine an /etc of its own, in which descriptions of plugins can be written, and makes known where they are. */
-async function describePlugins(engine: TestEngine, plugins: Readonly<Record<string, string>>): Promise<void> {
-  const [upper, work] = [join(engine.folder, 'etc'), join(engine.folder, 'etc-work')];
-  await mkdir(join(upper, 'docker/plugins'), { recursive: true });
-  await mkdir(work);
-  for (const [name, socket] of Object.entries(plugins)) {
-    await writeFile(join(upper, `docker/plugins/${name}.spec`), `unix://${socket}`);
-  }
-  const options = `lowerdir=/etc,upperdir=${upper},workdir=${work}`;
-  const { code, stderr } = await engine.inside(['mount', '-t', 'overlay', 'overlay', '-o', options, '/etc']);
-  assert.equal(code, 0, stderr);
 }
 
 test('authorization plugins decide about requests and answers', { skip: needsRoot() }, async (t) => {

@@ -13,6 +13,7 @@ export interface Room {
 export const rooms: readonly Room[] = [
   { name: 'base', holds: 'pure: errors, ids, scope, async, stream, log, clock', mayImport: [] },
   { name: 'spec', holds: 'wire types and the contracts between rooms', mayImport: ['base'] },
+  { name: 'plugin', holds: "finding plugins of Docker's kind and asking them", mayImport: ['base'] },
   { name: 'sys', holds: 'the only door to the kernel', mayImport: ['base', 'spec'] },
   { name: 'archive', holds: 'tar, erofs, compression', mayImport: ['base', 'spec', 'sys'] },
   { name: 'store', holds: 'blobs, layers, snapshots, leases, database', mayImport: ['base', 'spec', 'sys', 'archive'] },
@@ -35,7 +36,7 @@ export const rooms: readonly Room[] = [
     holds: 'drivers, addresses, ports, firewall, names',
     mayImport: ['base', 'spec', 'sys', 'store/db', 'events'],
   },
-  { name: 'volume', holds: 'named volumes', mayImport: ['base', 'spec', 'sys', 'store/db', 'events'] },
+  { name: 'volume', holds: 'named volumes', mayImport: ['base', 'spec', 'plugin', 'sys', 'store/db', 'events'] },
   { name: 'logs', holds: 'reading, following and rotating container logs', mayImport: ['base', 'spec', 'sys'] },
   {
     name: 'container',
@@ -43,7 +44,7 @@ export const rooms: readonly Room[] = [
     mayImport: ['base', 'spec', 'store/db', 'events'],
   },
   { name: 'build', holds: 'Dockerfile, graph, solver', mayImport: ['base', 'spec', 'archive', 'events'] },
-  { name: 'api', holds: 'HTTP routes of the Engine API', mayImport: ['base', 'spec'] },
+  { name: 'api', holds: 'HTTP routes of the Engine API', mayImport: ['base', 'spec', 'plugin'] },
   { name: 'client', holds: 'the typed Engine API client', mayImport: ['base', 'spec'] },
   { name: 'compose', holds: 'Compose files', mayImport: ['base', 'spec', 'client', 'credentials'] },
   {
@@ -58,6 +59,7 @@ export const rooms: readonly Room[] = [
     mayImport: [
       'base',
       'spec',
+      'plugin',
       'sys',
       'archive',
       'store',

@@ -1,10 +1,9 @@
 import assert from 'node:assert/strict';
-import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { mkdtemp, rm } from 'node:fs/promises';
 import http from 'node:http';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import test, { type TestContext } from 'node:test';
-import { locatePlugin } from './locate.ts';
 import { activatePlugin } from './plugin.ts';
 
 type Answer = readonly [status: number, body: string];
@@ -90,26 +89,4 @@ test('a plugin that starts late is waited for, one that is none is refused', asy
   await servePlugin(t, other, { '/Plugin.Activate': [200, '{"Implements":["VolumeDriver"]}'] });
   const locateOther = async () => ({ kind: 'unix', path: other }) as const;
   await assert.rejects(activatePlugin('q', { locate: locateOther }), /plugin q: it does not implement authz/);
-});
-
-test('plugins are found by socket, address and description', async (t) => {
-  const folder = await folderOf(t);
-  await mkdir(join(folder, 'deep'));
-  await servePlugin(t, join(folder, 'deep/deep.sock'), {});
-  await writeFile(join(folder, 'plain.spec'), 'tcp://127.0.0.1:8080\n');
-  await writeFile(join(folder, 'local.spec'), 'unix:///run/other/x.sock');
-  await writeFile(join(folder, 'tls.json'), '{"Name":"tls","Addr":"https://[::1]:9","TLSConfig":{"CAFile":"/ca.pem"}}');
-  await writeFile(join(folder, 'file.sock'), '');
-  await writeFile(join(folder, 'bad.spec'), 'nonsense');
-  await writeFile(join(folder, 'worse.json'), '{"Addr":7}');
-  const find = (name: string) => locatePlugin(name, folder, [folder]);
-  assert.deepEqual(await find('deep'), { kind: 'unix', path: join(folder, 'deep/deep.sock') });
-  assert.deepEqual(await find('plain'), { kind: 'tcp', host: '127.0.0.1', port: 8080 });
-  assert.deepEqual(await find('local'), { kind: 'unix', path: '/run/other/x.sock' });
-  const tls = { insecure: false, ca: '/ca.pem' };
-  assert.deepEqual(await find('tls'), { kind: 'tcp', host: '::1', port: 9, tls });
-  await assert.rejects(find('file'), /plugin "file" not found/);
-  await assert.rejects(find('bad'), /has no address/);
-  await assert.rejects(find('worse'), /has no Addr/);
-  for (const name of ['', '..', '../x', 'a/b', 'a\0']) await assert.rejects(find(name), /invalid plugin name/);
 });

@@ -107,7 +107,10 @@ export async function createContainer(
 
 /** The first container that has a volume gets it: with ids of the host it would be nobody's to write. */
 async function claimVolumes(ctx: ContainerContext, mounts: readonly MountRecord[], owner: IdOwner): Promise<void> {
-  for (const mount of mounts) if (mount.type === 'volume') await ctx.host.giveEmpty(mount.source, owner);
+  for (const { type, source } of mounts) {
+    // A plugin's volume is nowhere yet.
+    if (type === 'volume' && source !== '') await ctx.host.giveEmpty(source, owner);
+  }
 }
 
 const sharedModes = ['NetworkMode', 'PidMode', 'IpcMode'] as const;

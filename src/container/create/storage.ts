@@ -1,4 +1,4 @@
-import { invalid, messageOf } from '../../base/errors.ts';
+import { codeOf, invalid, messageOf } from '../../base/errors.ts';
 import type { ContainerId, DiffId } from '../../base/ids.ts';
 import type { Scope } from '../../base/scope.ts';
 import type { ContainerContext } from '../context.ts';
@@ -130,12 +130,16 @@ async function makeVolumeMount(
   wanted: Extract<WantedMount, { kind: 'volume' }>,
   scope: Scope,
 ): Promise<MountRecord> {
-  const volume = await ctx.volumes.ensure({
-    ...(wanted.name === undefined ? {} : { name: wanted.name }),
-    ...(wanted.driver === '' ? {} : { driver: wanted.driver }),
-    labels: wanted.labels,
-    options: wanted.driverOptions,
-  });
+  const volume = await ctx.volumes
+    .ensure({
+      ...(wanted.name === undefined ? {} : { name: wanted.name }),
+      ...(wanted.driver === '' ? {} : { driver: wanted.driver }),
+      labels: wanted.labels,
+      options: wanted.driverOptions,
+    })
+    .catch((error: unknown) => {
+      throw codeOf(error) === 'not-found' ? wrongRequest(error) : error;
+    });
   if (wanted.name === undefined) scope.defer(() => ctx.volumes.remove(volume.name));
   holdVolume(ctx, id, volume.name, scope);
   return {
@@ -145,7 +149,8 @@ async function makeVolumeMount(
     source: volume.mountpoint,
     destination: wanted.target,
     driver: volume.driver,
-    mode: wanted.mode,
+    // What Docker assumes for its own driver only.
+    mode: volume.driver !== 'local' && wanted.mode === 'z' ? '' : wanted.mode,
     readOnly: wanted.readOnly,
     ...(wanted.subpath === '' ? {} : { subpath: wanted.subpath }),
     anonymous: wanted.name === undefined,
@@ -177,11 +182,14 @@ function inheritedMounts(ctx: ContainerContext, sources: readonly string[]): Map
   return inherited;
 }
 
-/** The request is wrong when there is none: with `not-found` clients would take the image for missing, and pull it. */
+/** With `not-found` clients would take the image for missing, and pull it. */
+const wrongRequest = (error: unknown): Error => invalid(messageOf(error), error);
+
+/** The request is wrong when there is none. */
 function containerToTakeFrom(ctx: ContainerContext, nameOrId: string): ContainerEntry {
   try {
     return ctx.table.find(nameOrId);
   } catch (error) {
-    throw invalid(messageOf(error), error);
+    throw wrongRequest(error);
   }
 }

@@ -45,6 +45,9 @@ export const engineSettings: readonly Setting[] = [
   list('authorization-plugin', 'Plugin that decides about each request', {
     key: 'authorization-plugins',
   }),
+  list('plugin-dir', "Folder to look for plugins in instead of Docker's: sockets, .spec and .json files", {
+    key: 'plugin-dirs',
+  }),
   text('min-api-version', 'Oldest API version that is spoken', { keyOnly: true }),
   number('shutdown-timeout', 'Seconds to wait for containers at the end', {
     note: always('containers outlive the engine: its end waits for none'),

@@ -130,6 +130,10 @@ export interface Volumes {
   mount(name: string, containerId: ContainerId): Promise<void>;
   /** The container does not run with it any more; the last one's end unmounts it. No error without a mount. */
   unmount(name: string, containerId: ContainerId): Promise<void>;
+  /** At boot, instead of `mount`: a running container has had it mounted since an earlier engine. */
+  resume(name: string, containerId: ContainerId): Promise<void>;
+  /** At boot, after all `resume`: gives back what an earlier engine mounted for containers that do not run. May take minutes. */
+  settle(): Promise<void>;
   /** Says which containers use a volume; anonymous ones of a removed container are deleted by its service. */
   retain(name: string, containerId: ContainerId): void;
   release(name: string, containerId: ContainerId): void;

@@ -1,6 +1,6 @@
-import { readFile, stat } from 'node:fs/promises';
-import { join } from 'node:path';
-import { invalid, notFound } from '../../base/errors.ts';
+import { readdir, readFile, stat } from 'node:fs/promises';
+import { basename, extname, join } from 'node:path';
+import { invalid, notFound } from '../base/errors.ts';
 
 /** Where a plugin listens. */
 export type PluginAddress =
@@ -20,33 +20,70 @@ export interface PluginTls {
   readonly key?: string;
 }
 
-const socketDirectory = '/run/docker/plugins';
-const descriptionDirectories = ['/etc/docker/plugins', '/usr/lib/docker/plugins'];
+/** Where plugins are looked for. */
+export interface PluginFolders {
+  /** Folders of sockets. */
+  readonly sockets: readonly string[];
+  /** Folders of descriptions: files `.spec` and `.json`. */
+  readonly descriptions: readonly string[];
+}
+
+/** Docker's. */
+export const usualFolders: PluginFolders = {
+  sockets: ['/run/docker/plugins'],
+  descriptions: ['/etc/docker/plugins', '/usr/lib/docker/plugins'],
+};
+
+const isPluginName = (name: string): boolean => /^[a-zA-Z0-9][a-zA-Z0-9_.-]{0,127}$/.test(name);
 
 /**
  * Finds a plugin by Docker's rules: a socket of its name, then a file `.spec` (an address) or `.json` (name, address and
  * TLS), directly in the folder or in one of its name.
  * @throws EngineError `not-found`; `invalid` for a description that says nothing usable
  */
-export async function locatePlugin(
-  name: string,
-  sockets = socketDirectory,
-  descriptions: readonly string[] = descriptionDirectories,
-): Promise<PluginAddress> {
-  if (!/^[a-zA-Z0-9][a-zA-Z0-9_.-]*$/.test(name)) throw invalid(`invalid plugin name ${JSON.stringify(name)}`);
-  for (const path of placesOf(sockets, name, '.sock')) {
+export async function locatePlugin(name: string, folders: PluginFolders = usualFolders): Promise<PluginAddress> {
+  if (!isPluginName(name)) throw invalid(`invalid plugin name ${JSON.stringify(name.slice(0, 200))}`);
+  for (const path of folders.sockets.flatMap((folder) => placesOf(folder, name, '.sock'))) {
     const found = await stat(path).catch(() => undefined);
     if (found?.isSocket() === true) return { kind: 'unix', path };
   }
-  for (const directory of descriptions) {
+  for (const directory of folders.descriptions) {
     for (const extension of ['.spec', '.json'] as const) {
       for (const path of placesOf(directory, name, extension)) {
-        const text = await readFile(path, 'utf8').catch(() => undefined);
+        const text = await readDescription(path);
         if (text !== undefined) return extension === '.spec' ? addressOf(text.trim(), path) : describedBy(text, path);
       }
     }
   }
   throw notFound(`plugin ${JSON.stringify(name)} not found`);
+}
+
+/** More is no description. */
+const mostDescriptionBytes = 64 * 1024;
+
+async function readDescription(path: string): Promise<string | undefined> {
+  const found = await stat(path).catch(() => undefined);
+  if (found?.isFile() !== true) return undefined;
+  if (found.size > mostDescriptionBytes) throw invalid(`${path} is too long for a description of a plugin`);
+  return readFile(path, 'utf8').catch(() => undefined);
+}
+
+/** The names of all plugins that `locatePlugin` would find, sorted; whether they answer is not looked at. */
+export async function findPlugins({ sockets, descriptions }: PluginFolders = usualFolders): Promise<string[]> {
+  const names = new Set<string>();
+  const look = async (folder: string, extensions: readonly string[], deep: boolean): Promise<void> => {
+    for (const entry of await readdir(folder, { withFileTypes: true }).catch(() => [])) {
+      const extension = extname(entry.name);
+      const name = basename(entry.name, extension);
+      const isRight = extension === '.sock' ? entry.isSocket() || entry.isSymbolicLink() : !entry.isDirectory();
+      const isOne = extensions.includes(extension) && isRight;
+      if (isOne && isPluginName(name) && (!deep || name === basename(folder))) names.add(name);
+      else if (entry.isDirectory() && !deep) await look(join(folder, entry.name), extensions, true);
+    }
+  };
+  for (const folder of sockets) await look(folder, ['.sock'], false);
+  for (const folder of descriptions) await look(folder, ['.spec', '.json'], false);
+  return [...names].sort();
 }
 
 const placesOf = (directory: string, name: string, extension: string): string[] => [
