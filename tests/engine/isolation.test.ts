@@ -199,15 +199,10 @@ engineSuite('isolation', { images: ['busybox', 'debian'], runtimes: ['runc'] }, 
     );
     const mounts = await docker('run', '--rm', image, 'cat', '/proc/mounts');
     assert.doesNotMatch(mounts, new RegExp(`${engine().folder}/(?!data/(mounts|layers|snapshots|containers))`));
-    const open = await docker(
-      'run',
-      '--rm',
-      image,
-      'sh',
-      '-c',
-      'ls /proc/1/fd | tr "\\n" " "; ls -l /proc/1/fd | grep -c gantry; true',
-    );
-    assert.match(open, /^0 1 2 (3 )?\n?0$/);
+    // No pipes: the shell itself, which is process 1, would have their ends open for a moment.
+    const open = await docker('run', '--rm', image, 'sh', '-c', 'ls /proc/1/fd; ls -l /proc/1/fd; true');
+    assert.match(open, /^0\n1\n2\ntotal /);
+    assert.doesNotMatch(open, /gantry/);
   });
 
   test('no-new-privileges, and a profile that does not exist', async () => {

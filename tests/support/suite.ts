@@ -35,7 +35,7 @@ export function engineSuite(name: string, options: SuiteOptions, define: (engine
       const images = options.images ?? ['busybox'];
       await engine.load(...images);
       for (const { name } of await Promise.all(images.map(testImage))) {
-        await warmUp(engine, name, options.runtimes ?? []);
+        await warmUp(engine, name, withDefault(options.runtimes ?? []));
       }
       keep = await imageIds(engine);
       stock = await settledStock(engine);
@@ -52,6 +52,12 @@ export function engineSuite(name: string, options: SuiteOptions, define: (engine
 
 /** Of the process behind published ports, which ends a while after the last one. */
 const proxySocket = 'resolver.sock';
+
+/** Where another runtime than crun is the default, tests that choose one may choose crun. */
+const withDefault = (runtimes: readonly string[]): readonly string[] =>
+  runtimes.length === 0 || process.env['GANTRY_TEST_RUNTIME'] === undefined || isOracle()
+    ? runtimes
+    : [...new Set([...runtimes, 'crun'])];
 
 /** Uses once what an engine makes at its first use and keeps: pools of namespaces, the process behind published ports. */
 async function warmUp(engine: TestEngine, image: string, runtimes: readonly string[]): Promise<void> {

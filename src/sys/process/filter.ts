@@ -4,6 +4,7 @@ import type { Readable, Writable } from 'node:stream';
 import { finished } from 'node:stream/promises';
 import { EngineError, messageOf } from '../../base/errors.ts';
 import type { ByteStream } from '../../base/stream.ts';
+import { leaveToLibuv } from './spawn.ts';
 
 /** Characters kept of what the program complains. */
 const mostComplaint = 500;
@@ -31,6 +32,7 @@ export async function* filterThrough(
   { path, args, signal }: FilterRequest,
 ): AsyncGenerator<Uint8Array, void, undefined> {
   const child = spawn(path, args, { stdio: 'pipe', env: {}, cwd: '/' });
+  leaveToLibuv(child);
   const { stdin, stdout } = child;
   const ended = endOf(child);
   ended.catch(() => undefined);

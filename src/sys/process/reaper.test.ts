@@ -1,6 +1,8 @@
 import assert from 'node:assert/strict';
 import { readFileSync } from 'node:fs';
 import { test } from 'node:test';
+import { readAll } from '../../base/stream.ts';
+import { filterThrough } from './filter.ts';
 import { processStat } from './pidfd.ts';
 import { reapOrphans } from './reaper.ts';
 import { run } from './run.ts';
@@ -27,3 +29,19 @@ test('what a child leaves behind becomes ours and is reaped', async () => {
     stop();
   }
 });
+
+test('a program that ends while the engine is held up is left to libuv, which would never tell of its end', async () => {
+  const stop = reapOrphans();
+  try {
+    process.emit('SIGCHLD', 'SIGCHLD');
+    // Timers come right after this part of the event loop, and libuv's look at signals a round later.
+    await new Promise((resolve) => setImmediate(resolve));
+    const output = readAll(filterThrough(nothing(), { path: '/bin/echo', args: ['said'] }), 100);
+    Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 400);
+    assert.equal(Buffer.from(await output).toString(), 'said\n');
+  } finally {
+    stop();
+  }
+});
+
+async function* nothing(): AsyncGenerator<Uint8Array> {}

@@ -17,7 +17,7 @@ const __WNOTHREAD = 0x20000000;
 const SIGINFO_BYTES = 128;
 const SI_PID_OFFSET = 16;
 
-/** Long enough for libuv to reap a child of its own (child_process) before we would take it. */
+/** Children end in bunches, and most are reaped by whoever started them. */
 const GRACE_MS = 200;
 
 /** Some child that has ended and is not reaped yet, left as it is; undefined when there is none. */

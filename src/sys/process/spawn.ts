@@ -1,3 +1,4 @@
+import type { ChildProcess } from 'node:child_process';
 import { callBlocking } from '../blocking/blocking.ts';
 import { closeFd } from '../ffi/descriptor.ts';
 import { openLibrary } from '../ffi/library.ts';
@@ -30,8 +31,19 @@ export interface Child {
 
 const ownChildren = new Set<number>();
 
-/** True for a child of `spawn` that has not been reaped yet. */
+/** True for a child that has not been reaped yet and is going to be, by whoever started it. */
 export const isOwnChild = (pid: number): boolean => ownChildren.has(pid);
+
+/**
+ * Leaves a new child of node:child_process to libuv: when somebody else has reaped it, libuv never tells of its end.
+ * To be called right after its start.
+ */
+export function leaveToLibuv(child: ChildProcess): void {
+  const { pid } = child;
+  if (pid === undefined) return;
+  ownChildren.add(pid);
+  child.once('exit', () => ownChildren.delete(pid));
+}
 
 /** Reaps `pid` if it is a zombie child of ours; undefined when it is not. */
 export function reap(pid: number): ChildExit | undefined {
