@@ -162,8 +162,8 @@ function summarizePorts(ports: PortMap): PortSummary[] {
     const PrivatePort = Number(at < 0 ? spec : spec.slice(0, at));
     const Type = (at < 0 ? 'tcp' : spec.slice(at + 1)) as PortSummary['Type'];
     if (bindings === null || bindings.length === 0) summaries.push({ PrivatePort, Type });
-    for (const binding of bindings ?? []) {
-      summaries.push({ IP: binding.HostIp, PrivatePort, PublicPort: Number(binding.HostPort), Type });
+    for (const { HostIp, HostPort, ...access } of bindings ?? []) {
+      summaries.push({ IP: HostIp, PrivatePort, PublicPort: Number(HostPort), Type, ...access });
     }
   }
   return summaries;

@@ -71,6 +71,10 @@ export function networkConfig({ names, execRoot, network }: EngineConfig, engine
     ...(network.bip6 === undefined ? {} : { bridgeAddress6: network.bip6 }),
     ...(network.fixedCidrV6 === undefined ? {} : { bridgeSubnet6: network.fixedCidrV6 }),
     ...(network.mtu === undefined ? {} : { mtu: network.mtu }),
-    ...(network.hostIp === undefined ? {} : { hostIp: network.hostIp }),
+    ports: {
+      bridgeIp: network.hostIp,
+      hostIps: network.publishAddresses,
+      hostRules: network.publishHostRules,
+    },
   };
 }

@@ -1,3 +1,4 @@
+import type { PublishDefaults } from './ports/defaults.ts';
 import type { ResolverChoice } from './resolv.ts';
 import type { AddressSpace } from './subnets.ts';
 
@@ -36,8 +37,8 @@ export interface NetworkConfig {
   readonly defaultOptions?: Readonly<Record<string, Readonly<Record<string, string>>>>;
   /** False leaves the default network out altogether. */
   readonly hasBridge?: boolean;
-  /** The host's address that ports are published on when nobody names one: all when left out. */
-  readonly hostIp?: string;
+  /** What published ports have that do not say; also the host's addresses, all when left out. */
+  readonly ports?: PublishDefaults;
   /** False lets packets to the outside keep the container's own address. */
   readonly masquerade?: boolean;
   /** False leaves the kernel's switch for forwarding as it is. */

@@ -45,8 +45,6 @@ export interface Publishing {
   readonly modes: Readonly<Record<Family, 'nat' | 'routed'>>;
   /** Published ports are reached by the container's own address from some interfaces. */
   readonly direct: boolean;
-  /** The host's address when nobody names one; undefined for the engine's choice. */
-  readonly hostIp: string | undefined;
 }
 
 /**

@@ -15,6 +15,7 @@ import { LiveNetworks } from './live.ts';
 import { NetworkManager } from './manage.ts';
 import { namesOf, renamedSandbox } from './names.ts';
 import { PortAllocator, type HostPorts } from './ports/allocator.ts';
+import { portDefaults } from './ports/defaults.ts';
 import { Publisher } from './ports/publisher.ts';
 import { ProxyProcess } from './proxy/client.ts';
 import type { NetworkRecord } from './record.ts';
@@ -55,13 +56,18 @@ export async function openNetworks(config: NetworkConfig, dependencies: NetworkD
   const driverOf = (id: string): string => catalog.find(id)?.driver ?? 'bridge';
   const proxy = openProxy(config.proxySocket, log);
   const publisher = new Publisher({ ports: new PortAllocator(systemPorts), firewall, proxy, log });
-  const sandboxes = new Sandboxes({ publisher, ready, journal, driverOf, log });
+  const defaultsOf = (ids: readonly string[]) =>
+    portDefaults(
+      ids.flatMap((id) => catalog.find(id) ?? []),
+      config.ports ?? {},
+    );
+  const sandboxes = new Sandboxes({ publisher, ready, journal, driverOf, portDefaults: defaultsOf, log });
   const live = new LiveNetworks({ config, catalog, publisher, log });
   const manager = new NetworkManager({ config, catalog, live, sandboxes, journal, clock, log });
   const around: PlanSurroundings = {
     find: (name) => catalog.find(name),
     proxy: proxy !== undefined,
-    hostIp: config.hostIp,
+    ports: config.ports,
   };
   const rooms: Rooms = { config, catalog, live, manager, sandboxes, around, log };
   const view = (record: NetworkRecord) => viewOf(record, config, sandboxes, dependencies);
@@ -187,7 +193,7 @@ function viewOf(
       mtu: config.mtu ?? defaultMtu,
       masquerade: config.masquerade ?? true,
       icc: config.talking ?? true,
-      hostIp: config.hostIp ?? '0.0.0.0',
+      hostIp: config.ports?.bridgeIp ?? '0.0.0.0',
     },
     containers,
   );

@@ -19,11 +19,38 @@ function readRange(text: string, what: string): Range {
   return { first, last };
 }
 
-/** Reads all `-p` texts: `[[IP:]HOST[-RANGE]:]CONTAINER[-RANGE][/PROTOCOL]`, or `published=...,target=...,protocol=...`. */
+type Access = Pick<PortBinding, 'From' | 'HostRules'>;
+
+/**
+ * Reads all `-p` texts: `[[IP:]HOST[-RANGE]:]CONTAINER[-RANGE][/PROTOCOL]`, or `published=...,target=...,protocol=...`,
+ * with `,from=PREFIX` any number of times and `,host-rules[=BOOL]` behind.
+ */
 export function readPorts(texts: readonly string[]): PublishedPorts {
   const ports: PublishedPorts = { exposed: {}, bindings: {} };
-  for (const text of texts) addPort(ports, text.includes('=') ? shortForm(text) : text);
+  for (const text of texts) {
+    const { place, access } = splitAccess(text);
+    addPort(ports, place.includes('=') ? shortForm(place) : place, access);
+  }
   return ports;
+}
+
+/** Takes off what says who may reach the port. */
+function splitAccess(text: string): { readonly place: string; readonly access: Access } {
+  const access: Access = {};
+  const place: string[] = [];
+  for (const part of text.split(',')) {
+    const { before, after, found } = cut(part, '=');
+    if (before === 'from' && found) (access.From ??= []).push(after);
+    else if (before === 'host-rules') access.HostRules = readSwitch(found ? after : 'true', part);
+    else place.push(part);
+  }
+  return { place: place.join(','), access };
+}
+
+function readSwitch(text: string, part: string): boolean {
+  if (text !== 'true' && text !== 'false')
+    throw new CliError(`invalid publish option '${part}': expected true or false`);
+  return text === 'true';
 }
 
 function shortForm(text: string): string {
@@ -38,7 +65,7 @@ function shortForm(text: string): string {
   return `${values.get('published') ?? ''}:${values.get('target') ?? ''}/${values.get('protocol') ?? ''}`;
 }
 
-function addPort(ports: PublishedPorts, text: string): void {
+function addPort(ports: PublishedPorts, text: string, access: Access): void {
   const parts = text.split(':');
   const inner = parts.pop() as string;
   const host = parts.pop() ?? '';
@@ -56,7 +83,7 @@ function addPort(ports: PublishedPorts, text: string): void {
   for (let number = inside.first; number <= inside.last; number++) {
     const key = `${number}/${protocol}`;
     ports.exposed[key] = {};
-    (ports.bindings[key] ??= []).push({ HostIp: ip, HostPort: hostPort(inside, outside, number) });
+    (ports.bindings[key] ??= []).push({ HostIp: ip, HostPort: hostPort(inside, outside, number), ...access });
   }
 }
 

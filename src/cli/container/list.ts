@@ -20,6 +20,7 @@ export const list = defineCommand({
     }),
     latest: flag(types.bool, 'Show the container made last, whatever its state', { short: 'l' }),
     'no-trunc': flag(types.bool, 'Cut nothing short'),
+    ports: flag(types.bool, 'Show who reaches which port'),
     quiet: flag(types.bool, 'Show only ids', { short: 'q' }),
     size: flag(types.bool, 'Show how much room the files take', { short: 's' }),
   },
@@ -34,6 +35,11 @@ export const list = defineCommand({
     const items = await session.client.json<ContainerSummary[]>('GET', '/containers/json', {
       query: { all: flags.all, limit: limit > 0 ? limit : undefined, size, filters },
     });
+    if (flags.ports) {
+      const { showReach } = await import('./_reach.ts');
+      session.out(await showReach(session.client, items, format));
+      return 0;
+    }
     if (flags.quiet && (format === '' || format === 'table')) {
       session.out(items.map((item) => `${String(kind.columns['ID']?.of(item))}\n`).join(''));
     } else {

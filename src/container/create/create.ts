@@ -1,7 +1,7 @@
 import { newContainerId } from '../../base/ids.ts';
 import { Scope } from '../../base/scope.ts';
 import { rootOwner } from '../../spec/contract/user-namespace.ts';
-import type { CreateContainerRequest, HostConfig } from '../../spec/engine/container.ts';
+import type { ContainerConfig, CreateContainerRequest, HostConfig } from '../../spec/engine/container.ts';
 import { type ContainerContext, containerEvent, dataDirectory } from '../context.ts';
 import { ContainerEntry } from '../entry.ts';
 import { loggedContainer, logSettings } from '../logs.ts';
@@ -13,6 +13,8 @@ import { createdState } from '../state.ts';
 import { chooseIds, keptUser } from '../user-namespace/choose.ts';
 import { withHostDefaults } from './defaults.ts';
 import { mergeImageConfig } from './merge.ts';
+import { labelledBindings } from './port-labels.ts';
+import { normalizePortBindings } from './ports.ts';
 import { writableLimit } from './limit.ts';
 import { wantedMounts } from './mounts.ts';
 import { chooseName } from './names.ts';
@@ -36,15 +38,7 @@ export async function createContainer(
   scope.defer(() => ctx.images.release(image.id, id));
   const config = mergeImageConfig(request.Config, image.config.config);
   validateHealthOutcome(config);
-  const asked = withIds(ctx, request.HostConfig);
-  const wantedHost = { ...asked, NetworkMode: wholeMode(ctx, asked.NetworkMode) };
-  const hostConfig = withHostDefaults(wantedHost, {
-    containers: ctx.settings.defaults,
-    runtime: ctx.settings.defaultRuntime,
-    log: ctx.settings.defaultLog,
-    maskedPaths: ctx.settings.maskedPaths,
-    readonlyPaths: ctx.settings.readonlyPaths,
-  });
+  const hostConfig = completeHostConfig(ctx, request, config);
   ctx.logs.check(logSettings(hostConfig));
   warnings.push(...(await ctx.runtimeSettings.check(hostConfig)));
   const endpoints = byNetworkName(ctx, request.EndpointsConfig);
@@ -103,6 +97,30 @@ export async function createContainer(
   ctx.table.add(new ContainerEntry(record));
   scope.commit();
   return { id, warnings };
+}
+
+/** The request's settings with everything filled in. @throws invalid for labels about ports that mean nothing */
+function completeHostConfig(
+  ctx: ContainerContext,
+  request: CreateContainerRequest,
+  config: ContainerConfig,
+): HostConfig {
+  const asked = withIds(ctx, request.HostConfig);
+  const wantedHost = {
+    ...asked,
+    NetworkMode: wholeMode(ctx, asked.NetworkMode),
+    PortBindings: labelledBindings(request.Config.Labels, normalizePortBindings(asked.PortBindings), {
+      exposed: Object.keys(config.ExposedPorts ?? {}),
+      all: asked.PublishAllPorts,
+    }),
+  };
+  return withHostDefaults(wantedHost, {
+    containers: ctx.settings.defaults,
+    runtime: ctx.settings.defaultRuntime,
+    log: ctx.settings.defaultLog,
+    maskedPaths: ctx.settings.maskedPaths,
+    readonlyPaths: ctx.settings.readonlyPaths,
+  });
 }
 
 /** The first container that has a volume gets it: with ids of the host it would be nobody's to write. */

@@ -1,7 +1,6 @@
 import type { HostConfig } from '../../spec/engine/container.ts';
 import type { LogSettings } from '../../spec/contract/logs.ts';
 import type { ContainerDefaults } from '../ports.ts';
-import { normalizePortBindings } from './ports.ts';
 
 export interface HostDefaults {
   readonly containers: ContainerDefaults;
@@ -21,7 +20,6 @@ export function withHostDefaults(config: HostConfig, defaults: HostDefaults): Ho
   return {
     ...config,
     NetworkMode: isDefaultNetwork(config.NetworkMode) ? own.networkMode : config.NetworkMode,
-    PortBindings: normalizePortBindings(config.PortBindings),
     IpcMode: config.IpcMode === '' ? own.ipcMode : config.IpcMode,
     CgroupnsMode: config.CgroupnsMode === '' ? own.cgroupnsMode : config.CgroupnsMode,
     RestartPolicy: {

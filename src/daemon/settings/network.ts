@@ -10,7 +10,13 @@ export const networkSettings: readonly Setting[] = [
   text('bip', "The default bridge's address and subnet: 10.1.0.1/24"),
   text('fixed-cidr', "Part of the default bridge's subnet that containers get addresses from"),
   number('mtu', 'MTU of networks in bytes'),
-  text('ip', 'Address that ports are published on when none is named'),
+  text('ip', 'Address that ports of the default network are published on when none is named'),
+  list('default-publish-address', 'Address that ports of all networks are published on when none is named', {
+    own: 'setting',
+  }),
+  toggle('default-publish-host-rules', "Let the host's own rules for incoming packets decide about published ports", {
+    own: 'setting',
+  }),
   toggle('icc', 'Let containers of the default network reach each other'),
   toggle('ip-masq', "Give packets to the outside the host's address"),
   toggle('ip-forward', 'Turn on forwarding in the kernel'),

@@ -38,8 +38,12 @@ export interface NetworkDefaults {
   /** Options of new networks, by driver. */
   readonly defaultOptions: Readonly<Record<string, Readonly<Record<string, string>>>>;
   readonly mtu: number | undefined;
-  /** Where ports are published when nobody says. */
+  /** Where ports of the default network are published when nobody says. */
   readonly hostIp: string | undefined;
+  /** The same for all networks; everywhere when empty. */
+  readonly publishAddresses: readonly string[];
+  /** The host's rules for incoming packets count for published ports that do not say. */
+  readonly publishHostRules: boolean;
   readonly icc: boolean;
   readonly ipMasq: boolean;
   readonly ipForward: boolean;
@@ -103,6 +107,9 @@ function checkExecOptions(options: readonly string[]): void {
 export function networkDefaults(values: SettingValues): NetworkDefaults {
   const hostIp = textOf(values, 'ip');
   if (hostIp !== undefined && isIP(hostIp) !== 4) throw invalid(`invalid --ip: ${hostIp}: expected an IPv4 address`);
+  const publishAddresses = listOf(values, 'default-publish-address');
+  for (const address of publishAddresses)
+    if (isIP(address) === 0) throw invalid(`invalid --default-publish-address: ${address}: expected an IP address`);
   const dns = listOf(values, 'dns');
   for (const server of dns) if (isIP(server) === 0) throw invalid(`invalid --dns: ${server}: expected an IP address`);
   const hostGatewayIps = listOf(values, 'host-gateway-ip');
@@ -122,6 +129,8 @@ export function networkDefaults(values: SettingValues): NetworkDefaults {
     defaultOptions: mapOf<Readonly<Record<string, string>>>(values, 'default-network-opt'),
     mtu: numberOf(values, 'mtu', 0) || undefined,
     hostIp,
+    publishAddresses,
+    publishHostRules: switchOf(values, 'default-publish-host-rules') ?? false,
     icc: switchOf(values, 'icc') ?? true,
     ipMasq: switchOf(values, 'ip-masq') ?? true,
     ipForward: switchOf(values, 'ip-forward') ?? true,

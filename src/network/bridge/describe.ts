@@ -108,13 +108,12 @@ function rangeWithin(text: string | undefined, subnet: Prefix): Prefix | undefin
   return range;
 }
 
-function publishingOf({ gatewayModes, trusted, hostBinding }: BridgeSettings): Publishing {
+function publishingOf({ gatewayModes, trusted }: BridgeSettings): Publishing {
   const mode = (family: Family) => (gatewayModes[family] === 'routed' ? 'routed' : 'nat');
   const modes = { 4: mode(4), 6: mode(6) } as const;
   return {
     modes,
     direct: trusted.length > 0,
-    hostIp: hostBinding,
   };
 }
 

@@ -1,5 +1,6 @@
 import { invalid } from '../../base/errors.ts';
-import { type Address, type Family, parseAddress } from '../../base/address.ts';
+import { type Address, type Family, parseAddress, type Prefix } from '../../base/address.ts';
+import { parseFrom } from '../ports/access.ts';
 
 /** What the options of a bridge network say. */
 export interface BridgeSettings {
@@ -10,6 +11,9 @@ export interface BridgeSettings {
   readonly masquerade: boolean;
   /** The host's address that ports are published on when nobody names one. */
   readonly hostBinding: string | undefined;
+  /** Whom published ports are for that do not say; undefined for what the operator says. */
+  readonly publishFrom: readonly Prefix[] | undefined;
+  readonly hostRules: boolean | undefined;
   /** Bytes. */
   readonly mtu: number | undefined;
   /** What names of interfaces in containers begin with. */
@@ -27,6 +31,7 @@ const gatewayModes: ReadonlySet<string> = new Set(['nat', 'nat-unprotected', 'ro
 
 const bridge = 'com.docker.network.bridge.';
 const general = 'com.docker.network.';
+const publish = 'gantry.publish.';
 const bridgeOptions: ReadonlySet<string> = new Set([
   `${bridge}name`,
   `${bridge}enable_icc`,
@@ -42,6 +47,8 @@ const bridgeOptions: ReadonlySet<string> = new Set([
   `${general}host_ipv6`,
   `${general}enable_ipv4`,
   `${general}enable_ipv6`,
+  `${publish}from`,
+  `${publish}host-rules`,
 ]);
 
 /** The names that a driver knows. */
@@ -104,6 +111,8 @@ export function bridgeSettings(options: Readonly<Record<string, string>>): Bridg
     name: interfaceName(options[`${bridge}name`]),
     icc: flag(`${bridge}enable_icc`, true),
     masquerade: flag(`${bridge}enable_ip_masquerade`, true),
+    publishFrom: fromOf(options[`${publish}from`]),
+    hostRules: options[`${publish}host-rules`] === undefined ? undefined : flag(`${publish}host-rules`, false),
     hostBinding: hostBinding === undefined ? undefined : options[`${bridge}host_binding_ipv4`],
     mtu: mtuOf(options[`${general}driver.mtu`]),
     interfacePrefix: prefixOf(options[`${general}container_iface_prefix`]),
@@ -116,6 +125,10 @@ export function bridgeSettings(options: Readonly<Record<string, string>>): Bridg
     hostAddresses: { ...(host4 === undefined ? {} : { 4: host4 }), ...(host6 === undefined ? {} : { 6: host6 }) },
   };
 }
+
+/** Addresses and prefixes with commas or blanks between them. */
+const fromOf = (text: string | undefined): readonly Prefix[] | undefined =>
+  text === undefined ? undefined : parseFrom(text.split(/[,\s]+/).filter((part) => part !== ''));
 
 function modeOf(options: Readonly<Record<string, string>>, family: Family): GatewayMode {
   const name = `${bridge}gateway_mode_ipv${family}`;

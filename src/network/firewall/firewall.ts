@@ -1,9 +1,19 @@
+import { isDeepStrictEqual } from 'node:util';
 import { EngineError, messageOf } from '../../base/errors.ts';
 import type { Logger } from '../../base/log.ts';
 import { type ElementChange, Nftables } from '../../sys/nftables/connection.ts';
 import { watchTable } from '../../sys/nftables/watch.ts';
 import type { MapElement, NatMap, TableFamily } from '../../sys/nftables/ruleset.ts';
-import { elementsOf, type FirewallBridge, firewallTables, type Publication } from './table.ts';
+import {
+  elementsOf,
+  type FirewallBridge,
+  type FirewallShape,
+  firewallTables,
+  keyText,
+  type PlacedElement,
+  type Publication,
+  shapeOf,
+} from './table.ts';
 
 /**
  * The engine's own firewall tables in the kernel, one for each family of addresses, kept equal to the bridges and
@@ -19,6 +29,7 @@ export class Firewall {
   readonly #watches = new Map<TableFamily, Disposable>();
   /** The families whose table is in the kernel. */
   readonly #written = new Set<TableFamily>();
+  #shape: FirewallShape | undefined;
 
   /** With `protect: false` the table is watched instead of owned, as it is on kernels before 6.9. */
   constructor(options: { table: string; protect: boolean; log: Logger }) {
@@ -82,10 +93,10 @@ export class Firewall {
 
   #change(kind: 'add' | 'delete', publications: readonly Publication[]): void {
     if (publications.length === 0) return;
-    if (this.#written.size === 0) return this.#write();
+    if (this.#written.size === 0 || !this.#canChangeBy(publications)) return this.#write();
     try {
       for (const family of families) {
-        const changes = this.#changesOf(publications, family);
+        const changes = changesOf(publications, this.#publications, family);
         if (changes.length > 0) this.#connect().change({ name: this.#table, family }, { [kind]: changes });
       }
     } catch (error) {
@@ -95,22 +106,11 @@ export class Firewall {
     }
   }
 
-  /** The elements of publications, map by map; those that other publications need, too, stay as they are. */
-  #changesOf(publications: readonly Publication[], family: TableFamily): ElementChange[] {
-    const changed = new Set(publications);
-    const others = [...this.#publications].filter((one) => one.direct && !changed.has(one)).flatMap(elementsOf);
-    const kept = new Set(others.map(keyOf));
-    const changes = new Map<NatMap, Map<string, MapElement>>();
-    for (const publication of publications) {
-      if (publication.target.family !== family) continue;
-      for (const placed of elementsOf(publication)) {
-        const key = keyOf(placed);
-        if (placed.map.value.length === 0 && kept.has(key)) continue;
-        const elements = changes.get(placed.map) ?? new Map<string, MapElement>();
-        changes.set(placed.map, elements.set(key, placed.element));
-      }
-    }
-    return [...changes].map(([map, elements]) => ({ map, elements: [...elements.values()] }));
+  /** False when the tables have other parts with these publications than without them. */
+  #canChangeBy(publications: readonly Publication[]): boolean {
+    // By the container's own address a port may be restricted by several publications together.
+    if (publications.some(({ direct, from }) => direct && from !== undefined)) return false;
+    return isDeepStrictEqual(this.#shape, shapeOf(this.#bridges, [...this.#publications]));
   }
 
   #connect(): Nftables {
@@ -122,6 +122,7 @@ export class Firewall {
     for (const watch of this.#watches.values()) watch[Symbol.dispose]();
     this.#watches.clear();
     const tables = firewallTables(this.#table, this.#bridges, [...this.#publications]);
+    this.#shape = shapeOf(this.#bridges, [...this.#publications]);
     try {
       for (const table of tables) {
         const ownership = this.#connect().replace(table);
@@ -167,5 +168,26 @@ export class Firewall {
 
 const families = [4, 6] as const;
 
+/** The elements of publications, map by map; those that others of `all` need, too, stay as they are. */
+function changesOf(
+  publications: readonly Publication[],
+  all: ReadonlySet<Publication>,
+  family: TableFamily,
+): ElementChange[] {
+  const changed = new Set(publications);
+  const others = [...all].filter((one) => one.direct && !changed.has(one));
+  const kept = new Set(others.flatMap((other) => elementsOf(other, family)).map(keyOf));
+  const changes = new Map<NatMap, Map<string, MapElement>>();
+  for (const publication of publications) {
+    for (const placed of elementsOf(publication, family)) {
+      const key = keyOf(placed);
+      if (placed.map.value.length === 0 && kept.has(key)) continue;
+      const elements = changes.get(placed.map) ?? new Map<string, MapElement>();
+      changes.set(placed.map, elements.set(key, placed.element));
+    }
+  }
+  return [...changes].map(([map, elements]) => ({ map, elements: [...elements.values()] }));
+}
+
 /** Names an element among all of one family. */
-const keyOf = ({ map, element }: { map: NatMap; element: MapElement }): string => `${map.name} ${String(element.key)}`;
+const keyOf = ({ map, element }: PlacedElement): string => `${map.name} ${keyText(element)}`;

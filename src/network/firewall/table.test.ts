@@ -170,3 +170,41 @@ test('without bridges there is nothing to guard', () => {
     ],
   );
 });
+
+test('a port that is for some clients only', () => {
+  const from = [prefix('10.0.0.0/8'), prefix('fd00::/8')];
+  const port = {
+    port: 80,
+    protocol: 'tcp',
+    hostPort: 8080,
+    target: target('172.17.0.2'),
+    direct: false,
+    from,
+  } as const;
+  const publications = ['0.0.0.0', '::', '192.0.2.1'].map((hostIp) => ({ ...port, hostIp }));
+  const [ipv4, ipv6] = firewallTables('t', [bridge('b', [subnet('172.17.0.0/16')])], publications);
+  const elements = (table: Table | undefined, name: string) => {
+    const text = renderTable(table ?? assert.fail());
+    return new RegExp(`(?:map|set) ${name} \\{[^}]*?(?:elements = \\{ (.*?) \\})?\\n\\t\\}`, 's').exec(text)?.[1];
+  };
+  assert.equal(elements(ipv4, 'restricted'), 'tcp . 8080');
+  assert.equal(elements(ipv4, 'restricted_on'), 'tcp . 192.0.2.1 . 8080');
+  assert.equal(elements(ipv4, 'admitted'), 'tcp . 10.0.0.0/8 . 8080');
+  assert.equal(elements(ipv4, 'admitted_on'), 'tcp . 10.0.0.0/8 . 192.0.2.1 . 8080');
+  assert.equal(elements(ipv6, 'admitted'), 'tcp . fd00::/8 . 8080');
+  assert.equal(elements(ipv6, 'published'), undefined, 'the proxy process serves it');
+  const admission = ipv4?.chains.find(({ name }) => name === 'admission');
+  assert.equal(admission?.rules.length, 2);
+});
+
+test('a port that is routed twice is for the clients of both', () => {
+  const port = { port: 80, protocol: 'tcp', hostIp: '0.0.0.0', hostPort: 0, target: target('10.1.0.2') } as const;
+  const routed = [bridge('b', [subnet('10.1.0.0/24', 'routed')])];
+  const admitted = (...from: (string[] | undefined)[]) => {
+    const publications = from.map((one) => ({ ...port, direct: true, ...(one && { from: one.map(prefix) }) }));
+    const table = only(firewallTables('t', routed, publications));
+    return table.maps.find(({ name }) => name === 'admitted_on')?.elements.length;
+  };
+  assert.equal(admitted(['192.0.2.0/24'], ['192.0.2.7', '198.51.100.1']), 2);
+  assert.equal(admitted(['192.0.2.0/24'], undefined), undefined, 'for everybody');
+});

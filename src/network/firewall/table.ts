@@ -14,10 +14,13 @@ import {
   baseOf,
   bytesOf,
   type Family,
+  formatAddress,
   isUnspecified,
   parseAddress,
   type Prefix,
+  sizeOf,
 } from '../../base/address.ts';
+import { withoutNested } from '../ports/access.ts';
 import type { PortProtocol, PublishedPort } from '../ports/binding.ts';
 
 /**
@@ -61,7 +64,9 @@ export interface Publication extends PublishedPort {
   readonly direct: boolean;
 }
 
-type Maps = Readonly<Record<'published' | 'publishedOn' | 'direct', NatMap>>;
+type Maps = Readonly<
+  Record<'published' | 'publishedOn' | 'direct' | 'restricted' | 'restrictedOn' | 'admitted' | 'admittedOn', NatMap>
+>;
 
 function mapsOf(address: 'ipv4_addr' | 'ipv6_addr'): Maps {
   const value = [address, 'inet_service'] as const;
@@ -73,6 +78,11 @@ function mapsOf(address: 'ipv4_addr' | 'ipv6_addr'): Maps {
     publishedOn: { name: 'published_on', key: onAddress, value },
     /** Ports of containers that are reached by the container's own address. */
     direct: { name: 'direct', key: onAddress, value: [] },
+    /** Ports that are for some clients only, and these: on all addresses of the host, and on one address. */
+    restricted: { name: 'restricted', key: ['inet_proto', 'inet_service'], value: [] },
+    restrictedOn: { name: 'restricted_on', key: onAddress, value: [] },
+    admitted: { name: 'admitted', key: onAddress, value: [], ranges: true },
+    admittedOn: { name: 'admitted_on', key: ['inet_proto', address, address, 'inet_service'], value: [], ranges: true },
   };
 }
 
@@ -88,17 +98,25 @@ export interface PlacedElement {
   readonly element: MapElement;
 }
 
-/** What a publication comes to. One whose host port is of another family is not the firewall's business. */
-export function elementsOf(publication: Publication): PlacedElement[] {
+/**
+ * What a publication comes to in the table of a family. One whose host port is of another family than the container's
+ * address is served by the proxy process: all that is done here is to keep clients out.
+ */
+export function elementsOf(publication: Publication, family: Family): PlacedElement[] {
   const { hostIp, hostPort, port, target, direct } = publication;
-  const maps = mapsOfFamily[target.family];
+  const maps = mapsOfFamily[family];
   const protocol = protocolNumbers[publication.protocol];
-  const value = [bytesOf(target), port];
+  const elements: PlacedElement[] = [];
+  if (target.family === family && direct) {
+    const own = { address: target, port };
+    elements.push({ map: maps.direct, element: { key: [protocol, bytesOf(target), port], value: [] } });
+    elements.push(...restrictions(publication, own, maps));
+  }
   const host = parseAddress(hostIp);
-  const elements: PlacedElement[] = direct
-    ? [{ map: maps.direct, element: { key: [protocol, bytesOf(target), port], value: [] } }]
-    : [];
-  if (host?.family !== target.family || hostPort === 0) return elements;
+  if (host?.family !== family || hostPort === 0) return elements;
+  elements.push(...restrictions(publication, { address: host, port: hostPort }, maps));
+  if (target.family !== family) return elements;
+  const value = [bytesOf(target), port];
   elements.push(
     isUnspecified(host)
       ? { map: maps.published, element: { key: [protocol, hostPort], value } }
@@ -107,32 +125,104 @@ export function elementsOf(publication: Publication): PlacedElement[] {
   return elements;
 }
 
+/** Where clients of a port must come from. */
+function restrictions(
+  publication: Publication,
+  place: { readonly address: Address; readonly port: number },
+  maps: Maps,
+): PlacedElement[] {
+  if (publication.from === undefined) return [];
+  const protocol = protocolNumbers[publication.protocol];
+  const { family } = place.address;
+  const on = isUnspecified(place.address) ? [] : [bytesOf(place.address)];
+  const restricted = { key: [protocol, ...on, place.port], value: [] };
+  const admitted = publication.from
+    .filter((prefix) => prefix.family === family)
+    .map((prefix) => ({
+      key: [protocol, bytesOf(baseOf(prefix)), ...on, place.port],
+      keyEnd: [protocol, bytesOf({ family, value: prefix.base + sizeOf(prefix) - 1n }), ...on, place.port],
+      value: [],
+    }));
+  return [
+    { map: on.length === 0 ? maps.restricted : maps.restrictedOn, element: restricted },
+    ...admitted.map((element) => ({ map: on.length === 0 ? maps.admitted : maps.admittedOn, element })),
+  ];
+}
+
+/**
+ * One port of a container may be published twice in the mode `routed`, and is then reached by the same address: for the
+ * clients of both.
+ */
+function withoutContradictions(publications: readonly Publication[]): readonly Publication[] {
+  const shared = new Map<string, Publication[]>();
+  for (const publication of publications) {
+    if (!publication.direct) continue;
+    const key = `${publication.protocol} ${formatAddress(publication.target)} ${publication.port}`;
+    shared.set(key, [...(shared.get(key) ?? []), publication]);
+  }
+  const merged = new Map<Publication, Publication>();
+  for (const group of shared.values()) {
+    if (group.length < 2 || group.every(({ from }) => from === undefined)) continue;
+    const all = group.map(({ from }) => from);
+    const from = all.includes(undefined) ? undefined : withoutNested(all.flatMap((one) => one ?? []));
+    // What leads there by a port of the host keeps its own clients.
+    for (const one of group) if (one.hostPort === 0) merged.set(one, { ...one, from });
+  }
+  return publications.map((publication) => merged.get(publication) ?? publication);
+}
+
+/** Which parts the tables have; when it changes with a publication they are written as a whole. */
+export interface FirewallShape {
+  readonly families: readonly Family[];
+  readonly restricted: boolean;
+}
+
+export function shapeOf(bridges: readonly FirewallBridge[], publications: readonly Publication[]): FirewallShape {
+  const restricted = publications.filter(({ from }) => from !== undefined);
+  const hasIpv6 =
+    bridges.some(({ subnets }) => subnets.some(({ prefix }) => prefix.family === 6)) ||
+    restricted.some(({ hostIp }) => hostIp.includes(':'));
+  return { families: hasIpv6 ? [4, 6] : [4], restricted: restricted.length > 0 };
+}
+
 /** The tables that bridges and publications call for: the one of IPv6 only when there is any. */
 export function firewallTables(
   name: string,
   bridges: readonly FirewallBridge[],
   publications: readonly Publication[],
 ): Table[] {
-  const hasIpv6 = bridges.some(({ subnets }) => subnets.some(({ prefix }) => prefix.family === 6));
-  return (hasIpv6 ? ([4, 6] as const) : ([4] as const)).map((family) => {
-    const elements = publications.filter(({ target }) => target.family === family).flatMap(elementsOf);
-    const { published, publishedOn, direct } = mapsOfFamily[family];
+  const all = withoutContradictions(publications);
+  const shape = shapeOf(bridges, all);
+  return shape.families.map((family) => {
+    const elements = all.flatMap((publication) => elementsOf(publication, family));
+    const { published, publishedOn, direct, ...more } = mapsOfFamily[family];
+    const maps = [published, publishedOn, direct, ...(shape.restricted ? restrictionMaps(more) : [])];
     return {
       name,
       family,
-      maps: [published, publishedOn, direct].map((map) => ({ ...map, elements: distinct(elements, map) })),
-      chains: chainsOf(bridges, family),
+      maps: maps.map((map) => ({ ...map, elements: distinct(elements, map) })),
+      chains: chainsOf(bridges, family, shape),
     };
   });
 }
 
+const restrictionMaps = (maps: Omit<Maps, 'published' | 'publishedOn' | 'direct'>): NatMap[] => [
+  maps.restricted,
+  maps.restrictedOn,
+  maps.admitted,
+  maps.admittedOn,
+];
+
+/** Names an element among all of one map. */
+export const keyText = ({ key, keyEnd = [] }: MapElement): string => `${String(key)} ${String(keyEnd)}`;
+
 /** Two ports of the host may lead to one of a container, which is then reached directly only once. */
 function distinct(elements: readonly PlacedElement[], map: NatMap): MapElement[] {
   const found = elements.filter((element) => element.map === map).map(({ element }) => element);
-  return [...new Map(found.map((element) => [String(element.key), element])).values()];
+  return [...new Map(found.map((element) => [keyText(element), element])).values()];
 }
 
-function chainsOf(bridges: readonly FirewallBridge[], family: Family): Table['chains'] {
+function chainsOf(bridges: readonly FirewallBridge[], family: Family, shape: FirewallShape): Table['chains'] {
   const present = bridges.flatMap((bridge) => {
     const subnet = bridge.subnets.find(({ prefix }) => prefix.family === family);
     return subnet === undefined ? [] : [{ bridge, subnet }];
@@ -146,6 +236,7 @@ function chainsOf(bridges: readonly FirewallBridge[], family: Family): Table['ch
       priority: priority.raw,
       rules: ipv4 ? present.map(({ bridge }) => guardRule(bridge)) : [],
     },
+    ...(shape.restricted ? [admissionChain(family)] : []),
     {
       name: 'published-in',
       type: 'nat',
@@ -202,6 +293,47 @@ const guardRule = (bridge: FirewallBridge): Rule => ({
   then: { do: 'drop' },
   comment: "the host's loopback is out of the containers' reach",
 });
+
+/**
+ * Keeps the clients out that a port is not published for, before anything is rewritten: by the address that they have on
+ * the wire, and for the proxy process, too. What comes from the host itself passes by.
+ */
+function admissionChain(family: Family): Table['chains'][number] {
+  const { restricted, restrictedOn, admitted, admittedOn } = mapsOfFamily[family];
+  const begins: readonly Match[] = [{ on: 'new' }, { on: 'in-interface', not: true, name: 'lo' }];
+  return {
+    name: 'admission',
+    type: 'filter',
+    hook: 'prerouting',
+    priority: priority.mangle,
+    rules: [
+      {
+        when: [
+          ...begins,
+          { on: 'in-set', key: addressedKey, set: restrictedOn.name },
+          {
+            on: 'in-set',
+            not: true,
+            key: ['protocol', 'source', 'destination', 'destination-port'],
+            set: admittedOn.name,
+          },
+        ],
+        then: { do: 'drop' },
+        comment: 'ports of one address that are published for others',
+      },
+      {
+        when: [
+          ...begins,
+          { on: 'in-set', key: ['protocol', 'destination-port'], set: restricted.name },
+          { on: 'destination-local' },
+          { on: 'in-set', not: true, key: ['protocol', 'source', 'destination-port'], set: admitted.name },
+        ],
+        then: { do: 'drop' },
+        comment: 'ports of all addresses that are published for others',
+      },
+    ],
+  };
+}
 
 const proxiedRule: Rule = {
   when: [{ on: 'destination', prefix: loopback6 }],

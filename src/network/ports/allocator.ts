@@ -1,4 +1,5 @@
 import { EngineError, messageOf } from '../../base/errors.ts';
+import { accessOf } from './access.ts';
 import type { PortProtocol, PortRequest, PublishedPort } from './binding.ts';
 
 /** The host's own ports, as `sys/socket/port.ts` holds them. */
@@ -94,11 +95,14 @@ export class PortAllocator {
   }
 
   /** All addresses or none. */
-  #takeAll({ port, protocol, hostIps }: PortRequest, hostPort: number, target: string): PublishedPort[] {
+  #takeAll(request: PortRequest, hostPort: number, target: string): PublishedPort[] {
+    const { port, protocol, hostIps } = request;
     const taken: PublishedPort[] = [];
     try {
       for (const hostIp of hostIps) {
-        if (this.#take(protocol, hostIp, hostPort, target)) taken.push({ port, protocol, hostIp, hostPort });
+        if (this.#take(protocol, hostIp, hostPort, target)) {
+          taken.push({ port, protocol, hostIp, hostPort, ...accessOf(request) });
+        }
       }
       return taken;
     } catch (error) {

@@ -92,7 +92,7 @@ test('what is published reads back from the map that is stored', () => {
 
 test('a binding without an address has the operator’s', () => {
   const wanted = { exposedPorts: ['80'], portBindings: { '53/udp': [{ HostIp: '', HostPort: '' }] }, publishAll: true };
-  const { requests } = planPorts(wanted, { proxy: true, ipv6Targets: false }, '127.0.0.1');
+  const { requests } = planPorts(wanted, { proxy: true, ipv6Targets: false }, { hostIps: ['127.0.0.1'] });
   assert.deepEqual(
     requests.map(({ hostIps }) => hostIps),
     [['127.0.0.1'], ['127.0.0.1']],

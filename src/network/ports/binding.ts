@@ -1,6 +1,7 @@
 import { EngineError, invalid } from '../../base/errors.ts';
-import type { PortMap } from '../../spec/engine/container.ts';
+import type { PortBinding, PortMap } from '../../spec/engine/container.ts';
 import { formatAddress, parseAddress, parseDecimal } from '../../base/address.ts';
+import { accessOf, formatFrom, type PortAccess, parseFrom } from './access.ts';
 
 export type PortProtocol = 'tcp' | 'udp' | 'sctp';
 
@@ -11,7 +12,7 @@ export interface ContainerPort {
 }
 
 /** A wish for one host port. */
-export interface PortRequest extends ContainerPort {
+export interface PortRequest extends ContainerPort, PortAccess {
   /** The same port on each of these; 0.0.0.0 and `::` stand for all addresses of their kind. */
   readonly hostIps: readonly string[];
   /** One port out of these, first to last, inclusive; undefined for any free one. */
@@ -19,7 +20,7 @@ export interface PortRequest extends ContainerPort {
 }
 
 /** A host port that leads to a port of a container; 0 for one that is reached by the container's own address only. */
-export interface PublishedPort extends ContainerPort {
+export interface PublishedPort extends ContainerPort, PortAccess {
   readonly hostIp: string;
   readonly hostPort: number;
 }
@@ -51,18 +52,28 @@ function parseHostPorts(text: string): readonly [number, number] | undefined {
 }
 
 /**
- * The addresses that a binding means. Without one it is all of IPv4, and of IPv6 too where that is possible.
- * @throws EngineError `invalid`
+ * The addresses that a binding means. Without one they are the defaults, and without these all of IPv4, and of IPv6 too
+ * where that is possible. @throws EngineError `invalid`
  */
-function parseHostIp(text: string, protocol: PortProtocol, abilities: PortAbilities): readonly string[] {
+function parseHostIps(
+  text: string,
+  protocol: PortProtocol,
+  abilities: PortAbilities,
+  defaults: readonly string[],
+): readonly string[] {
   const ipv6 = abilities.ipv6Targets || (abilities.proxy && protocol !== 'sctp');
-  if (text === '') return ipv6 ? ['0.0.0.0', '::'] : ['0.0.0.0'];
+  if (text !== '') return [parseHostIp(text, protocol, ipv6)];
+  if (defaults.length === 0) return ipv6 ? ['0.0.0.0', '::'] : ['0.0.0.0'];
+  return defaults.map((one) => parseHostIp(one, protocol, ipv6));
+}
+
+function parseHostIp(text: string, protocol: PortProtocol, ipv6: boolean): string {
   const address = parseAddress(text);
   if (address === undefined) throw invalid(`invalid IP address: ${text.slice(0, 60)}`);
   if (address.family === 6 && !ipv6) {
     throw new EngineError('not-implemented', `publishing ${protocol} ports on IPv6 addresses is not supported`);
   }
-  return [formatAddress(address)];
+  return formatAddress(address);
 }
 
 /** What ports can be published on besides IPv4 addresses. */
@@ -73,6 +84,14 @@ export interface PortAbilities {
   readonly ipv6Targets: boolean;
 }
 
+/** What bindings have that do not say. */
+export interface PortDefaults extends PortAccess {
+  /** The host's addresses; all when empty. */
+  readonly hostIps: readonly string[];
+}
+
+const noDefaults: PortDefaults = { hostIps: [] };
+
 export interface PortPlan {
   /** What is to be published; fixed ports first, so that they are not given out as any free one. */
   readonly requests: readonly PortRequest[];
@@ -82,7 +101,7 @@ export interface PortPlan {
 
 /**
  * What a container's exposed ports and wanted bindings come to. A port without bindings is published on any free host
- * port when `publishAll` says so. `hostIp` is the address of those that name none.
+ * port when `publishAll` says so.
  * @throws EngineError `invalid`, naming the malformed port or address.
  */
 export function planPorts(
@@ -92,7 +111,7 @@ export function planPorts(
     readonly publishAll: boolean;
   },
   abilities: PortAbilities,
-  hostIp = '',
+  defaults: PortDefaults = noDefaults,
 ): PortPlan {
   const exposed = new Map<string, ContainerPort>();
   const requests: PortRequest[] = [];
@@ -103,7 +122,8 @@ export function planPorts(
     for (const binding of bindings ?? []) {
       withBindings.add(portKey(port));
       const hostPorts = parseHostPorts(binding.HostPort);
-      requests.push({ ...port, hostIps: parseHostIp(binding.HostIp || hostIp, port.protocol, abilities), hostPorts });
+      const hostIps = parseHostIps(binding.HostIp, port.protocol, abilities, defaults.hostIps);
+      requests.push({ ...port, hostIps, hostPorts, ...accessIn(binding, defaults) });
     }
   }
   for (const text of wanted.exposedPorts) {
@@ -113,7 +133,8 @@ export function planPorts(
   if (wanted.publishAll) {
     for (const [key, port] of exposed) {
       if (withBindings.has(key)) continue;
-      requests.push({ ...port, hostIps: parseHostIp(hostIp, port.protocol, abilities), hostPorts: undefined });
+      const hostIps = parseHostIps('', port.protocol, abilities, defaults.hostIps);
+      requests.push({ ...port, hostIps, hostPorts: undefined, ...accessOf(defaults) });
     }
   }
   const choices = ({ hostPorts }: PortRequest): number =>
@@ -125,13 +146,26 @@ export function planPorts(
   };
 }
 
+/** What a binding says itself counts alone. @throws EngineError `invalid` */
+function accessIn({ From, HostRules }: PortBinding, defaults: PortAccess): PortAccess {
+  return accessOf({
+    from: From === undefined ? defaults.from : parseFrom(From),
+    hostRules: HostRules ?? defaults.hostRules,
+  });
+}
+
 /** Docker's `NetworkSettings.Ports`: null for ports that are exposed only. */
 export function portMapOf(exposed: readonly ContainerPort[], published: readonly PublishedPort[]): PortMap {
   const map: PortMap = Object.create(null);
   for (const port of exposed) map[portKey(port)] = null;
   for (const port of published) {
     const bindings = (map[portKey(port)] ??= []);
-    bindings.push({ HostIp: port.hostIp, HostPort: port.hostPort === 0 ? '' : String(port.hostPort) });
+    bindings.push({
+      HostIp: port.hostIp,
+      HostPort: port.hostPort === 0 ? '' : String(port.hostPort),
+      ...(port.from === undefined ? {} : { From: formatFrom(port.from) }),
+      ...(port.hostRules === true ? { HostRules: true } : {}),
+    });
   }
   return map;
 }
@@ -140,10 +174,11 @@ export function portMapOf(exposed: readonly ContainerPort[], published: readonly
 export function publishedIn(map: PortMap): PublishedPort[] {
   const published: PublishedPort[] = [];
   for (const [text, bindings] of Object.entries(map)) {
-    for (const { HostIp, HostPort } of bindings ?? []) {
+    for (const binding of bindings ?? []) {
+      const { HostIp, HostPort } = binding;
       const hostPort = HostPort === '' ? 0 : parseDecimal(HostPort);
       if (hostPort !== undefined && parseAddress(HostIp) !== undefined) {
-        published.push({ ...parseContainerPort(text), hostIp: HostIp, hostPort });
+        published.push({ ...parseContainerPort(text), hostIp: HostIp, hostPort, ...accessIn(binding, {}) });
       }
     }
   }

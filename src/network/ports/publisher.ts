@@ -5,6 +5,8 @@ import type { Firewall } from '../firewall/firewall.ts';
 import type { FirewallBridge, Publication } from '../firewall/table.ts';
 import { formatAddress, parseAddress } from '../../base/address.ts';
 import type { ProxyProcess } from '../proxy/client.ts';
+import { EngineError } from '../../base/errors.ts';
+import { accessOf } from './access.ts';
 import type { PortAllocator } from './allocator.ts';
 import { portKey, type PortRequest, type PublishedPort } from './binding.ts';
 import { type FamilyTarget, type PublicationTargets, targetOf } from './targets.ts';
@@ -63,9 +65,21 @@ export class Publisher {
       return target === undefined ? [] : [{ hostIp, target }];
     });
     const { port, protocol } = request;
+    if (request.hostRules === true) {
+      throw new EngineError('not-implemented', `publishing ports by the host's own rules is not supported yet`);
+    }
+    const access = accessOf(request);
     const routed = places
       .filter(({ target }) => target.mode === 'routed')
-      .map(({ hostIp, target }) => ({ port, protocol, hostIp, hostPort: 0, target: target.address, direct: true }));
+      .map(({ hostIp, target }) => ({
+        port,
+        protocol,
+        hostIp,
+        hostPort: 0,
+        target: target.address,
+        direct: true,
+        ...access,
+      }));
     const translated = places.filter(({ target }) => target.mode === 'nat');
     const first = translated[0];
     if (first === undefined) return routed;

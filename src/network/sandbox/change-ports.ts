@@ -2,7 +2,8 @@ import { codeOf, invalid, messageOf } from '../../base/errors.ts';
 import type { PortChange } from '../../spec/contract/network.ts';
 import type { PortBinding, PortMap } from '../../spec/engine/container.ts';
 import type { Publication } from '../firewall/table.ts';
-import { parseContainerPort, planPorts, portKey, type PortRequest } from '../ports/binding.ts';
+import { accessOf } from '../ports/access.ts';
+import { parseContainerPort, type PortDefaults, planPorts, portKey, type PortRequest } from '../ports/binding.ts';
 import type { Publisher } from '../ports/publisher.ts';
 import type { PublicationTargets } from '../ports/targets.ts';
 
@@ -34,11 +35,11 @@ export class UnchangedPublications extends Error {
 export function changePublications(
   publisher: Publisher,
   publications: readonly Publication[],
-  targets: PublicationTargets,
+  { targets, defaults }: { readonly targets: PublicationTargets; readonly defaults: PortDefaults },
   { add, remove }: PortChange,
 ): ChangedPublications {
   const abilities = { proxy: publisher.hasProxy, ipv6Targets: targets[6] !== undefined };
-  const { requests } = planPorts({ exposedPorts: [], portBindings: add, publishAll: false }, abilities);
+  const { requests } = planPorts({ exposedPorts: [], portBindings: add, publishAll: false }, abilities, defaults);
   const closed = chosen(publications, remove);
   const kept = publications.filter((publication) => !closed.includes(publication));
   const reopen = () => [...kept, ...publisher.publish(again(closed), targets)];
@@ -77,7 +78,8 @@ function openInsteadOf(
 
 /** Requests for exactly what is published. */
 export const again = (publications: readonly Publication[]): PortRequest[] =>
-  publications.map(({ port, protocol, hostIp, hostPort }) => ({
+  publications.map(({ port, protocol, hostIp, hostPort, ...more }) => ({
+    ...accessOf(more),
     port,
     protocol,
     hostIps: [hostIp],

@@ -4,6 +4,7 @@ import type { EndpointSettings } from '../../spec/engine/container.ts';
 import { emptyEndpointSettings } from '../../spec/engine/empty-config.ts';
 import type { EndpointWish } from '../driver.ts';
 import { planPorts, type PortPlan } from '../ports/binding.ts';
+import { portDefaults, type PublishDefaults } from '../ports/defaults.ts';
 import type { NetworkRecord } from '../record.ts';
 import { noWish, readEndpoint } from './endpoint.ts';
 
@@ -31,8 +32,8 @@ export interface PlanSurroundings {
   readonly find: (nameOrId: string) => NetworkRecord | undefined;
   /** The proxy process serves IPv6 clients of published ports. */
   readonly proxy: boolean;
-  /** The host's address that ports are published on when nobody names one. */
-  readonly hostIp?: string | undefined;
+  /** What published ports have that do not say. */
+  readonly ports?: PublishDefaults | undefined;
 }
 
 /**
@@ -69,11 +70,8 @@ export function planPortsOn(endpoints: readonly EndpointPlan[], wish: Wish, arou
   const ipv6Targets = endpoints.some(
     ({ network }) => network.definition?.ipv6 === true || network.subnet6 !== undefined,
   );
-  const own = endpoints.map(
-    ({ network }) => network.definition?.options['com.docker.network.bridge.host_binding_ipv4'],
-  );
-  const hostIp = own.find((address) => address !== undefined) ?? around.hostIp;
-  return planPorts(wish, { proxy: around.proxy, ipv6Targets }, hostIp);
+  const networks = endpoints.map(({ network }) => network);
+  return planPorts(wish, { proxy: around.proxy, ipv6Targets }, portDefaults(networks, around.ports ?? {}));
 }
 
 /** Names with their settings, the mode's own network first. */

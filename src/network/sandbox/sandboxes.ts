@@ -12,7 +12,7 @@ import { namespaceSysctls } from '../bridge/network.ts';
 import { ReadyStock } from '../bridge/ready.ts';
 import type { AddressedNetwork } from '../driver.ts';
 import type { Publication } from '../firewall/table.ts';
-import { parseContainerPort, type PortPlan, portMapOf, publishedIn } from '../ports/binding.ts';
+import { parseContainerPort, type PortDefaults, type PortPlan, portMapOf, publishedIn } from '../ports/binding.ts';
 import type { Publisher } from '../ports/publisher.ts';
 import type { PublicationTargets } from '../ports/targets.ts';
 import { type ChangedPublications, changePublications, UnchangedPublications } from './change-ports.ts';
@@ -26,6 +26,8 @@ export interface SandboxesOptions {
   readonly journal: StateJournal;
   /** The driver of a network, by id. */
   readonly driverOf: (networkId: string) => string;
+  /** What the ports of a container on these networks have that do not say, by the networks' ids. */
+  readonly portDefaults: (networkIds: readonly string[]) => PortDefaults;
   /** How many namespaces of each kind to keep ready. */
   readonly ready: number;
   readonly log: Logger;
@@ -50,6 +52,7 @@ export class Sandboxes {
   readonly publisher: Publisher;
   readonly #journal: StateJournal;
   readonly #driverOf: (networkId: string) => string;
+  readonly #portDefaults: SandboxesOptions['portDefaults'];
   readonly #log: Logger;
   readonly #held = new Map<ContainerId, Held>();
   readonly #bare: ReadyStock<number>;
@@ -57,6 +60,7 @@ export class Sandboxes {
   constructor(options: SandboxesOptions) {
     this.#journal = options.journal;
     this.#driverOf = options.driverOf;
+    this.#portDefaults = options.portDefaults;
     this.publisher = options.publisher;
     this.#log = options.log;
     this.#bare = new ReadyStock({
@@ -109,7 +113,8 @@ export class Sandboxes {
     }
     let changed: ChangedPublications;
     try {
-      changed = changePublications(this.publisher, held.publications, targets, change);
+      const defaults = this.#portDefaults(held.endpoints.map(({ networkId }) => networkId));
+      changed = changePublications(this.publisher, held.publications, { targets, defaults }, change);
     } catch (error) {
       if (!(error instanceof UnchangedPublications)) throw error;
       this.#held.set(containerId, { ...held, publications: error.publications });

@@ -26,7 +26,12 @@ import {
 /** Strings out of a closed set are checked after decoding, with Docker's own messages. */
 const oneOf = <T extends string>(): Decoder<T> => string as Decoder<T>;
 
-const portBinding = struct<PortBinding>('PortBinding', { HostIp: string, HostPort: string });
+const portBinding = struct<PortBinding>('PortBinding', {
+  HostIp: string,
+  HostPort: string,
+  From: optional(list(string)),
+  HostRules: optional(boolean),
+});
 
 const restartPolicy = struct<RestartPolicy>('RestartPolicy', {
   Name: oneOf<RestartPolicy['Name']>(),

@@ -47,6 +47,10 @@ export interface PortBinding {
   HostIp: string;
   /** Empty for "any free port"; may be a range `8000-8010` in requests. */
   HostPort: string;
+  /** An addition: addresses and prefixes that clients must come from (`10.0.0.0/8`); absent for the default. */
+  From?: string[];
+  /** An addition: the host's own rules for incoming packets decide, too; absent for the default. */
+  HostRules?: boolean;
 }
 /** `80/tcp` -> bindings; null for exposed but not published. */
 export type PortMap = Record<string, PortBinding[] | null>;
@@ -302,6 +306,9 @@ export interface PortSummary {
   PrivatePort: number;
   PublicPort?: number;
   Type: 'tcp' | 'udp' | 'sctp';
+  /** Additions, as in `PortBinding`. */
+  From?: string[];
+  HostRules?: boolean;
 }
 
 /** `NetworkSettings` of an inspected container; the single-network fields are the default bridge's. */

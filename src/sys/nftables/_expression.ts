@@ -23,7 +23,7 @@ const data = (type: number, bytes: Uint8Array): Buffer => nested(type, attribute
 const compare = (register: number, not: boolean, bytes: Uint8Array): Buffer =>
   expression('cmp', be32Attribute(1, register), be32Attribute(2, not ? 1 : 0), data(3, bytes));
 
-const metaKey = { inInterface: 6, outInterface: 7, protocol: 16 } as const;
+const metaKey = { mark: 3, inInterface: 6, outInterface: 7, protocol: 16 } as const;
 const meta = (key: number, register: number): Buffer =>
   expression('meta', be32Attribute(1, register), be32Attribute(2, key));
 
@@ -56,6 +56,8 @@ const connection = (key: number, bits: number): Buffer[] => [
   compare(register1, true, u32(0)),
 ];
 const establishedOrRelated = 0b110;
+const stateNew = 0b1000;
+const lookupNot = 1;
 const statusDestinationNat = 1 << 5;
 
 /** Where addresses are in a packet's header, and how long they are. */
@@ -91,7 +93,12 @@ function matchExpressions(match: Match, family: TableFamily): Buffer[] {
     case 'in-set':
       return [
         ...loadKey(match.key, family),
-        expression('lookup', textAttribute(1, match.set), be32Attribute(2, registerWord(0))),
+        expression(
+          'lookup',
+          textAttribute(1, match.set),
+          be32Attribute(2, registerWord(0)),
+          ...(match.not === true ? [be32Attribute(5, lookupNot)] : []),
+        ),
       ];
     case 'destination-local':
       return [
@@ -102,6 +109,14 @@ function matchExpressions(match: Match, family: TableFamily): Buffer[] {
           be32Attribute(3, fibDestination),
         ),
         compare(register1, false, u32(addressTypeLocal)),
+      ];
+    case 'new':
+      return connection(ctKey.state, stateNew);
+    case 'mark':
+      return [
+        meta(metaKey.mark, register1),
+        mask(register1, u32(match.mask)),
+        compare(register1, false, u32(match.value)),
       ];
     case 'established':
       return connection(ctKey.state, establishedOrRelated);
@@ -126,8 +141,19 @@ function verdictExpressions(verdict: Verdict, family: TableFamily): Buffer[] {
       expression('nat', be32Attribute(1, natSource), be32Attribute(2, natFamily[family]), be32Attribute(3, register1)),
     ];
   }
+  if (verdict.do === 'send-again') return sendAgainExpressions(verdict);
   const code = nested(dataVerdict, be32Attribute(1, verdictCode[verdict.do]));
   return [expression('immediate', be32Attribute(1, verdictRegister), nested(2, code))];
+}
+
+function sendAgainExpressions({ address, index }: Extract<Verdict, { do: 'send-again' }>): Buffer[] {
+  const device = 2;
+  return [
+    expression('immediate', be32Attribute(1, register1), data(2, address)),
+    expression('immediate', be32Attribute(1, device), data(2, u32(index))),
+    expression('dup', be32Attribute(1, register1), be32Attribute(2, device)),
+    expression('immediate', be32Attribute(1, verdictRegister), nested(2, nested(dataVerdict, be32Attribute(1, 0)))),
+  ];
 }
 
 const natSource = 0;
@@ -142,8 +168,8 @@ function loadKey(key: readonly FieldSource[], family: TableFamily): Buffer[] {
     const register = registerWord(word);
     if (source === 'protocol') loads.push(meta(metaKey.protocol, register));
     else if (source === 'destination-port') loads.push(payload(base.transport, 2, 2, register));
-    else loads.push(payload(base.network, headers[family].destination, headers[family].length, register));
-    word += source === 'destination' ? headers[family].length / 4 : 1;
+    else loads.push(payload(base.network, headers[family][source], headers[family].length, register));
+    word += source === 'destination' || source === 'source' ? headers[family].length / 4 : 1;
   }
   return loads;
 }

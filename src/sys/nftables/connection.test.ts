@@ -34,6 +34,15 @@ const table: Table = {
   maps: [
     { ...map, elements: [element(8080)] },
     { name: 'open', key: map.key, value: [], elements: [{ key: element(53).key, value: [] }] },
+    {
+      name: 'admitted',
+      key: map.key,
+      value: [],
+      ranges: true,
+      elements: [
+        { key: [6, Uint8Array.of(10, 0, 0, 0), 80], keyEnd: [6, Uint8Array.of(10, 255, 255, 255), 80], value: [] },
+      ],
+    },
   ],
   chains: [
     {
@@ -50,6 +59,11 @@ const table: Table = {
         ),
         rule({ do: 'accept' }, { on: 'protocol', number: 1 }),
         rule({ do: 'accept' }, { on: 'in-set', key: ['protocol', 'destination', 'destination-port'], set: 'open' }),
+        rule(
+          { do: 'drop' },
+          { on: 'new' },
+          { on: 'in-set', not: true, key: ['protocol', 'source', 'destination-port'], set: 'admitted' },
+        ),
       ],
     },
     {
@@ -80,7 +94,11 @@ const table: Table = {
       type: 'filter',
       hook: 'forward',
       priority: priority.filter,
-      rules: [rule({ do: 'accept' }, { on: 'out-interface', name: 'br0' }, { on: 'established' })],
+      rules: [
+        rule({ do: 'accept' }, { on: 'out-interface', name: 'br0' }, { on: 'established' }),
+        rule({ do: 'accept' }, { on: 'mark', value: 1, mask: 0xff }),
+        rule({ do: 'send-again', address: Uint8Array.of(192, 0, 2, 9), name: 'lo', index: 1 }),
+      ],
     },
   ],
 };

@@ -129,7 +129,7 @@ export function replaceTable(table: Table, ownership: Ownership, existing: Exist
 export const removeTable = (table: TableName, existing: Ownership): NetlinkMessage[] =>
   existing === 'owned' ? [newTable(table, 'owned'), deleteTable(table)] : [deleteTable(table)];
 
-const setFlagMap = 0x8;
+const setFlags = { interval: 0x4, map: 0x8, concatenated: 0x80 } as const;
 /** Numbers that nft(8) knows the types by; a concatenation has six bits for each. */
 const typeNumbers: Readonly<Record<FieldType, number>> = {
   inet_proto: 12,
@@ -137,6 +137,8 @@ const typeNumbers: Readonly<Record<FieldType, number>> = {
   ipv6_addr: 8,
   inet_service: 13,
 };
+/** Bytes of a value itself. */
+const lengthOf = (type: FieldType): number => ({ inet_proto: 1, ipv4_addr: 4, ipv6_addr: 16, inet_service: 2 })[type];
 /** Bytes of each type, in whole words of 4. */
 const sizeOf = (types: readonly FieldType[]): number =>
   types.reduce((size, type) => size + (type === 'ipv6_addr' ? 16 : 4), 0);
@@ -151,10 +153,17 @@ function newMap({ name, family }: TableName, map: NatMap, transactionId: number)
     familyNumber[family],
     textAttribute(1, name),
     textAttribute(2, map.name),
-    be32Attribute(3, isMap ? setFlagMap : 0),
+    be32Attribute(
+      3,
+      (isMap ? setFlags.map : 0) | (map.ranges === true ? setFlags.interval | setFlags.concatenated : 0),
+    ),
     be32Attribute(4, typeNumber(map.key)),
     be32Attribute(5, sizeOf(map.key)),
     ...(isMap ? [be32Attribute(6, typeNumber(map.value)), be32Attribute(7, sizeOf(map.value))] : []),
+    // A set of ranges is told the bytes of each part.
+    ...(map.ranges === true
+      ? [nested(9, nested(2, ...map.key.map((type) => nested(1, be32Attribute(1, lengthOf(type))))))]
+      : []),
     be32Attribute(10, transactionId),
   );
 }
@@ -176,6 +185,7 @@ function fieldBytes(types: readonly FieldType[], values: readonly FieldValue[]):
 
 const elementKey = 1;
 const elementData = 2;
+const elementKeyEnd = 10;
 const dataValue = 1;
 /** An attribute holds at most 64 KiB. */
 const elementsPerMessage = 500;
@@ -195,6 +205,9 @@ function elementMessages(
         nested(
           1,
           nested(elementKey, attribute(dataValue, fieldBytes(map.key, element.key))),
+          ...(map.ranges === true
+            ? [nested(elementKeyEnd, attribute(dataValue, fieldBytes(map.key, element.keyEnd ?? element.key)))]
+            : []),
           ...(map.value.length === 0
             ? []
             : [nested(elementData, attribute(dataValue, fieldBytes(map.value, element.value)))]),

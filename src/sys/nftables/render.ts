@@ -18,6 +18,7 @@ export function renderTable(table: Table): string {
     const isSet = map.value.length === 0;
     const value = isSet ? '' : ` : ${map.value.join(' . ')}`;
     lines.push(`\t${isSet ? 'set' : 'map'} ${map.name} {`, `\t\ttype ${map.key.join(' . ')}${value}`);
+    if (map.ranges === true) lines.push('\t\tflags interval');
     if (map.elements.length > 0) {
       const elements = map.elements.map((element) => renderElement(map.key, map.value, element));
       lines.push(`\t\telements = { ${elements.join(',\n\t\t\t     ')} }`);
@@ -31,7 +32,13 @@ export function renderTable(table: Table): string {
 
 const familyName = { 4: 'ip', 6: 'ip6' } as const;
 
-const priorityNames: Readonly<Record<number, string>> = { [-300]: 'raw', [-100]: 'dstnat', 0: 'filter', 100: 'srcnat' };
+const priorityNames: Readonly<Record<number, string>> = {
+  [-300]: 'raw',
+  [-150]: 'mangle',
+  [-100]: 'dstnat',
+  0: 'filter',
+  100: 'srcnat',
+};
 
 function renderChain(chain: BaseChain, family: TableFamily): string[] {
   // On the output hook nft has no name for the priority of destination NAT.
@@ -53,6 +60,8 @@ function renderRule(rule: Rule, family: TableFamily): string {
 
 function verdictText(verdict: Verdict, family: TableFamily): string {
   if (verdict.do === 'snat') return `snat to ${addressText(verdict.address)}`;
+  if (verdict.do === 'send-again')
+    return `dup to ${addressText(verdict.address)} device ${JSON.stringify(verdict.name)} drop`;
   if (verdict.do !== 'dnat') return verdict.do;
   return `dnat ${familyName[family]} to ${keyText(verdict.key, family)} map @${verdict.map}`;
 }
@@ -62,7 +71,8 @@ const keyText = (key: readonly FieldSource[], family: TableFamily): string =>
 
 function sourceText(source: FieldSource, family: TableFamily): string {
   if (source === 'protocol') return 'meta l4proto';
-  return source === 'destination' ? `${familyName[family]} daddr` : 'th dport';
+  if (source === 'destination-port') return 'th dport';
+  return `${familyName[family]} ${source === 'destination' ? 'daddr' : 'saddr'}`;
 }
 
 /** As inet_ntop(3) writes it. */
@@ -92,9 +102,13 @@ function matchText(match: Match, family: TableFamily): string {
     case 'protocol':
       return `meta l4proto ${protocolNames[match.number] ?? match.number}`;
     case 'in-set':
-      return `${keyText(match.key, family)} @${match.set}`;
+      return `${keyText(match.key, family)} ${match.not === true ? '!= ' : ''}@${match.set}`;
     case 'destination-local':
       return 'fib daddr type local';
+    case 'new':
+      return 'ct state new';
+    case 'mark':
+      return `meta mark & ${hex(match.mask)} == ${hex(match.value)}`;
     case 'established':
       return 'ct state established,related';
     case 'destination-rewritten':
@@ -103,7 +117,7 @@ function matchText(match: Match, family: TableFamily): string {
 }
 
 const renderElement = (key: readonly FieldType[], value: readonly FieldType[], element: MapElement): string =>
-  `${renderValues(key, element.key)}${value.length === 0 ? '' : ` : ${renderValues(value, element.value)}`}`;
+  `${renderValues(key, element.key, element.keyEnd)}${value.length === 0 ? '' : ` : ${renderValues(value, element.value)}`}`;
 
 const protocolNames: Readonly<Record<number, string>> = {
   1: 'icmp',
@@ -113,10 +127,27 @@ const protocolNames: Readonly<Record<number, string>> = {
   132: 'sctp',
 };
 
-const renderValues = (types: readonly FieldType[], values: readonly FieldValue[]): string =>
+const hex = (bits: number): string => `0x${bits.toString(16).padStart(8, '0')}`;
+
+const renderValues = (
+  types: readonly FieldType[],
+  values: readonly FieldValue[],
+  ends: readonly FieldValue[] = values,
+): string =>
   values
     .map((value, at) => {
-      if (typeof value !== 'number') return addressText(value);
+      const end = ends[at] ?? value;
+      if (typeof value !== 'number') return rangeText(value, typeof end === 'number' ? value : end);
       return types[at] === 'inet_proto' ? (protocolNames[value] ?? String(value)) : String(value);
     })
     .join(' . ');
+
+/** A prefix where it is one, as nft(8) writes it. */
+function rangeText(first: Uint8Array, last: Uint8Array): string {
+  const number = (bytes: Uint8Array): bigint => BigInt(`0x${bytes.toHex()}`);
+  const size = number(last) - number(first) + 1n;
+  if (size === 1n) return addressText(first);
+  const free = size.toString(2).length - 1;
+  const isPrefix = size === 1n << BigInt(free) && number(first) % size === 0n;
+  return isPrefix ? `${addressText(first)}/${first.length * 8 - free}` : `${addressText(first)}-${addressText(last)}`;
+}

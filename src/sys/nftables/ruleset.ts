@@ -19,16 +19,20 @@ export type FieldType = 'inet_proto' | 'ipv4_addr' | 'ipv6_addr' | 'inet_service
 export type FieldValue = number | Uint8Array;
 
 /** Where a packet's part of a key comes from. */
-export type FieldSource = 'protocol' | 'destination' | 'destination-port';
+export type FieldSource = 'protocol' | 'source' | 'destination' | 'destination-port';
 
 /** A map, or, without a value, a set. */
 export interface NatMap {
   readonly name: string;
   readonly key: readonly FieldType[];
   readonly value: readonly FieldType[];
+  /** Each part of an element's key is a range; two elements must not overlap in part. */
+  readonly ranges?: boolean;
 }
 export interface MapElement {
   readonly key: readonly FieldValue[];
+  /** The last values of the ranges that `key` begins, in a set of ranges; the same values when left out. */
+  readonly keyEnd?: readonly FieldValue[];
   readonly value: readonly FieldValue[];
 }
 
@@ -38,10 +42,14 @@ export type Match =
   | { readonly on: 'source' | 'destination'; readonly not?: boolean; readonly prefix: IpPrefix }
   /** The protocol above IP, by number. */
   | { readonly on: 'protocol'; readonly number: number }
-  /** Parts of the packet are in a set. */
-  | { readonly on: 'in-set'; readonly key: readonly FieldSource[]; readonly set: string }
+  /** Parts of the packet are in a set, or `not`. */
+  | { readonly on: 'in-set'; readonly not?: boolean; readonly key: readonly FieldSource[]; readonly set: string }
   /** The destination is an address of this host. */
   | { readonly on: 'destination-local' }
+  /** The packet begins a connection. */
+  | { readonly on: 'new' }
+  /** Some bits of the packet's mark. */
+  | { readonly on: 'mark'; readonly value: number; readonly mask: number }
   /** The packet belongs, or is related, to a connection that was let through. */
   | { readonly on: 'established' }
   /** The connection's destination was rewritten. */
@@ -51,6 +59,11 @@ export type Verdict =
   | { readonly do: 'accept' | 'drop' | 'return' | 'masquerade' }
   /** Rewrites the source to this address of the host. */
   | { readonly do: 'snat'; readonly address: Uint8Array }
+  /**
+   * Sends a copy out of an interface, as if its way led over `address`, and drops the packet itself. The kernel wants
+   * the interface's index, which must be the one of `name`.
+   */
+  | { readonly do: 'send-again'; readonly address: Uint8Array; readonly name: string; readonly index: number }
   /** Rewrites the destination to what the map has for the key; goes on with the next rule when it has nothing. */
   | { readonly do: 'dnat'; readonly key: readonly FieldSource[]; readonly map: string };
 
@@ -74,7 +87,14 @@ export interface BaseChain {
 }
 
 /** Priorities as linux/netfilter_ipv4.h has them. */
-export const priority = { raw: -300, destinationNat: -100, filter: 0, sourceNat: 100 } as const;
+export const priority = {
+  raw: -300,
+  mangle: -150,
+  destinationNat: -100,
+  filter: 0,
+  sourceNat: 100,
+  last: 300,
+} as const;
 
 export interface Table {
   readonly name: string;
