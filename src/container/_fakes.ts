@@ -231,7 +231,7 @@ function fakeProcesses(
       disconnect: async () => Promise.reject(new Error('no networks here')),
       checkEndpoint: () => ({ id: '0'.repeat(64), name: 'bridge', driver: 'bridge' }),
       renamed: () => undefined,
-      names: () => undefined,
+      joined: () => undefined,
       close: async (id) => void open.delete(id),
       restore: async () => undefined,
       resolvConf: async () => '',

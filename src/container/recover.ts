@@ -1,7 +1,8 @@
 import { messageOf } from '../base/errors.ts';
 import type { ContainerId } from '../base/ids.ts';
 import type { LaunchedContainer } from '../spec/contract/launch.ts';
-import type { Sandbox } from '../spec/contract/network.ts';
+import type { RunningSandbox } from '../spec/contract/network.ts';
+import { resolverChoice } from './networks/request.ts';
 import { commitRecord, type ContainerContext, inBackground, runDirectory } from './context.ts';
 import { ContainerEntry } from './entry.ts';
 import { adoptExecs } from './exec/adopt.ts';
@@ -74,12 +75,15 @@ function isWanted({ record }: ContainerEntry, wasUp: boolean): boolean {
 }
 
 /** The networks of the containers that ran when the engine ended. */
-function sandboxesOf(entries: readonly ContainerEntry[]): Map<ContainerId, Sandbox> {
-  const sandboxes = new Map<ContainerId, Sandbox>();
+function sandboxesOf(entries: readonly ContainerEntry[]): Map<ContainerId, RunningSandbox> {
+  const running = new Map<ContainerId, RunningSandbox>();
   for (const { id, record } of entries) {
-    if (record.state.phase === 'running' && record.sandbox !== undefined) sandboxes.set(id, record.sandbox);
+    const { state, sandbox, hostConfig } = record;
+    if (state.phase !== 'running' || sandbox === undefined) continue;
+    const process = { pid: state.pid, start: state.pidStart };
+    running.set(id, { sandbox, process, resolver: resolverChoice(hostConfig) });
   }
-  return sandboxes;
+  return running;
 }
 
 /** Follows a process that lives, or whose end is about to be handled. */

@@ -57,7 +57,7 @@ export function networkConfig({ names, execRoot, network }: EngineConfig, engine
     interfacePrefix: names.interfacePrefix,
     networkPrefix: names.networkPrefix,
     seed: engineId,
-    proxySocket: `${execRoot}/resolver.sock`,
+    resolverSocket: `${execRoot}/resolver.sock`,
     hasBridge: network.hasBridge,
     masquerade: network.ipMasq,
     forwarding: network.ipForward,

@@ -1,5 +1,5 @@
+import type { ResolverChoice } from '../spec/contract/network.ts';
 import type { PublishDefaults } from './ports/defaults.ts';
-import type { ResolverChoice } from './resolv.ts';
 import type { AddressSpace } from './subnets.ts';
 
 /** How one engine's networks differ from another's on the same host: every name is its own. */
@@ -50,10 +50,10 @@ export interface NetworkConfig {
   /** How many namespaces are kept ready; 4 when left out, 0 for none (each takes some 60 KB of kernel memory). */
   readonly readyNamespaces?: number;
   /**
-   * Path of the socket to the proxy process, in a folder that is the engine's alone. Left out, ports are published on
-   * IPv4 addresses only.
+   * Path of the socket to the resolver process, in a folder that is the engine's alone. Left out, containers have no names,
+   * and ports are published on IPv4 addresses only.
    */
-  readonly proxySocket?: string;
+  readonly resolverSocket?: string;
   /** False makes the firewall table an ordinary one also where the kernel could protect it from other programs. */
   readonly protectFirewall?: boolean;
 }

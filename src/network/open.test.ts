@@ -17,16 +17,17 @@ import { linkIndex } from '../sys/netlink/plug.ts';
 import { Nftables } from '../sys/nftables/connection.ts';
 import { Agent, addNeighbour, enterLab, hostAgent, labSkip, memoryJournal, setSysctl } from './_lab.ts';
 import { linksNamed } from './bridge/link.ts';
+import { processStartTime } from '../sys/process/pidfd.ts';
 import { openNetworks } from './open.ts';
 
 const folder = mkdtempSync(join(tmpdir(), 'gantry-network-'));
-const proxySocket = join(folder, 'resolver.sock');
+const resolverSocket = join(folder, 'resolver.sock');
 const config = {
   bridgeName: 'gantry0',
   tableName: 'gantry',
   interfacePrefix: 'gveth',
   networkPrefix: 'br-',
-  proxySocket,
+  resolverSocket,
 };
 const table4 = { name: 'gantry', family: 4 } as const;
 const journal = memoryJournal();
@@ -42,12 +43,18 @@ const request = (name: string, more: Partial<SandboxRequest> = {}): SandboxReque
   portBindings: {},
   publishAll: false,
   sysctls: {},
+  resolver: { dns: [], search: [], options: [] },
   ...more,
 });
 const publish = (port: string, hostPort: string, hostIp = ''): PortMap => ({
   [port]: [{ HostIp: hostIp, HostPort: hostPort }],
 });
 const namespaceOf = (open: OpenSandbox): number => Number(open.namespacePath?.split('/').at(-1));
+const running = ({ open, agent }: { open: OpenSandbox; agent: Agent }) => ({
+  sandbox: open.sandbox,
+  process: { pid: agent.pid, start: processStartTime(agent.pid) ?? 0 },
+  resolver: { dns: [], search: [], options: [] },
+});
 const addressOf = (open: OpenSandbox): string => open.sandbox.endpoints['bridge']?.IPAddress ?? '';
 
 describe('the default network, with packets', { skip: labSkip }, () => {
@@ -135,12 +142,12 @@ describe('the default network, with packets', { skip: labSkip }, () => {
     await networks.shutdown();
     assert.ok(await served('tcp'), 'without an engine');
     networks = await service();
-    await networks.restore(new Map([[web.id, web.open.sandbox]]));
+    await networks.restore(new Map([[web.id, running(web)]]));
     assert.ok(await served('tcp'), 'with the next engine');
     await web.close();
     await until('the port is closed', async () => (await host.ask('::1', 8080)) === 'error ECONNREFUSED');
     await networks.shutdown();
-    await until('the process ends with nothing to do', () => !existsSync(proxySocket));
+    await until('the process ends with nothing to do', () => !existsSync(resolverSocket));
     networks = await service();
     await networks.restore(new Map());
   });
@@ -307,7 +314,7 @@ describe('the default network, with packets', { skip: labSkip }, () => {
     await networks.shutdown();
     assert.match(await neighbour.ask('192.0.2.1', 8080), /^web /, 'without an engine');
     networks = await service();
-    await networks.restore(new Map([[web.id, web.open.sandbox]]));
+    await networks.restore(new Map([[web.id, running(web)]]));
     assert.match(await neighbour.ask('192.0.2.1', 8080), /^web /);
     await assert.rejects(
       networks.open(request('late', { portBindings: publish('80/tcp', '8080') })),

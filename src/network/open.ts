@@ -1,9 +1,8 @@
-import { readFile } from 'node:fs/promises';
 import type { Clock } from '../base/clock.ts';
 import { codeOf } from '../base/errors.ts';
 import type { ContainerId } from '../base/ids.ts';
 import type { Logger } from '../base/log.ts';
-import type { ContainerProcess, Sandbox, SandboxRequest } from '../spec/contract/network.ts';
+import type { ContainerProcess, RunningSandbox, SandboxRequest } from '../spec/contract/network.ts';
 import type { StateJournal } from '../spec/contract/state.ts';
 import type { NetworkView } from '../spec/engine/network.ts';
 import { ephemeralPortRange, holdPort, sharePort6 } from '../sys/socket/port.ts';
@@ -13,13 +12,13 @@ import { defaultMtu, defaultReadyNamespaces, type NetworkConfig } from './config
 import { Firewall } from './firewall/firewall.ts';
 import { LiveNetworks } from './live.ts';
 import { NetworkManager } from './manage.ts';
-import { namesOf, renamedSandbox } from './names.ts';
 import { PortAllocator, type HostPorts } from './ports/allocator.ts';
 import { portDefaults } from './ports/defaults.ts';
 import { Publisher } from './ports/publisher.ts';
-import { ProxyProcess } from './proxy/client.ts';
-import type { NetworkRecord } from './record.ts';
-import { containerResolvConf, isResolvedStub, type ResolverChoice } from './resolv.ts';
+import { isPredefined, type NetworkRecord } from './record.ts';
+import { ContainerNames, renamedSandbox } from './resolver/names.ts';
+import { ResolverProcess } from './resolver/process.ts';
+import { containerResolvConf, forwardingOf, readHostFile, servedResolvConf, withDefaults } from './resolver/resolv.ts';
 import { connectTo, type Connection, leave } from './sandbox/connect.ts';
 import { planEndpoint, planPortsOn, planSandbox, type PlanSurroundings } from './sandbox/plan.ts';
 import { Sandboxes } from './sandbox/sandboxes.ts';
@@ -54,19 +53,20 @@ export async function openNetworks(config: NetworkConfig, dependencies: NetworkD
   const firewall = new Firewall({ table: config.tableName, protect: config.protectFirewall ?? true, log });
   const ready = config.readyNamespaces ?? defaultReadyNamespaces;
   const driverOf = (id: string): string => catalog.find(id)?.driver ?? 'bridge';
-  const proxy = openProxy(config.proxySocket, log);
-  const publisher = new Publisher({ ports: new PortAllocator(systemPorts), firewall, proxy, log });
+  const resolver = config.resolverSocket === undefined ? undefined : new ResolverProcess(config.resolverSocket, log);
+  const publisher = new Publisher({ ports: new PortAllocator(systemPorts), firewall, proxy: resolver, log });
+  const names = resolver === undefined ? undefined : new ContainerNames(resolver, log);
   const defaultsOf = (ids: readonly string[]) =>
     portDefaults(
       ids.flatMap((id) => catalog.find(id) ?? []),
       config.ports ?? {},
     );
-  const sandboxes = new Sandboxes({ publisher, ready, journal, driverOf, portDefaults: defaultsOf, log });
+  const sandboxes = new Sandboxes({ publisher, names, ready, journal, driverOf, portDefaults: defaultsOf, log });
   const live = new LiveNetworks({ config, catalog, publisher, log });
   const manager = new NetworkManager({ config, catalog, live, sandboxes, journal, clock, log });
   const around: PlanSurroundings = {
     find: (name) => catalog.find(name),
-    proxy: proxy !== undefined,
+    proxy: resolver !== undefined,
     ports: config.ports,
   };
   const rooms: Rooms = { config, catalog, live, manager, sandboxes, around, log };
@@ -114,6 +114,7 @@ function forContainers(rooms: Rooms): ForContainers {
     },
     find: (nameOrId) => catalog.find(nameOrId),
     open: (request) => openSandbox(rooms, request),
+    joined: (containerId, process) => sandboxes.names?.joined(containerId, process),
     changePorts: (containerId, change) => sandboxes.changePorts(containerId, change),
     checkEndpoint({ nameOrId, settings }) {
       const network = catalog.get(nameOrId);
@@ -122,6 +123,7 @@ function forContainers(rooms: Rooms): ForContainers {
     },
     async connect(request, { nameOrId, settings }, process) {
       const plan = planEndpoint(catalog.get(nameOrId), settings);
+      await expectNames(rooms, request, [plan.network]);
       return rooms.manager.holding([plan.network], async () =>
         connectTo(connectionOf(rooms, request, process), { ...plan, live: await live.get(plan.network) }),
       );
@@ -129,23 +131,35 @@ function forContainers(rooms: Rooms): ForContainers {
     disconnect: async (request, nameOrId, process) =>
       leave(connectionOf(rooms, request, process), catalog.get(nameOrId)),
     renamed: (identity) => renamedSandbox(sandboxes, identity),
-    names: (containerId) => namesOf(sandboxes, catalog, containerId),
     close: (containerId) => sandboxes.close(containerId),
     restore: (running) => restore(rooms, running),
-    resolvConf: (networkMode, own) =>
-      resolvConf(catalog.find(networkMode)?.driver === 'host', withDefaults(own, config.resolver)),
+    async resolvConf(containerId, networkMode, own) {
+      const sharesHost = catalog.find(networkMode)?.driver === 'host';
+      const choice = withDefaults(own, config.resolver);
+      const host = await readHostFile({ stub: sharesHost });
+      const isServed = sandboxes.names?.isServed(containerId) === true;
+      return isServed ? servedResolvConf(host, choice) : containerResolvConf(host, choice, sharesHost);
+    },
   };
 }
 
-async function openSandbox({ around, live, manager, sandboxes }: Rooms, request: SandboxRequest) {
+async function openSandbox(rooms: Rooms, request: SandboxRequest) {
+  const { around, live, manager, sandboxes } = rooms;
   const plan = planSandbox(request, around);
   if (plan.kind !== 'networks') return sandboxes.open(request, plan);
   const networks = plan.endpoints.map(({ network }) => network);
   return manager.holding(networks, async () => {
+    await sandboxes.close(request.containerId);
+    await expectNames(rooms, request, networks);
     const endpoints = await Promise.all(
       plan.endpoints.map(async (endpoint) => ({ ...endpoint, live: await live.get(endpoint.network) })),
     );
-    return sandboxes.open(request, { endpoints, ports: plan.ports });
+    try {
+      return await sandboxes.open(request, { endpoints, ports: plan.ports });
+    } catch (error) {
+      sandboxes.names?.changed(request.containerId, undefined);
+      throw error;
+    }
   });
 }
 
@@ -158,19 +172,32 @@ function connectionOf(
   return { sandboxes, request, process, ports: planPortsOn([], request, around), log };
 }
 
-async function restore({ live, sandboxes }: Rooms, running: ReadonlyMap<ContainerId, Sandbox>): Promise<void> {
-  const inUse = [...running.values()].some(({ hostInterfaces }) => hostInterfaces.length > 0);
+async function restore(
+  { config, live, sandboxes }: Rooms,
+  running: ReadonlyMap<ContainerId, RunningSandbox>,
+): Promise<void> {
+  const { names } = sandboxes;
+  const host = running.size > 0 ? await readHostFile({ stub: false }) : '';
+  for (const [id, { process, resolver }] of running) {
+    names?.expect(id, forwardingOf(host, withDefaults(resolver, config.resolver)));
+    names?.joined(id, process);
+  }
+  const inUse = [...running.values()].some(({ sandbox }) => sandbox.hostInterfaces.length > 0);
   await live.restore(inUse, () =>
-    [...running].flatMap(([id, sandbox]) => sandboxes.adopt(id, sandbox, (networkId) => live.of(networkId))),
+    [...running].flatMap(([id, { sandbox }]) => sandboxes.adopt(id, sandbox, (networkId) => live.of(networkId))),
   );
+  names?.restored();
 }
 
-/** Paths of unix sockets have at most 107 bytes (unix(7)). */
-function openProxy(socketPath: string | undefined, log: Logger): ProxyProcess | undefined {
-  if (socketPath === undefined) return undefined;
-  if (Buffer.byteLength(socketPath) <= 107) return new ProxyProcess(socketPath, log);
-  log.warn('ports are published on IPv4 only: the path of the proxy socket is too long', { socketPath });
-  return undefined;
+/** Says whom a container's questions are passed on to, when one of the networks has names. */
+async function expectNames(
+  { config, sandboxes }: Rooms,
+  { containerId, resolver }: SandboxRequest,
+  networks: readonly NetworkRecord[],
+): Promise<void> {
+  if (sandboxes.names === undefined || networks.every(isPredefined)) return;
+  const choice = withDefaults(resolver, config.resolver);
+  sandboxes.names.expect(containerId, forwardingOf(await readHostFile({ stub: false }), choice));
 }
 
 function viewOf(
@@ -197,19 +224,4 @@ function viewOf(
     },
     containers,
   );
-}
-
-/** A container's own choice; what it leaves open is the operator's. */
-const withDefaults = (own: ResolverChoice, defaults: ResolverChoice | undefined): ResolverChoice => ({
-  dns: own.dns.length > 0 ? own.dns : (defaults?.dns ?? []),
-  search: own.search.length > 0 ? own.search : (defaults?.search ?? []),
-  options: own.options.length > 0 ? own.options : (defaults?.options ?? []),
-});
-
-/** Reads the host's file anew each time: laptops change networks. */
-async function resolvConf(sharesHost: boolean, own: ResolverChoice): Promise<string> {
-  const read = (path: string): Promise<string> => readFile(path, 'utf8').catch(() => '');
-  const text = await read('/etc/resolv.conf');
-  const real = !sharesHost && isResolvedStub(text) ? await read('/run/systemd/resolve/resolv.conf') : '';
-  return containerResolvConf(real === '' ? text : real, own, sharesHost);
 }

@@ -1,5 +1,5 @@
-import type { SandboxRequest } from '../../spec/contract/network.ts';
-import type { EndpointSettings } from '../../spec/engine/container.ts';
+import type { ResolverChoice, SandboxRequest } from '../../spec/contract/network.ts';
+import type { EndpointSettings, HostConfig } from '../../spec/engine/container.ts';
 import type { ContainerContext } from '../context.ts';
 import { networkSysctls } from '../create/sysctls.ts';
 import type { ContainerEntry } from '../entry.ts';
@@ -19,8 +19,16 @@ export function sandboxRequest(entry: ContainerEntry): SandboxRequest {
     portBindings: hostConfig.PortBindings,
     publishAll: hostConfig.PublishAllPorts,
     sysctls: networkSysctls(hostConfig),
+    resolver: resolverChoice(hostConfig),
   };
 }
+
+/** The name servers, search domains and resolver options of `docker run`. */
+export const resolverChoice = ({ Dns, DnsSearch, DnsOptions }: HostConfig): ResolverChoice => ({
+  dns: Dns,
+  search: DnsSearch,
+  options: DnsOptions,
+});
 
 /**
  * Endpoints by the names of their networks, where a client said ids; networks that are not there yet keep what was said.

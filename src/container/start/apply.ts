@@ -60,6 +60,7 @@ async function launchInScope(
   const request = await planLaunch(ctx, entry, { rootfs, network, files, userNamespace });
   scope.defer(() => ctx.launcher.delete(entry.id, request.directory, request.runtime));
   const live = await ctx.launcher.create(request);
+  if (network !== undefined) ctx.networks.joined(entry.id, { pid: live.pid, start: live.pidStart });
   await ctx.runMounts.releasePlaces(entry.id);
   connectWaiting(entry, live);
   // Before it runs: a client that sees the first output may ask for a size at once.

@@ -4,6 +4,7 @@ import { rootOwner } from '../../spec/contract/user-namespace.ts';
 import { type ContainerContext, dataDirectory, runDirectory } from '../context.ts';
 import type { ContainerEntry } from '../entry.ts';
 import { linkHosts } from '../links/hosts.ts';
+import { resolverChoice } from '../networks/request.ts';
 import { joinedContainer } from './namespaces.ts';
 import { renderHosts } from './hosts.ts';
 
@@ -94,11 +95,7 @@ async function fileTexts(
     network?.sandbox.mode === 'host' && (hostConfig.ExtraHosts ?? []).length === 0
       ? ((await ctx.host.read('/etc/hosts')) ?? renderHosts([], [], []))
       : renderHosts([...linkHosts(ctx, entry), ...own], hostConfig.ExtraHosts ?? [], hostGateways);
-  const resolvConf = await ctx.networks.resolvConf(hostConfig.NetworkMode, {
-    dns: hostConfig.Dns,
-    search: hostConfig.DnsSearch,
-    options: hostConfig.DnsOptions,
-  });
+  const resolvConf = await ctx.networks.resolvConf(entry.id, hostConfig.NetworkMode, resolverChoice(hostConfig));
   return [
     { name: 'hosts', text: hosts },
     { name: 'hostname', text: `${hostname}\n` },

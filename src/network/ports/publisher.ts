@@ -4,7 +4,7 @@ import { forgetUdpFlows } from '../../sys/netlink/cable.ts';
 import type { Firewall } from '../firewall/firewall.ts';
 import type { FirewallBridge, Publication } from '../firewall/table.ts';
 import { formatAddress, parseAddress } from '../../base/address.ts';
-import type { ProxyProcess } from '../proxy/client.ts';
+import type { ResolverProcess } from '../resolver/process.ts';
 import { EngineError } from '../../base/errors.ts';
 import { accessOf } from './access.ts';
 import type { PortAllocator } from './allocator.ts';
@@ -19,14 +19,14 @@ import { type FamilyTarget, type PublicationTargets, targetOf } from './targets.
 export class Publisher {
   readonly #ports: PortAllocator;
   readonly #firewall: Firewall;
-  readonly #proxy: ProxyProcess | undefined;
+  readonly #proxy: ResolverProcess | undefined;
   readonly #log: Logger;
   readonly #proxied = new Map<Publication, ProxiedPort>();
 
   constructor(options: {
     ports: PortAllocator;
     firewall: Firewall;
-    proxy: ProxyProcess | undefined;
+    proxy: ResolverProcess | undefined;
     log: Logger;
   }) {
     this.#ports = options.ports;

@@ -5,6 +5,7 @@ import { codeOf, EngineError, messageOf } from '../../base/errors.ts';
 import type { NetworkProbes, ProbeAnswer, ProbePlace, ProbeTarget } from '../../spec/contract/probe.ts';
 import { callBlocking } from '../../sys/blocking/blocking.ts';
 import { systemCode } from '../../sys/ffi/errors.ts';
+import { socketAddress } from '../../sys/socket/inet-datagram.ts';
 import { connectSocket } from '../../sys/socket/namespace-socket.ts';
 import { bytesOf, parseAddress } from '../../base/address.ts';
 import { askHttp } from './http.ts';
@@ -68,7 +69,7 @@ async function connectFirst(target: ProbePlace, process: Process, signal: AbortS
       const parsed = parseAddress(address);
       if (parsed === undefined) throw new EngineError('invalid', `${address} is no address`);
       const fd = await callBlocking('openSocketIn', process, parsed.family);
-      await connectSocket(fd, bytesOf(parsed), target.port, signal);
+      await connectSocket(fd, socketAddress(bytesOf(parsed), target.port), signal);
       const socket = new Socket({ fd, readable: true, writable: true });
       // Until somebody listens to it: a reset by the server is no fault of the engine.
       socket.on('error', () => socket.destroy());

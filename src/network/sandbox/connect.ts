@@ -10,6 +10,7 @@ import type {
 } from '../../spec/contract/network.ts';
 import { closeNetNamespace, openNetNamespaceOfProcess } from '../../sys/namespace/net.ts';
 import { changeNamespace, deleteLinks, interfacesIn } from '../../sys/netlink/cable.ts';
+import { closeNameSockets } from '../../sys/socket/name-sockets.ts';
 import type { Publication } from '../firewall/table.ts';
 import { type PortPlan, portMapOf } from '../ports/binding.ts';
 import type { Publisher } from '../ports/publisher.ts';
@@ -54,20 +55,24 @@ export async function connectTo(connection: Connection, plan: LiveEndpointPlan):
   await using scope = new Scope();
   using namespace = namespaceOf(process);
   const lease = await scope.acquire(explained(plan.live.lease(plan.wish)), (made) => plan.live.retire(made));
-  const names = new Set(await interfacesIn(namespace.fd));
-  const name = plan.wish.interfaceName ?? freeName(plan.live.interfacePrefix, names);
+  const taken = new Set(await interfacesIn(namespace.fd));
+  const name = plan.wish.interfaceName ?? freeName(plan.live.interfacePrefix, taken);
   const { held, settings } = leasedEndpoint(plan, lease, name, request);
   const endpoints = [...before.endpoints, held];
   const [old, next] = [chooseGateways(before.endpoints), chooseGateways(endpoints)];
   const routes = sameGateways(old, next) ? undefined : routesOf(next);
   await configured(changeNamespace({ namespace: namespace.fd, add: [lease.link(name)], remove: [], routes }));
   scope.defer(() => changeNamespaceOf(process, [name], routes === undefined ? undefined : routesOf(old)));
+  const { names } = sandboxes;
+  const isFirstNamed = settings.DNSNames !== null && names?.isServed(request.containerId) === false;
+  const sockets = isFirstNamed ? names?.openSockets(namespace.fd) : undefined;
+  const nameSockets = sockets === undefined ? undefined : await scope.acquire(sockets, closeNameSockets);
   const publications = movePorts(connection, before, endpoints);
   scope.commit();
   const networkName = plan.network.name;
   const sandbox = changed(before.sandbox, endpoints, publications, connection, { [networkName]: settings });
   const after: Held = { ...before, sandbox, endpoints, publications };
-  sandboxes.replace(request.containerId, after);
+  sandboxes.replace(request.containerId, after, nameSockets);
   sandboxes.announce('connect', request.containerId, { [networkName]: settings });
   return {
     sandbox,

@@ -34,7 +34,7 @@ const hasWayOut = ({ network, held }: HeldEndpoint, family: Family): boolean =>
 const waysOut = (endpoint: HeldEndpoint): number => families.filter((family) => hasWayOut(endpoint, family)).length;
 
 /** Docker's order of endpoints, the best way out first. */
-function compareEndpoints(one: HeldEndpoint, other: HeldEndpoint): number {
+export function compareEndpoints(one: HeldEndpoint, other: HeldEndpoint): number {
   if (one.priority !== other.priority) return other.priority - one.priority;
   if (one.network.internal !== other.network.internal) return one.network.internal ? 1 : -1;
   if (waysOut(one) !== waysOut(other)) return waysOut(other) - waysOut(one);

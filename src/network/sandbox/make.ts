@@ -7,7 +7,9 @@ import { closeNetNamespace } from '../../sys/namespace/net.ts';
 import { openNamespace } from '../../sys/netlink/cable.ts';
 import { formatAddress, type Prefix, contains } from '../../base/address.ts';
 import { namespaceSysctls } from '../bridge/network.ts';
+import { closeNameSockets, type NameSockets } from '../../sys/socket/name-sockets.ts';
 import type { AddressedNetwork, Lease } from '../driver.ts';
+import type { ContainerNames } from '../resolver/names.ts';
 import { formatMac } from '../mac.ts';
 import { type ContainerPort, portMapOf } from '../ports/binding.ts';
 import { isPredefined } from '../record.ts';
@@ -95,6 +97,8 @@ export const dnsNames = (
 /** What `plugIn` made; the caller closes the descriptor. */
 export interface PluggedIn {
   readonly namespace: number;
+  /** For a name server, where one of the networks has names. */
+  readonly nameSockets: NameSockets | undefined;
   readonly endpoints: readonly LeasedEndpoint[];
 }
 
@@ -105,6 +109,7 @@ export interface PluggedIn {
 export async function plugIn(
   request: SandboxRequest,
   plans: readonly LiveEndpointPlan[],
+  names: ContainerNames | undefined,
   scope: Scope,
 ): Promise<PluggedIn> {
   const [first] = plans;
@@ -113,20 +118,25 @@ export async function plugIn(
     const ready = await scope.acquire(explained(live.ready?.() ?? Promise.reject(new Error('none is kept'))), (made) =>
       live.discard?.(made),
     );
-    return { namespace: ready.namespace, endpoints: [leasedEndpoint(first, ready.lease, 'eth0', request)] };
+    const endpoints = [leasedEndpoint(first, ready.lease, 'eth0', request)];
+    return { namespace: ready.namespace, nameSockets: undefined, endpoints };
   }
   const endpoints: LeasedEndpoint[] = [];
-  const names = new Set<string>();
+  const taken = new Set<string>();
   for (const plan of plans) {
     const lease = await scope.acquire(explained(plan.live.lease(plan.wish)), (made) => plan.live.retire(made));
-    const name = plan.wish.interfaceName ?? freeName(plan.live.interfacePrefix, names);
-    names.add(name);
+    const name = plan.wish.interfaceName ?? freeName(plan.live.interfacePrefix, taken);
+    taken.add(name);
     endpoints.push(leasedEndpoint(plan, lease, name, request));
   }
   const routes = routesOf(chooseGateways(endpoints.map(({ held }) => held)));
   const links = endpoints.map(({ lease, held }) => lease.link(held.interfaceName));
   const made = openNamespace({ sysctls: namespaceSysctls, links, routes, namespace: request.networkNamespace });
-  return { namespace: await scope.acquire(configured(made), closeNetNamespace), endpoints };
+  const opened = await scope.acquire(configured(made), closeNetNamespace);
+  const hasNames = endpoints.some(({ settings }) => settings.DNSNames !== null);
+  const sockets = hasNames ? names?.openSockets(opened) : undefined;
+  const nameSockets = sockets === undefined ? undefined : await scope.acquire(sockets, closeNameSockets);
+  return { namespace: opened, nameSockets, endpoints };
 }
 
 /** A namespace of a bridge that keeps some. */

@@ -25,7 +25,7 @@ export type SandboxPlan =
   /** A namespace with an interface for each endpoint, `eth0` first; there may be none. */
   | { readonly kind: 'networks'; readonly endpoints: readonly EndpointPlan[]; readonly ports: PortPlan };
 
-type Wish = Omit<SandboxRequest, 'containerId' | 'containerName' | 'hostname'>;
+type Wish = Omit<SandboxRequest, 'containerId' | 'containerName' | 'hostname' | 'resolver'>;
 
 /** What planning has to know of the engine. */
 export interface PlanSurroundings {

@@ -7,6 +7,7 @@ import type { StateJournal } from '../../spec/contract/state.ts';
 import type { EndpointSettings } from '../../spec/engine/container.ts';
 import { closeNetNamespace } from '../../sys/namespace/net.ts';
 import { openNamespace, writeNetSysctls } from '../../sys/netlink/cable.ts';
+import type { NameSockets } from '../../sys/socket/name-sockets.ts';
 import { type Address, parseAddress } from '../../base/address.ts';
 import { namespaceSysctls } from '../bridge/network.ts';
 import { ReadyStock } from '../bridge/ready.ts';
@@ -15,6 +16,7 @@ import type { Publication } from '../firewall/table.ts';
 import { parseContainerPort, type PortDefaults, type PortPlan, portMapOf, publishedIn } from '../ports/binding.ts';
 import type { Publisher } from '../ports/publisher.ts';
 import type { PublicationTargets } from '../ports/targets.ts';
+import type { ContainerNames } from '../resolver/names.ts';
 import { type ChangedPublications, changePublications, UnchangedPublications } from './change-ports.ts';
 import { chooseGateways, type Held, type HeldEndpoint, targetsOf } from './held.ts';
 import { type LiveEndpointPlan, plugIn, sandboxOf } from './make.ts';
@@ -22,6 +24,8 @@ import { emptyEndpoint, type SandboxPlan } from './plan.ts';
 
 export interface SandboxesOptions {
   readonly publisher: Publisher;
+  /** Undefined when containers have no names. */
+  readonly names: ContainerNames | undefined;
   /** For events. */
   readonly journal: StateJournal;
   /** The driver of a network, by id. */
@@ -44,12 +48,14 @@ export interface LivePlan {
 /** What a start made, before it is a container's. */
 interface Opened {
   readonly namespace: number;
+  readonly nameSockets?: NameSockets | undefined;
   readonly held: Omit<Held, 'containerName'>;
 }
 
 /** The network side of all running containers: who has which namespace, addresses and ports. */
 export class Sandboxes {
   readonly publisher: Publisher;
+  readonly names: ContainerNames | undefined;
   readonly #journal: StateJournal;
   readonly #driverOf: (networkId: string) => string;
   readonly #portDefaults: SandboxesOptions['portDefaults'];
@@ -62,6 +68,7 @@ export class Sandboxes {
     this.#driverOf = options.driverOf;
     this.#portDefaults = options.portDefaults;
     this.publisher = options.publisher;
+    this.names = options.names;
     this.#log = options.log;
     this.#bare = new ReadyStock({
       size: Math.min(options.ready, 2),
@@ -77,8 +84,9 @@ export class Sandboxes {
   }
 
   /** What a container holds changes; `held` replaces it. */
-  replace(containerId: ContainerId, held: Held): void {
+  replace(containerId: ContainerId, held: Held, nameSockets?: NameSockets): void {
     this.#held.set(containerId, held);
+    this.names?.changed(containerId, held, nameSockets);
   }
 
   /**
@@ -99,6 +107,8 @@ export class Sandboxes {
     const held = this.#held.get(containerId);
     if (held === undefined) return;
     this.#held.delete(containerId);
+    // First of all: nobody finds it any more.
+    this.names?.changed(containerId, undefined);
     this.publisher.withdraw(held.publications);
     for (const endpoint of held.endpoints) endpoint.network.retire(endpoint.held);
     this.announce('disconnect', containerId, held.sandbox.endpoints);
@@ -147,7 +157,7 @@ export class Sandboxes {
     });
     const targets = targetsOf(chooseGateways(endpoints));
     const publications = this.publisher.adopt(publishedIn(sandbox.ports), targets);
-    this.#held.set(containerId, { sandbox, containerName: '', publications, endpoints });
+    this.replace(containerId, { sandbox, containerName: '', publications, endpoints });
     return publications;
   }
 
@@ -196,7 +206,7 @@ export class Sandboxes {
     if (Object.keys(request.sysctls).length > 0) await applySysctls(made.namespace, request.sysctls);
     await this.publisher.forgetFlows(made.held.publications);
     scope.commit();
-    this.#held.set(request.containerId, { ...made.held, containerName: request.containerName });
+    this.replace(request.containerId, { ...made.held, containerName: request.containerName }, made.nameSockets);
     let open = true;
     return {
       sandbox: made.held.sandbox,
@@ -220,7 +230,7 @@ export class Sandboxes {
   }
 
   async #attach(request: SandboxRequest, plan: LivePlan, scope: Scope): Promise<Opened> {
-    const { namespace, endpoints } = await plugIn(request, plan.endpoints, scope);
+    const { namespace, nameSockets, endpoints } = await plugIn(request, plan.endpoints, this.names, scope);
     const held = endpoints.map((endpoint) => endpoint.held);
     const targets = targetsOf(chooseGateways(held));
     const endpointId = endpoints[0]?.settings.EndpointID ?? '';
@@ -228,7 +238,7 @@ export class Sandboxes {
     scope.defer(() => this.publisher.withdraw(publications));
     const shown = Object.keys(targets).length > 0;
     const sandbox = sandboxOf(endpoints, { exposed: plan.ports.exposed, published: publications, shown });
-    return { namespace, held: { sandbox, publications, endpoints: held } };
+    return { namespace, nameSockets, held: { sandbox, publications, endpoints: held } };
   }
 
   /** Nobody waits for the event: the order of calls is the order in the journal. */

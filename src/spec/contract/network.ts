@@ -30,6 +30,21 @@ export interface SandboxRequest extends SandboxIdentity {
   readonly networkNamespace?: number | undefined;
   /** Sysctls of the net.* tree, written inside the namespace. */
   readonly sysctls: Readonly<Record<string, string>>;
+  readonly resolver: ResolverChoice;
+}
+
+/** Name servers, search domains and options that somebody chose; what is empty is the host's. */
+export interface ResolverChoice {
+  readonly dns: readonly string[];
+  readonly search: readonly string[];
+  readonly options: readonly string[];
+}
+
+/** A container that ran when the engine ended. */
+export interface RunningSandbox {
+  readonly sandbox: Sandbox;
+  readonly process: ContainerProcess;
+  readonly resolver: ResolverChoice;
 }
 
 /** A container's network as it is. Plain data: it is stored in the container's record and given back to `restore`. */
@@ -96,27 +111,6 @@ export interface LeavingSandbox {
   apply(): Promise<void>;
 }
 
-/** A running container on one of its networks, as names mean it to others. */
-export interface NetworkMember {
-  readonly containerId: ContainerId;
-  /** Its own name first, then aliases, its short id, its host name. */
-  readonly names: readonly string[];
-  /** IPv4 first. */
-  readonly addresses: readonly string[];
-}
-
-/** A network as one container sees it: whom it finds there by name. */
-export interface NetworkNames {
-  readonly id: string;
-  readonly name: string;
-  /** Nothing outside of it may be asked. */
-  readonly internal: boolean;
-  /** All running containers of the network, the asking one among them. */
-  readonly members: readonly NetworkMember[];
-  /** The container's own links there, `other:alias`: names that only it knows. */
-  readonly links: readonly { readonly target: string; readonly alias: string }[];
-}
-
 export interface NetworkSummaryForContainer {
   readonly id: string;
   readonly name: string;
@@ -125,7 +119,7 @@ export interface NetworkSummaryForContainer {
 
 export interface Networks {
   /** @throws invalid for bad bindings. Called at create; makes nothing. A network may come to exist until the start. */
-  validate(request: Omit<SandboxRequest, 'containerId' | 'containerName' | 'hostname'>): void;
+  validate(request: Omit<SandboxRequest, 'containerId' | 'containerName' | 'hostname' | 'resolver'>): void;
   find(nameOrId: string): NetworkSummaryForContainer | undefined;
   /**
    * Makes namespace, endpoints and published ports; everything is undone when it throws (conflict: port is taken;
@@ -150,12 +144,12 @@ export interface Networks {
   checkEndpoint(endpoint: WantedEndpoint): NetworkSummaryForContainer;
   /** A running container has another name: gives its sandbox with the names of now; undefined without any. */
   renamed(identity: SandboxIdentity): Sandbox | undefined;
-  /** What names mean to a running container, network by network; undefined when it has no namespace of its own. */
-  names(containerId: ContainerId): readonly NetworkNames[] | undefined;
+  /** The container's process, once there is one: with its end the container's names end, engine or not. */
+  joined(containerId: ContainerId, process: ContainerProcess): void;
   /** Gives back addresses, ports and interfaces of a container; no error when there is nothing. */
   close(containerId: ContainerId): Promise<void>;
-  /** At boot, with the sandboxes of all running containers: addresses and ports are theirs again, the rest is swept. */
-  restore(running: ReadonlyMap<ContainerId, Sandbox>): Promise<void>;
-  /** Name servers, search domains and options for a container's resolv.conf. */
-  resolvConf(networkMode: string, own: { dns: string[]; search: string[]; options: string[] }): Promise<string>;
+  /** At boot, with all running containers: addresses, ports and names are theirs again, the rest is swept. */
+  restore(running: ReadonlyMap<ContainerId, RunningSandbox>): Promise<void>;
+  /** The text of a container's resolv.conf, as its networks are now. */
+  resolvConf(containerId: ContainerId, networkMode: string, own: ResolverChoice): Promise<string>;
 }

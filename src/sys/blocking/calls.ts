@@ -13,6 +13,7 @@ import { forgetUdpFlows } from '../netlink/conntrack.ts';
 import { mkdirAllInRoot, openInRoot, readFileInRoot, resolveInRoot } from '../paths/inroot.ts';
 import { changeModeInRoot, prepareMountTargets } from '../paths/mount-targets.ts';
 import { statInRoot } from '../paths/stat.ts';
+import { openNameSockets } from '../socket/name-sockets.ts';
 import { openSocketIn } from '../socket/namespace-socket.ts';
 import { posixSpawn, type SpawnRequest } from '../process/spawn-call.ts';
 
@@ -27,6 +28,7 @@ export const blockingCalls = {
   unmount: unmountPath,
   spawnInView: (request: SpawnRequest, view: MountView): number => inPrivateMounts(view, () => posixSpawn(request)),
   openSocketIn,
+  openNameSockets,
   openInRoot,
   resolveInRoot,
   mkdirAllInRoot,

@@ -6,10 +6,12 @@ import { type ProcessIdentity, processStartTime } from '../process/pidfd.ts';
 const libc = openLibrary(null, {
   unshare: { arguments: ['i32'], return: 'i32' },
   setns: { arguments: ['i32', 'i32'], return: 'i32' },
+  ioctl: { arguments: ['i32', 'u64'], return: 'i32' },
 });
 const CLONE_NEWNET = 0x40000000;
 const O_RDONLY = 0;
 const ESRCH = 3;
+const SIOCGSKNS = 0x894cn;
 
 /** The calling thread's namespace: opened before it is left, for `goHome`. */
 const openOwnNamespace = (): number => openFd('/proc/thread-self/ns/net', O_RDONLY);
@@ -58,6 +60,9 @@ export function openNetNamespaceOfProcess(process: ProcessIdentity): number {
   closeFd(namespace);
   throw new SystemError(ESRCH, 'setns', String(process.pid));
 }
+
+/** The namespace that a socket belongs to, as a descriptor of the caller (linux/sockios.h, SIOCGSKNS). @throws SystemError */
+export const openNetNamespaceOfSocket = (socket: number): number => check(libc.ioctl(socket, SIOCGSKNS), 'ioctl');
 
 /** Gives a namespace's descriptor back. */
 export const closeNetNamespace = closeFd;

@@ -37,6 +37,14 @@ const payload = (from: number, offset: number, length: number, register: number)
     be32Attribute(4, length),
   );
 
+const protocolNumber = { tcp: 6, udp: 17 } as const;
+const portOffset = { source: 0, destination: 2 } as const;
+const port16 = (port: number): Uint8Array => Uint8Array.of(port >> 8, port & 0xff);
+
+/** Where the checksum lies that a changed port changes, too. */
+const checksumOffset = { tcp: 16, udp: 6 } as const;
+const checksumOfInternet = 1;
+
 /** register = (register & mask) ^ 0. */
 const mask = (register: number, bytes: Uint8Array): Buffer =>
   expression(
@@ -90,6 +98,16 @@ function matchExpressions(match: Match, family: TableFamily): Buffer[] {
     }
     case 'protocol':
       return [meta(metaKey.protocol, register1), compare(register1, false, Uint8Array.of(match.number))];
+    case 'source-port':
+    case 'destination-port': {
+      const which = match.on === 'source-port' ? 'source' : 'destination';
+      return [
+        meta(metaKey.protocol, register1),
+        compare(register1, false, Uint8Array.of(protocolNumber[match.protocol])),
+        payload(base.transport, portOffset[which], 2, register1),
+        compare(register1, false, port16(match.port)),
+      ];
+    }
     case 'in-set':
       return [
         ...loadKey(match.key, family),
@@ -142,6 +160,7 @@ function verdictExpressions(verdict: Verdict, family: TableFamily): Buffer[] {
     ];
   }
   if (verdict.do === 'send-again') return sendAgainExpressions(verdict);
+  if (verdict.do === 'set-port') return setPortExpressions(verdict);
   const code = nested(dataVerdict, be32Attribute(1, verdictCode[verdict.do]));
   return [expression('immediate', be32Attribute(1, verdictRegister), nested(2, code))];
 }
@@ -153,6 +172,22 @@ function sendAgainExpressions({ address, index }: Extract<Verdict, { do: 'send-a
     expression('immediate', be32Attribute(1, device), data(2, u32(index))),
     expression('dup', be32Attribute(1, register1), be32Attribute(2, device)),
     expression('immediate', be32Attribute(1, verdictRegister), nested(2, nested(dataVerdict, be32Attribute(1, 0)))),
+  ];
+}
+
+function setPortExpressions({ protocol, of, to }: Extract<Verdict, { do: 'set-port' }>): Buffer[] {
+  return [
+    expression('notrack'),
+    expression('immediate', be32Attribute(1, register1), data(2, port16(to))),
+    expression(
+      'payload',
+      be32Attribute(5, register1),
+      be32Attribute(2, base.transport),
+      be32Attribute(3, portOffset[of]),
+      be32Attribute(4, 2),
+      be32Attribute(6, checksumOfInternet),
+      be32Attribute(7, checksumOffset[protocol]),
+    ),
   ];
 }
 

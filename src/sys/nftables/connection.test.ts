@@ -80,6 +80,23 @@ const table: Table = {
       ],
     },
     {
+      name: 'ports',
+      type: 'filter',
+      hook: 'output',
+      priority: priority.raw,
+      rules: [
+        rule(
+          { do: 'set-port', protocol: 'udp', of: 'destination', to: 41_001 },
+          { on: 'destination', prefix: prefix(32) },
+          { on: 'destination-port', protocol: 'udp', port: 53 },
+        ),
+        rule(
+          { do: 'set-port', protocol: 'tcp', of: 'source', to: 53 },
+          { on: 'source-port', protocol: 'tcp', port: 258 },
+        ),
+      ],
+    },
+    {
       name: 'third',
       type: 'nat',
       hook: 'postrouting',

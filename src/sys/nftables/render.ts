@@ -1,14 +1,15 @@
-import type {
-  BaseChain,
-  FieldSource,
-  FieldType,
-  FieldValue,
-  MapElement,
-  Match,
-  Rule,
-  Table,
-  TableFamily,
-  Verdict,
+import {
+  type BaseChain,
+  type FieldSource,
+  type FieldType,
+  type FieldValue,
+  type MapElement,
+  type Match,
+  type Rule,
+  type Table,
+  type TableFamily,
+  type Verdict,
+  priority,
 } from './ruleset.ts';
 
 /** The table in the language of nft(8), as `nft list table` prints it: for logs, tests and people. */
@@ -42,7 +43,8 @@ const priorityNames: Readonly<Record<number, string>> = {
 
 function renderChain(chain: BaseChain, family: TableFamily): string[] {
   // On the output hook nft has no name for the priority of destination NAT.
-  const name = chain.hook === 'output' && chain.priority !== 0 ? undefined : priorityNames[chain.priority];
+  const name =
+    chain.hook === 'output' && chain.priority === priority.destinationNat ? undefined : priorityNames[chain.priority];
   return [
     `\tchain ${chain.name} {`,
     `\t\ttype ${chain.type} hook ${chain.hook} priority ${name ?? chain.priority}; policy accept;`,
@@ -62,9 +64,12 @@ function verdictText(verdict: Verdict, family: TableFamily): string {
   if (verdict.do === 'snat') return `snat to ${addressText(verdict.address)}`;
   if (verdict.do === 'send-again')
     return `dup to ${addressText(verdict.address)} device ${JSON.stringify(verdict.name)} drop`;
+  if (verdict.do === 'set-port') return `notrack ${verdict.protocol} ${portName[verdict.of]} set ${verdict.to}`;
   if (verdict.do !== 'dnat') return verdict.do;
   return `dnat ${familyName[family]} to ${keyText(verdict.key, family)} map @${verdict.map}`;
 }
+
+const portName = { source: 'sport', destination: 'dport' } as const;
 
 const keyText = (key: readonly FieldSource[], family: TableFamily): string =>
   key.map((source) => sourceText(source, family)).join(' . ');
@@ -101,6 +106,9 @@ function matchText(match: Match, family: TableFamily): string {
     }
     case 'protocol':
       return `meta l4proto ${protocolNames[match.number] ?? match.number}`;
+    case 'source-port':
+    case 'destination-port':
+      return `${match.protocol} ${match.on === 'source-port' ? 'sport' : 'dport'} ${match.port}`;
     case 'in-set':
       return `${keyText(match.key, family)} ${match.not === true ? '!= ' : ''}@${match.set}`;
     case 'destination-local':

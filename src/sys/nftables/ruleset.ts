@@ -42,6 +42,11 @@ export type Match =
   | { readonly on: 'source' | 'destination'; readonly not?: boolean; readonly prefix: IpPrefix }
   /** The protocol above IP, by number. */
   | { readonly on: 'protocol'; readonly number: number }
+  | {
+      readonly on: 'source-port' | 'destination-port';
+      readonly protocol: 'tcp' | 'udp';
+      readonly port: number;
+    }
   /** Parts of the packet are in a set, or `not`. */
   | { readonly on: 'in-set'; readonly not?: boolean; readonly key: readonly FieldSource[]; readonly set: string }
   /** The destination is an address of this host. */
@@ -64,6 +69,16 @@ export type Verdict =
    * the interface's index, which must be the one of `name`.
    */
   | { readonly do: 'send-again'; readonly address: Uint8Array; readonly name: string; readonly index: number }
+  /**
+   * Writes another port into this one packet, past connection tracking, which never sees it; goes on with the next rule.
+   * Packets of the other direction need a rule of their own.
+   */
+  | {
+      readonly do: 'set-port';
+      readonly protocol: 'tcp' | 'udp';
+      readonly of: 'source' | 'destination';
+      readonly to: number;
+    }
   /** Rewrites the destination to what the map has for the key; goes on with the next rule when it has nothing. */
   | { readonly do: 'dnat'; readonly key: readonly FieldSource[]; readonly map: string };
 

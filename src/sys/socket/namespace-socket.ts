@@ -4,6 +4,7 @@ import { lastErrno, openLibrary } from '../ffi/library.ts';
 import { closeNetNamespace, inNetNamespace, openNetNamespaceOfProcess } from '../namespace/net.ts';
 import { pollOnce, WRITABLE } from '../poll/poll.ts';
 import type { ProcessIdentity } from '../process/pidfd.ts';
+import type { SocketAddress } from './inet-datagram.ts';
 
 const libc = openLibrary(null, {
   socket: { arguments: ['i32', 'i32', 'i32'], return: 'i32' },
@@ -19,6 +20,10 @@ const SOL_SOCKET = 1;
 const SO_ERROR = 4;
 const EINPROGRESS = 115;
 
+/** An unconnected TCP socket of the calling thread's namespace, as a descriptor of the caller. @throws SystemError */
+export const openStream = (family: 4 | 6): number =>
+  check(libc.socket(family === 4 ? AF_INET : AF_INET6, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0), 'socket');
+
 /**
  * An unconnected TCP socket in the network namespace of exactly this process, as a descriptor of the caller: it belongs
  * to that namespace for ever, whoever uses it. Only for a worker thread, which visits the namespace for the length of
@@ -27,30 +32,18 @@ const EINPROGRESS = 115;
 export function openSocketIn(process: ProcessIdentity, family: 4 | 6): number {
   const namespace = openNetNamespaceOfProcess(process);
   try {
-    const type = SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC;
-    return inNetNamespace(namespace, () => check(libc.socket(family === 4 ? AF_INET : AF_INET6, type, 0), 'socket'));
+    return inNetNamespace(namespace, () => openStream(family));
   } finally {
     closeNetNamespace(namespace);
   }
 }
 
-/** sockaddr_in(7) or sockaddr_in6(7) of an address of 4 or 16 bytes. */
-function socketAddress(address: Uint8Array, port: number): Buffer {
-  const isV4 = address.length === 4;
-  const bytes = Buffer.alloc(isV4 ? 16 : 28);
-  bytes.writeUInt16LE(isV4 ? AF_INET : AF_INET6, 0);
-  bytes.writeUInt16BE(port, 2);
-  bytes.set(address, isV4 ? 4 : 8);
-  return bytes;
-}
-
 /**
- * Connects a socket of `openSocketIn` without ever blocking; when this rejects the socket is closed.
+ * Connects a TCP socket without ever blocking; when this rejects the socket is closed.
  * @throws SystemError (`ECONNREFUSED`, ...); `ECANCELED` when `signal` aborts.
  */
-export async function connectSocket(fd: number, address: Uint8Array, port: number, signal: AbortSignal): Promise<void> {
+export async function connectSocket(fd: number, where: SocketAddress, signal: AbortSignal): Promise<void> {
   try {
-    const where = socketAddress(address, port);
     if (libc.connect(fd, where, where.length) === 0) return;
     if (lastErrno() !== EINPROGRESS) check(-1, 'connect');
     if ((await pollOnce(fd, WRITABLE, { signal })) === 0) throw new SystemError(125, 'connect');

@@ -1,7 +1,13 @@
-import { Mutex } from '../base/async.ts';
-import { type ProxiedPort, proxiedPortKey, type ProxyAnswer } from '../spec/resolver/proxy.ts';
+import { Mutex } from '../../base/async.ts';
+import { type ProxiedPort, proxiedPortKey } from '../../spec/resolver/proxy.ts';
 import { proxyTcp } from './tcp.ts';
 import { proxyUdp } from './udp.ts';
+
+/** A port that could not be had, and why. */
+export interface ProxyFailure {
+  readonly port: ProxiedPort;
+  readonly reason: string;
+}
 
 /** The ports that are proxied now. */
 export class Proxies {
@@ -13,18 +19,18 @@ export class Proxies {
   }
 
   /** Closes what is not wanted any more, opens what is new, leaves the rest alone. Calls take turns. */
-  set(wanted: readonly ProxiedPort[]): Promise<ProxyAnswer> {
+  set(wanted: readonly ProxiedPort[]): Promise<{ failures: readonly ProxyFailure[] }> {
     return this.#turn.run(() => this.#set(wanted));
   }
 
-  async #set(wanted: readonly ProxiedPort[]): Promise<ProxyAnswer> {
+  async #set(wanted: readonly ProxiedPort[]): Promise<{ failures: readonly ProxyFailure[] }> {
     const keys = new Set(wanted.map(proxiedPortKey));
     for (const [key, { proxy }] of this.#open) {
       if (keys.has(key)) continue;
       this.#open.delete(key);
       await proxy[Symbol.asyncDispose]();
     }
-    const failures: ProxyAnswer['failures'][number][] = [];
+    const failures: ProxyFailure[] = [];
     for (const port of wanted) {
       const key = proxiedPortKey(port);
       if (this.#open.has(key)) continue;

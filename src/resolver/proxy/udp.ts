@@ -1,6 +1,6 @@
 import { createSocket, type RemoteInfo, type Socket } from 'node:dgram';
 import { once } from 'node:events';
-import type { ProxiedPort } from '../spec/resolver/proxy.ts';
+import type { ProxiedPort } from '../../spec/resolver/proxy.ts';
 
 /** A flow without a packet for so long is over, as in the kernel's connection tracking. */
 const flowTimeoutMs = 90_000;

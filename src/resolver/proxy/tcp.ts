@@ -1,6 +1,6 @@
 import { once } from 'node:events';
 import { connect, createServer, type Server, type Socket } from 'node:net';
-import type { ProxiedPort } from '../spec/resolver/proxy.ts';
+import type { ProxiedPort } from '../../spec/resolver/proxy.ts';
 
 /** Listens on the port and copies each connection to the container, both ways, half-closed ends included. */
 export async function proxyTcp(port: ProxiedPort): Promise<AsyncDisposable> {

@@ -3,7 +3,7 @@ import { createSocket } from 'node:dgram';
 import { once } from 'node:events';
 import { type AddressInfo, connect, createServer, type Server } from 'node:net';
 import { after, test } from 'node:test';
-import { lineReader, type ProxiedPort } from '../spec/resolver/proxy.ts';
+import type { ProxiedPort } from '../../spec/resolver/proxy.ts';
 import { Proxies } from './proxies.ts';
 
 const open: Server[] = [];
@@ -115,11 +115,4 @@ test('answers to datagrams go back to who asked, by way of the next target too',
   }
   await proxies.set([]);
   for (const socket of [...targets, ...clients]) socket.close();
-});
-
-test('lines are put together, and endless ones dropped', () => {
-  const lines: string[] = [];
-  const read = lineReader(10, (line) => lines.push(line));
-  for (const chunk of ['a', 'b\nc', 'd\n\n', 'x'.repeat(11), 'y\nlast\n']) read(chunk);
-  assert.deepEqual(lines, ['ab', 'cd', '', 'y', 'last']);
 });

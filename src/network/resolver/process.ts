@@ -1,0 +1,109 @@
+import type { Logger } from '../../base/log.ts';
+import type { ResolverAnswer } from '../../spec/resolver/control.ts';
+import type { NamedSandbox } from '../../spec/resolver/names.ts';
+import type { ProxiedPort } from '../../spec/resolver/proxy.ts';
+import { closeNameSockets, type NameSockets } from '../../sys/socket/name-sockets.ts';
+import { ResolverLink, type Statement } from './link.ts';
+
+/**
+ * What the resolver process is to do: it answers for names and proxies ports. It is started with the first thing to do, told
+ * what changes, and found again by its socket after a restart of the engine. Failures are logged: a port that cannot be
+ * proxied is still published by the firewall.
+ */
+export class ResolverProcess {
+  readonly #link: ResolverLink;
+  readonly #log: Logger;
+  #ports: readonly ProxiedPort[] = [];
+  readonly #sandboxes = new Map<string, NamedSandbox>();
+  /** Sockets that wait for a process to take them. */
+  readonly #sockets = new Map<string, NameSockets>();
+  #restored = false;
+  /** Called for a container whose name server has no sockets: they are to come by `serve`. */
+  onLacking: (container: string) => void = () => undefined;
+
+  /** `socketPath` lies in a folder that is the engine's alone. */
+  constructor(socketPath: string, log: Logger) {
+    this.#log = log;
+    this.#link = new ResolverLink({
+      socketPath,
+      log,
+      hasWork: () => this.#ports.length > 0 || this.#sandboxes.size > 0,
+      onConnected: () => this.#tellEverything(),
+      onAnswer: (answer) => this.#answered(answer),
+    });
+  }
+
+  /** Replaces what is proxied. Returns at once; `settled` waits. */
+  set(ports: readonly ProxiedPort[]): void {
+    this.#ports = ports;
+    this.#tell({ do: 'ports', ports });
+  }
+
+  /** A container, new or changed, as everybody finds it from now on; `sockets`, when it starts, are taken over. */
+  serve(sandbox: NamedSandbox, sockets?: NameSockets): void {
+    const { container } = sandbox;
+    this.#sandboxes.set(container, sandbox);
+    if (sockets !== undefined) {
+      this.#dropSockets(container);
+      this.#sockets.set(container, sockets);
+    }
+    if (this.#link.isConnected) this.#tellSandbox(sandbox);
+    else if (this.#restored) this.#link.connect();
+  }
+
+  /** A container that has no names any more. */
+  forget(container: string): void {
+    this.#dropSockets(container);
+    if (this.#sandboxes.delete(container)) this.#tell({ do: 'forget', container });
+  }
+
+  /**
+   * At boot, when all that runs is known: finds the process of the engine before, or starts one when there is need. Before
+   * that nothing is said: the process would take what it is not told of for gone.
+   */
+  restored(): void {
+    this.#restored = true;
+    this.#link.connect();
+  }
+
+  /** Resolves when the process does what it was told, or failed to. */
+  settled(): Promise<void> {
+    return this.#link.settled();
+  }
+
+  /** Lets go of the process; it stays when it has something to do, else its end is waited for. */
+  async close(): Promise<void> {
+    await this.#link.close();
+    for (const container of this.#sockets.keys()) this.#dropSockets(container);
+  }
+
+  /** What is said while there is no connection is part of everything that is told to the next one. */
+  #tell(statement: Statement): void {
+    if (this.#link.isConnected) this.#link.say(statement);
+    else if (this.#restored) this.#link.connect();
+  }
+
+  #tellEverything(): void {
+    this.#link.say({ do: 'begin', containers: [...this.#sandboxes.keys()] });
+    this.#link.say({ do: 'ports', ports: this.#ports });
+    for (const sandbox of this.#sandboxes.values()) this.#tellSandbox(sandbox);
+  }
+
+  #tellSandbox(sandbox: NamedSandbox): void {
+    const sockets = this.#sockets.get(sandbox.container);
+    this.#sockets.delete(sandbox.container);
+    const descriptors = sockets === undefined ? [] : [sockets.udp, sockets.tcp];
+    this.#link.say({ do: 'container', sandbox, sockets: sockets !== undefined }, descriptors);
+  }
+
+  #answered({ failures, lacking }: ResolverAnswer): void {
+    for (const { port, reason } of failures ?? []) this.#log.warn('a port is not proxied', { ...port, reason });
+    if (lacking !== undefined) this.onLacking(lacking);
+  }
+
+  #dropSockets(container: string): void {
+    const sockets = this.#sockets.get(container);
+    this.#sockets.delete(container);
+    if (sockets !== undefined) closeNameSockets(sockets);
+  }
+}

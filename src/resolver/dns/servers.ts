@@ -1,0 +1,119 @@
+import type { NamedSandbox } from '../../spec/resolver/names.ts';
+import { closeFd } from '../../sys/ffi/descriptor.ts';
+import { Poll, READABLE } from '../../sys/poll/poll.ts';
+import { openIdentity } from '../../sys/process/pidfd.ts';
+import { closeNameSockets, type NameSockets } from '../../sys/socket/name-sockets.ts';
+import { NameBook } from './names.ts';
+import { NameServer } from './server.ts';
+
+/** A container that names are kept for. */
+interface Entry {
+  sandbox: NamedSandbox;
+  server: NameServer | undefined;
+  watch: Disposable | undefined;
+  /** Its process is gone: nobody is to find it any more, whatever an engine that knows less says. */
+  isOver: boolean;
+}
+
+/**
+ * All containers with names. Each has its name server from when its sockets come until its process ends, or an engine says
+ * so: the sockets would keep the container's network namespace, and its interfaces with it.
+ */
+export class NameServers {
+  readonly #book = new NameBook();
+  readonly #entries = new Map<string, Entry>();
+  /** Called when a container has ended by itself. */
+  readonly #onEnd: () => void;
+
+  constructor(onEnd: () => void) {
+    this.#onEnd = onEnd;
+  }
+
+  /** How many containers there are, ended ones left out. */
+  get count(): number {
+    return [...this.#entries.values()].filter(({ isOver }) => !isOver).length;
+  }
+
+  /**
+   * A container that is new, or has changed; with sockets, which are taken over, it is one that starts. Says whether it has
+   * a name server then.
+   */
+  set(sandbox: NamedSandbox, sockets: NameSockets | undefined): boolean {
+    const { container } = sandbox;
+    const before = this.#entries.get(container);
+    if (sockets === undefined && before?.isOver === true) return true;
+    if (before !== undefined) this.#book.delete(before.sandbox);
+    const entry: Entry = before ?? { sandbox, server: undefined, watch: undefined, isOver: false };
+    if (sockets !== undefined) {
+      entry.server?.close();
+      entry.server = openServer(this.#book, sandbox, sockets);
+      entry.isOver = false;
+    }
+    const isSameProcess = before?.sandbox.process?.pid === sandbox.process?.pid && before?.watch !== undefined;
+    entry.sandbox = sandbox;
+    this.#entries.set(container, entry);
+    this.#book.add(sandbox);
+    if (!isSameProcess) this.#watch(entry);
+    if (!entry.isOver) entry.server?.set(sandbox);
+    return entry.server !== undefined || entry.isOver;
+  }
+
+  forget(container: string): void {
+    const entry = this.#entries.get(container);
+    if (entry === undefined) return;
+    this.#entries.delete(container);
+    this.#end(entry);
+  }
+
+  /** All others are forgotten. */
+  keep(containers: readonly string[]): void {
+    const kept = new Set(containers);
+    for (const container of this.#entries.keys()) if (!kept.has(container)) this.forget(container);
+  }
+
+  /** No engine is there: those that only it knows to have ended, or that never came to run, go. */
+  dropOrphans(): void {
+    for (const [container, { sandbox, isOver }] of this.#entries) {
+      if (isOver || sandbox.process === undefined) this.forget(container);
+    }
+  }
+
+  #watch(entry: Entry): void {
+    entry.watch?.[Symbol.dispose]();
+    entry.watch = undefined;
+    const { process } = entry.sandbox;
+    if (process === undefined) return;
+    const over = (): void => {
+      this.#end(entry);
+      this.#onEnd();
+    };
+    const pidfd = openIdentity(process);
+    if (pidfd === undefined) return over();
+    const poll = new Poll(pidfd, READABLE, over);
+    entry.watch = {
+      [Symbol.dispose]() {
+        poll.close();
+        closeFd(pidfd);
+      },
+    };
+  }
+
+  #end(entry: Entry): void {
+    if (!entry.isOver) this.#book.delete(entry.sandbox);
+    entry.isOver = true;
+    entry.watch?.[Symbol.dispose]();
+    entry.watch = undefined;
+    entry.server?.close();
+    entry.server = undefined;
+  }
+}
+
+/** Without a server the engine makes sockets anew. */
+function openServer(book: NameBook, sandbox: NamedSandbox, sockets: NameSockets): NameServer | undefined {
+  try {
+    return new NameServer(book, sandbox, sockets);
+  } catch {
+    closeNameSockets(sockets);
+    return undefined;
+  }
+}

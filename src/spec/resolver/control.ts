@@ -1,0 +1,30 @@
+import type { NamedSandbox } from './names.ts';
+import type { ProxiedPort } from './proxy.ts';
+
+/**
+ * What the engine and its resolver process say to each other over a unix socket: one JSON document a line, worked off in
+ * order. An engine begins with `begin`, which makes the process forget what no engine knows any more; so an engine that was
+ * started again, or a process that was, is soon where the other is.
+ */
+export type ResolverStatement =
+  /** The containers that there are; all others are forgotten. */
+  | { readonly do: 'begin'; readonly number: number; readonly containers: readonly string[] }
+  /** The whole of what is proxied. */
+  | { readonly do: 'ports'; readonly number: number; readonly ports: readonly ProxiedPort[] }
+  /** A container, new or changed. With `sockets`, two descriptors come with the line: UDP and TCP (`NameSockets`). */
+  | { readonly do: 'container'; readonly number: number; readonly sandbox: NamedSandbox; readonly sockets: boolean }
+  | { readonly do: 'forget'; readonly number: number; readonly container: string }
+  /** The engine ends: a process without anything to do ends, too, instead of answering. */
+  | { readonly do: 'leave'; readonly number: number };
+
+export interface ResolverAnswer {
+  /** Of the statement that was worked off. */
+  readonly number: number;
+  /** Ports that could not be had. */
+  readonly failures?: readonly { readonly port: ProxiedPort; readonly reason: string }[];
+  /** The container has no sockets here: they have to be made anew. */
+  readonly lacking?: string;
+}
+
+/** Characters of the longest line: thousands of proxied ports. */
+export const longestLine = 8 << 20;
