@@ -284,6 +284,53 @@ test('logs: frames or raw, times with nine digits, tail, and no stream is an err
   assert.equal((await ask(path, 'GET', '/containers/web/logs')).status, 400);
 });
 
+test('logs: the command lines get the lines of a stream in one frame, as far as 32 KiB go', async (t) => {
+  const container = new FakeContainer();
+  const time = '1970-01-01T00:00:00.000001000Z';
+  const out = Array.from({ length: 3000 }, (_, at) => `line ${at} ${'x'.repeat(at % 50)}\n`);
+  const texts: [1 | 2, string][] = [
+    ...out.map((text): [1, string] => [1, text]),
+    [2, 'err\n'],
+    [1, 'y'.repeat(70_000)],
+    [1, 'z\n'],
+    [1, 'last\n'],
+  ];
+  container.logEntries = texts.map(([stream, text]) => ({ stream, time, bytes: Buffer.from(text) }));
+  const { path } = await serve(t, fakeServices(container));
+  const url = '/containers/web/logs?stdout=1&stderr=1';
+  const framesFor = async (agent: string, more = '') => {
+    const request = http.get({ socketPath: path, path: `${url}${more}`, headers: { 'User-Agent': agent } });
+    const [response] = (await once(request, 'response')) as [http.IncomingMessage];
+    const bytes = Buffer.concat(await response.toArray());
+    const frames: [number, string][] = [];
+    for (let at = 0; at < bytes.length; ) {
+      const length = bytes.readUInt32BE(at + 4);
+      frames.push([bytes[at] ?? 0, bytes.toString('utf8', at + 8, at + 8 + length)]);
+      at += 8 + length;
+    }
+    return frames;
+  };
+  assert.deepEqual(await framesFor('docker-sdk-python/7.1.0'), texts);
+  for (const agent of ['Docker-Client/28.2.2 (linux)', 'Gantry-Client (linux)']) {
+    const frames = await framesFor(agent);
+    const textOf = (stream: number) => frames.flatMap(([from, text]) => (from === stream ? [text] : [])).join('');
+    assert.equal(textOf(1), texts.flatMap(([stream, text]) => (stream === 1 ? [text] : [])).join(''));
+    assert.equal(textOf(2), 'err\n');
+    assert.ok(frames.length < 10, `${frames.length} frames`);
+    assert.deepEqual(
+      frames.slice(-3).map(([stream, text]) => [stream, text.length]),
+      [
+        [2, 4],
+        [1, 70_000],
+        [1, 7],
+      ],
+    );
+    assert.ok(frames.every(([, { length }]) => length <= 32_768 || length === 70_000));
+    const [first] = await framesFor(agent, '&timestamps=1&details=1');
+    assert.ok(first?.[1].startsWith(`${time} a=b+c line 0 \n${time} a=b+c line 1 x\n`));
+  }
+});
+
 test('stats stream by default; a single view says so', async (t) => {
   const container = new FakeContainer();
   const { path } = await serve(t, fakeServices(container));

@@ -6,10 +6,14 @@ import type { LogBatch } from '../../spec/contract/logs.ts';
 const BUFFER_BYTES = 256 * 1024;
 const HEADER_BYTES = 8;
 const TIME_BYTES = 31;
+/** Clients read a frame whole: this fits into the buffer that Docker's own begin with. */
+const MOST_GATHERED = 32 * 1024;
 
 export interface LogFormat {
   /** Each entry behind a header that tells its stream and length; otherwise the bytes alone, as a terminal's are. */
   readonly multiplexed: boolean;
+  /** Entries of one stream share a header as far as they fit: less work for a client that only puts them together. */
+  readonly gathered: boolean;
   /** The time of each entry and a blank in front of it. */
   readonly timestamps: boolean;
   /** Put in front of each entry's bytes, behind its time. */
@@ -27,6 +31,9 @@ export class LogOutput {
   #buffer: Buffer = Buffer.allocUnsafeSlow(BUFFER_BYTES);
   #other: Buffer | undefined;
   #at = 0;
+  /** Where in the buffer the last frame begins, and its stream. */
+  #frame = 0;
+  #stream = 0;
   /** Resolves when what was sent last has left this process: its buffer may be used again. */
   #sent: Promise<void> = Promise.resolve();
 
@@ -57,8 +64,10 @@ export class LogOutput {
   #put(batch: LogBatch, index: number): void {
     const { timestamps, details, multiplexed } = this.#format;
     const buffer = this.#buffer;
-    const begin = this.#at;
-    let at = multiplexed ? begin + HEADER_BYTES : begin;
+    const stream = (batch.kinds[index] ?? 0) & 3;
+    const joins = this.#joins(stream, (batch.ends[index] ?? 0) - (batch.starts[index] ?? 0));
+    const begin = joins ? this.#frame : this.#at;
+    let at = multiplexed && !joins ? begin + HEADER_BYTES : this.#at;
     if (timestamps) {
       at = batch.copyTime(index, buffer, at);
       buffer[at++] = 0x20;
@@ -73,7 +82,7 @@ export class LogOutput {
     at += end - start;
     if (multiplexed) {
       const length = at - begin - HEADER_BYTES;
-      buffer[begin] = (batch.kinds[index] ?? 0) & 3;
+      buffer[begin] = stream;
       buffer[begin + 1] = 0;
       buffer[begin + 2] = 0;
       buffer[begin + 3] = 0;
@@ -83,6 +92,16 @@ export class LogOutput {
       buffer[begin + 7] = length & 0xff;
     }
     this.#at = at;
+    this.#frame = begin;
+    this.#stream = stream;
+  }
+
+  /** Can an entry with so many bytes of its own become part of the last frame? */
+  #joins(stream: number, bytes: number): boolean {
+    const { multiplexed, gathered } = this.#format;
+    if (!multiplexed || !gathered || this.#at === 0 || this.#stream !== stream) return false;
+    const rest = (this.#format.timestamps ? TIME_BYTES : 0) + this.#format.details.length;
+    return this.#at - this.#frame - HEADER_BYTES + rest + bytes <= MOST_GATHERED;
   }
 
   async #makeRoom(bytes: number): Promise<void> {

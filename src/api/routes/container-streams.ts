@@ -108,6 +108,7 @@ async function logs(exchange: Exchange, containers: ContainerService): Promise<v
   beginStream(response, streamType(!tty, minor));
   const format = {
     multiplexed: !tty,
+    gathered: joinsFrames(exchange),
     timestamps: exchange.flag('timestamps'),
     details: exchange.flag('details') ? Buffer.from(`${detailsText(attributes)} `) : Buffer.alloc(0),
   };
@@ -120,6 +121,13 @@ async function logs(exchange: Exchange, containers: ContainerService): Promise<v
   }
   response.end();
 }
+
+/**
+ * Docker sends a frame a line, and programs that read them through an SDK count on it. The command lines only write one
+ * frame after the other to their output: each costs them two reads and a write.
+ */
+const joinsFrames = ({ request }: Exchange): boolean =>
+  /^(Docker|Gantry)-Client[/ ]/.test(request.headers['user-agent'] ?? '');
 
 /** What `--details` shows in front of a line: the attributes sorted by name, escaped as in the query of a URL. */
 function detailsText(attributes: ReadonlyMap<string, string>): string {
