@@ -161,6 +161,13 @@ const info: Entry = {
   load: async () => (await import('./system/info.ts')).info,
 };
 
+const build: Readonly<Record<string, Entry>> = {
+  check: {
+    summary: 'Check a Dockerfile, without building anything',
+    load: async () => (await import('./build/check.ts')).check,
+  },
+};
+
 const container: Readonly<Record<string, Entry>> = {
   attach,
   commit,
@@ -398,6 +405,7 @@ export const commands: Readonly<Record<string, Entry>> = {
     load: async () => (await import('./system/version.ts')).version,
   },
   info: { ...info, section: 'common' },
+  build: { summary: 'Work with Dockerfiles', section: 'management', group: build },
   container: { summary: 'Work with containers', section: 'management', group: container },
   image: { summary: 'Work with images', section: 'management', group: image },
   imagetools: { summary: 'Work with images in registries', section: 'management', group: imagetools },

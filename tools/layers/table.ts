@@ -50,7 +50,18 @@ export const rooms: readonly Room[] = [
   {
     name: 'cli',
     holds: 'the command line',
-    mayImport: ['base', 'spec', 'archive/tar', 'client', 'credentials', 'registry/client'],
+    mayImport: [
+      'base',
+      'spec',
+      'archive/tar',
+      'client',
+      'credentials',
+      'registry/client',
+      'build/check',
+      'build/dockerfile',
+      'build/ignore',
+      'build/plan',
+    ],
   },
   { name: 'resolver', holds: 'the DNS and proxy process', mayImport: ['base', 'spec', 'sys'] },
   {

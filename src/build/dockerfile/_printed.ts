@@ -1,4 +1,5 @@
 import type { Dockerfile } from './parse.ts';
+import { printedRange } from './range-text.ts';
 import type { Range } from './source.ts';
 
 /** A parsed Dockerfile as text, for tests: one line an instruction; what is empty, false or not given is left out. */
@@ -28,14 +29,11 @@ function printedInstruction(instruction: { kind: string; range: Range }): string
   return [`${instruction.kind} @${printedRange(instruction.range)}`, ...printed].join(' ');
 }
 
-export const printedRange = ({ start, end }: Range): string =>
-  `${start.line}:${start.column}-${end.line === start.line ? '' : `${end.line}:`}${end.column}`;
-
 function printedValue(value: unknown): string {
   if (value === undefined || value === false || value === '' || value === 0 || value === 0n) return '';
   if (Array.isArray(value)) return value.length === 0 ? '' : `[${value.map(printedValue).join(', ')}]`;
   if (typeof value !== 'object' || value === null)
-    return typeof value === 'string' ? JSON.stringify(value) : `${value}`;
+    return typeof value === 'bigint' ? String(value) : (JSON.stringify(value) ?? '');
   const { text, range, ...rest } = value as { text?: string; range?: Range };
   const place = range === undefined ? '' : `@${printedRange(range)}`;
   if (text !== undefined && Object.keys(rest).length === 0) return JSON.stringify(text) + place;

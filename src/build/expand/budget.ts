@@ -16,4 +16,10 @@ export class Budget {
     this.#left -= steps;
     if (this.#left < 0) throw invalid('the values of variables become too long, or their patterns take too long');
   }
+
+  /** A text that is read or written, a step a character. */
+  take(text: string): string {
+    this.spend(text.length);
+    return text;
+  }
 }

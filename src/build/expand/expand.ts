@@ -120,7 +120,7 @@ class Expansion {
     const special = `${end}${quotes}<$${this.#escape}`;
     const start = this.#at;
     while (this.#at < this.#source.length && !special.includes(this.#source.charAt(this.#at))) this.#at++;
-    return this.#spent(this.#source.slice(start, this.#at));
+    return this.#budget.take(this.#source.slice(start, this.#at));
   }
 
   #peek(): string {
@@ -132,7 +132,7 @@ class Expansion {
     if (close < 0) throw invalid('unexpected end of statement while looking for matching single-quote');
     const text = this.#source.slice(this.#at, close);
     this.#at = close + 1;
-    return this.#spent(this.#options.keepsQuotes === true ? `'${text}'` : text);
+    return this.#budget.take(this.#options.keepsQuotes === true ? `'${text}'` : text);
   }
 
   #doubleQuoted(keepsEscapes: boolean, depth: number): string {
@@ -194,12 +194,12 @@ class Expansion {
     if (isPattern) {
       const longest = word.startsWith(modifier);
       const trim = modifier === '#' ? withoutPrefix : withoutSuffix;
-      return this.#spent(trim(value ?? '', longest ? word.slice(1) : word, longest, this.#budget));
+      return this.#budget.take(trim(value ?? '', longest ? word.slice(1) : word, longest, this.#budget));
     }
     const counts = value !== undefined && !(emptyIsUnset && value === '');
-    if (modifier === '+') return this.#spent(counts ? word : '');
+    if (modifier === '+') return this.#budget.take(counts ? word : '');
     if (counts) return value;
-    if (modifier === '-') return this.#spent(word);
+    if (modifier === '-') return this.#budget.take(word);
     const complaint = value === undefined ? 'is not allowed to be unset' : 'is not allowed to be empty';
     throw invalid(`${name}: ${word === '' ? complaint : word}`);
   }
@@ -212,18 +212,13 @@ class Expansion {
     const { text: by } = this.until('}', true, depth + 1);
     const value = this.#lookUp(name);
     if (value === undefined && this.#options.keepsUnset === true) return `\${${name}/${pattern}/${by}}`;
-    return this.#spent(replaceMatches(value ?? '', pattern, by, all, this.#budget));
+    return this.#budget.take(replaceMatches(value ?? '', pattern, by, all, this.#budget));
   }
 
   #lookUp(name: string): string | undefined {
     const value = this.#variables.get(name);
     (value === undefined ? this.missing : this.used).add(name);
-    return value === undefined ? undefined : this.#spent(value);
-  }
-
-  #spent(text: string): string {
-    this.#budget.spend(text.length);
-    return text;
+    return value === undefined ? undefined : this.#budget.take(value);
   }
 
   /** A name, one of the shell's special parameters, or nothing. */
