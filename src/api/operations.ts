@@ -82,6 +82,15 @@ export const operations = {
   VolumeUpdate: ['PUT', '/volumes/{name}'],
   VolumeDelete: ['DELETE', '/volumes/{name}'],
   VolumePrune: ['POST', '/volumes/prune'],
+  VolumeClone: ['POST', '/volumes/{name}/clone'],
+  VolumeRename: ['POST', '/volumes/{name}/rename'],
+  VolumeExport: ['GET', '/volumes/{name}/export'],
+  VolumeImport: ['POST', '/volumes/{name}/import'],
+  VolumeSnapshotList: ['GET', '/volumes/{name}/snapshots'],
+  VolumeSnapshotCreate: ['POST', '/volumes/{name}/snapshots'],
+  VolumeSnapshotInspect: ['GET', '/volumes/{name}/snapshots/{snapshot}'],
+  VolumeSnapshotDelete: ['DELETE', '/volumes/{name}/snapshots/{snapshot}'],
+  VolumeSnapshotRestore: ['POST', '/volumes/{name}/snapshots/{snapshot}/restore'],
 
   // Network
   NetworkList: ['GET', '/networks'],

@@ -12,6 +12,7 @@ import type { ContainerPorts } from './ports.ts';
 import { recoverContainers, startRecovered } from './recover.ts';
 import { salvageContainers } from './salvage.ts';
 import { watchRun } from './start/watch.ts';
+import { whileFrozen } from './pause.ts';
 import { isPaused } from './state.ts';
 import { ContainerTable } from './table.ts';
 
@@ -44,12 +45,22 @@ export function createContainerService(ports: ContainerPorts) {
     counts: () => countPhases(ctx),
     checks: ctx.checks,
     isRunning: (id: ContainerId) => ctx.table.get(id)?.isRunning === true,
+    /** Runs `task` while the processes of these containers stand still, those that run; they go on whatever happens. */
+    freeze: <T>(ids: readonly ContainerId[], task: () => Promise<T>) => freezeAll(ctx, ids, task),
     names: (id: ContainerId) => ctx.table.get(id)?.record.name,
 
     containers: { ...lifeOperations(ctx), ...controlOperations(ctx), ...streamOperations(ctx), ...fileOperations(ctx) },
     execs: execOperations(ctx),
     networks: networkOperations(ctx),
   };
+}
+
+function freezeAll<T>(ctx: ContainerContext, ids: readonly ContainerId[], task: () => Promise<T>): Promise<T> {
+  const [first, ...rest] = ids;
+  if (first === undefined) return task();
+  const entry = ctx.table.get(first);
+  const others = (): Promise<T> => freezeAll(ctx, rest, task);
+  return entry === undefined ? others() : whileFrozen(ctx, entry, others);
 }
 
 /** A restarting container counts as stopped. */

@@ -1,5 +1,6 @@
 import { readFile } from 'node:fs/promises';
 import { cpus, hostname } from 'node:os';
+import { openDirectoryArchives } from '../archive/tree/directories.ts';
 import { openContainerFiles } from '../archive/tree/open.ts';
 import type { ApiServices } from '../api/services.ts';
 import type { Clock } from '../base/clock.ts';
@@ -32,6 +33,7 @@ import { type CgroupLayout, readCgroupLayout } from '../sys/cgroup/layout.ts';
 import { userNamespaces } from '../sys/namespace/user.ts';
 import type { AllVolumes } from '../volume/all.ts';
 import { openVolumes } from '../volume/open.ts';
+import { createVolumeCopies, type VolumeCopies } from '../volume/copies/service.ts';
 import { VolumeDrivers } from '../volume/plugins/drivers.ts';
 import { openAllVolumes } from '../volume/plugins/open.ts';
 import { createVolumeService, type VolumeService } from '../volume/service.ts';
@@ -198,10 +200,19 @@ function joined(rooms: Rooms): WiredEngine {
   const budget = budgetKeeper(live, images, engine.log);
   scope.defer(() => budget.close());
   const volumes = createVolumeService(rooms.volumes, journal, engine.log);
+  const archives = openDirectoryArchives();
+  scope.defer(() => archives.close());
+  const driverOf = (name: string): string | undefined => rooms.volumes.get(name)?.driver;
+  const copies = createVolumeCopies({
+    state: rooms.volumes.local.state,
+    archives,
+    freeze: containers.freeze,
+    driverOf,
+  });
   const builds = openBuilds({ worker: workerFacts(engine.id, facts), log: engine.log });
   scope.defer(() => builds.close());
   return {
-    services: servicesOf({ ...rooms, system, volumes, builds }),
+    services: servicesOf({ ...rooms, system, volumes, copies, builds }),
     journal,
     metrics: {
       ...counted,
@@ -252,6 +263,7 @@ function servicesOf(rooms: {
   readonly containers: ReturnType<typeof createContainerService>;
   readonly images: ImageService;
   readonly volumes: VolumeService;
+  readonly copies: VolumeCopies;
   readonly networks: NetworkService;
   readonly store: Store;
   readonly builds: BuildControl;
@@ -274,7 +286,7 @@ function servicesOf(rooms: {
       overBudget: (limit, options) => images.keepBudget(budgetOf(rooms.live.current.budget, limit), options),
       check: (options) => checkEngine({ ...rooms, aside: journal.aside, snapshots: store.snapshots }, options),
     },
-    volumes,
+    volumes: { ...volumes, ...rooms.copies },
     networks: { ...networks, ...rooms.containers.networks },
     builds: rooms.builds,
   };

@@ -1,20 +1,19 @@
 import { EngineError, messageOf } from '../base/errors.ts';
-import type { ContainerId } from '../base/ids.ts';
 import type { Volume } from '../spec/contract/storage.ts';
 import { bindMount, mountFileSystem, unmount } from '../sys/mount/mount.ts';
 import { isMounted } from '../sys/mount/table.ts';
-import { renewDirectory } from './_directories.ts';
-import { parseVolumeOptions, type VolumeSource } from './options.ts';
+import { renewDirectory } from './directories.ts';
+import { isMountedVolume, parseVolumeOptions, type VolumeSource } from './options.ts';
 
 /**
  * The mounts of volumes with options: made for the first container that runs with the volume, undone after the last.
  * Calls for one volume must come one after the other. A mount of an earlier engine is taken over by its first user.
  */
 export class VolumeMounts {
-  readonly #users = new Map<string, Set<ContainerId | 'copy-up'>>();
+  readonly #users = new Map<string, Set<string>>();
 
-  /** @throws internal, as Docker answers, when the mount fails; options are not named in it: they may hold passwords. */
-  async acquire(volume: Volume, user: ContainerId | 'copy-up'): Promise<void> {
+  /** `user`: the id of a container, or any other name that nobody else has. @throws internal, as Docker answers, when the mount fails; options are not named in it: they may hold passwords. */
+  async acquire(volume: Volume, user: string): Promise<void> {
     const source = parseVolumeOptions(volume.name, volume.options);
     if (source === undefined) return;
     const users = this.#users.get(volume.name) ?? new Set();
@@ -23,7 +22,7 @@ export class VolumeMounts {
     this.#users.set(volume.name, users);
   }
 
-  async release(volume: Volume, user: ContainerId | 'copy-up'): Promise<void> {
+  async release(volume: Volume, user: string): Promise<void> {
     const users = this.#users.get(volume.name);
     users?.delete(user);
     if ((users?.size ?? 0) > 0) return;
@@ -32,9 +31,6 @@ export class VolumeMounts {
     if (await unmount(volume.mountpoint, { lazy: true })) await renewDirectory(volume.mountpoint);
   }
 }
-
-/** Something is mounted at the volume while it is used: it is no plain directory. */
-export const isMountedVolume = ({ options }: Volume): boolean => Object.keys(options).length > 0;
 
 /** How each kind of source comes to a volume's mountpoint. @throws SystemError with the kernel's words */
 const mounters: {

@@ -5,11 +5,10 @@ import type { Volume, VolumeRequest, Volumes } from '../spec/contract/storage.ts
 import type { EventInput } from '../spec/engine/event.ts';
 import { closeFd } from '../sys/ffi/descriptor.ts';
 import { diskUsage } from '../sys/file/usage.ts';
-import { makeVolumeDirectory, removeVolumeDirectory } from './_directories.ts';
+import { makeVolumeDirectory, removeVolumeDirectory, snapshotsFolder } from './directories.ts';
 import { copyUp, openCopySource } from './copy-up.ts';
 import { checkVolumeName } from './name.ts';
-import { isMountedVolume } from './_mounts.ts';
-import { parseVolumeOptions } from './options.ts';
+import { isMountedVolume, parseVolumeOptions } from './options.ts';
 import { toRecord, volumeKind } from './record.ts';
 import type { VolumeState } from './state.ts';
 
@@ -18,24 +17,26 @@ export const anonymousLabel = 'com.docker.volume.anonymous';
 
 /** The volumes, and what only the API asks for. */
 export interface OwnedVolumes extends Omit<Volumes, 'resume' | 'settle'> {
-  /** Bytes on disk. @throws not-found, cancelled. */
+  /** What the parts of this room work on. */
+  readonly state: VolumeState;
+  /** Bytes on disk, those of its snapshots too. @throws not-found, cancelled. */
   diskUsage(name: string, signal?: AbortSignal): Promise<number>;
 }
 
 /** The driver `local`: a directory of the engine's own for each volume, where options may mount something. */
 export class LocalVolumes implements OwnedVolumes {
-  readonly #state: VolumeState;
+  readonly state: VolumeState;
   readonly #volumes: Map<string, Volume>;
 
   constructor(state: VolumeState) {
-    this.#state = state;
+    this.state = state;
     this.#volumes = state.volumes;
   }
 
   async ensure(request: VolumeRequest): Promise<Volume> {
     const name = request.name ?? randomHex64();
     if (request.name !== undefined) checkVolumeName(name);
-    return this.#state.order.run(name, async () => {
+    return this.state.order.run(name, async () => {
       refuseOtherDrivers(name, request.driver);
       const existing = this.#volumes.get(name);
       if (existing !== undefined) return existing;
@@ -53,7 +54,7 @@ export class LocalVolumes implements OwnedVolumes {
   }
 
   remove(name: string, { force = false }: { force?: boolean } = {}): Promise<void> {
-    return this.#state.order.run(name, async () => {
+    return this.state.order.run(name, async () => {
       const volume = this.#volumes.get(name);
       if (volume === undefined) {
         if (force) return;
@@ -61,11 +62,11 @@ export class LocalVolumes implements OwnedVolumes {
       }
       const users = this.users(name);
       if (users.length > 0) throw conflict(`remove ${name}: volume is in use - [${users.join(', ')}]`);
-      this.#state.holds.refuseHeld(name, `remove ${name}`);
+      this.state.holds.refuseHeld(name, `remove ${name}`);
       // Gone for everybody in the moment in which nobody uses it.
       this.#volumes.delete(name);
       try {
-        await this.#state.journal.commit({
+        await this.state.journal.commit({
           records: [{ op: 'delete', kind: volumeKind, id: name }],
           events: [volumeEvent('destroy', name)],
         });
@@ -73,68 +74,71 @@ export class LocalVolumes implements OwnedVolumes {
         this.#volumes.set(name, volume);
         throw error;
       }
-      await removeVolumeDirectory(this.#state.directory, name).catch((error: unknown) =>
-        this.#state.log.error('cannot delete the content of a removed volume', { name, reason: messageOf(error) }),
+      await removeVolumeDirectory(this.state.directory, name).catch((error: unknown) =>
+        this.state.log.error('cannot delete the content of a removed volume', { name, reason: messageOf(error) }),
       );
     });
   }
 
   mount(name: string, containerId: ContainerId): Promise<void> {
-    return this.#state.order.run(name, async () => {
-      await this.#state.mounts.acquire(find(this.#volumes, name), containerId);
-      this.#state.holds.begin(name, containerId);
+    return this.state.order.run(name, async () => {
+      await this.state.mounts.acquire(find(this.#volumes, name), containerId);
+      this.state.holds.begin(name, containerId);
     });
   }
 
   unmount(name: string, containerId: ContainerId): Promise<void> {
-    return this.#state.order.run(name, async () => {
-      this.#state.holds.end(name, containerId);
+    return this.state.order.run(name, async () => {
+      this.state.holds.end(name, containerId);
       const volume = this.#volumes.get(name);
-      if (volume !== undefined) await this.#state.mounts.release(volume, containerId);
+      if (volume !== undefined) await this.state.mounts.release(volume, containerId);
     });
   }
 
   retain(name: string, containerId: ContainerId): void {
-    const users = this.#state.users.get(name);
-    if (users === undefined) this.#state.users.set(name, new Set([containerId]));
+    const users = this.state.users.get(name);
+    if (users === undefined) this.state.users.set(name, new Set([containerId]));
     else users.add(containerId);
   }
 
   release(name: string, containerId: ContainerId): void {
-    const users = this.#state.users.get(name);
+    const users = this.state.users.get(name);
     users?.delete(containerId);
-    if (users?.size === 0) this.#state.users.delete(name);
+    if (users?.size === 0) this.state.users.delete(name);
   }
 
   users(name: string): readonly ContainerId[] {
-    return [...(this.#state.users.get(name) ?? [])];
+    return [...(this.state.users.get(name) ?? [])];
   }
 
   copyUp(name: string, root: string, path: string): Promise<void> {
-    return this.#state.order.run(name, async () => {
+    return this.state.order.run(name, async () => {
       const volume = find(this.#volumes, name);
-      const staging = join(this.#state.directory, name, '_copy');
+      const staging = join(this.state.directory, name, '_copy');
       const exclusive = this.users(name).length <= 1;
       // Looked for first: without it, a volume that cannot be mounted is no matter until the container starts.
       const source = await openCopySource(root, path);
       if (source === undefined) return;
       try {
-        await this.#state.mounts.acquire(volume, 'copy-up');
+        await this.state.mounts.acquire(volume, 'copy-up');
         const { mountpoint: data } = volume;
         await copyUp({ source, data, staging, exclusive, mounted: isMountedVolume(volume) });
       } finally {
         closeFd(source);
-        await this.#state.mounts.release(volume, 'copy-up');
+        await this.state.mounts.release(volume, 'copy-up');
       }
     });
   }
 
   async diskUsage(name: string, signal?: AbortSignal): Promise<number> {
-    return diskUsage(find(this.#volumes, name).mountpoint, signal);
+    const { mountpoint, snapshots = [] } = find(this.#volumes, name);
+    const kept = snapshots.length === 0 ? [] : [join(this.state.directory, name, snapshotsFolder)];
+    const sizes = await Promise.all([mountpoint, ...kept].map((path) => diskUsage(path, signal)));
+    return sizes.reduce((sum, size) => sum + size, 0);
   }
 
   async #create(name: string, request: VolumeRequest): Promise<Volume> {
-    const { directory, journal, clock } = this.#state;
+    const { directory, journal, clock } = this.state;
     const anonymous = request.name === undefined;
     await makeVolumeDirectory(directory, name);
     const volume: Volume = {

@@ -5,11 +5,12 @@ import { type Clock, systemClock } from '../base/clock.ts';
 import type { Logger } from '../base/log.ts';
 import type { StateJournal } from '../spec/contract/state.ts';
 import type { Volume } from '../spec/contract/storage.ts';
-import { ensureMode, removeDoomed } from './_directories.ts';
+import { ensureMode, removeDoomed } from './directories.ts';
 import { VolumeMounts } from './_mounts.ts';
 import { VolumeHolds } from './holds.ts';
 import { LocalVolumes, type OwnedVolumes } from './local.ts';
-import { fromRecord, volumeKind } from './record.ts';
+import { finishArrivals, foundSnapshots } from './_arrivals.ts';
+import { arrivalsOf, fromRecord, volumeKind } from './record.ts';
 import type { VolumeState } from './state.ts';
 
 export interface VolumesOptions {
@@ -33,25 +34,32 @@ async function openVolumeState(options: VolumesOptions): Promise<VolumeState> {
   await mkdir(directory, { recursive: true });
   await ensureMode(directory, 0o700);
   const volumes = new Map<string, Volume>();
-  for (const { id, value } of await journal.load(volumeKind)) {
+  const records = await journal.load(volumeKind);
+  for (const { id, value } of records) {
     const volume = fromRecord(id, join(directory, id, '_data'), value);
     if (volume === undefined) log.error('a volume record is not readable', { volume: id });
     else volumes.set(id, volume);
+  }
+  for (const { id, value } of records) {
+    const volume = volumes.get(id);
+    if (volume !== undefined) await finishArrivals(directory, volume, arrivalsOf(value), (name) => volumes.has(name));
   }
   for (const name of await readdir(directory)) {
     const path = join(directory, name);
     if (name.startsWith('.')) await removeDoomed(path);
     else if (!volumes.has(name)) {
-      const found = await stat(join(path, '_data')).catch(() => undefined);
-      if (found?.isDirectory() !== true) {
+      const data = await stat(join(path, '_data')).catch(() => undefined);
+      if (data?.isDirectory() !== true) {
         // An engine died between the two directories of a new volume: an empty one goes, anything else is not ours.
         await rmdir(path).catch(() => undefined);
         continue;
       }
       log.warn('took over a volume that has no record', { volume: name });
-      const createdNs = BigInt(Math.floor(found.birthtimeMs)) * 1_000_000n;
+      const createdNs = BigInt(Math.floor(data.birthtimeMs)) * 1_000_000n;
       const mountpoint = join(path, '_data');
-      volumes.set(name, { name, driver: 'local', mountpoint, labels: {}, options: {}, createdNs, anonymous: false });
+      const snapshots = await foundSnapshots(directory, name);
+      const found = { name, driver: 'local', mountpoint, labels: {}, options: {}, createdNs, anonymous: false };
+      volumes.set(name, snapshots.length === 0 ? found : { ...found, snapshots });
     }
   }
   return {

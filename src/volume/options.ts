@@ -1,4 +1,5 @@
 import { invalid } from '../base/errors.ts';
+import type { Volume } from '../spec/contract/storage.ts';
 import type { MountAttributes, MountOption } from '../sys/mount/mount.ts';
 import { checkShare, mountedSource } from './_mount-words.ts';
 
@@ -88,3 +89,6 @@ function checkSize(name: string, size: string): void {
   if (match === null) throw invalid(`create ${name}: invalid size: '${size.slice(0, 100)}'`);
   if (Number(match[1]) > 0) throw invalid(`create ${name}: quota size requested but no quota support`);
 }
+
+/** Something is mounted at the volume while it is used: it is no plain directory. */
+export const isMountedVolume = ({ options }: Volume): boolean => Object.keys(options).length > 0;

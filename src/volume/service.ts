@@ -87,7 +87,7 @@ function unreadable(error: unknown, signal: AbortSignal): number {
 }
 
 /** A volume as clients see it: absent labels of named volumes are null, as in Docker. */
-function viewOf(volume: Volume): VolumeView {
+export function viewOf(volume: Volume): VolumeView {
   const orNull = (map: Readonly<Record<string, string>>): Record<string, string> | null =>
     Object.keys(map).length === 0 ? null : { ...map };
   return {

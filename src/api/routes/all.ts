@@ -18,6 +18,7 @@ import { pluginHandlers } from './plugins.ts';
 import { systemHandlers } from './system.ts';
 import { systemCheckHandlers } from './system-check.ts';
 import { systemUsageHandlers } from './system-usage.ts';
+import { volumeCopyHandlers } from './volume-copies.ts';
 import { volumeHandlers } from './volumes.ts';
 
 /** The operations that this engine has. */
@@ -37,6 +38,7 @@ export function allHandlers(services: ApiServices): ReadonlyMap<OperationId, Han
     ...imageTrustHandlers(services.images),
     ...systemCheckHandlers(services.images),
     ...volumeHandlers(services.volumes),
+    ...volumeCopyHandlers(services.volumes),
     ...networkHandlers(services.networks),
     ...buildHandlers(services.builds),
     ...pluginHandlers,

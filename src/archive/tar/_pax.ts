@@ -31,7 +31,7 @@ export interface PaxSparse {
 
 /** How star, GNU tar and Go's archive/tar store extended attributes. */
 export const xattrPrefix = 'SCHILY.xattr.';
-const sparsePrefix = 'GNU.sparse.';
+export const sparsePrefix = 'GNU.sparse.';
 const space = 0x20;
 const newline = 0x0a;
 const equals = 0x3d;

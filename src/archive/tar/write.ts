@@ -1,8 +1,8 @@
 import { EngineError } from '../../base/errors.ts';
 import type { ByteStream } from '../../base/stream.ts';
 import { blockSize } from './_header.ts';
-import { xattrPrefix } from './_pax.ts';
-import { quoteName, type TarEntry, type TarEntryType } from './entry.ts';
+import { sparsePrefix, xattrPrefix } from './_pax.ts';
+import { type ByteString, quoteName, type TarEntry, type TarEntryType } from './entry.ts';
 
 const flags: Readonly<Record<TarEntryType, string>> = {
   file: '0',
@@ -18,8 +18,48 @@ const flags: Readonly<Record<TarEntryType, string>> = {
  * The header blocks of one member in canonical form: ustar when everything fits, else one PAX header with its records
  * sorted by key in front. The same entry always gives the same bytes. User and group names are left empty.
  */
-export function encodeTarHeader(entry: TarEntry): Buffer {
-  const records = paxRecords(entry);
+export const encodeTarHeader = (entry: TarEntry): Buffer => encodeHeader(entry, []);
+
+/** A part of a file that is in the archive, in bytes. */
+export interface SparsePart {
+  readonly offset: number;
+  readonly length: number;
+}
+
+/**
+ * The header blocks of a file of `entry.size` bytes of which only `parts` are in the archive, in order and not
+ * overlapping, and zeros elsewhere: GNU's format 1.0 for PAX (GNU tar manual, "Storing Sparse Files"). The parts' bytes follow, one
+ * behind the other, then padding up to a whole block. Undefined when the list of parts is too long for readers.
+ */
+export function encodeSparseHeader(entry: TarEntry, parts: readonly SparsePart[]): Buffer | undefined {
+  // Where the file ends shows in the list, too.
+  const pairs = [...parts, { offset: entry.size, length: 0 }];
+  const list = Buffer.from([pairs.length, ...pairs.flatMap(({ offset, length }) => [offset, length]), ''].join('\n'));
+  if (list.length > mostListBytes) return undefined;
+  const map = Buffer.concat([list, tarPadding(list.length)]);
+  const stored = parts.reduce((sum, { length }) => sum + length, map.length);
+  const records: Records = [
+    [`${sparsePrefix}major`, '1'],
+    [`${sparsePrefix}minor`, '0'],
+    [`${sparsePrefix}name`, entry.name],
+    [`${sparsePrefix}realsize`, String(entry.size)],
+  ];
+  return Buffer.concat([encodeHeader({ ...entry, name: sparseName(entry.name), size: stored }, records), map]);
+}
+
+/** Readers take no longer ones. */
+const mostListBytes = 1 << 20;
+
+/** What readers that know nothing of sparse files call it. */
+function sparseName(name: ByteString): ByteString {
+  const slash = name.lastIndexOf('/') + 1;
+  return `${name.slice(0, slash)}GNUSparseFile.0/${name.slice(slash)}`;
+}
+
+type Records = readonly [key: string, value: Uint8Array | string][];
+
+function encodeHeader(entry: TarEntry, more: Records): Buffer {
+  const records = paxRecords(entry, more);
   const main = encodeUstar(entry, flags[entry.type]);
   if (records.length === 0) return main;
   const body = Buffer.concat(records);
@@ -88,8 +128,8 @@ const isAscii = (text: string): boolean => {
   return true;
 };
 
-function paxRecords(entry: TarEntry): Buffer[] {
-  const records: [string, Uint8Array | string][] = [];
+function paxRecords(entry: TarEntry, more: Records): Buffer[] {
+  const records: [string, Uint8Array | string][] = [...more];
   if (!isAscii(entry.name) || splitName(entry.name) === undefined) records.push(['path', entry.name]);
   if (!isAscii(entry.linkName) || entry.linkName.length > 100) records.push(['linkpath', entry.linkName]);
   if (entry.size > maxOctal(11)) records.push(['size', String(entry.size)]);

@@ -9,14 +9,16 @@ import {
   openFileAt,
   readInto,
   readLinkAt,
+  seekTo,
   statAt,
   statOf,
 } from '../../sys/file/entries.ts';
+import { dataExtents } from '../../sys/file/clone.ts';
 import { type IdMapping, insideId } from '../../spec/contract/user-namespace.ts';
 import { getXattrOf, listXattrsOf } from '../../sys/file/xattr.ts';
 import { allowedXattr } from '../layer/xattrs.ts';
 import type { ByteString, TarEntry } from '../tar/entry.ts';
-import { encodeTarHeader, tarPadding, tarTrailer } from '../tar/write.ts';
+import { encodeSparseHeader, encodeTarHeader, tarPadding, tarTrailer } from '../tar/write.ts';
 
 /** What to pack. Descriptors belong to the caller. */
 export interface PackTask {
@@ -29,9 +31,10 @@ export interface PackTask {
   readonly name: ByteString | undefined;
   /**
    * `plain`: what is there, as `docker cp` and `docker export` give it. `layer`: it is the writable directory of an
-   * overlay, and becomes the archive of a layer: whiteouts and opaque directories as OCI has them.
+   * overlay, and becomes the archive of a layer: whiteouts and opaque directories as OCI has them. `whole`: nothing is lost:
+   * times to the nanosecond, all attributes that an archive may bring, holes.
    */
-  readonly as: 'plain' | 'layer';
+  readonly as: 'plain' | 'layer' | 'whole';
   /** Paths below the directory that are left out, without leading slash. */
   readonly skip?: ReadonlySet<ByteString>;
   /** Descriptor of a socket to which the archive goes, as chunks of an HTTP body, instead of to the sink. */
@@ -67,8 +70,8 @@ const nothing: TarEntry = {
 
 /**
  * Writes an archive of a tree that somebody else may be changing: every file is opened relative to its directory, links
- * are never followed, what vanishes meanwhile is left out. Names are sorted by their bytes, times are whole seconds, so the
- * same tree always gives the same archive. Sockets are left out. Synchronous: for a worker.
+ * are never followed, what vanishes meanwhile is left out. Names are sorted by their bytes, times are whole seconds unless
+ * it is packed `whole`, so the same tree always gives the same archive. Sockets are left out. Synchronous: for a worker.
  */
 export function pack(task: PackTask, sink: PackSink): void {
   const packer = new Packer(task, sink);
@@ -106,8 +109,8 @@ class Packer {
   }
 
   #metaOf(stat: NodeStat): TarEntry {
-    const meta = metaOf(stat);
-    const { ids } = this.#task;
+    const { ids, as } = this.#task;
+    const meta = as === 'whole' ? { ...metaOf(stat), mtimeNsec: stat.mtimeNsec } : metaOf(stat);
     return ids === undefined ? meta : { ...meta, uid: insideId(ids.uids, stat.uid), gid: insideId(ids.gids, stat.gid) };
   }
 
@@ -162,8 +165,11 @@ class Packer {
       // By now it may be another one.
       const stat = statOf(file);
       if (nodeType(stat.mode) !== 'file') return;
-      this.#header(file, { ...this.#metaOf(stat), type: 'file', name, size: stat.size });
+      const entry: TarEntry = { ...this.#metaOf(stat), type: 'file', name, size: stat.size };
+      if (this.#task.as === 'whole' && stat.blocks * 512 < stat.size && this.#sparse(file, entry)) return;
+      this.#header(file, entry);
       this.#content(file, stat.size);
+      pad(this.#sink, stat.size);
     } finally {
       closeFd(file);
     }
@@ -183,16 +189,38 @@ class Packer {
       this.#sink.advance(got);
       left -= got;
     }
-    const padding = tarPadding(size);
-    if (padding.length > 0) this.#sink.write(padding);
+  }
+
+  /** A file with holes; false when there are too many of them. */
+  #sparse(file: number, entry: TarEntry): boolean {
+    const parts = [...dataExtents(file, entry.size)];
+    const header = encodeSparseHeader(this.#withXattrs(file, entry), parts);
+    if (header === undefined) {
+      seekTo(file, 0);
+      return false;
+    }
+    this.#sink.write(header);
+    for (const { offset, length } of parts) {
+      seekTo(file, offset);
+      this.#content(file, length);
+    }
+    pad(
+      this.#sink,
+      parts.reduce((sum, { length }) => sum + length, 0),
+    );
+    return true;
   }
 
   #header(fd: number, entry: TarEntry): void {
-    const xattrs = this.#xattrs(fd, entry);
-    this.#sink.write(encodeTarHeader(xattrs === undefined ? entry : { ...entry, xattrs }));
+    this.#sink.write(encodeTarHeader(this.#withXattrs(fd, entry)));
   }
 
-  /** Docker's copies keep capabilities only; a layer keeps all that an image may have. */
+  #withXattrs(fd: number, entry: TarEntry): TarEntry {
+    const xattrs = this.#xattrs(fd, entry);
+    return xattrs === undefined ? entry : { ...entry, xattrs };
+  }
+
+  /** Docker's copies keep capabilities only; the others keep all that an image may have. */
   #xattrs(fd: number, { type, size }: TarEntry): Map<string, Uint8Array> | undefined {
     if (this.#task.as === 'plain' && (type !== 'file' || size === 0)) return undefined;
     const names = this.#task.as === 'plain' ? [capability] : listXattrsOf(fd).filter(allowedXattr);
@@ -203,6 +231,12 @@ class Packer {
     }
     return found.size === 0 ? undefined : found;
   }
+}
+
+/** Up to a whole block, behind so many bytes. */
+function pad(sink: PackSink, size: number): void {
+  const padding = tarPadding(size);
+  if (padding.length > 0) sink.write(padding);
 }
 
 function metaOf({ mode, uid, gid, mtime }: NodeStat): TarEntry {

@@ -1,5 +1,6 @@
 import { parentPort } from 'node:worker_threads';
 import { EngineError } from '../../base/errors.ts';
+import { syncFileSystem } from '../../sys/file/at.ts';
 import { JobPort, type JobTicket } from '../../sys/worker/job-port.ts';
 import { TarParser } from '../tar/parse.ts';
 import { inOverlay, type OverlayPaths, overlayChanges, stubsIn } from './changes.ts';
@@ -58,6 +59,7 @@ function unpack(task: UnpackTask, port: JobPort): Uint8Array | undefined {
     }
     parser.finish();
     tree.complete();
+    if (task.sync === true) syncFileSystem(task.root);
     return undefined;
   } finally {
     tree.close();

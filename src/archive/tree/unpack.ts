@@ -43,6 +43,10 @@ export interface UnpackTask {
   readonly keepKinds: boolean;
   /** Who owns everything, instead of whom the archive names. */
   readonly owner?: { readonly uid: number; readonly gid: number };
+  /** A member that stands for the directory itself says what that is like; else it stays as it is. */
+  readonly describesTop?: boolean;
+  /** It is on disk when the job is done. */
+  readonly sync?: boolean;
   /** The archive has the ids of this user namespace. */
   readonly ids?: IdMapping | undefined;
   /** Where the archive is read from, instead of the job's input. */
@@ -120,11 +124,21 @@ export class TreeFromTar implements TarHandler {
   #make(entry: TarEntry): void {
     const components = cleanComponents(entry.name);
     const name = components.at(-1);
-    // The directory itself is there and stays as it is.
-    if (name === undefined) return;
+    if (name === undefined) return this.#describeTop(entry);
     const place = { directory: this.#destination.open(components.slice(0, -1)), name };
     if (entry.type === 'directory') return this.#makeDirectory(place, entry, components);
     this.#replacing(place, entry, () => this.#makeNode(place, entry));
+  }
+
+  #describeTop(entry: TarEntry): void {
+    if (this.#task.describesTop !== true || entry.type !== 'directory') return;
+    const top = openDirectoryAt(this.#destination.open([]), '.');
+    try {
+      describe(top, entry, ownerOf(this.#task, entry));
+    } finally {
+      closeFd(top);
+    }
+    this.#directories.push({ components: [], entry });
   }
 
   #makeNode(place: Place, entry: TarEntry): void {

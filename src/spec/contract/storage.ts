@@ -107,7 +107,17 @@ export interface Volume {
   readonly options: Readonly<Record<string, string>>;
   readonly createdNs: bigint;
   readonly anonymous: boolean;
+  /** Oldest first; they go with the volume. */
+  readonly snapshots?: readonly VolumeSnapshot[];
 }
+
+/** What a volume held at one moment. */
+export interface VolumeSnapshot {
+  readonly name: string;
+  readonly createdNs: bigint;
+  readonly labels: Readonly<Record<string, string>>;
+}
+
 export interface VolumeRequest {
   /** Undefined for an anonymous volume with a random name of 64 hex digits. */
   readonly name?: string;

@@ -1,4 +1,6 @@
 /** What the syscall worker can do: arguments and results are plain data. */
+import { createSubvolume, destroySubvolumes, snapshotSubvolume } from '../btrfs/subvolume-calls.ts';
+import { exchange } from '../file/exchange-call.ts';
 import { place, removeDirectories, removeSmallTrees } from '../file/place-calls.ts';
 import { bind, changeAttributes, mountNew, unmountPath } from '../mount/calls.ts';
 import { mountErofsSync } from '../mount/erofs-calls.ts';
@@ -49,6 +51,10 @@ export const blockingCalls = {
   place,
   removeSmallTrees,
   removeDirectories,
+  exchange,
+  createSubvolume,
+  snapshotSubvolume,
+  destroySubvolumes,
 };
 
 export type BlockingCalls = typeof blockingCalls;

@@ -23,8 +23,10 @@ const O_CLOEXEC = 0o2000000;
 const AT_SYMLINK_NOFOLLOW = 0x100;
 const AT_REMOVEDIR = 0x200;
 const AT_EMPTY_PATH = 0x1000;
-const STATX_BASIC_STATS = 0x7ff;
+/** The basic ones, and the mount. */
+const STATX_MASK = 0x17ff;
 const ENOENT = 2;
+const SEEK_SET = 0;
 const SEEK_CUR = 1;
 const EINTR = 4;
 const longestLink = 4096;
@@ -46,7 +48,16 @@ export interface NodeStat {
   /** Seconds since 1970, rounded down, and the nanoseconds above that. */
   readonly mtime: number;
   readonly mtimeNsec: number;
+  /** The same of the last access, and of the last change of content or attributes, which nobody can set. */
+  readonly atime: number;
+  readonly atimeNsec: number;
+  readonly ctime: number;
+  readonly ctimeNsec: number;
   readonly links: number;
+  /** What it takes on the disk, in units of 512 bytes. */
+  readonly blocks: number;
+  /** The mount that it was found in; 0 before Linux 5.8. */
+  readonly mount: number;
   /** Of a device. */
   readonly major: number;
   readonly minor: number;
@@ -70,7 +81,7 @@ export const nodeType = (mode: number): NodeType => types[mode & 0o170000] ?? 'f
 const statBuffer = Buffer.alloc(256);
 
 function stat(fd: number, name: Name, flags: number): NodeStat | undefined {
-  if (libc.statx(fd, native(name), flags, STATX_BASIC_STATS, statBuffer) < 0) {
+  if (libc.statx(fd, native(name), flags, STATX_MASK, statBuffer) < 0) {
     const errno = lastErrno();
     if (errno === ENOENT) return undefined;
     throw new SystemError(errno, 'statx', shown(name));
@@ -83,6 +94,12 @@ function stat(fd: number, name: Name, flags: number): NodeStat | undefined {
     gid: at.readUInt32LE(24),
     mode: at.readUInt16LE(28),
     size: Number(at.readBigUInt64LE(40)),
+    blocks: Number(at.readBigUInt64LE(48)),
+    atime: Number(at.readBigInt64LE(64)),
+    atimeNsec: at.readUInt32LE(72),
+    ctime: Number(at.readBigInt64LE(96)),
+    ctimeNsec: at.readUInt32LE(104),
+    mount: Number(at.readBigUInt64LE(144)),
     mtime: Number(at.readBigInt64LE(112)),
     mtimeNsec: at.readUInt32LE(120),
     major: at.readUInt32LE(128),
@@ -151,6 +168,11 @@ export function skipAhead(fd: number, length: number): void {
   const position = Number(libc.lseek(fd, BigInt(length), SEEK_CUR));
   if (position < 0) throw new SystemError(lastErrno(), 'lseek');
   ftruncateSync(fd, position);
+}
+
+/** Where the next read begins. @throws SystemError. */
+export function seekTo(fd: number, offset: number): void {
+  check(libc.lseek(fd, BigInt(offset), SEEK_SET), 'lseek');
 }
 
 /** A device number as mknod(2) takes it (makedev(3)). */

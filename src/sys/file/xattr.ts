@@ -7,6 +7,7 @@ const libc = openLibrary(null, {
   lgetxattr: { arguments: ['pointer', 'pointer', 'pointer', 'u64'], return: 'i64' },
   flistxattr: { arguments: ['i32', 'pointer', 'u64'], return: 'i64' },
   fgetxattr: { arguments: ['i32', 'pointer', 'pointer', 'u64'], return: 'i64' },
+  fremovexattr: { arguments: ['i32', 'pointer'], return: 'i32' },
   lsetxattr: { arguments: ['pointer', 'pointer', 'pointer', 'u64', 'i32'], return: 'i32' },
 });
 /** The kernel's limit for a list, and for a value. */
@@ -63,6 +64,13 @@ export function getXattrOf(fd: number, name: string): Uint8Array | undefined {
   const errno = lastErrno();
   if (errno === ENODATA || errno === ENOTSUP) return undefined;
   throw new SystemError(errno, 'fgetxattr');
+}
+
+/** Takes an attribute from an open file; one that it has not got is no error. @throws SystemError. */
+export function removeXattrOf(fd: number, name: string): void {
+  if (libc.fremovexattr(fd, name) === 0) return;
+  const errno = lastErrno();
+  if (errno !== ENODATA) throw new SystemError(errno, 'fremovexattr');
 }
 
 /** False when the file system has no such attributes. @throws SystemError. */

@@ -1,7 +1,8 @@
-import { chmod, chown, mkdir, rename, rm, stat } from 'node:fs/promises';
+import { chmod, chown, lstat, mkdir, rename, rm, stat } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { EngineError } from '../base/errors.ts';
 import { randomHex64 } from '../base/ids.ts';
+import { createSubvolume, destroySubvolumes } from '../sys/btrfs/subvolume.ts';
 import { syncDirectory } from '../sys/file/durable.ts';
 import { unmount } from '../sys/mount/mount.ts';
 import { readMountTable } from '../sys/mount/table.ts';
@@ -13,12 +14,31 @@ export const ensureMode = (path: string, mode: number): Promise<void> => chmod(p
 export async function makeVolumeDirectory(directory: string, name: string): Promise<void> {
   const path = join(directory, name);
   const data = join(path, '_data');
-  const made = await mkdir(data, { recursive: true });
+  await mkdir(path, { recursive: true });
+  const made = await makeData(data);
   await ensureMode(path, 0o701);
   // One that was there keeps the mode that its user gave it.
-  if (made !== undefined) await ensureMode(data, 0o755);
+  if (made) await ensureMode(data, 0o755);
   for (const changed of [path, directory]) await syncDirectory(changed);
 }
+
+/** Makes the directory for a volume's content, a subvolume on btrfs: it is copied at once then. False when it is there. */
+async function makeData(path: string): Promise<boolean> {
+  if ((await lstat(path).catch(() => undefined)) !== undefined) return false;
+  if (!(await createSubvolume(path))) await mkdir(path);
+  return true;
+}
+
+/** Makes an unfinished volume: a directory without a name of its own, which the next boot deletes. Gives its name. */
+export async function makeStage(directory: string): Promise<string> {
+  const name = `.staging-${randomHex64().slice(0, 16)}`;
+  await mkdir(join(directory, name), { mode: 0o701 });
+  await ensureMode(join(directory, name), 0o701);
+  return name;
+}
+
+/** Where snapshots of a volume are, below its directory. */
+export const snapshotsFolder = '_snapshots';
 
 /**
  * Puts a new empty directory in the place of one that something was mounted at. With the old one that mount goes from the
@@ -58,9 +78,13 @@ export async function removeVolumeDirectory(directory: string, name: string): Pr
   await removeDoomed(doomed);
 }
 
+/** A volume's content, and in a folder that of its snapshots. */
+const levelsOfSubvolumes = 3;
+
 /** Deletes what an interrupted removal left. */
 export async function removeDoomed(path: string): Promise<void> {
   await unmountBelow(path);
+  await destroySubvolumes(path, levelsOfSubvolumes);
   await rm(path, { recursive: true, force: true });
 }
 

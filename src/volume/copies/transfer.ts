@@ -1,0 +1,140 @@
+import { readdir } from 'node:fs/promises';
+import { join } from 'node:path';
+import { conflict } from '../../base/errors.ts';
+import { Scope } from '../../base/scope.ts';
+import type { ByteStream } from '../../base/stream.ts';
+import type { ArchiveCompression } from '../../spec/contract/archives.ts';
+import type { Volume } from '../../spec/contract/storage.ts';
+import { checkVolumeName } from '../name.ts';
+import { type CopiesContext, copyEvent, findVolume, needsOwnStorage, refuseOthers, refuseTaken } from './context.ts';
+import { refuseRunning, replaceContent } from './snapshots.ts';
+import {
+  copyContent,
+  keepMounted,
+  makeContent,
+  openStage,
+  placeVolume,
+  removeStage,
+  snapshotData,
+  type Stage,
+  withStage,
+} from './stage.ts';
+
+export interface ExportRequest {
+  readonly compression: ArchiveCompression;
+  /** Of this snapshot, instead of what the volume holds now. */
+  readonly snapshot?: string | undefined;
+}
+
+/**
+ * An archive of what a volume holds at one moment; a piece is valid until the next one is asked for. Of a volume that
+ * containers run with a copy is made first, for which they are halted shortly; of another one the archive is made as it
+ * goes out, and breaks off when a container begins to run with it: nobody waits for a client that reads slowly.
+ * @throws not-found, cancelled; conflict when a container came in between.
+ */
+export async function* exportVolume(
+  ctx: CopiesContext,
+  name: string,
+  { compression, snapshot }: ExportRequest,
+  signal: AbortSignal,
+): AsyncGenerator<Uint8Array, void, undefined> {
+  const { state } = ctx;
+  refuseOthers(ctx, name, `export ${name}`);
+  const volume = findVolume(state, name);
+  const came = new AbortController();
+  const isRunning = state.holds.running(name).length > 0;
+  const isStill = snapshot !== undefined || isRunning;
+  const release = state.holds.hold(name, 'exported', () => {
+    if (!isStill) came.abort(conflict(`export ${name}: a container began to run with the volume: export it again`));
+  });
+  const pack = (directory: string): ByteStream =>
+    ctx.archives.pack(directory, { compression, signal: AbortSignal.any([signal, came.signal]) });
+  try {
+    await using scope = new Scope();
+    yield* pack(await stillDirectory(ctx, scope, volume, { snapshot, isRunning, signal }));
+    came.signal.throwIfAborted();
+    const attributes = snapshot === undefined ? {} : { snapshot };
+    await state.journal.commit({ events: [copyEvent('export', name, attributes)] });
+  } catch (error) {
+    came.signal.throwIfAborted();
+    throw error;
+  } finally {
+    release();
+  }
+}
+
+/** A directory that holds what is to be exported, and that nobody changes; there until the scope ends. */
+async function stillDirectory(
+  ctx: CopiesContext,
+  scope: Scope,
+  volume: Volume,
+  { snapshot, isRunning, signal }: { snapshot: string | undefined; isRunning: boolean; signal: AbortSignal },
+): Promise<string> {
+  const { state } = ctx;
+  if (snapshot !== undefined) return snapshotData(state, volume, snapshot);
+  if (!isRunning) {
+    scope.defer(await keepMounted(state, volume));
+    return volume.mountpoint;
+  }
+  const stage = await scope.acquire(openStage(state), (made) => removeStage(state, made));
+  await copyContent(ctx, { name: volume.name }, stage, { doing: 'exported', signal });
+  return stage.data;
+}
+
+/** What becomes of what a volume holds already: it must hold nothing, the archive's files come to it, or it is replaced. */
+export type ImportMode = 'empty' | 'merge' | 'replace';
+
+/**
+ * Unpacks an archive into a volume, which is made when there is none. The volume holds all of it, or is as it was.
+ * @throws invalid, corrupt for archives that are refused; conflict while a container runs with the volume, or when it is not
+ * empty and that was not foreseen; cancelled, no-space.
+ */
+export async function importVolume(
+  ctx: CopiesContext,
+  name: string,
+  archive: ByteStream,
+  { mode, signal }: { readonly mode: ImportMode; readonly signal: AbortSignal },
+): Promise<Volume> {
+  checkVolumeName(name);
+  const { state } = ctx;
+  if (ctx.driverOf(name) !== undefined) refuseOthers(ctx, name, `import ${name}`);
+  const existing = state.volumes.get(name);
+  if (existing !== undefined) await checkImport(ctx, existing, mode);
+  return withStage(state, async (stage) => {
+    if (existing !== undefined && mode === 'merge') {
+      await copyContent(ctx, { name }, stage, { doing: 'imported', signal });
+    } else await makeContent(stage);
+    await ctx.archives.unpack(archive, stage.data, { signal });
+    if (existing === undefined) return newVolume(ctx, name, stage);
+    await checkImport(ctx, existing, mode);
+    await replaceContent(state, name, stage, { what: `import ${name}`, event: copyEvent('import', name) });
+    return findVolume(state, name);
+  });
+}
+
+async function checkImport({ state }: CopiesContext, { name }: Volume, mode: ImportMode): Promise<void> {
+  const what = `import ${name}`;
+  const volume = findVolume(state, name);
+  needsOwnStorage(volume, what);
+  refuseRunning(state, name, what);
+  if (mode !== 'empty' || (await readdir(volume.mountpoint)).length === 0) return;
+  throw conflict(`${what}: the volume is not empty: say whether to merge the archive into it or to replace it`);
+}
+
+async function newVolume(ctx: CopiesContext, name: string, stage: Stage): Promise<Volume> {
+  const { state } = ctx;
+  return state.order.run(name, async () => {
+    refuseTaken(ctx, name, `import ${name}`);
+    const volume: Volume = {
+      name,
+      driver: 'local',
+      mountpoint: join(state.directory, name, '_data'),
+      labels: {},
+      options: {},
+      createdNs: state.clock.nowNs(),
+      anonymous: false,
+    };
+    await placeVolume(state, stage, volume, { imported: 'true' });
+    return volume;
+  });
+}
