@@ -63,7 +63,11 @@ export function securityOptions({ containers }: EngineConfig, facts: HostFacts, 
 export function warningsOf(
   config: EngineConfig,
   facts: HostFacts,
-  { forwarding, unreadable }: { readonly forwarding: boolean; readonly unreadable: number },
+  {
+    forwarding,
+    unreadable,
+    networks,
+  }: { readonly forwarding: boolean; readonly unreadable: number; readonly networks: readonly string[] },
 ): string[] | null {
   const warnings = [
     ...plainTcpWarnings(config),
@@ -73,6 +77,7 @@ export function warningsOf(
     ...(facts.controllers.has('pids') ? [] : ['WARNING: No pids limit support']),
     ...(forwarding ? [] : ['WARNING: IPv4 forwarding is disabled']),
     ...(facts.initPath === undefined ? ['WARNING: No init binary for --init was found'] : []),
+    ...networks.map((warning) => `WARNING: ${warning}`),
     ...(unreadable === 0
       ? []
       : [`WARNING: ${unreadable} records could not be read, nothing is deleted: run 'gantry system check --repair'`]),

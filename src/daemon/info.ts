@@ -36,6 +36,8 @@ export interface SystemSources {
   readonly eventListeners: () => number;
   /** Records that could not be read and may have named content. */
   readonly unreadable: () => number;
+  /** What is in the way of containers' packets. */
+  readonly networkWarnings: () => Promise<string[]>;
   readonly now: () => Date;
 }
 
@@ -88,9 +90,10 @@ async function infoOf(sources: SystemSources, loopDelay: () => Record<string, nu
   const { facts } = sources;
   const config = sources.config();
   const counts = sources.containerCounts();
-  const [os, forwarding, runtimes, volumePlugins] = await Promise.all([
+  const [os, forwarding, networks, runtimes, volumePlugins] = await Promise.all([
     operatingSystem(),
     ipForwarding(),
+    sources.networkWarnings(),
     sources.runtimes.described(),
     sources.volumePlugins(),
   ]);
@@ -153,7 +156,7 @@ async function infoOf(sources: SystemSources, loopDelay: () => Record<string, nu
       ? {}
       : { DefaultAddressPools: config.network.addressPools.map(({ base, size }) => ({ Base: base, Size: size })) }),
     FirewallBackend: { Driver: 'nftables' },
-    Warnings: warningsOf(config, facts, { forwarding, unreadable: sources.unreadable() }),
+    Warnings: warningsOf(config, facts, { forwarding, unreadable: sources.unreadable(), networks }),
     Gantry: {
       EventLoop: loopDelay(),
       MemoryRss: process.memoryUsage.rss(),

@@ -185,6 +185,7 @@ function joined(rooms: Rooms): WiredEngine {
     imageCount: () => images.count(),
     eventListeners: () => journal.listeners,
     unreadable: () => journal.aside.ofContent().length,
+    networkWarnings: () => rooms.networks.warnings(),
   };
   const system = createSystem({
     ...counted,

@@ -7,6 +7,7 @@ import type { StateJournal } from '../spec/contract/state.ts';
 import type { NetworkView } from '../spec/engine/network.ts';
 import { ephemeralPortRange, holdPort, sharePort6 } from '../sys/socket/port.ts';
 import { bytesOf, parseAddress } from '../base/address.ts';
+import { bridgeNameOf } from './bridge/describe.ts';
 import { NetworkCatalog } from './catalog.ts';
 import { defaultMtu, defaultReadyNamespaces, type NetworkConfig } from './config.ts';
 import { Firewall } from './firewall/firewall.ts';
@@ -79,6 +80,11 @@ export async function openNetworks(config: NetworkConfig, dependencies: NetworkD
       return { ...view(record), Status: { IPAM: { Subnets: subnetStatus(live.of(record.id)?.usage() ?? []) } } };
     },
     create: (request) => manager.create(request),
+    async warnings(nameOrId) {
+      if (nameOrId === undefined) return firewall.foreign.warnings();
+      const record = catalog.get(nameOrId);
+      return record.driver === 'bridge' ? firewall.foreign.warnings(bridgeNameOf(record, config)) : [];
+    },
     remove: (nameOrId) => manager.remove(nameOrId),
     prune: (filters) => manager.prune(filters),
     async shutdown() {
@@ -99,7 +105,7 @@ interface Rooms {
   readonly log: Logger;
 }
 
-type ForContainers = Omit<NetworkService, 'list' | 'inspect' | 'create' | 'remove' | 'prune' | 'shutdown'>;
+type ForContainers = Omit<NetworkService, 'list' | 'inspect' | 'create' | 'warnings' | 'remove' | 'prune' | 'shutdown'>;
 
 function forContainers(rooms: Rooms): ForContainers {
   const { config, catalog, live, sandboxes, around } = rooms;

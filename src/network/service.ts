@@ -15,6 +15,11 @@ export interface NetworkService extends Networks {
    * taken, not-found for an unknown driver; nothing is changed then.
    */
   create(request: CreateNetworkRequest): Promise<string>;
+  /**
+   * What is in the way of containers on a network, or on all: sentences for people, with the command that mends it.
+   * @throws not-found
+   */
+  warnings(nameOrId?: string): Promise<string[]>;
   /** @throws forbidden for predefined networks and those that running containers use, not-found. */
   remove(nameOrId: string): Promise<void>;
   /** Removes the networks that no running container uses: predefined ones never are. Gives the names. @throws invalid */

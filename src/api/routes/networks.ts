@@ -16,7 +16,7 @@ export function networkHandlers(networks: NetworkApi): Handlers {
     },
     async NetworkCreate(exchange) {
       const id = await networks.create(decodeCreateNetwork(await exchange.json(), exchange.minor));
-      exchange.send(201, { Id: id, Warning: '' });
+      exchange.send(201, { Id: id, Warning: (await networks.warnings(id)).join('\n') });
     },
     async NetworkDelete(exchange) {
       await networks.remove(exchange.param('id'));

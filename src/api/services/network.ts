@@ -7,6 +7,8 @@ export interface NetworkApi {
   list(filters: Filters): Promise<NetworkView[]>;
   /** Makes a network; gives its id. @throws invalid, forbidden, conflict, not-found in Docker's words */
   create(request: CreateNetworkRequest): Promise<string>;
+  /** What is in the way of containers on a network. */
+  warnings(nameOrId: string): Promise<string[]>;
   /** @throws forbidden for predefined networks and those that running containers use */
   remove(nameOrId: string): Promise<void>;
   /** @throws not-found, invalid, forbidden, unavailable */

@@ -29,7 +29,7 @@ export const create = defineCommand({
   args: exactly(1),
   async run({ session, flags, given, args }) {
     const [name = ''] = args;
-    const { Id } = await session.client.json<{ Id: string }>('POST', '/networks/create', {
+    const { Id, Warning } = await session.client.json<{ Id: string; Warning?: string }>('POST', '/networks/create', {
       body: {
         Name: name,
         Driver: flags.driver,
@@ -55,6 +55,7 @@ export const create = defineCommand({
         Labels: pairs(flags.label),
       },
     });
+    if (Warning !== undefined && Warning !== '') session.err(`WARNING: ${Warning}\n`);
     session.out(`${Id}\n`);
     return 0;
   },

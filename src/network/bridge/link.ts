@@ -118,6 +118,18 @@ export function prefixesInUse(except: string): Prefix[] {
   return used;
 }
 
+/** The interface that the host reaches the world by; undefined when it has no default route. */
+export function outsideInterface(): string | undefined {
+  using socket = new NetlinkSocket(netlinkFamily.route);
+  const routes = routesIn(socket.query(dumpRoutes(), 'reading routes'));
+  const index = routes.find(({ prefixLength, table }) => prefixLength === 0 && table === mainTable)?.index;
+  if (index === undefined) return undefined;
+  return linksIn(socket.query(dumpLinks(), 'reading interfaces')).find((link) => link.index === index)?.name;
+}
+
+/** RT_TABLE_MAIN. */
+const mainTable = 254;
+
 /** The links whose name begins with `prefix`. */
 export function linksNamed(prefix: string): Link[] {
   using socket = new NetlinkSocket(netlinkFamily.route);

@@ -4,6 +4,7 @@ import type { Logger } from '../../base/log.ts';
 import { type ElementChange, Nftables } from '../../sys/nftables/connection.ts';
 import { watchTable } from '../../sys/nftables/watch.ts';
 import type { MapElement, NatMap, TableFamily } from '../../sys/nftables/ruleset.ts';
+import { ForeignFirewalls } from './foreign.ts';
 import {
   elementsOf,
   type FirewallBridge,
@@ -20,6 +21,8 @@ import {
  * publications it is told of. Changes are single transactions of 0.1 to 2 ms on the calling thread.
  */
 export class Firewall {
+  /** What other programs' tables do to containers. */
+  readonly foreign: ForeignFirewalls;
   readonly #table: string;
   readonly #protect: boolean;
   readonly #log: Logger;
@@ -36,6 +39,7 @@ export class Firewall {
     this.#table = options.table;
     this.#protect = options.protect;
     this.#log = options.log;
+    this.foreign = new ForeignFirewalls({ ownTable: options.table, log: options.log });
   }
 
   /** Replaces bridges and publications by these, and the whole table with them. @throws EngineError `unavailable`. */
@@ -44,7 +48,7 @@ export class Firewall {
     this.#publications.clear();
     for (const publication of publications) this.#publications.add(publication);
     this.#write();
-    this.#nameObstacles();
+    this.foreign.setBridges(bridges);
   }
 
   /** Replaces the bridges; publications stay. @throws EngineError `unavailable`; the bridges are what they were then. */
@@ -57,6 +61,7 @@ export class Firewall {
       this.#bridges = before;
       throw error;
     }
+    this.foreign.setBridges(bridges);
   }
 
   /** @throws EngineError `unavailable` when the table cannot be written; nothing is published then. */
@@ -83,6 +88,7 @@ export class Firewall {
 
   /** Lets go of the tables; with `remove` they go away. */
   close(options: { remove: boolean }): void {
+    this.foreign[Symbol.dispose]();
     for (const watch of this.#watches.values()) watch[Symbol.dispose]();
     this.#watches.clear();
     if (options.remove) for (const family of families) this.#connect().remove({ name: this.#table, family });
@@ -139,20 +145,6 @@ export class Firewall {
       }
     } catch (error) {
       throw new EngineError('unavailable', `cannot set up the firewall: ${messageOf(error)}`, { cause: error });
-    }
-  }
-
-  /** What another table drops stays dropped: those tables are not ours to change, but people should know. */
-  #nameObstacles(): void {
-    const found = [...this.#written].flatMap((family) => this.#connect().droppingChains('forward', family));
-    for (const { table, chain } of found) {
-      this.#log.warn(
-        'another firewall drops forwarded packets unless it is told otherwise: containers may be cut off',
-        {
-          table,
-          chain,
-        },
-      );
     }
   }
 

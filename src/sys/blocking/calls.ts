@@ -12,6 +12,7 @@ import { inPrivateMounts, type MountView } from '../namespace/mount.ts';
 import { closeView, openView } from '../namespace/view.ts';
 import { changeNamespace, deleteLinks, interfacesIn, openNamespace, writeNetSysctls } from '../netlink/calls.ts';
 import { forgetUdpFlows } from '../netlink/conntrack.ts';
+import { foreignTablesAt } from '../nftables/tables.ts';
 import { mkdirAllInRoot, openInRoot, readFileInRoot, resolveInRoot } from '../paths/inroot.ts';
 import { changeModeInRoot, prepareMountTargets } from '../paths/mount-targets.ts';
 import { statInRoot } from '../paths/stat.ts';
@@ -47,6 +48,7 @@ export const blockingCalls = {
   interfacesIn,
   writeNetSysctls,
   deleteLinks,
+  foreignTablesAt,
   forgetUdpFlows,
   place,
   removeSmallTrees,

@@ -121,6 +121,19 @@ export function attributesIn(body: Buffer, from = 0): Map<number, Buffer> {
   return found;
 }
 
+/** The values of a list of attributes, whatever their types, in order. The values are views. */
+export function attributesListed(body: Buffer): Buffer[] {
+  const found: Buffer[] = [];
+  let at = 0;
+  while (at + 4 <= body.length) {
+    const length = body.readUInt16LE(at);
+    if (length < 4 || at + length > body.length) break;
+    found.push(body.subarray(at + 4, at + length));
+    at += aligned(length);
+  }
+  return found;
+}
+
 /** The text of a string attribute, without the NUL at its end. */
 export function textOf(value: Buffer | undefined): string {
   if (value === undefined) return '';

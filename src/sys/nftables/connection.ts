@@ -2,9 +2,6 @@ import { NetlinkError, netlinkFamily, NetlinkSocket } from '../netlink/socket.ts
 import {
   addElements,
   deleteElements,
-  type DroppingChain,
-  droppingChainsIn,
-  dumpChains,
   type Existing,
   getTable,
   type Ownership,
@@ -14,7 +11,7 @@ import {
   type TableName,
   transaction,
 } from './encode.ts';
-import type { Hook, MapElement, NatMap, Table, TableFamily } from './ruleset.ts';
+import type { MapElement, NatMap, Table } from './ruleset.ts';
 
 /** Room for a table with some ten thousand elements. */
 const transactionBytes = 8 << 20;
@@ -70,11 +67,6 @@ export class Nftables implements Disposable {
     }
     this.#apply(replaceTable(table, 'plain', existing), what);
     return 'plain';
-  }
-
-  /** Chains of other programs that drop packets at a hook by default. @throws NetlinkError. */
-  droppingChains(hook: Hook, family: TableFamily = 4): DroppingChain[] {
-    return droppingChainsIn(this.#socket.query(dumpChains(), 'reading firewall chains'), hook, family);
   }
 
   /** Removes a table, when it exists. @throws NetlinkError, EPERM when a living program owns it. */

@@ -1,6 +1,7 @@
 import {
   attribute,
   attributesIn,
+  attributesListed,
   be32Attribute,
   flags,
   nested,
@@ -33,10 +34,12 @@ const messageType = {
   getChain: (subsystem << 8) | 4,
   deleteChain: (subsystem << 8) | 5,
   newRule: (subsystem << 8) | 6,
+  getRule: (subsystem << 8) | 7,
   deleteRule: (subsystem << 8) | 8,
   newSet: (subsystem << 8) | 9,
   deleteSet: (subsystem << 8) | 11,
   newElement: (subsystem << 8) | 12,
+  getElement: (subsystem << 8) | 13,
   deleteElement: (subsystem << 8) | 14,
 } as const;
 const removals = new Set<number>([
@@ -185,6 +188,7 @@ function fieldBytes(types: readonly FieldType[], values: readonly FieldValue[]):
 
 const elementKey = 1;
 const elementData = 2;
+const elementFlags = 3;
 const elementKeyEnd = 10;
 const dataValue = 1;
 /** An attribute holds at most 64 KiB. */
@@ -235,7 +239,14 @@ export const addElements = (table: TableName, map: NatMap, elements: readonly Ma
 export const deleteElements = (table: TableName, map: NatMap, elements: readonly MapElement[]): NetlinkMessage[] =>
   elementMessages(messageType.deleteElement, 0, table, map, elements);
 
-const hookNumbers: Readonly<Record<Hook, number>> = { prerouting: 0, input: 1, forward: 2, output: 3, postrouting: 4 };
+/** NF_INET_FORWARD and so on. */
+export const hookNumbers: Readonly<Record<Hook, number>> = {
+  prerouting: 0,
+  input: 1,
+  forward: 2,
+  output: 3,
+  postrouting: 4,
+};
 const policyAccept = 1;
 
 const newChain = ({ name, family }: TableName, chain: BaseChain): NetlinkMessage =>
@@ -253,34 +264,57 @@ const newChain = ({ name, family }: TableName, chain: BaseChain): NetlinkMessage
 /** Asks for all chains of all families. */
 export const dumpChains = (): NetlinkMessage => message(messageType.getChain, flags.dump, 0);
 
-/** A base chain of any table that drops what none of its rules accepts. */
-export interface DroppingChain {
-  readonly table: string;
-  readonly chain: string;
+/** Asks for all rules of one table. */
+export const dumpRules = (family: number, table: string): NetlinkMessage =>
+  message(messageType.getRule, flags.dump, family, textAttribute(1, table));
+
+/** Asks for the elements of one set. */
+export const dumpElements = (family: number, table: string, set: string): NetlinkMessage =>
+  message(messageType.getElement, flags.dump, family, textAttribute(1, table), textAttribute(2, set));
+
+/** The keys in an answer to `dumpElements`; undefined for ranges. */
+export function keysIn(messages: readonly ReceivedMessage[]): Buffer[] | undefined {
+  const elements = messages.flatMap(({ body }) =>
+    attributesListed(attributesIn(body, 4).get(3) ?? Buffer.alloc(0)).map((element) => attributesIn(element)),
+  );
+  if (elements.some((element) => element.has(elementFlags) || element.has(elementKeyEnd))) return undefined;
+  return elements.flatMap((element) => attributesIn(element.get(elementKey) ?? Buffer.alloc(0)).get(dataValue) ?? []);
 }
 
-const familyInet: number = 1;
+/** A chain of any table, as it stands in an answer to `dumpChains`. */
+export interface ForeignChain {
+  /** The family's number (linux/netfilter.h), and its name for nft(8). */
+  readonly familyNumber: number;
+  readonly family: string;
+  readonly table: string;
+  readonly name: string;
+  /** Undefined for one that is only jumped to. */
+  readonly base: { readonly hook: number; readonly drops: boolean } | undefined;
+}
+
+const familyNames: Readonly<Record<number, string>> = { 1: 'inet', 2: 'ip', 10: 'ip6' };
 const policyDrop = 0;
 
-/**
- * The chains in an answer to `dumpChains` that see packets of a family at `hook` and drop them unless a rule says
- * otherwise.
- */
-export function droppingChainsIn(
-  messages: readonly ReceivedMessage[],
-  hook: Hook,
-  family: TableFamily,
-): DroppingChain[] {
-  const found: DroppingChain[] = [];
-  for (const { body } of messages) {
-    if (body.length < 4 || ![familyNumber[family], familyInet].includes(body.readUInt8(0))) continue;
+/** The chains in an answer to `dumpChains` that see packets of IP. */
+export function chainsIn(messages: readonly ReceivedMessage[]): ForeignChain[] {
+  return messages.flatMap(({ body }) => {
+    const number = body.length < 4 ? 0 : body.readUInt8(0);
+    const family = familyNames[number];
+    if (family === undefined) return [];
     const attributes = attributesIn(body, 4);
     const at = attributes.get(4);
-    if (at === undefined || attributesIn(at).get(1)?.readUInt32BE(0) !== hookNumbers[hook]) continue;
-    if (attributes.get(5)?.readUInt32BE(0) !== policyDrop) continue;
-    found.push({ table: textOf(attributes.get(1)), chain: textOf(attributes.get(3)) });
-  }
-  return found;
+    const hook = at === undefined ? undefined : attributesIn(at).get(1)?.readUInt32BE(0);
+    const base = hook === undefined ? undefined : { hook, drops: attributes.get(5)?.readUInt32BE(0) === policyDrop };
+    return [{ familyNumber: number, family, table: textOf(attributes.get(1)), name: textOf(attributes.get(3)), base }];
+  });
+}
+
+/** What a notice of the kernel's is about: the table; undefined for elements of maps, and for what is no change. */
+export function changedTable(notice: ReceivedMessage): string | undefined {
+  const isElement = notice.type === messageType.newElement || notice.type === messageType.deleteElement;
+  // Chains and rules carry the name of their table in attribute 1, tables their own.
+  if (notice.type >> 8 !== subsystem || isElement || notice.body.length < 4) return undefined;
+  return textOf(attributesIn(notice.body, 4).get(1));
 }
 
 const newRule = ({ name, family }: TableName, chain: string, rule: Rule): NetlinkMessage =>
