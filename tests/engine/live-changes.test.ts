@@ -159,6 +159,16 @@ engineSuite('live changes', { skip: isOracle() && 'these are additions' }, (engi
     assert.equal(await docker.ok('exec', 'box', 'cat', '/file'), 'kept');
   });
 
+  test('a tmpfs has the mode that it would have from a start', async () => {
+    await docker.ok('run', '-d', '--name', 'box', busybox, 'sleep', '1000');
+    const tmpfs = (Target: string, more: object = {}) => ({ Type: 'tmpfs', Target, TmpfsOptions: more });
+    await ok('box', { MountAdd: [tmpfs('/fresh/t'), tmpfs('/etc'), tmpfs('/var/www', { Mode: 0o1750 })] });
+    const modes = () => docker.ok('exec', 'box', 'stat', '-c', '%a', '/fresh/t', '/etc', '/var/www');
+    assert.equal(await modes(), '1777\n755\n1750');
+    await docker.ok('restart', '-t', '0', 'box');
+    assert.equal(await modes(), '1777\n755\n1750');
+  });
+
   test('mounts come into a running container and go again; its files stay', async () => {
     const source = join(engine().folder, 'shared');
     await mkdir(source);

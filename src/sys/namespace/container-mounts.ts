@@ -17,7 +17,7 @@ import {
   unmountDescriptor,
 } from '../mount/calls.ts';
 import { O_PATH, openInRoot } from '../paths/inroot.ts';
-import { prepareTarget } from '../paths/mount-targets.ts';
+import { type MountTarget, prepareTarget } from '../paths/mount-targets.ts';
 import { type ProcessIdentity, processStartTime } from '../process/pidfd.ts';
 
 const libc = openLibrary(null, {
@@ -95,18 +95,36 @@ function inMountNamespace(namespace: number, work: () => void): void {
   }
 }
 
+type Tmpfs = Extract<MountedThing, { kind: 'tmpfs' }>;
+
+const requestedMode = ({ options }: Tmpfs): string | undefined => options.findLast(([name]) => name === 'mode')?.[1];
+
+/** Where nothing is yet, a directory is made with the permission bits that the tmpfs has, as at a start. */
+const tmpfsTarget = (thing: Tmpfs, target: MountTarget): MountTarget => ({
+  ...target,
+  mode: Number.parseInt(requestedMode(thing) ?? '1777', 8) & 0o7777,
+});
+
+/** A tmpfs that says nothing of its mode gets that of the directory that it covers. */
+const tmpfsOptions = (thing: Tmpfs, covered = 0o1777): MountOption[] => [
+  ['source', 'tmpfs'],
+  ...(requestedMode(thing) === undefined ? [['mode', covered.toString(8)] as const] : []),
+  ...thing.options,
+];
+
 /**
  * Mounts into a running container. @throws SystemError: ESRCH when it has ended, EXDEV for the root as target and
  * for one inside proc or sysfs, EROFS for a missing one on a read-only root, ENOTDIR when source and target do not go together.
  */
 export function mountIntoContainer({ process: identity, thing, target, owner }: ContainerMountRequest): void {
   using container = openContainer(identity);
+  const covered = thing.kind === 'tmpfs' ? prepareTarget(container.root, tmpfsTarget(thing, target), owner) : undefined;
   const mount =
     thing.kind === 'tmpfs'
-      ? makeMount('tmpfs', [['source', 'tmpfs'], ...thing.options], target.path, thing.attributes)
+      ? makeMount('tmpfs', tmpfsOptions(thing, covered?.mode), target.path, thing.attributes)
       : cloneTree(thing.source, thing);
   try {
-    const { path } = prepareTarget(container.root, target, owner);
+    const { path } = covered ?? prepareTarget(container.root, target, owner);
     if (path === '/') throw new SystemError(EXDEV, 'mount', target.path);
     const place = openInRoot(container.root, path, O_PATH | O_NOFOLLOW, 0, { noSymlinks: true });
     try {
