@@ -99,6 +99,7 @@ export const operations = {
   NetworkCreate: ['POST', '/networks/create'],
   NetworkConnect: ['POST', '/networks/{id}/connect'],
   NetworkDisconnect: ['POST', '/networks/{id}/disconnect'],
+  NetworkUpdate: ['POST', '/networks/{id}/update'],
   NetworkPrune: ['POST', '/networks/prune'],
 
   // Distribution

@@ -307,6 +307,10 @@ const network: Readonly<Record<string, Entry>> = {
     alsoNamed: ['remove'],
     load: async () => (await import('./network/remove.ts')).remove,
   },
+  update: {
+    summary: 'Change the bandwidth of a network while it is used',
+    load: async () => (await import('./network/update.ts')).update,
+  },
 };
 
 const volume: Readonly<Record<string, Entry>> = {

@@ -227,6 +227,7 @@ function fakeProcesses(
         return { sandbox, namespacePath: '/proc/1/fd/9', releasePath: () => undefined };
       },
       changePorts: async () => Promise.reject(new Error('no ports here')),
+      changeRates: async () => Promise.reject(new Error('no networks here')),
       connect: async () => Promise.reject(new Error('no networks here')),
       disconnect: async () => Promise.reject(new Error('no networks here')),
       checkEndpoint: () => ({ id: '0'.repeat(64), name: 'bridge', driver: 'bridge' }),

@@ -1,5 +1,6 @@
 import type { ContainerLink } from '../sys/netlink/plug.ts';
 import type { Address, Family, Prefix } from '../base/address.ts';
+import type { Rates } from './rates/rate.ts';
 import type { SubnetUse } from './addresses.ts';
 
 /** At most one address of each family. */
@@ -15,6 +16,7 @@ export interface EndpointWish {
   readonly interfaceName: string | undefined;
   /** By path, with IFNAME for the interface's name. */
   readonly sysctls: readonly (readonly [path: string, value: string])[];
+  readonly rates: Rates;
 }
 
 /** What a container holds of a network, as it is known after a restart, too. */
@@ -39,6 +41,14 @@ export interface ReadyNamespace {
   readonly lease: Lease;
 }
 
+/** Bandwidth of endpoints, by the host's end of their cable. */
+export interface EndpointRates {
+  /** Notes what a running container has. */
+  adopt(cable: string, own: Rates): void;
+  /** From now on. @throws EngineError `unavailable` where the kernel cannot; nothing has changed then. */
+  limit(cable: string, own: Rates): Promise<void>;
+}
+
 /** How the ports of a network's containers are published. */
 export interface Publishing {
   /** `routed`: by the container's own address only. */
@@ -61,6 +71,8 @@ export interface AddressedNetwork {
   readonly interfacePrefix: string;
   /** Undefined when ports of its containers cannot be published. */
   readonly publishing: Publishing | undefined;
+  /** Undefined where bandwidth cannot be limited. */
+  readonly rates?: EndpointRates;
   /** One of the namespaces that are kept ready, or a new one; only networks that keep some have this. */
   ready?(): Promise<ReadyNamespace>;
   /** Drops what `ready` gave. */

@@ -3,9 +3,10 @@ import type { Logger } from '../base/log.ts';
 import { deleteLinks } from '../sys/netlink/cable.ts';
 import { linkIndex } from '../sys/netlink/plug.ts';
 import { parsePrefix } from '../base/address.ts';
-import { describeBridge, poolsOf } from './bridge/describe.ts';
+import { describeBridge, poolsOf, ratesOf } from './bridge/describe.ts';
 import { linksNamed } from './bridge/link.ts';
 import { BridgeNetwork, isCableName } from './bridge/network.ts';
+import { isHelperName } from './bridge/rates.ts';
 import { placeBridge } from './bridge/place.ts';
 import type { NetworkCatalog } from './catalog.ts';
 import type { NetworkConfig } from './config.ts';
@@ -79,12 +80,15 @@ export class LiveNetworks {
    */
   async restore(inUse: boolean, adopt: () => readonly Publication[]): Promise<void> {
     for (const record of this.#catalog.addressed) {
-      await this.#describe(record, inUse).catch((error: unknown) => this.#complain(record, error));
+      await this.#describe(record, inUse).catch((error: unknown) => complain(this.#log, record, error));
     }
     this.#adopted = adopt();
     for (const record of this.#catalog.addressed) {
       const live = this.#live.get(record.id);
-      await live?.network.ensure().catch((error: unknown) => this.#complain(record, error));
+      await live?.network.ensure().catch((error: unknown) => complain(this.#log, record, error));
+      if (live?.network instanceof BridgeNetwork) {
+        await live.network.rates.restore().catch((error: unknown) => complain(this.#log, record, error));
+      }
     }
     // Without networks there is nothing to guard, as with `--bridge=none`.
     if (this.#catalog.addressed.length === 0) return;
@@ -110,6 +114,17 @@ export class LiveNetworks {
     }
   }
 
+  /** A network's bandwidth is another one. @throws EngineError `invalid`, `unavailable`; nothing has changed then */
+  async changeRates(record: NetworkRecord): Promise<void> {
+    const live = this.#live.get(record.id);
+    if (!(live?.network instanceof BridgeNetwork) || live.firewall === undefined) return;
+    const rates = ratesOf(record);
+    await live.network.rates.change(rates);
+    if (live.firewall.sending === (rates.total.out ?? undefined)) return;
+    this.#live.set(record.id, { ...live, firewall: { ...live.firewall, sending: rates.total.out ?? undefined } });
+    this.#publisher.setBridges(this.#bridges);
+  }
+
   /** Takes a network off the host; its interface stays when another one goes on using it. */
   async remove(id: string, options: { readonly keepInterface: boolean }): Promise<void> {
     await this.#drop(id, !options.keepInterface);
@@ -122,10 +137,6 @@ export class LiveNetworks {
     this.#live.clear();
     if (this.#guarded !== undefined) await this.#publisher.close(options);
     this.#guarded = undefined;
-  }
-
-  #complain(record: NetworkRecord, error: unknown): void {
-    this.#log.error('containers cannot use a network', { network: record.name, error });
   }
 
   async #drop(id: string, remove: boolean): Promise<void> {
@@ -174,12 +185,21 @@ export class LiveNetworks {
       network instanceof BridgeNetwork ? network : [],
     );
     const masters = [0, ...bridges.map(({ options }) => linkIndex(options.name))];
-    const stray = linksNamed(prefix)
+    const links = linksNamed(prefix);
+    const cables = links
       .filter(({ kind, master }) => kind === 'veth' && masters.includes(master))
       .map(({ name }) => name)
       .filter((name) => isCableName(name, prefix) && !bridges.some((network) => network.hasCable(name)));
+    const wanted = new Set(bridges.flatMap(({ rates }) => rates.helpers()));
+    const helpers = links
+      .filter(({ kind, name }) => kind === 'ifb' && isHelperName(name, prefix) && !wanted.has(name))
+      .map(({ name }) => name);
+    const stray = [...cables, ...helpers];
     if (stray.length === 0) return;
     this.#log.info('removing interfaces that belong to no container', { stray });
     await deleteLinks(stray);
   }
 }
+
+const complain = (log: Logger, record: NetworkRecord, error: unknown): void =>
+  log.error('containers cannot use a network', { network: record.name, error });

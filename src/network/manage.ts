@@ -16,6 +16,7 @@ import type { NetworkConfig } from './config.ts';
 import { defineNetwork, type Surroundings } from './define/define.ts';
 import { stackedSettings, vlanOf } from './define/stacked.ts';
 import type { LiveNetworks } from './live.ts';
+import { checkTotal, withRates } from './rates/change.ts';
 import { isPredefined, type NetworkRecord } from './record.ts';
 import type { Sandboxes } from './sandbox/sandboxes.ts';
 import { parentOf } from './stacked/network.ts';
@@ -49,6 +50,7 @@ export class NetworkManager {
       const { catalog, live } = this.#options;
       const defined = defineNetwork(request, this.#surroundings());
       const record = withOwnInterface(defined, this.#options.config);
+      checkTotal(record);
       // Written first: what is on the host for a network has a record that explains it, whenever the engine ends.
       await catalog.put([record]);
       try {
@@ -59,6 +61,23 @@ export class NetworkManager {
       }
       this.#announce(record, 'create');
       return record.id;
+    });
+  }
+
+  /** See `NetworkService.update`. */
+  update(nameOrId: string, options: Readonly<Record<string, string>>): Promise<void> {
+    return this.#mutex.run(async () => {
+      const { catalog, live } = this.#options;
+      const before = catalog.get(nameOrId);
+      const record = withRates(before, options);
+      await live.changeRates(record);
+      try {
+        await catalog.put([record]);
+      } catch (error) {
+        await live.changeRates(before);
+        throw error;
+      }
+      this.#announce(record, 'update');
     });
   }
 
@@ -185,7 +204,7 @@ export class NetworkManager {
   }
 
   /** The order of calls is the order in the journal. */
-  #announce(record: NetworkRecord, action: 'create'): void {
+  #announce(record: NetworkRecord, action: 'create' | 'update'): void {
     this.#options.journal.commit({ events: [eventOf(record, action)], mayWait: true }).catch((error: unknown) => {
       this.#options.log.warn('a network event could not be recorded', { action, reason: messageOf(error) });
     });

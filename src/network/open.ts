@@ -20,6 +20,7 @@ import { isPredefined, type NetworkRecord } from './record.ts';
 import { ContainerNames, renamedSandbox } from './resolver/names.ts';
 import { ResolverProcess } from './resolver/process.ts';
 import { containerResolvConf, forwardingOf, readHostFile, servedResolvConf, withDefaults } from './resolver/resolv.ts';
+import { changeRates } from './sandbox/change-rates.ts';
 import { connectTo, type Connection, leave } from './sandbox/connect.ts';
 import { planEndpoint, planPortsOn, planSandbox, type PlanSurroundings } from './sandbox/plan.ts';
 import { Sandboxes } from './sandbox/sandboxes.ts';
@@ -86,6 +87,7 @@ export async function openNetworks(config: NetworkConfig, dependencies: NetworkD
       return record.driver === 'bridge' ? firewall.foreign.warnings(bridgeNameOf(record, config)) : [];
     },
     remove: (nameOrId) => manager.remove(nameOrId),
+    update: (nameOrId, options) => manager.update(nameOrId, options),
     prune: (filters) => manager.prune(filters),
     async shutdown() {
       const inUse = [...sandboxes.all.values()].some(({ endpoints }) => endpoints.length > 0);
@@ -105,7 +107,10 @@ interface Rooms {
   readonly log: Logger;
 }
 
-type ForContainers = Omit<NetworkService, 'list' | 'inspect' | 'create' | 'warnings' | 'remove' | 'prune' | 'shutdown'>;
+type ForContainers = Omit<
+  NetworkService,
+  'list' | 'inspect' | 'create' | 'warnings' | 'update' | 'remove' | 'prune' | 'shutdown'
+>;
 
 function forContainers(rooms: Rooms): ForContainers {
   const { config, catalog, live, sandboxes, around } = rooms;
@@ -122,6 +127,7 @@ function forContainers(rooms: Rooms): ForContainers {
     open: (request) => openSandbox(rooms, request),
     joined: (containerId, process) => sandboxes.names?.joined(containerId, process),
     changePorts: (containerId, change) => sandboxes.changePorts(containerId, change),
+    changeRates: (containerId, options) => changeRates(sandboxes, containerId, options),
     checkEndpoint({ nameOrId, settings }) {
       const network = catalog.get(nameOrId);
       planEndpoint(network, settings);

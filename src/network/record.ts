@@ -17,6 +17,8 @@ export interface NetworkRecord {
   /** Of the default network with IPv6. */
   readonly subnet6?: string;
   readonly gateway6?: string;
+  /** Of the default network: its options about bandwidth (`rates/rate.ts`). */
+  readonly rates?: Readonly<Record<string, string>>;
   /** What somebody made it with; undefined for predefined networks. */
   readonly definition?: NetworkDefinition;
 }
@@ -62,13 +64,14 @@ const drivers: ReadonlySet<string> = new Set(['bridge', 'host', 'null', 'macvlan
 export function decodeNetworkRecord(value: unknown): NetworkRecord | undefined {
   if (typeof value !== 'object' || value === null) return undefined;
   const record = value as NetworkRecord;
-  const { id, name, driver, createdNs, definition } = record;
+  const { id, name, driver, createdNs, rates, definition } = record;
   const isComplete =
     typeof id === 'string' &&
     isHex64(id) &&
     typeof name === 'string' &&
     typeof createdNs === 'string' &&
     drivers.has(driver) &&
+    (rates === undefined || (typeof rates === 'object' && rates !== null)) &&
     (definition === undefined || isDefinition(definition));
   return isComplete ? record : undefined;
 }

@@ -20,6 +20,11 @@ export interface NetworkService extends Networks {
    * @throws not-found
    */
   warnings(nameOrId?: string): Promise<string[]>;
+  /**
+   * Other options for a network that may be in use, at once: those about bandwidth (`rates/rate.ts`); an empty value takes
+   * one away. @throws not-found; invalid for other options and malformed values; unavailable where the kernel cannot limit
+   */
+  update(nameOrId: string, options: Readonly<Record<string, string>>): Promise<void>;
   /** @throws forbidden for predefined networks and those that running containers use, not-found. */
   remove(nameOrId: string): Promise<void>;
   /** Removes the networks that no running container uses: predefined ones never are. Gives the names. @throws invalid */

@@ -48,7 +48,7 @@ export function networkView(
     ConfigFrom: { Network: definition?.configFrom ?? '' },
     ConfigOnly: definition?.configOnly ?? false,
     Containers: containers,
-    Options: definition?.options ?? (record.driver === 'bridge' ? defaultOptions(bridge) : {}),
+    Options: definition?.options ?? (record.driver === 'bridge' ? { ...defaultOptions(bridge), ...record.rates } : {}),
     Labels: definition?.labels ?? {},
   };
 }

@@ -4,15 +4,7 @@ import { test } from 'node:test';
 import { engineSuite } from '../support/suite.ts';
 import { eventually } from '../support/wait.ts';
 import { busybox, dockerOf } from './_docker.ts';
-
-/** A sequence that is the same each time. */
-function numbers(seed: number): (below: number) => number {
-  let state = seed;
-  return (below) => {
-    state = (state * 1_103_515_245 + 12_345) % 2_147_483_648;
-    return Math.floor((state / 2_147_483_648) * below);
-  };
-}
+import { numbers } from './_numbers.ts';
 
 engineSuite(
   'networks of an engine that is killed',

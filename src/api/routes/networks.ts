@@ -1,5 +1,10 @@
 import { decodeFilters } from '../../spec/decode/filters.ts';
-import { decodeConnect, decodeCreateNetwork, decodeDisconnect } from '../../spec/decode/network.ts';
+import {
+  decodeConnect,
+  decodeCreateNetwork,
+  decodeDisconnect,
+  decodeUpdateNetwork,
+} from '../../spec/decode/network.ts';
 import type { NetworkPruneView } from '../../spec/engine/usage.ts';
 import type { NetworkApi } from '../services/network.ts';
 import { networkInspectView, networkSummaryView } from '../views/network.ts';
@@ -17,6 +22,10 @@ export function networkHandlers(networks: NetworkApi): Handlers {
     async NetworkCreate(exchange) {
       const id = await networks.create(decodeCreateNetwork(await exchange.json(), exchange.minor));
       exchange.send(201, { Id: id, Warning: (await networks.warnings(id)).join('\n') });
+    },
+    async NetworkUpdate(exchange) {
+      await networks.update(exchange.param('id'), decodeUpdateNetwork(await exchange.json()).Options);
+      exchange.empty(200);
     },
     async NetworkDelete(exchange) {
       await networks.remove(exchange.param('id'));

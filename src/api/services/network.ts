@@ -9,6 +9,8 @@ export interface NetworkApi {
   create(request: CreateNetworkRequest): Promise<string>;
   /** What is in the way of containers on a network. */
   warnings(nameOrId: string): Promise<string[]>;
+  /** Other options about bandwidth; an empty value takes one away. @throws not-found, invalid, unavailable */
+  update(nameOrId: string, options: Readonly<Record<string, string>>): Promise<void>;
   /** @throws forbidden for predefined networks and those that running containers use */
   remove(nameOrId: string): Promise<void>;
   /** @throws not-found, invalid, forbidden, unavailable */

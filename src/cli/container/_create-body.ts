@@ -90,6 +90,7 @@ export function createBody(
         ipv6: flags.ip6,
         linkLocal: flags['link-local-ip'],
         mac: flags['mac-address'],
+        rates: { in: flags['network-rate-in'], out: flags['network-rate-out'] },
       }),
     },
   };

@@ -1,6 +1,7 @@
 import { invalid } from '../../base/errors.ts';
 import { csvFields } from '../../base/text/csv.ts';
 import { emptyEndpointSettings } from '../../spec/engine/empty-config.ts';
+import { rateOptions } from '../../spec/engine/network.ts';
 import { CliError } from '../errors.ts';
 import { checkMac } from '../mac-address.ts';
 import { parsedBy, parseInteger } from '../flags/types.ts';
@@ -86,6 +87,8 @@ export interface FirstNetwork {
   readonly ipv6: string;
   readonly linkLocal: readonly string[];
   readonly mac: string;
+  /** Bandwidth, for all networks; empty for what they say. */
+  readonly rates: { readonly in: string; readonly out: string };
 }
 
 const isUserDefined = (name: string): boolean =>
@@ -142,6 +145,16 @@ function endpointOf(network: NetworkAttachment): Record<string, unknown> {
   };
 }
 
+/** What an own option of the network says comes first. */
+const withRates = (network: NetworkAttachment, { rates }: FirstNetwork): NetworkAttachment => ({
+  ...network,
+  driverOpts: {
+    ...(rates.in === '' ? {} : { [rateOptions.in]: rates.in }),
+    ...(rates.out === '' ? {} : { [rateOptions.out]: rates.out }),
+    ...network.driverOpts,
+  },
+});
+
 const isPlain = (network: NetworkAttachment): boolean =>
   JSON.stringify({ ...network, target: '' }) === JSON.stringify(plain(''));
 
@@ -149,11 +162,11 @@ const isPlain = (network: NetworkAttachment): boolean =>
 export function readNetworks(networks: readonly NetworkAttachment[], first: FirstNetwork): Record<string, unknown> {
   const endpoints: Record<string, unknown> = {};
   if (networks.length === 0) {
-    endpoints['default'] = endpointOf(merge(plain('default'), first));
+    endpoints['default'] = endpointOf(withRates(merge(plain('default'), first), first));
     return endpoints;
   }
   for (const [at, network] of networks.entries()) {
-    const merged = at === 0 ? merge(network, first) : network;
+    const merged = withRates(at === 0 ? merge(network, first) : network, first);
     const endpoint = endpointOf(merged);
     if (Object.hasOwn(endpoints, network.target)) {
       throw new CliError(`network ${JSON.stringify(network.target)} is specified multiple times`);

@@ -127,6 +127,8 @@ const network = {
   'net-alias': flag(list, 'Network alias', { hidden: true, alias: 'network-alias' }),
   network: flag(networkType, 'Network to connect to'),
   'network-alias': flag(list, 'Name of the container in the network'),
+  'network-rate-in': flag(string, 'What the container gets at most on each network: 10mbit, 1.5mbyte, none'),
+  'network-rate-out': flag(string, 'What the container sends at most on each network'),
   publish: flag(list, 'Port to publish: [[IP:]HOST:]CONTAINER[/PROTOCOL]', { short: 'p' }),
   'publish-all': flag(bool, 'Publish all exposed ports under free ones of the host', { short: 'P' }),
 };

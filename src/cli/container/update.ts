@@ -29,6 +29,8 @@ const changeFlags = {
   'label-rm': flag(listOf(), 'Remove a label'),
   'mount-add': flag(mountType, 'Add a mount: type=bind|volume|tmpfs,source=...,target=...'),
   'mount-rm': flag(listOf(), 'Remove the mount at a target'),
+  'network-rate-in': flag(listOf(), 'What the container gets at most: [NETWORK=]RATE, 10mbit, none or default'),
+  'network-rate-out': flag(listOf(), 'What the container sends at most: [NETWORK=]RATE'),
   'restart-in-place': flag(types.bool, 'Restart the container when something needs that'),
 };
 
@@ -105,6 +107,10 @@ function updateBody(flags: UpdateFlags) {
 /** Only what was given: an engine of docker's never sees these fields. */
 function changesBody(flags: UpdateFlags, environment: Environment): Partial<ContainerChanges> {
   const removed = readPorts(flags['publish-rm']).bindings;
+  const rates = [
+    ...flags['network-rate-in'].map((text) => ({ ...rateOf(text), Out: '' })),
+    ...flags['network-rate-out'].map((text) => ({ Network: rateOf(text).Network, In: '', Out: rateOf(text).In })),
+  ];
   const env = readEnvironment([], flags['env-add'], environment);
   return {
     ...(flags['publish-add'].length === 0 ? {} : { PublishAdd: readPorts(flags['publish-add']).bindings }),
@@ -115,6 +121,14 @@ function changesBody(flags: UpdateFlags, environment: Environment): Partial<Cont
     ...(flags['label-rm'].length === 0 ? {} : { LabelRemove: flags['label-rm'] }),
     ...(flags['mount-add'].length === 0 ? {} : { MountAdd: flags['mount-add'] }),
     ...(flags['mount-rm'].length === 0 ? {} : { MountRemove: flags['mount-rm'] }),
+    ...(rates.length === 0 ? {} : { NetworkRates: rates }),
     ...(flags['restart-in-place'] ? { Restart: true } : {}),
   };
+}
+
+/** `10mbit`, or `NETWORK=10mbit`. */
+function rateOf(text: string): { Network: string; In: string } {
+  const at = text.lastIndexOf('=');
+  if (text.slice(at + 1) === '') throw new CliError(`invalid rate ${JSON.stringify(text)}: expected [NETWORK=]RATE`);
+  return { Network: text.slice(0, Math.max(0, at)), In: text.slice(at + 1) };
 }

@@ -2,6 +2,7 @@ import { defineCommand, exactly } from '../command.ts';
 import { flag, listOf, mapOf, types } from '../flags/types.ts';
 import { checkLabel, pairs } from '../key-values.ts';
 import { consolidate } from './_ipam.ts';
+import { rateFlags, rateOptionsOf } from './_rates.ts';
 import { wordsOf } from './_words.ts';
 
 export const create = defineCommand({
@@ -24,6 +25,7 @@ export const create = defineCommand({
     label: flag(listOf(checkLabel), 'Label: NAME=VALUE'),
     opt: flag(mapOf(), 'Option of the driver: NAME=VALUE', { short: 'o', shown: 'map[]' }),
     scope: flag(types.string, 'Where the network is known'),
+    ...rateFlags,
     subnet: flag(wordsOf(), 'Subnet: 10.1.0.0/16'),
   },
   args: exactly(1),
@@ -51,7 +53,7 @@ export const create = defineCommand({
         Ingress: flags.ingress,
         ConfigOnly: flags['config-only'],
         ConfigFrom: flags['config-from'] === '' ? null : { Network: flags['config-from'] },
-        Options: Object.fromEntries(flags.opt),
+        Options: { ...Object.fromEntries(flags.opt), ...rateOptionsOf(flags, given) },
         Labels: pairs(flags.label),
       },
     });

@@ -7,7 +7,7 @@ import { ContainerEntry } from '../entry.ts';
 import { loggedContainer, logSettings } from '../logs.ts';
 import type { IdOwner } from '../ports.ts';
 import { containerKind, type ContainerRecord, encodeRecord, type MountRecord } from '../record.ts';
-import { byNetworkName, wholeMode } from '../networks/request.ts';
+import { byNetworkName, checkNoRates, wholeMode } from '../networks/request.ts';
 import { makeLinks } from '../links/links.ts';
 import { createdState } from '../state.ts';
 import { chooseIds, keptUser } from '../user-namespace/choose.ts';
@@ -51,7 +51,7 @@ export async function createContainer(
       publishAll: hostConfig.PublishAllPorts,
       sysctls: networkSysctls(hostConfig),
     });
-  }
+  } else checkNoRates(endpoints);
 
   const links = makeLinks(ctx, hostConfig);
   using chosen = chooseIds(ctx, hostConfig);

@@ -96,7 +96,7 @@ const processOf = ({ pid, pidStart }: { readonly pid: number; readonly pidStart:
 });
 
 /** What a container is to be on, by the names of networks. */
-function namedEndpoints(ctx: ContainerContext, record: ContainerRecord): Record<string, EndpointSettings> {
+export function namedEndpoints(ctx: ContainerContext, record: ContainerRecord): Record<string, EndpointSettings> {
   const named: Record<string, EndpointSettings> = Object.create(null);
   for (const [given, settings] of Object.entries(plannedEndpoints(record))) {
     named[ctx.networks.find(given)?.name ?? given] = settings;

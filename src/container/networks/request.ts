@@ -1,5 +1,7 @@
 import type { ResolverChoice, SandboxRequest } from '../../spec/contract/network.ts';
 import type { EndpointSettings, HostConfig } from '../../spec/engine/container.ts';
+import { invalid } from '../../base/errors.ts';
+import { rateOptions } from '../../spec/engine/network.ts';
 import type { ContainerContext } from '../context.ts';
 import { networkSysctls } from '../create/sysctls.ts';
 import type { ContainerEntry } from '../entry.ts';
@@ -51,4 +53,13 @@ export function wholeMode(ctx: ContainerContext, mode: string): string {
   if (mode.startsWith('container:')) return mode;
   const network = ctx.networks.find(mode);
   return network === undefined || mode === network.name || mode === 'default' ? mode : network.id;
+}
+
+/** A container in the network of another one has no bandwidth of its own. @throws invalid */
+export function checkNoRates(endpoints: Readonly<Record<string, EndpointSettings>>): void {
+  for (const { DriverOpts } of Object.values(endpoints)) {
+    const given = Object.values(rateOptions).find((name) => Object.hasOwn(DriverOpts ?? {}, name));
+    if (given === undefined) continue;
+    throw invalid(`${given} cannot be used with the network mode container: the other container's bandwidth counts`);
+  }
 }

@@ -11,6 +11,7 @@ import { mergeEnvironment, mergeLabels } from './environment.ts';
 import { limitsAlone, mergeLimits, validateUpdate } from './limits.ts';
 import { changeMounts, type PlannedMounts, planMounts, releaseVolumes, settingsWithMounts } from './mounts.ts';
 import { type PlannedPorts, planPorts } from './ports.ts';
+import { type PlannedRates, planRates } from './rates.ts';
 
 /**
  * `docker update`: limits of a running container change at once, those of another one with its next start; the
@@ -40,9 +41,10 @@ export async function updateContainer(
 }
 
 interface Plan {
-  readonly change: Pick<ContainerRecord, 'config' | 'hostConfig'>;
+  readonly change: Pick<ContainerRecord, 'config' | 'hostConfig'> & Partial<Pick<ContainerRecord, 'endpoints'>>;
   readonly ports: PlannedPorts | undefined;
   readonly mounts: PlannedMounts | undefined;
+  readonly rates?: PlannedRates | undefined;
 }
 
 /** Everything that can be known to be wrong before anything is changed. */
@@ -61,7 +63,8 @@ function planUpdate(ctx: ContainerContext, entry: ContainerEntry, request: Updat
   };
   const ports = planPorts(record, { add: changes.PublishAdd, remove: changes.PublishRemove });
   const mounts = planMounts(record, changes.MountAdd, changes.MountRemove);
-  const change = { config, hostConfig };
+  const rates = planRates(ctx, record, changes.NetworkRates);
+  const change = { config, hostConfig, ...(rates === undefined ? {} : { endpoints: rates.endpoints }) };
   if (mounts !== undefined) {
     const settings = settingsWithMounts({ ...record, ...change }, mounts);
     change.hostConfig = settings.hostConfig;
@@ -72,7 +75,7 @@ function planUpdate(ctx: ContainerContext, entry: ContainerEntry, request: Updat
     change.config = { ...change.config, ExposedPorts: ports.exposedPorts };
     validatePorts(ctx, record, change);
   }
-  return { change, ports, mounts };
+  return { change, ports, mounts, rates };
 }
 
 function validatePorts(ctx: ContainerContext, record: ContainerRecord, { config, hostConfig }: Plan['change']): void {
@@ -93,7 +96,7 @@ async function changeLocked(
   entry: ContainerEntry,
   request: UpdateContainerRequest,
 ): Promise<readonly string[]> {
-  const { change, ports, mounts } = planUpdate(ctx, entry, request);
+  const { change, ports, mounts, rates } = planUpdate(ctx, entry, request);
   const before = entry.record;
   const isRunning = entry.live !== undefined;
   await using scope = new Scope();
@@ -105,6 +108,10 @@ async function changeLocked(
   let { sandbox } = before;
   if (isRunning && ports !== undefined) {
     ({ sandbox } = await scope.acquire(ctx.networks.changePorts(entry.id, ports), (changed) => changed.undo()));
+  }
+  if (isRunning && rates !== undefined) {
+    const changing = ctx.networks.changeRates(entry.id, rates.changed);
+    ({ sandbox } = await scope.acquire(changing, (changedRates) => changedRates.undo()));
   }
   const changed = mounts === undefined ? undefined : await changeMounts(ctx, entry, mounts, scope);
   scope.defer(() => {

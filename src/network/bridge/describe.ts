@@ -14,7 +14,10 @@ import { type BridgeSettings, bridgeSettings } from '../define/options.ts';
 import type { Publishing } from '../driver.ts';
 import type { FirewallBridge, FirewallSubnet } from '../firewall/table.ts';
 import type { NetworkRecord, PoolRecord } from '../record.ts';
+import { ratesIn } from '../rates/rate.ts';
+import { rateOptions, totalRateOptions } from '../../spec/engine/network.ts';
 import type { BridgeOptions, BridgeSubnet } from './network.ts';
+import type { NetworkRates } from './rates.ts';
 
 /** A bridge network as its driver and as the firewall see it. */
 export interface DescribedBridge {
@@ -46,6 +49,7 @@ export function describeBridge(record: NetworkRecord, config: NetworkConfig, log
     internal,
     talking: settings.icc,
     interfacePrefix: settings.interfacePrefix,
+    rates: ratesOf(record),
     publishing: internal ? undefined : publishingOf(settings),
     forwarding: config.forwarding ?? true,
     mtu: settings.mtu ?? config.mtu ?? defaultMtu,
@@ -57,10 +61,17 @@ export function describeBridge(record: NetworkRecord, config: NetworkConfig, log
     name,
     internal,
     talking: settings.icc,
+    sending: options.rates.total.out ?? undefined,
     trusted: settings.trusted,
     subnets: subnets.map(({ subnet }) => firewallSubnet(subnet, settings)),
   };
   return { options, firewall };
+}
+
+/** What a network says of bandwidth. @throws EngineError `invalid` */
+export function ratesOf(record: NetworkRecord): NetworkRates {
+  const options = record.definition?.options ?? record.rates ?? {};
+  return { each: ratesIn(options, rateOptions), total: ratesIn(options, totalRateOptions) };
 }
 
 function settingsOf(record: NetworkRecord, config: NetworkConfig): BridgeSettings {

@@ -24,7 +24,9 @@ import {
   type LinkAddress,
   plugInto,
 } from './link.ts';
+import { BridgeRates, type NetworkRates } from './rates.ts';
 import { ReadyStock } from './ready.ts';
+import { noRates } from '../rates/rate.ts';
 
 /**
  * What every container's namespace begins with: Docker's two settings, which let a process without capabilities use low
@@ -62,6 +64,7 @@ export interface BridgeOptions {
   /** What names of interfaces in containers begin with. */
   readonly interfacePrefix: string;
   readonly publishing: Publishing | undefined;
+  readonly rates: NetworkRates;
   /** False leaves the kernel's switch for forwarding as it is. */
   readonly forwarding: boolean;
   readonly mtu: number;
@@ -75,7 +78,14 @@ export interface BridgeOptions {
 /** How often and how long the end of a cable is waited for before it is pulled out by force, in milliseconds. */
 const goneChecksMs = [5, 10, 20, 50, 100, 200, 400];
 
-const noWish: EndpointWish = { addresses: {}, linkLocal: [], mac: undefined, interfaceName: undefined, sysctls: [] };
+const noWish: EndpointWish = {
+  addresses: {},
+  linkLocal: [],
+  mac: undefined,
+  interfaceName: undefined,
+  sysctls: [],
+  rates: noRates,
+};
 
 /** One bridge with its addresses and cables. */
 export class BridgeNetwork implements AddressedNetwork {
@@ -85,6 +95,7 @@ export class BridgeNetwork implements AddressedNetwork {
   readonly internal: boolean;
   readonly interfacePrefix: string;
   readonly publishing: Publishing | undefined;
+  readonly rates: BridgeRates;
   readonly ready?: () => Promise<ReadyNamespace>;
   readonly #addresses: NetworkAddresses;
   readonly #stock: ReadyStock<ReadyNamespace>;
@@ -101,6 +112,7 @@ export class BridgeNetwork implements AddressedNetwork {
     this.internal = options.internal;
     this.interfacePrefix = options.interfacePrefix;
     this.publishing = options.publishing;
+    this.rates = new BridgeRates({ ...options, bridge: options.name, prefix: options.cablePrefix });
     this.#addresses = new NetworkAddresses(
       options.subnets.map(({ subnet, gateway, range, reserved }) => ({
         subnet,
@@ -130,6 +142,7 @@ export class BridgeNetwork implements AddressedNetwork {
       else {
         if (found !== undefined) await deleteLinks([name]);
         await create(this.options, wanted);
+        await this.rates.limitBridge();
         plugInto(name, [...this.#cables, ...this.#stock.items.map(({ lease }) => lease.hostName ?? '')]);
       }
     }
@@ -163,6 +176,7 @@ export class BridgeNetwork implements AddressedNetwork {
   retire(held: HeldAddresses): void {
     const { hostName } = held;
     const work = waitGone(hostName, this.options.log)
+      .then(() => (hostName === undefined ? undefined : this.rates.forget(hostName)))
       .catch((error: unknown) => this.options.log.warn('a cable could not be removed', { hostName, error }))
       .finally(() => {
         this.release(held);

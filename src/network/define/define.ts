@@ -14,6 +14,7 @@ import {
   sameAddress,
   sizeOf,
 } from '../../base/address.ts';
+import { ratesOf } from '../bridge/describe.ts';
 import { type NetworkDefinition, type NetworkRecord, type PoolRecord, predefinedNames } from '../record.ts';
 import { type AddressSpace, chooseSubnet } from '../subnets.ts';
 import { checkIpv6Subnet, firstGateway, readIpamConfig, type WantedPool } from './ipam.ts';
@@ -254,6 +255,7 @@ function checkGateway(gateway: Address, { subnet, auxiliary }: WantedPool): void
 }
 
 function checkBridge(record: NetworkRecord, { networks, bridgeName }: Surroundings): void {
+  ratesOf(record);
   const name = bridgeName(record);
   const other = networks.find((network) => bridgeName(network) === name);
   if (other !== undefined) {

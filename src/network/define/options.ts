@@ -1,6 +1,7 @@
 import { invalid } from '../../base/errors.ts';
 import { type Address, type Family, parseAddress, type Prefix } from '../../base/address.ts';
 import { parseFrom } from '../ports/access.ts';
+import { networkRateOptions } from '../rates/rate.ts';
 
 /** What the options of a bridge network say. */
 export interface BridgeSettings {
@@ -49,6 +50,7 @@ const bridgeOptions: ReadonlySet<string> = new Set([
   `${general}enable_ipv6`,
   `${publish}from`,
   `${publish}host-rules`,
+  ...networkRateOptions,
 ]);
 
 /** The names that a driver knows. */

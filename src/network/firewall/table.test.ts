@@ -208,3 +208,11 @@ test('a port that is routed twice is for the clients of both', () => {
   assert.equal(admitted(['192.0.2.0/24'], ['192.0.2.7', '198.51.100.1']), 2);
   assert.equal(admitted(['192.0.2.0/24'], undefined), undefined, 'for everybody');
 });
+
+test('what a network sends is limited before answers are let through', () => {
+  const rules = rulesOf([bridge('out', [subnet('10.1.0.0/24')], { sending: 2_500_000 })], 'isolate');
+  assert.deepEqual(rules.slice(0, 2), [
+    'iifname "out" oifname != "out" limit rate over 2500000 bytes/second burst 65536 bytes drop',
+    'oifname "out" ct state established,related accept',
+  ]);
+});

@@ -54,6 +54,8 @@ export interface FirewallBridge {
   readonly talking: boolean;
   /** Interfaces of the host from which published ports are reached by the container's own address, too. */
   readonly trusted: readonly string[];
+  /** What the network sends to the outside at most, in bytes a second. */
+  readonly sending?: number | undefined;
 }
 
 /** A published port and where it leads. */
@@ -273,8 +275,10 @@ function chainsOf(bridges: readonly FirewallBridge[], family: Family, shape: Fir
       type: 'filter',
       hook: 'forward',
       priority: priority.filter,
-      // What belongs to an internal network is decided first: no other network's rule may let it through.
+      // What belongs to an internal network is decided first: no other network's rule may let it through. Limits come before
+      // all, or answers would be accepted without a look at them.
       rules: [
+        ...present.flatMap(({ bridge }) => sendingRules(bridge)),
         ...present.filter(({ bridge }) => bridge.internal).flatMap(({ bridge }) => internalRules(bridge)),
         ...present
           .filter(({ bridge }) => !bridge.internal)
@@ -384,6 +388,27 @@ function sourceRules(bridge: FirewallBridge, { prefix, masquerade, mode, hostAdd
     ...(prefix.family === 4 ? [local] : []),
   ];
 }
+
+const leastBurst = 65_536;
+
+/**
+ * Each family has the limit for itself: they are tables of their own. The kernel adds a second's worth to the burst
+ * (net/netfilter/nft_limit.c).
+ */
+const sendingRules = ({ name, sending }: FirewallBridge): Rule[] =>
+  sending === undefined
+    ? []
+    : [
+        {
+          when: [
+            { on: 'in-interface', name },
+            { on: 'out-interface', name, not: true },
+            { on: 'over-rate', rate: sending, burst: leastBurst },
+          ],
+          then: { do: 'drop' },
+          comment: 'the network sends no more than that',
+        },
+      ];
 
 /** Nothing passes between an internal network and anything else. */
 function internalRules(bridge: FirewallBridge): Rule[] {

@@ -22,6 +22,7 @@ import {
   freeName,
   interfaceOf,
   leasedEndpoint,
+  limitBandwidth,
   type LiveEndpointPlan,
   noPorts,
 } from './make.ts';
@@ -57,7 +58,8 @@ export async function connectTo(connection: Connection, plan: LiveEndpointPlan):
   const lease = await scope.acquire(explained(plan.live.lease(plan.wish)), (made) => plan.live.retire(made));
   const taken = new Set(await interfacesIn(namespace.fd));
   const name = plan.wish.interfaceName ?? freeName(plan.live.interfacePrefix, taken);
-  const { held, settings } = leasedEndpoint(plan, lease, name, request);
+  const leased = leasedEndpoint(plan, lease, name, request);
+  const { held, settings } = leased;
   const endpoints = [...before.endpoints, held];
   const [old, next] = [chooseGateways(before.endpoints), chooseGateways(endpoints)];
   const routes = sameGateways(old, next) ? undefined : routesOf(next);
@@ -67,6 +69,7 @@ export async function connectTo(connection: Connection, plan: LiveEndpointPlan):
   const isFirstNamed = settings.DNSNames !== null && names?.isServed(request.containerId) === false;
   const sockets = isFirstNamed ? names?.openSockets(namespace.fd) : undefined;
   const nameSockets = sockets === undefined ? undefined : await scope.acquire(sockets, closeNameSockets);
+  await limitBandwidth([leased]);
   const publications = movePorts(connection, before, endpoints);
   scope.commit();
   const networkName = plan.network.name;

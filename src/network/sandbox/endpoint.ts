@@ -13,6 +13,8 @@ import { poolsOf } from '../bridge/describe.ts';
 import { checkInterfaceName } from '../define/options.ts';
 import type { Addresses, EndpointWish } from '../driver.ts';
 import { parseMac } from '../mac.ts';
+import { noRates, type Rates, ratesIn } from '../rates/rate.ts';
+import { rateOptions } from '../../spec/engine/network.ts';
 import { isPredefined, type NetworkRecord } from '../record.ts';
 
 /** An endpoint of a container that wishes for nothing. */
@@ -22,12 +24,15 @@ export const noWish: EndpointWish = {
   mac: undefined,
   interfaceName: undefined,
   sysctls: [],
+  rates: noRates,
 };
 
 const optionNames = {
   sysctls: 'com.docker.network.endpoint.sysctls',
   interfaceName: 'com.docker.network.endpoint.ifname',
 } as const;
+
+const knownOptions: readonly string[] = [...Object.values(optionNames), ...Object.values(rateOptions)];
 
 /**
  * What an endpoint on a network asks for, checked; all complaints are in one error, in Docker's words.
@@ -50,6 +55,7 @@ export function readEndpoint(network: NetworkRecord, settings: EndpointSettings)
     }),
     mac: readMac(settings.MacAddress ?? '', complain),
     ...readOptions(settings.DriverOpts ?? {}, complain),
+    rates: readRates(network, settings.DriverOpts ?? {}, complain),
   };
   if (complaints.length === 1) throw invalid(`invalid endpoint settings:\n${complaints[0]}`);
   if (complaints.length > 1) {
@@ -96,8 +102,8 @@ function readOptions(
   complain: Complain,
 ): Pick<EndpointWish, 'interfaceName' | 'sysctls'> {
   for (const name of Object.keys(options)) {
-    if (name !== optionNames.sysctls && name !== optionNames.interfaceName) {
-      const known = Object.values(optionNames).join(' and ');
+    if (!knownOptions.includes(name)) {
+      const known = knownOptions.join(', ');
       complain(`unknown option of an endpoint ${JSON.stringify(name.slice(0, 100))}: there are ${known}`);
     }
   }
@@ -110,6 +116,17 @@ function readOptions(
   const text = options[optionNames.sysctls];
   const sysctls = text === undefined ? [] : text.split(',').flatMap((one) => readSysctl(one, complain));
   return { interfaceName, sysctls };
+}
+
+function readRates(network: NetworkRecord, options: Readonly<Record<string, string>>, complain: Complain): Rates {
+  try {
+    const rates = ratesIn(options, rateOptions);
+    if (network.driver === 'bridge' || Object.keys(rates).length === 0) return rates;
+    complain(`bandwidth can be limited on bridge networks, and ${network.name} is a ${network.driver} network`);
+  } catch (error) {
+    complain(messageOf(error));
+  }
+  return noRates;
 }
 
 const sysctlPart = /^[a-z0-9_-]{1,64}$/;

@@ -119,6 +119,7 @@ export async function plugIn(
       live.discard?.(made),
     );
     const endpoints = [leasedEndpoint(first, ready.lease, 'eth0', request)];
+    await limitBandwidth(endpoints);
     return { namespace: ready.namespace, nameSockets: undefined, endpoints };
   }
   const endpoints: LeasedEndpoint[] = [];
@@ -136,7 +137,15 @@ export async function plugIn(
   const hasNames = endpoints.some(({ settings }) => settings.DNSNames !== null);
   const sockets = hasNames ? names?.openSockets(opened) : undefined;
   const nameSockets = sockets === undefined ? undefined : await scope.acquire(sockets, closeNameSockets);
+  await limitBandwidth(endpoints);
   return { namespace: opened, nameSockets, endpoints };
+}
+
+/** Before a packet of the container's passes. @throws EngineError `unavailable` */
+export async function limitBandwidth(endpoints: readonly LeasedEndpoint[]): Promise<void> {
+  for (const { plan, lease } of endpoints) {
+    if (lease.hostName !== undefined) await plan.live.rates?.limit(lease.hostName, plan.wish.rates);
+  }
 }
 
 /** A namespace of a bridge that keeps some. */

@@ -5,6 +5,7 @@ import { emptyEndpointSettings } from '../../spec/engine/empty-config.ts';
 import type { EndpointWish } from '../driver.ts';
 import { planPorts, type PortPlan } from '../ports/binding.ts';
 import { portDefaults, type PublishDefaults } from '../ports/defaults.ts';
+import { rateOptions } from '../../spec/engine/network.ts';
 import type { NetworkRecord } from '../record.ts';
 import { noWish, readEndpoint } from './endpoint.ts';
 
@@ -46,6 +47,7 @@ export function planSandbox(wish: Wish, around: PlanSurroundings): SandboxPlan {
   checkSysctls(wish.sysctls, alone?.network.driver === 'host');
   if (alone !== undefined) {
     checkAlone(alone.network, wish.networkMode, entries.length);
+    checkNoRates(alone.network, alone.settings);
     return { kind: alone.network.driver === 'host' ? 'host' : 'none', network: alone.network };
   }
   const endpoints = entries.map(({ network, settings }) => planEndpoint(network, settings));
@@ -106,6 +108,12 @@ function checkAlone(network: NetworkRecord, mode: string, count: number): void {
       ? 'container sharing network namespace with another container or host cannot be connected to any other network'
       : 'container cannot be connected to multiple networks with one of the networks in private (none) mode',
   );
+}
+
+function checkNoRates(network: NetworkRecord, settings: EndpointSettings | undefined): void {
+  const given = Object.values(rateOptions).find((name) => Object.hasOwn(settings?.DriverOpts ?? {}, name));
+  if (given === undefined) return;
+  throw invalid(`${given} cannot be on the network ${network.name}: bandwidth can be limited on bridge networks`);
 }
 
 const sysctlCharacters = /^[A-Za-z0-9_.\-/]+$/;

@@ -17,6 +17,8 @@ import { parseContainerPort, type PortDefaults, type PortPlan, portMapOf, publis
 import type { Publisher } from '../ports/publisher.ts';
 import type { PublicationTargets } from '../ports/targets.ts';
 import type { ContainerNames } from '../resolver/names.ts';
+import { ratesIn } from '../rates/rate.ts';
+import { rateOptions } from '../../spec/engine/network.ts';
 import { type ChangedPublications, changePublications, UnchangedPublications } from './change-ports.ts';
 import { chooseGateways, type Held, type HeldEndpoint, targetsOf } from './held.ts';
 import { type LiveEndpointPlan, plugIn, sandboxOf } from './make.ts';
@@ -178,6 +180,7 @@ export class Sandboxes {
     const held = { addresses, hostName: host };
     try {
       network.adopt(held);
+      if (host !== undefined) network.rates?.adopt(host, ratesIn(settings.DriverOpts ?? {}, rateOptions));
     } catch (error) {
       const reason = messageOf(error);
       this.#log.error('the address of a running container cannot be taken over', { containerId, networkName, reason });

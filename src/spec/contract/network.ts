@@ -133,6 +133,14 @@ export interface Networks {
    */
   changePorts(containerId: ContainerId, change: PortChange): Promise<ChangedPorts>;
   /**
+   * Other options about bandwidth, by network name, for endpoints of a container that runs, at once; all or none.
+   * @throws invalid where there is none to be limited, unavailable where the kernel cannot.
+   */
+  changeRates(
+    containerId: ContainerId,
+    options: Readonly<Record<string, EndpointSettings['DriverOpts']>>,
+  ): Promise<ChangedSandbox>;
+  /**
    * Connects a container that runs (`process` is one in its namespace) to one more network, whatever the request's own
    * endpoints are; its default routes and published ports follow Docker's order of endpoints.
    * @throws forbidden when it is connected to it already, or an address is taken; not-found; invalid; unavailable.

@@ -77,6 +77,16 @@ export function decodeDisconnect(value: unknown): DisconnectRequest {
   return request;
 }
 
+/** The body of `POST /networks/{id}/update`. */
+export interface UpdateNetworkRequest {
+  Options: Record<string, string>;
+}
+
+const update = struct<UpdateNetworkRequest>('UpdateNetworkRequest', { Options: record(string) });
+
+/** @throws EngineError `invalid`. */
+export const decodeUpdateNetwork = (value: unknown): UpdateNetworkRequest => decode(update, value);
+
 function named(container: string): void {
   if (container === '') throw invalid('invalid name or ID supplied: ""');
 }

@@ -4,6 +4,7 @@ import {
   changeableLimits,
   type ContainerChanges,
   type ContainerLimits,
+  type RateChange,
   type UpdateContainerRequest,
 } from '../engine/update.ts';
 import { boolean, decode, type Fields, list, record, string, struct } from './decoder.ts';
@@ -27,6 +28,7 @@ const changeFields: Fields<ContainerChanges> = {
   LabelRemove: list(string),
   MountAdd: list(mountSpec),
   MountRemove: list(string),
+  NetworkRates: list(struct<RateChange>('RateChange', { Network: string, In: string, Out: string })),
   Restart: boolean,
 };
 

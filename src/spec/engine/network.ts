@@ -71,3 +71,12 @@ export interface NetworkContainerView {
   IPv4Address: string;
   IPv6Address: string;
 }
+
+/**
+ * Options about bandwidth: of endpoints, and of networks for endpoints that say nothing themselves. `in` is what a
+ * container gets, `out` what it sends.
+ */
+export const rateOptions = { in: 'gantry.rate.in', out: 'gantry.rate.out' } as const;
+
+/** Options of networks about what they exchange with everything else, as a whole. */
+export const totalRateOptions = { in: 'gantry.rate.total.in', out: 'gantry.rate.total.out' } as const;

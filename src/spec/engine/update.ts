@@ -24,6 +24,14 @@ export const changeableLimits = [
 
 export type ContainerLimits = Pick<HostConfig, (typeof changeableLimits)[number]>;
 
+/** Other bandwidth on one network, or on all of the container's when none is named. */
+export interface RateChange {
+  readonly Network: string;
+  /** `10mbit`, `none`, `default` for what the network says; empty for as it is. */
+  readonly In: string;
+  readonly Out: string;
+}
+
 /** Changes that Docker has no way to make. */
 export interface ContainerChanges {
   /** A port without bindings is published on any free port of the host. */
@@ -38,6 +46,8 @@ export interface ContainerChanges {
   /** Mounts, and targets of mounts. */
   readonly MountAdd: MountSpec[];
   readonly MountRemove: string[];
+  /** Bandwidth on networks of the container. */
+  readonly NetworkRates: RateChange[];
   /** Restart the container when something could only be done by that. */
   readonly Restart: boolean;
 }

@@ -11,6 +11,7 @@ import { mountIntoContainer, unmountFromContainer } from '../namespace/container
 import { inPrivateMounts, type MountView } from '../namespace/mount.ts';
 import { closeView, openView } from '../namespace/view.ts';
 import { changeNamespace, deleteLinks, interfacesIn, openNamespace, writeNetSysctls } from '../netlink/calls.ts';
+import { limitLinks } from '../netlink/limit-calls.ts';
 import { forgetUdpFlows } from '../netlink/conntrack.ts';
 import { foreignTablesAt } from '../nftables/tables.ts';
 import { mkdirAllInRoot, openInRoot, readFileInRoot, resolveInRoot } from '../paths/inroot.ts';
@@ -50,6 +51,7 @@ export const blockingCalls = {
   deleteLinks,
   foreignTablesAt,
   forgetUdpFlows,
+  limitLinks,
   place,
   removeSmallTrees,
   removeDirectories,

@@ -191,6 +191,16 @@ export const addDummy = (name: string): NetlinkMessage =>
     nested(attr.linkInfo, textAttribute(infoAttr.kind, 'dummy')),
   );
 
+/** A link that only holds up what is led through it (ifb), down. The kernel answers EOPNOTSUPP when it lacks the kind. */
+export const addHelper = (name: string): NetlinkMessage =>
+  request(
+    type.new,
+    creation,
+    linkHeader({}),
+    textAttribute(attr.name, name),
+    nested(attr.linkInfo, textAttribute(infoAttr.kind, 'ifb')),
+  );
+
 /** All links of the namespace. */
 export const dumpLinks = (): NetlinkMessage => request(type.get, flags.dump, linkHeader({}));
 

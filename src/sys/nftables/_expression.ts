@@ -138,9 +138,29 @@ function matchExpressions(match: Match, family: TableFamily): Buffer[] {
       ];
     case 'established':
       return connection(ctKey.state, establishedOrRelated);
+    case 'over-rate':
+      return [
+        expression(
+          'limit',
+          attribute(1, be64(match.rate)),
+          attribute(2, be64(1)),
+          be32Attribute(3, match.burst),
+          be32Attribute(4, limitBytes),
+          be32Attribute(5, limitOver),
+        ),
+      ];
     case 'destination-rewritten':
       return connection(ctKey.status, statusDestinationNat);
   }
+}
+
+const limitBytes = 1;
+const limitOver = 1;
+
+function be64(value: number): Buffer {
+  const bytes = Buffer.alloc(8);
+  bytes.writeBigUInt64BE(BigInt(value));
+  return bytes;
 }
 
 function maskOf(length: number, bytes: number): Buffer {

@@ -119,6 +119,8 @@ function matchText(match: Match, family: TableFamily): string {
       return `meta mark & ${hex(match.mask)} == ${hex(match.value)}`;
     case 'established':
       return 'ct state established,related';
+    case 'over-rate':
+      return `limit rate over ${match.rate} bytes/second burst ${match.burst} bytes`;
     case 'destination-rewritten':
       return 'ct status dnat';
   }

@@ -57,6 +57,8 @@ export type Match =
   | { readonly on: 'mark'; readonly value: number; readonly mask: number }
   /** The packet belongs, or is related, to a connection that was let through. */
   | { readonly on: 'established' }
+  /** Packets of the rule come faster than so many bytes a second, after a burst of so many bytes. */
+  | { readonly on: 'over-rate'; readonly rate: number; readonly burst: number }
   /** The connection's destination was rewritten. */
   | { readonly on: 'destination-rewritten' };
 
