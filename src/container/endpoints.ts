@@ -31,6 +31,17 @@ export const noEndpoint: EndpointSettings = {
  * afterwards the networks stay with empty addresses, as in Docker.
  */
 export function viewEndpoints({ record }: ContainerEntry): Readonly<Record<string, EndpointSettings>> {
+  const known = views.get(record);
+  if (known !== undefined) return known;
+  const view = endpointsOf(record);
+  views.set(record, view);
+  return view;
+}
+
+/** By the record, which no change touches: each makes another one. Lists of hundreds of containers ask again and again. */
+const views = new WeakMap<ContainerRecord, Readonly<Record<string, EndpointSettings>>>();
+
+function endpointsOf(record: ContainerRecord): Readonly<Record<string, EndpointSettings>> {
   const last = record.sandbox?.endpoints ?? {};
   if (record.state.phase === 'running') return last;
   // A network that was named by its id is shown by its name once a run has found it.

@@ -55,7 +55,30 @@ export async function listContainers(ctx: ContainerContext, wishes: ListWishes):
     if (wishes.limit !== undefined && wishes.limit > 0 && chosen.length >= wishes.limit) break;
   }
   const linkNames = namesByLinks(ctx.table.list());
-  return Promise.all(chosen.map((entry) => summarize(ctx, entry, wishes, linkNames.get(entry.id) ?? [])));
+  const now = { nowNs: ctx.clock.nowNs(), imageIdOf: memoized((name: string) => ctx.images.idOf(name)) };
+  const summaries = chosen.map((entry) => summarize(ctx, entry, linkNames.get(entry.id) ?? [], now));
+  if (!wishes.size) return summaries;
+  return Promise.all(summaries.map((summary, at) => withSizes(ctx, chosen[at], summary, wishes.signal)));
+}
+
+/** Hundreds of containers are of a few images: each name is looked up once a list. */
+function memoized<T>(find: (name: string) => T): (name: string) => T {
+  const found = new Map<string, T>();
+  return (name) => {
+    if (!found.has(name)) found.set(name, find(name));
+    return found.get(name) as T;
+  };
+}
+
+async function withSizes(
+  ctx: ContainerContext,
+  entry: ContainerEntry | undefined,
+  summary: ContainerSummary,
+  signal: AbortSignal | undefined,
+): Promise<ContainerSummary> {
+  if (entry === undefined) return summary;
+  const { writable, layers } = await ctx.snapshots.usage(entry.id, signal);
+  return { ...summary, SizeRw: writable, SizeRootFs: writable + layers };
 }
 
 function checkFilters(filters: Filters): void {
@@ -115,27 +138,25 @@ function isAncestor(wanted: string, { record }: ContainerEntry): boolean {
   return isName || (hex.length >= 4 && record.imageId.slice(7).startsWith(hex));
 }
 
-async function summarize(
+function summarize(
   ctx: ContainerContext,
   entry: ContainerEntry,
-  { size, signal }: ListWishes,
   linkNames: readonly string[],
-): Promise<ContainerSummary> {
+  now: { readonly nowNs: bigint; readonly imageIdOf: (name: string) => string | undefined },
+): ContainerSummary {
   const { record } = entry;
   const { config, hostConfig, state } = record;
-  const usage = size ? await ctx.snapshots.usage(entry.id, signal) : undefined;
   return {
     Id: entry.id,
     Names: [`/${record.name}`, ...linkNames],
-    Image: imageShown(ctx, record),
+    Image: imageShown(record, now.imageIdOf),
     ImageID: record.imageId,
     Command: [...(config.Entrypoint ?? []), ...(config.Cmd ?? [])].map(quoteWord).join(' '),
     Created: Number(record.createdNs / 1_000_000_000n),
     Ports: state.phase === 'running' ? summarizePorts(record.sandbox?.ports ?? {}) : [],
-    ...(usage === undefined ? {} : { SizeRw: usage.writable, SizeRootFs: usage.writable + usage.layers }),
     Labels: config.Labels,
     State: statusOf(state),
-    Status: describeState(state, ctx.clock.nowNs(), record.health),
+    Status: describeState(state, now.nowNs, record.health),
     Health: { Status: record.health?.status ?? 'none', FailingStreak: record.health?.failingStreak ?? 0 },
     HostConfig: {
       NetworkMode: hostConfig.NetworkMode,
@@ -150,9 +171,9 @@ async function summarize(
 const quoteWord = (word: string): string => (word.includes(' ') ? `'${word}'` : word);
 
 /** The name that the container was made from, as long as it still means the same image. */
-function imageShown(ctx: ContainerContext, { imageName, imageId }: ContainerRecord): string {
+function imageShown({ imageName, imageId }: ContainerRecord, imageIdOf: (name: string) => string | undefined): string {
   const name = isHex64(imageName) ? `sha256:${imageName}` : imageName;
-  return ctx.images.idOf(name) === imageId ? name : imageId;
+  return imageIdOf(name) === imageId ? name : imageId;
 }
 
 function summarizePorts(ports: PortMap): PortSummary[] {
