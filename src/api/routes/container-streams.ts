@@ -123,11 +123,12 @@ async function logs(exchange: Exchange, containers: ContainerService): Promise<v
 }
 
 /**
- * Docker sends a frame a line, and programs that read them through an SDK count on it. The command lines only write one
- * frame after the other to their output: each costs them two reads and a write.
+ * Docker sends a frame a line, and programs that read them through an SDK count on it; so does Gantry's command line, which
+ * sorts the lines of several logs. Docker's only writes one frame after the other to its output: each costs it two reads
+ * and a write.
  */
 const joinsFrames = ({ request }: Exchange): boolean =>
-  /^(Docker|Gantry)-Client[/ ]/.test(request.headers['user-agent'] ?? '');
+  (request.headers['user-agent'] ?? '').startsWith('Docker-Client/');
 
 /** What `--details` shows in front of a line: the attributes sorted by name, escaped as in the query of a URL. */
 function detailsText(attributes: ReadonlyMap<string, string>): string {
