@@ -16,6 +16,7 @@ import { type BenchImages, type Case, cases, clientCases, clients, docker, timeC
 import { type Peer, type PeerName, startPeer } from './engines.ts';
 import { fileCases } from './file-cases.ts';
 import { imageCases } from './image-cases.ts';
+import { networkCases } from './network-cases.ts';
 import { pushCases } from './push-cases.ts';
 import { measureMemory } from './memory.ts';
 import { type BenchResult, currentLoad, hostFacts, renderReport } from './report.ts';
@@ -167,7 +168,9 @@ async function main(): Promise<void> {
     note('clients');
     await measureClients(gantry, images, result);
   }
-  for (const one of [...cases, ...fileCases, ...imageCases, ...pushCases].filter(({ name }) => wanted(name))) {
+  for (const one of [...cases, ...fileCases, ...imageCases, ...networkCases, ...pushCases].filter(({ name }) =>
+    wanted(name),
+  )) {
     note(one.name);
     await measureCase(one, peers, images, result);
     await save(result, gantry);

@@ -18,7 +18,7 @@ const address = '192.0.2.2';
 const hostAddress = '192.0.2.1';
 
 /** `routes`: the neighbour sends everything through the host; else it knows only its own wire. */
-export async function addNeighbour(engine: TestEngine, { routes = false } = {}): Promise<Neighbour> {
+export async function addNeighbour(engine: Pick<TestEngine, 'inside'>, { routes = false } = {}): Promise<Neighbour> {
   const namespaces = await makeNamespaces();
   const enter = (command: readonly string[]): readonly [string, ...string[]] => namespaces.enter(command);
   const there = (command: string): Promise<string> => {

@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict';
+import { existsSync, readFileSync } from 'node:fs';
 import { test } from 'node:test';
 import { check } from '../ffi/errors.ts';
 import { openLibrary } from '../ffi/library.ts';
@@ -51,6 +52,10 @@ test('limits of a cable come, change and go, and leave nothing', { skip }, () =>
     };
     limit(1_000_000, 2_000_000);
     assert.ok(names().includes('cable0r ifb'));
+    if (existsSync('/proc/sys/net/ipv6')) {
+      // The path is that of the thread's own network namespace.
+      assert.equal(readFileSync('/proc/thread-self/net/if_inet6', 'utf8').includes('cable0r'), false);
+    }
     assert.ok(has(addHooks(index)) && has(redirect(index, linkIndex('cable0r'))));
     // Twice the same, and other values: the helper stays.
     const helper = linkIndex('cable0r');

@@ -1,4 +1,5 @@
 /** Bandwidth limits of links, as synchronous calls for the syscall worker (`cable.ts` has their asynchronous twin). */
+import { writeFileSync } from 'node:fs';
 import { systemCode } from '../ffi/errors.ts';
 import { addHelper, deleteLink, setLink } from './link.ts';
 import { linkIndex } from './plug.ts';
@@ -60,11 +61,17 @@ function limitReceived(socket: NetlinkSocket, index: number, link: LinkLimits): 
     unless(absent, () => socket.request([removeRedirect(index)], what));
     socket.request([addHelper(helper)], what);
     target = linkIndex(helper);
+    withoutIpv6(helper);
   }
   socket.request([setBucket(target, received)], what);
   socket.request([setLink(target, { up: true })], what);
   unless(['EEXIST'], () => socket.request([addHooks(index)], what));
   unless(['ENOSPC'], () => socket.request([redirect(index, target)], what));
+}
+
+/** Nobody is to have an address there, and no router to be asked for one; a kernel without IPv6 has nothing to turn off. */
+function withoutIpv6(name: string): void {
+  unless(['ENOENT'], () => writeFileSync(`/proc/sys/net/ipv6/conf/${name}/disable_ipv6`, '1'));
 }
 
 /** The filter goes first: what it leads to a helper that is gone would be lost. */
