@@ -84,6 +84,7 @@ export const operations = {
   VolumePrune: ['POST', '/volumes/prune'],
   VolumeClone: ['POST', '/volumes/{name}/clone'],
   VolumeRename: ['POST', '/volumes/{name}/rename'],
+  VolumeResize: ['POST', '/volumes/{name}/resize'],
   VolumeExport: ['GET', '/volumes/{name}/export'],
   VolumeImport: ['POST', '/volumes/{name}/import'],
   VolumeSnapshotList: ['GET', '/volumes/{name}/snapshots'],

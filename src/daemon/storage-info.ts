@@ -1,4 +1,4 @@
-import { findMke2fs } from '../store/mke2fs.ts';
+import { findMke2fs } from '../sys/disk/mke2fs.ts';
 import type { StorageSupport } from '../store/support.ts';
 
 const erofsWords = {

@@ -1,8 +1,10 @@
+import { dirname } from 'node:path';
 import { EngineError, messageOf } from '../base/errors.ts';
 import type { Volume } from '../spec/contract/storage.ts';
 import { bindMount, mountFileSystem, unmount } from '../sys/mount/mount.ts';
 import { isMounted } from '../sys/mount/table.ts';
 import { renewDirectory } from './directories.ts';
+import { mountVolumeDisk } from './disk/disk.ts';
 import { isMountedVolume, parseVolumeOptions, type VolumeSource } from './options.ts';
 
 /**
@@ -41,6 +43,7 @@ const mounters: {
 } = {
   bind: ({ device, recursive, attributes }, { mountpoint }) =>
     bindMount(device, mountpoint, { ...attributes, recursive }),
+  disk: (source, { name, mountpoint }) => mountVolumeDisk(dirname(mountpoint), name, source),
   filesystem: ({ type, device, options, attributes }, { mountpoint }) =>
     mountFileSystem(type, [['source', device], ...options], mountpoint, attributes),
 };
@@ -51,6 +54,7 @@ async function mountAt(volume: Volume, source: VolumeSource): Promise<void> {
     // The table has for each kind what takes that kind.
     await (mounters[source.kind] as (source: VolumeSource, volume: Volume) => Promise<void>)(source, volume);
   } catch (error) {
+    if (error instanceof EngineError) throw error;
     const why = `failed to mount local volume: mount ${source.device}:${mountpoint}: ${messageOf(error)}`;
     throw new EngineError('internal', `error while mounting volume '${mountpoint}': ${why}`, {
       cause: { name, error },

@@ -2,7 +2,9 @@ import { chmod, chown, readdir, rename, rm, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { Worker } from 'node:worker_threads';
 import { EngineError, type ErrorCode } from '../base/errors.ts';
+import { createSubvolume } from '../sys/btrfs/subvolume.ts';
 import { systemCode } from '../sys/ffi/errors.ts';
+import { exchangePaths } from '../sys/file/exchange.ts';
 import { O_PATH } from '../sys/paths/inroot.ts';
 import { openInRootAsync } from '../sys/paths/paths.ts';
 import { workerUrl } from '../sys/worker/url.ts';
@@ -65,6 +67,14 @@ async function fill(from: string, { data, staging, exclusive, mounted }: CopyUp)
   }
   await rm(staging, { recursive: true, force: true });
   try {
+    // On btrfs a volume is a subvolume: only another one can take its place, and nothing can be renamed into it.
+    if (await createSubvolume(staging)) {
+      if (!exclusive) return;
+      for (const name of await readdir(from)) await copyInWorker({ from: join(from, name), to: join(staging, name) });
+      await copyOwner(from, staging);
+      await exchangePaths(staging, data);
+      return;
+    }
     await copyInWorker({ from: `${from}/.`, to: staging });
     if (exclusive) {
       await rename(staging, data);

@@ -2,14 +2,15 @@ import { join } from 'node:path';
 import { conflict, type EngineError, messageOf, notFound } from '../base/errors.ts';
 import { type ContainerId, randomHex64 } from '../base/ids.ts';
 import type { Volume, VolumeRequest, Volumes } from '../spec/contract/storage.ts';
-import type { EventInput } from '../spec/engine/event.ts';
 import { closeFd } from '../sys/ffi/descriptor.ts';
 import { diskUsage } from '../sys/file/usage.ts';
 import { makeVolumeDirectory, removeVolumeDirectory, snapshotsFolder } from './directories.ts';
 import { copyUp, openCopySource } from './copy-up.ts';
+import { makeVolumeDisk, takenByDisk } from './disk/disk.ts';
 import { checkVolumeName } from './name.ts';
-import { isMountedVolume, parseVolumeOptions } from './options.ts';
+import { diskOf, isMountedVolume, parseVolumeOptions } from './options.ts';
 import { toRecord, volumeKind } from './record.ts';
+import { placeVolume, volumeEvent, withStage } from './stage.ts';
 import type { VolumeState } from './state.ts';
 
 /** The label by which clients know volumes without a name of their own. */
@@ -131,16 +132,17 @@ export class LocalVolumes implements OwnedVolumes {
   }
 
   async diskUsage(name: string, signal?: AbortSignal): Promise<number> {
-    const { mountpoint, snapshots = [] } = find(this.#volumes, name);
-    const kept = snapshots.length === 0 ? [] : [join(this.state.directory, name, snapshotsFolder)];
-    const sizes = await Promise.all([mountpoint, ...kept].map((path) => diskUsage(path, signal)));
+    const volume = find(this.#volumes, name);
+    const own = join(this.state.directory, name);
+    if (diskOf(volume) !== undefined) return takenByDisks(own, volume);
+    const kept = (volume.snapshots ?? []).length === 0 ? [] : [join(own, snapshotsFolder)];
+    const sizes = await Promise.all([volume.mountpoint, ...kept].map((path) => diskUsage(path, signal)));
     return sizes.reduce((sum, size) => sum + size, 0);
   }
 
   async #create(name: string, request: VolumeRequest): Promise<Volume> {
     const { directory, journal, clock } = this.state;
     const anonymous = request.name === undefined;
-    await makeVolumeDirectory(directory, name);
     const volume: Volume = {
       name,
       driver: 'local',
@@ -150,6 +152,15 @@ export class LocalVolumes implements OwnedVolumes {
       createdNs: clock.nowNs(),
       anonymous,
     };
+    const disk = diskOf(volume);
+    if (disk !== undefined) {
+      await withStage(this.state, async (stage) => {
+        await makeVolumeDisk(join(directory, stage.entry), name, disk, volume.options);
+        await placeVolume(this.state, stage, volume, {});
+      });
+      return volume;
+    }
+    await makeVolumeDirectory(directory, name);
     try {
       await journal.commit({
         records: [{ op: 'put', kind: volumeKind, id: name, value: toRecord(volume) }],
@@ -174,11 +185,14 @@ function find(volumes: ReadonlyMap<string, Volume>, name: string): Volume {
   return volume;
 }
 
-function volumeEvent(action: string, name: string): EventInput {
-  return { type: 'volume', action, actorId: name, attributes: { driver: 'local' } };
-}
-
 function refuseOtherDrivers(name: string, driver: string | undefined): void {
   if (isLocal(driver)) return;
   throw notFound(`create ${name}: error looking up volume plugin ${driver}: plugin "${driver}" not found`);
+}
+
+/** With its snapshots. */
+async function takenByDisks(directory: string, { snapshots = [] }: Volume): Promise<number> {
+  const all = [directory, ...snapshots.map((snapshot) => join(directory, snapshotsFolder, snapshot.name))];
+  const sizes = await Promise.all(all.map((path) => takenByDisk(path)));
+  return sizes.reduce((sum, size) => sum + size, 0);
 }

@@ -7,6 +7,7 @@ import type { StateJournal } from '../spec/contract/state.ts';
 import type { Volume } from '../spec/contract/storage.ts';
 import { ensureMode, removeDoomed } from './directories.ts';
 import { VolumeMounts } from './_mounts.ts';
+import { hasDisk, optionsOfDisk, settleDisk } from './disk/disk.ts';
 import { VolumeHolds } from './holds.ts';
 import { LocalVolumes, type OwnedVolumes } from './local.ts';
 import { finishArrivals, foundSnapshots } from './_arrivals.ts';
@@ -58,9 +59,14 @@ async function openVolumeState(options: VolumesOptions): Promise<VolumeState> {
       const createdNs = BigInt(Math.floor(data.birthtimeMs)) * 1_000_000n;
       const mountpoint = join(path, '_data');
       const snapshots = await foundSnapshots(directory, name);
-      const found = { name, driver: 'local', mountpoint, labels: {}, options: {}, createdNs, anonymous: false };
+      const options = (await hasDisk(path)) ? await optionsOfDisk(path) : {};
+      const found = { name, driver: 'local', mountpoint, labels: {}, options, createdNs, anonymous: false };
       volumes.set(name, snapshots.length === 0 ? found : { ...found, snapshots });
     }
+  }
+  for (const name of volumes.keys()) {
+    const path = join(directory, name);
+    if (await hasDisk(path)) await settleDisk(path);
   }
   return {
     directory,

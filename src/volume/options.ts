@@ -1,10 +1,15 @@
 import { invalid } from '../base/errors.ts';
+import { parseBinarySize } from '../base/text/units.ts';
 import type { Volume } from '../spec/contract/storage.ts';
 import type { MountAttributes, MountOption } from '../sys/mount/mount.ts';
+import { leastDisk, mostDisk } from '../sys/disk/make.ts';
 import { checkShare, mountedSource } from './_mount-words.ts';
+import type { DiskSource } from './disk/disk.ts';
+import { parseKeySource } from './disk/key-source.ts';
 
 /** What is mounted at a volume with options when it is used; `_mounts.ts` has how, for each kind. */
 export type VolumeSource =
+  | DiskSource
   | {
       readonly kind: 'bind';
       readonly device: string;
@@ -54,15 +59,33 @@ const localOptions: Readonly<Record<string, LocalOption>> = {
       return mountedSource(name, 'none', path, /(^|,)r?bind(,|$)/.test(words) ? words : `rbind,${words}`);
     },
   },
-  size: { check: checkSize },
+  size: {
+    source(name, value, all) {
+      const limit = limitOf(name, value);
+      // The one of an encrypted volume is said there.
+      return limit === undefined || all.has('encrypt')
+        ? undefined
+        : { kind: 'disk', device: '', limit, key: undefined };
+    },
+  },
+  encrypt: {
+    source(name, value, all) {
+      return {
+        kind: 'disk',
+        device: '',
+        limit: limitOf(name, all.get('size') ?? '0'),
+        key: parseKeySource(name, value),
+      };
+    },
+  },
 };
 
 const shown = (text: string): string => JSON.stringify(text.slice(0, 200));
 
 /**
  * Reads the options of a local volume: `type`, `device` and `o` as mount(8) has them, `mountpoint` for a directory of the
- * host. Undefined for a volume that is a directory of the engine's own.
- * @throws EngineError `invalid` in Docker's words, also for `size`: the storage of volumes has no quotas.
+ * host, `size` and `encrypt` for a file system of its own. Undefined for a volume that is a directory of the engine's own.
+ * @throws EngineError `invalid` in Docker's words.
  */
 export function parseVolumeOptions(name: string, given: Readonly<Record<string, string>>): VolumeSource | undefined {
   const all = new Map(Object.entries(given));
@@ -83,12 +106,30 @@ export function parseVolumeOptions(name: string, given: Readonly<Record<string, 
   return found?.source;
 }
 
-/** Docker's grammar of sizes; anything but zero needs quotas. */
-function checkSize(name: string, size: string): void {
-  const match = /^(\d{1,15}(?:\.\d{1,6})?) ?(?:[kmgtp]i?)?b?$/i.exec(size);
-  if (match === null) throw invalid(`create ${name}: invalid size: '${size.slice(0, 100)}'`);
-  if (Number(match[1]) > 0) throw invalid(`create ${name}: quota size requested but no quota support`);
+/** Bytes; undefined for zero, which is no limit. Docker's grammar of sizes. */
+function limitOf(name: string, size: string): number | undefined {
+  if (!/^(\d{1,15}(?:\.\d{1,6})?) ?(?:[kmgtp]i?)?b?$/i.test(size)) {
+    throw invalid(`create ${name}: invalid size: '${size.slice(0, 100)}'`);
+  }
+  const bytes = parseBinarySize(size);
+  if (bytes === 0) return undefined;
+  if (bytes >= leastDisk && bytes <= mostDisk) return bytes;
+  throw invalid(`create ${name}: size is from 1m to 8t, not ${size.slice(0, 100)}`);
 }
 
 /** Something is mounted at the volume while it is used: it is no plain directory. */
 export const isMountedVolume = ({ options }: Volume): boolean => Object.keys(options).length > 0;
+
+/** The file system of its own that a volume is; undefined for others, also when its options are not understood any more. */
+export function diskOf({ name, options }: Volume): DiskSource | undefined {
+  if (!Object.hasOwn(options, 'size') && !Object.hasOwn(options, 'encrypt')) return undefined;
+  try {
+    const source = parseVolumeOptions(name, options);
+    return source?.kind === 'disk' ? source : undefined;
+  } catch {
+    return undefined;
+  }
+}
+
+/** What the options of a volume mount is not of the engine's own storage. */
+export const isElsewhere = (volume: Volume): boolean => isMountedVolume(volume) && diskOf(volume) === undefined;

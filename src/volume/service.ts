@@ -7,7 +7,8 @@ import { booleanFilter, exactlyMatches, type Filters, filterValues, labelsMatch 
 import type { CreateVolumeRequest, VolumeListView, VolumePruneView, VolumeView } from '../spec/engine/volume.ts';
 import type { AllVolumes } from './all.ts';
 import { anonymousLabel } from './local.ts';
-import { parseVolumeOptions } from './options.ts';
+import { diskStatus } from './disk/status.ts';
+import { isElsewhere } from './options.ts';
 import type { FoundVolume } from './plugins/look.ts';
 
 /** What the API offers for volumes. */
@@ -51,7 +52,7 @@ export function createVolumeService(volumes: AllVolumes, journal: StateJournal, 
     },
     async inspect(name) {
       const volume = volumes.local.get(name);
-      if (volume !== undefined) return viewOf(volume);
+      if (volume !== undefined) return { ...viewOf(volume), ...(await diskStatus(volume)) };
       const found = await volumes.plugins.inspect(name);
       const status = found.described?.status ?? {};
       return { ...pluginView(found), ...(Object.keys(status).length === 0 ? {} : { Status: status }) };
@@ -59,7 +60,7 @@ export function createVolumeService(volumes: AllVolumes, journal: StateJournal, 
     remove: (name, options) => volumes.remove(name, options),
     prune: (filters) => prune(volumes, journal, log, filters),
     async usage(signal) {
-      const own = volumes.local.list().filter((volume) => holdsOwnFiles(volume));
+      const own = volumes.local.list().filter((volume) => !isElsewhere(volume));
       const sized = own.map(async (volume): Promise<VolumeView> => {
         const { name } = volume;
         const Size = await volumes.local.diskUsage(name, signal).catch((error: unknown) => unreadable(error, signal));
@@ -68,16 +69,6 @@ export function createVolumeService(volumes: AllVolumes, journal: StateJournal, 
       return Promise.all(sized);
     },
   };
-}
-
-/** What the volume shows is the engine's own, and not what its options mount there: removing it frees room. */
-function holdsOwnFiles({ name, options }: Volume): boolean {
-  try {
-    const kind = parseVolumeOptions(name, options)?.kind;
-    return kind !== 'bind' && kind !== 'filesystem';
-  } catch {
-    return false;
-  }
 }
 
 /** The size of a volume that cannot be read, as Docker says it; who went away gets none. */
@@ -127,7 +118,7 @@ async function prune(
   for (const volume of volumes.local.list()) {
     const { name, labels } = volume;
     if (
-      !holdsOwnFiles(volume) ||
+      isElsewhere(volume) ||
       (!all && !Object.hasOwn(labels, anonymousLabel)) ||
       !labelsMatch(filters, labels) ||
       volumes.users(name).length > 0

@@ -206,6 +206,49 @@ engineSuite('copies of volumes', { skip }, (engine) => {
     assert.equal(await sh('data', 'ls /data'), 'only');
   });
 
+  test('an engine that is killed in the middle leaves all of a copy or nothing, and halted containers run on', async () => {
+    const fill = 'for i in $(seq 1 1500); do echo $i > /data/$i; done; dd if=/dev/zero of=/data/big bs=1M count=60';
+    await sh('data', `${fill} 2>/dev/null`);
+    const tar = join(engine().folder, 'whole.tar');
+    await ok('export', '--compression=none', '-o', tar, 'data');
+    const writes = 'while :; do date +%s%N > /data/now.new; mv /data/now.new /data/now; done';
+    const all = String(1501);
+    const count = (volume: string) => sh(volume, 'ls /data | grep -v now | wc -l');
+    const works: readonly [string, () => Promise<unknown>][] = [
+      ['clone', () => gantry('clone', 'data', 'made')],
+      ['snapshot', () => gantry('snapshot', 'create', 'data', 'made')],
+      ['import', () => gantry('import', 'made', tar)],
+    ];
+    for (let round = 0; round < 6; round++) {
+      const [what, work] = works[round % works.length] as (typeof works)[number];
+      await docker('run', '-d', '--name=writer', '--network=none', '-v', 'data:/data', image, 'sh', '-c', writes);
+      const under = work();
+      const staged = async () => (await readdir(folder())).some((name) => name.startsWith('.staging'));
+      await eventually(`${what} has begun`, staged, { every: 5 });
+      // No event tells of the middle: a different moment each round.
+      await new Promise((resolve) => setTimeout(resolve, round * 60));
+      await engine().stop('SIGKILL');
+      await under;
+      await engine().start();
+      assert.equal((await readdir(folder())).filter((name) => name.startsWith('.')).join(), '', what);
+      const before = await docker('exec', 'writer', 'cat', '/data/now');
+      await eventually('the writer runs', async () => (await docker('exec', 'writer', 'cat', '/data/now')) !== before);
+      await docker('rm', '-f', 'writer');
+      if (what === 'snapshot') {
+        const snapshots = await ok('snapshot', 'ls', '-q', 'data');
+        if (snapshots !== '') {
+          await ok('clone', '--snapshot', 'made', 'data', 'made');
+          await ok('snapshot', 'rm', 'data', 'made');
+        }
+      }
+      if ((await volumes()).includes('made')) {
+        assert.equal(await count('made'), all, what);
+        await docker('volume', 'rm', 'made');
+      }
+    }
+    await rm(tar);
+  });
+
   test('events tell of each, with what it was made from', async () => {
     const since = String(Math.floor(Date.now() / 1000) - 1);
     await docker('volume', 'create', 'aa');

@@ -21,6 +21,8 @@ export interface EngineOptions {
   readonly env?: Readonly<Record<string, string>>;
   /** Makes the data root a file system of its own, of so many MiB: ext4 on a loop device, seen by the engine only. */
   readonly dataRootMiB?: number;
+  /** Which one that is; ext4 by default. */
+  readonly dataRootType?: keyof typeof diskMakers;
   /** Done before the first start, when folders and namespaces are there. */
   readonly prepare?: (engine: TestEngine) => Promise<void>;
 }
@@ -168,7 +170,7 @@ export async function startEngine(options: EngineOptions = {}): Promise<TestEngi
   try {
     for (const path of [engine.paths.dataRoot, engine.paths.execRoot, engine.paths.clientConfig]) await mkdir(path);
     await writeFile(join(engine.paths.clientConfig, 'config.json'), '{}');
-    if (options.dataRootMiB !== undefined) await mountDisk(engine, options.dataRootMiB);
+    if (options.dataRootMiB !== undefined) await mountDisk(engine, options.dataRootMiB, options.dataRootType);
     await options.prepare?.(engine);
     await engine.start();
     return engine;
@@ -178,10 +180,18 @@ export async function startEngine(options: EngineOptions = {}): Promise<TestEngi
   }
 }
 
-async function mountDisk(engine: TestEngine, size: number): Promise<void> {
+/** Programs that make file systems; those of btrfs and XFS are in packages of their own. */
+const diskMakers = {
+  ext4: ['mkfs.ext4', '-q', '-m', '0'],
+  btrfs: ['mkfs.btrfs', '-q'],
+  xfs: ['mkfs.xfs', '-q'],
+} as const;
+
+async function mountDisk(engine: TestEngine, size: number, type: keyof typeof diskMakers = 'ext4'): Promise<void> {
   const disk = join(engine.folder, 'disk');
   await must('truncate', ['-s', `${size}M`, disk]);
-  await must('mkfs.ext4', ['-q', '-m', '0', disk]);
+  const [maker, ...options] = diskMakers[type];
+  await must(maker, [...options, disk]);
   // The device goes with the mount, and that with the namespace.
   const { code, stderr } = await engine.inside(['mount', '-o', 'loop', disk, engine.paths.dataRoot]);
   if (code !== 0) throw new Error(`mount of ${disk}: ${stderr}`);

@@ -29,10 +29,18 @@ export const volumeCopyHandlers = (volumes: VolumeCopiesApi): Handlers => ({
     await volumes.rename(exchange.param('name'), name);
     exchange.empty(204);
   },
+  async VolumeResize(exchange) {
+    const size = exchange.text('size') ?? '';
+    if (!/^\d{1,15}$/.test(size))
+      throw invalid(`invalid size ${JSON.stringify(size.slice(0, 100))}: bytes are expected`);
+    await volumes.resize(exchange.param('name'), Number(size), exchange.signal);
+    exchange.empty(204);
+  },
   async VolumeExport(exchange) {
     const compression = choiceOf(exchange, 'compression', Object.keys(contentTypes) as ArchiveCompression[], 'zstd');
     const snapshot = exchange.text('snapshot') || undefined;
-    const archive = volumes.export(exchange.param('name'), { compression, snapshot }, exchange.signal);
+    const request = { compression, snapshot, decrypt: exchange.flag('decrypt') };
+    const archive = volumes.export(exchange.param('name'), request, exchange.signal);
     await sendStream(exchange, contentTypes[compression], archive);
   },
   async VolumeImport(exchange) {

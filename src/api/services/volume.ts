@@ -26,10 +26,17 @@ export interface VolumeCopiesApi {
   ): Promise<VolumeView>;
   /** @throws conflict when the new name is taken, or a container refers to the volume */
   rename(name: string, newName: string): Promise<void>;
+  /** Lets a volume that has a limit hold so many bytes. @throws invalid for less than before */
+  resize(name: string, bytes: number, signal: AbortSignal): Promise<void>;
   /** A tar archive; a piece is only valid until the next one is asked for. */
   export(
     name: string,
-    request: { readonly compression: ArchiveCompression; readonly snapshot?: string | undefined },
+    request: {
+      readonly compression: ArchiveCompression;
+      readonly snapshot?: string | undefined;
+      /** Of an encrypted volume, whose archive is not encrypted. */
+      readonly decrypt: boolean;
+    },
     signal: AbortSignal,
   ): ByteStream;
   /** Unpacks a tar archive, whole or not at all; a missing volume is made. */

@@ -11,6 +11,7 @@ export const exportVolume = defineCommand({
       initial: 'zstd',
       shown: '"zstd"',
     }),
+    decrypt: flag(types.bool, 'Of an encrypted volume: the archive is not encrypted'),
     output: flag(types.string, 'Write to a file, instead of STDOUT', { short: 'o' }),
     snapshot: flag(types.string, 'What the volume held when this snapshot was made'),
   },
@@ -18,7 +19,11 @@ export const exportVolume = defineCommand({
   async run({ session, flags, args: [name = ''] }) {
     checkDownload(flags.output, 'failed to export volume');
     const { body } = await session.client.request('GET', `/volumes/${pathPart(name)}/export`, {
-      query: { compression: flags.compression, snapshot: flags.snapshot || undefined },
+      query: {
+        compression: flags.compression,
+        snapshot: flags.snapshot || undefined,
+        decrypt: flags.decrypt || undefined,
+      },
     });
     await writeDownload(session, flags.output, body);
     return 0;

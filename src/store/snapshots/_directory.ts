@@ -4,8 +4,8 @@ import { conflict, EngineError, notFound } from '../../base/errors.ts';
 import { type ContainerId, type DiffId, tryDigest } from '../../base/ids.ts';
 import { removeTree } from '../../sys/file/durable.ts';
 import { type IdMapping, rootOwner } from '../../spec/contract/user-namespace.ts';
+import { makeDisk } from '../../sys/disk/make.ts';
 import { place } from '../../sys/file/place.ts';
-import { makeDisk } from './_writable.ts';
 
 /** The directories of one container's writable layer. */
 export interface SnapshotPaths {
@@ -61,7 +61,7 @@ export async function createSnapshot(paths: SnapshotPaths, { layers, limit, ids 
       ids === undefined ? [] : [{ path: paths.ids, text: JSON.stringify(ids), mode: 0o600, durable: true }];
     if (limit !== undefined) {
       await place({ directories: [root] });
-      await makeDisk(paths.disk, limit);
+      await makeDisk(paths.disk, limit, { for: '--storage-opt size' });
       return await place({ directories: [], files: [...idsFile, list([limitWord + limit, ...layers])] });
     }
     await place({

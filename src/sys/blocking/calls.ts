@@ -1,5 +1,6 @@
 /** What the syscall worker can do: arguments and results are plain data. */
 import { createSubvolume, destroySubvolumes, snapshotSubvolume } from '../btrfs/subvolume-calls.ts';
+import { freezeFileSystem, growDisk, thawFileSystem, unlockDirectories } from '../disk/calls.ts';
 import { exchange } from '../file/exchange-call.ts';
 import { place, removeDirectories, removeSmallTrees } from '../file/place-calls.ts';
 import { bind, changeAttributes, mountNew, unmountPath } from '../mount/calls.ts';
@@ -59,6 +60,10 @@ export const blockingCalls = {
   createSubvolume,
   snapshotSubvolume,
   destroySubvolumes,
+  freezeFileSystem,
+  thawFileSystem,
+  growDisk,
+  unlockDirectories,
 };
 
 export type BlockingCalls = typeof blockingCalls;

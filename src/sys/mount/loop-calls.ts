@@ -10,6 +10,7 @@ const libc = openLibrary(null, { ioctl: { arguments: ['i32', 'u64', 'pointer'], 
 
 const LOOP_CTL_GET_FREE = 0x4c82n;
 const LOOP_CONFIGURE = 0x4c0an;
+const LOOP_SET_CAPACITY = 0x4c07n;
 const LOOP_GET_STATUS64 = 0x4c05n;
 const LOOP_INFO_BYTES = 232;
 const LO_FLAGS_READ_ONLY = 1;
@@ -38,6 +39,22 @@ export function mountByLoopSync(
     } finally {
       // The mount holds the device; with its end the kernel frees it (autoclear).
       closeFd(device);
+    }
+  } finally {
+    closeFd(backing);
+  }
+}
+
+/** The file has another size than when it became a device, if it is one: from now on the device has it, too. @throws SystemError. */
+export function adjustLoop(file: string): void {
+  const backing = openFd(file, constants.O_RDONLY);
+  try {
+    const found = findLoop(file, backing);
+    if (found === undefined) return;
+    try {
+      check(libc.ioctl(found.device, LOOP_SET_CAPACITY, null), 'LOOP_SET_CAPACITY', found.path);
+    } finally {
+      closeFd(found.device);
     }
   } finally {
     closeFd(backing);

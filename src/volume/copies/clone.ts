@@ -3,12 +3,13 @@ import { join } from 'node:path';
 import { conflict } from '../../base/errors.ts';
 import type { Volume } from '../../spec/contract/storage.ts';
 import { syncDirectory } from '../../sys/file/durable.ts';
-import { isMountedVolume } from '../options.ts';
+import { isElsewhere } from '../options.ts';
 import { checkVolumeName } from '../name.ts';
 import { toRecord, volumeKind } from '../record.ts';
 import type { VolumeState } from '../state.ts';
-import { type CopiesContext, copyEvent, findVolume, needsOwnStorage, refuseOthers, refuseTaken } from './context.ts';
-import { copyContent, placeVolume, withStage } from './stage.ts';
+import { type CopiesContext, findVolume, needsOwnStorage, refuseOthers, refuseTaken } from './context.ts';
+import { placeVolume, volumeEvent, withStage } from '../stage.ts';
+import { copyContent } from './stage.ts';
 
 export interface CloneRequest {
   /** Of the new volume. */
@@ -42,7 +43,7 @@ export async function cloneVolume(
         driver: 'local',
         mountpoint: join(state.directory, name, '_data'),
         labels: labels ?? original.labels,
-        options: isMountedVolume(original) ? {} : original.options,
+        options: isElsewhere(original) ? {} : original.options,
         createdNs: state.clock.nowNs(),
         anonymous: false,
       };
@@ -89,7 +90,7 @@ async function moveVolume({ directory, journal, volumes }: VolumeState, volume: 
         { op: 'delete', kind: volumeKind, id: old },
         { op: 'put', kind: volumeKind, id: name, value: toRecord(renamed, { volume: old }) },
       ],
-      events: [copyEvent('rename', name, { oldName: old })],
+      events: [volumeEvent('rename', name, { oldName: old })],
     });
     await rename(join(directory, old), join(directory, name)).catch(async (error: unknown) => {
       await journal.commit({
@@ -97,7 +98,7 @@ async function moveVolume({ directory, journal, volumes }: VolumeState, volume: 
           { op: 'delete', kind: volumeKind, id: name },
           { op: 'put', kind: volumeKind, id: old, value: toRecord(volume) },
         ],
-        events: [copyEvent('rename', old, { oldName: name })],
+        events: [volumeEvent('rename', old, { oldName: name })],
       });
       throw error;
     });

@@ -2,7 +2,7 @@ import { conflict, EngineError, invalid, notFound } from '../../base/errors.ts';
 import type { ContainerId } from '../../base/ids.ts';
 import type { DirectoryArchives } from '../../spec/contract/archives.ts';
 import type { Volume, VolumeSnapshot } from '../../spec/contract/storage.ts';
-import { isMountedVolume } from '../options.ts';
+import { isElsewhere } from '../options.ts';
 import { noSuchVolume } from '../local.ts';
 import type { VolumeState } from '../state.ts';
 
@@ -46,17 +46,9 @@ export function findSnapshot(volume: Volume, name: string): VolumeSnapshot {
 
 /** @throws invalid for a volume whose files are not in the engine's own store. `what`: `snapshot data`. */
 export function needsOwnStorage(volume: Volume, what: string): void {
-  if (!isMountedVolume(volume)) return;
+  if (!isElsewhere(volume)) return;
   throw new EngineError(
     'invalid',
     `${what}: its files are not in the engine's own storage, the options of the volume say where they are: clone or export it instead`,
   );
 }
-
-/** The event `action` of a volume. */
-export const copyEvent = (action: string, name: string, attributes: Readonly<Record<string, string>> = {}) => ({
-  type: 'volume' as const,
-  action,
-  actorId: name,
-  attributes: { driver: 'local', ...attributes },
-});

@@ -8,11 +8,14 @@ import type { EventInput } from '../../spec/engine/event.ts';
 import { syncDirectory } from '../../sys/file/durable.ts';
 import { exchangePaths } from '../../sys/file/exchange.ts';
 import { removeDoomed, snapshotsFolder } from '../directories.ts';
+import { diskFolder } from '../disk/disk.ts';
 import { checkVolumeName } from '../name.ts';
+import { diskOf } from '../options.ts';
 import { type Arrivals, toRecord, volumeKind } from '../record.ts';
 import type { VolumeState } from '../state.ts';
-import { type CopiesContext, copyEvent, findSnapshot, findVolume, needsOwnStorage, refuseOthers } from './context.ts';
-import { copyContent, type Stage, withStage } from './stage.ts';
+import { type CopiesContext, findSnapshot, findVolume, needsOwnStorage, refuseOthers } from './context.ts';
+import { type Stage, volumeEvent, withStage } from '../stage.ts';
+import { copyContent } from './stage.ts';
 
 export interface SnapshotRequest {
   /** Undefined: the time. */
@@ -73,14 +76,14 @@ async function placeSnapshot(
   for (const path of [staged, directory]) await syncDirectory(path);
   const next = { ...volume, snapshots: [...(volume.snapshots ?? []), snapshot] };
   const arrivals: Arrivals = { snapshots: new Map([[snapshot.name, stage.entry]]) };
-  await commitVolume(state, next, arrivals, [copyEvent('snapshot', volume.name, { snapshot: snapshot.name })]);
+  await commitVolume(state, next, arrivals, [volumeEvent('snapshot', volume.name, { snapshot: snapshot.name })]);
   const folder = join(directory, volume.name, snapshotsFolder);
   try {
     await mkdir(folder, { recursive: true, mode: 0o700 });
     await rename(staged, join(folder, snapshot.name));
     for (const path of [folder, join(directory, volume.name)]) await syncDirectory(path);
   } catch (error) {
-    await commitVolume(state, volume, {}, [copyEvent('snapshot_remove', volume.name, { snapshot: snapshot.name })]);
+    await commitVolume(state, volume, {}, [volumeEvent('snapshot_remove', volume.name, { snapshot: snapshot.name })]);
     throw error;
   }
 }
@@ -94,7 +97,7 @@ export async function removeSnapshot({ state }: CopiesContext, volumeName: strin
     state.holds.refuseHeld(volumeName, `remove snapshot ${name} of ${volumeName}`);
     const snapshots = volume.snapshots?.filter((one) => one.name !== name) ?? [];
     await commitVolume(state, { ...volume, snapshots }, {}, [
-      copyEvent('snapshot_remove', volumeName, { snapshot: name }),
+      volumeEvent('snapshot_remove', volumeName, { snapshot: name }),
     ]);
     await rename(join(state.directory, volumeName, snapshotsFolder, name), doomed);
   });
@@ -121,7 +124,7 @@ export async function restoreSnapshot(
     await copyContent(ctx, { name: volumeName, snapshot: name }, stage, { doing: 'restored', signal });
     await replaceContent(state, volumeName, stage, {
       what,
-      event: copyEvent('restore', volumeName, { snapshot: name }),
+      event: volumeEvent('restore', volumeName, { snapshot: name }),
     });
   });
 }
@@ -134,13 +137,19 @@ export async function replaceContent(
   { what, event }: { readonly what: string; readonly event: EventInput },
 ): Promise<void> {
   await state.order.run(name, async () => {
-    const { mountpoint } = findVolume(state, name);
+    const volume = findVolume(state, name);
     refuseRunning(state, name, what);
     state.holds.refuseHeld(name, what);
-    await exchangePaths(stage.data, mountpoint);
-    await syncDirectory(join(state.directory, name));
+    await exchangeContent(state, volume, stage);
     await state.journal.commit({ events: [event] });
   });
+}
+
+/** The caller has the volume's turn, and nobody uses it. */
+export async function exchangeContent({ directory }: VolumeState, volume: Volume, stage: Stage): Promise<void> {
+  const entry = diskOf(volume) === undefined ? '_data' : diskFolder;
+  await exchangePaths(join(directory, stage.entry, entry), join(directory, volume.name, entry));
+  await syncDirectory(join(directory, volume.name));
 }
 
 export function refuseRunning({ holds }: VolumeState, name: string, what: string): void {

@@ -1,48 +1,15 @@
-import { mkdir, rename } from 'node:fs/promises';
-import { join } from 'node:path';
-import { messageOf } from '../../base/errors.ts';
+import { mkdir } from 'node:fs/promises';
+import { dirname, join } from 'node:path';
 import { randomHex64 } from '../../base/ids.ts';
 import type { Volume } from '../../spec/contract/storage.ts';
 import { createSubvolume, snapshotSubvolume } from '../../sys/btrfs/subvolume.ts';
-import { syncDirectory } from '../../sys/file/durable.ts';
-import { ensureMode, makeStage, removeDoomed, snapshotsFolder } from '../directories.ts';
-import { isMountedVolume } from '../options.ts';
+import { ensureMode, snapshotsFolder } from '../directories.ts';
+import { diskOf, isMountedVolume } from '../options.ts';
+import { diskFolder, type DiskSource, growStagedDisk, whileDiskStill } from '../disk/disk.ts';
 import { copyTree, type Writers } from '../copy/copy.ts';
-import { toRecord, volumeKind } from '../record.ts';
+import type { Stage } from '../stage.ts';
 import type { VolumeState } from '../state.ts';
-import { type CopiesContext, copyEvent, findSnapshot, findVolume } from './context.ts';
-
-/** A directory like that of a volume, not finished yet, and which nobody sees. */
-export interface Stage {
-  /** Its entry in the directory of the volumes. */
-  readonly entry: string;
-  /** Its content. */
-  readonly data: string;
-}
-
-/** Makes a stage; the caller removes it with `removeStage`. */
-export async function openStage({ directory }: VolumeState): Promise<Stage> {
-  const entry = await makeStage(directory);
-  return { entry, data: join(directory, entry, '_data') };
-}
-
-/** Deletes what has not been moved away. */
-export async function removeStage({ directory, log }: VolumeState, { entry }: Stage): Promise<void> {
-  const path = join(directory, entry);
-  await removeDoomed(path).catch((error: unknown) =>
-    log.error('cannot delete an unfinished copy of a volume', { path, reason: messageOf(error) }),
-  );
-}
-
-/** Runs `task` with a new stage, and removes that. */
-export async function withStage<T>(state: VolumeState, task: (stage: Stage) => Promise<T>): Promise<T> {
-  const stage = await openStage(state);
-  try {
-    return await task(stage);
-  } finally {
-    await removeStage(state, stage);
-  }
-}
+import { type CopiesContext, findSnapshot, findVolume } from './context.ts';
 
 /** Makes the content of a stage, empty. */
 export async function makeContent({ data }: Stage): Promise<void> {
@@ -74,6 +41,8 @@ export async function copyContent(
     used.ever = true;
   });
   try {
+    const disk = diskOf(volume);
+    if (disk !== undefined) return await copyDisk(state, volume, { source, disk, stage, signal });
     if (source.snapshot !== undefined) {
       return await copyDirectory(snapshotData(state, volume, source.snapshot), stage, { signal });
     }
@@ -87,6 +56,33 @@ export async function copyContent(
   } finally {
     release();
   }
+}
+
+/** A disk is copied as a whole, as it is: no key is needed. The containers that write to it wait. */
+async function copyDisk(
+  state: VolumeState,
+  volume: Volume,
+  request: {
+    readonly source: CopySource;
+    readonly disk: DiskSource;
+    readonly stage: Stage;
+    readonly signal: AbortSignal;
+  },
+): Promise<void> {
+  const { source, disk, stage, signal } = request;
+  const to = dirname(stage.data);
+  await mkdir(stage.data);
+  await ensureMode(stage.data, 0o755);
+  await mkdir(join(to, diskFolder), { mode: 0o700 });
+  const copyFrom = (from: string): Promise<void> => copyTree(join(from, diskFolder), join(to, diskFolder), { signal });
+  if (source.snapshot !== undefined) {
+    await copyFrom(dirname(snapshotData(state, volume, source.snapshot)));
+    // The volume may have grown since.
+    if (disk.limit !== undefined) await growStagedDisk(to, disk.limit);
+    return;
+  }
+  const own = dirname(volume.mountpoint);
+  await state.order.run(volume.name, () => whileDiskStill(own, () => copyFrom(own)));
 }
 
 /** Where the content of a snapshot is. @throws not-found. */
@@ -126,34 +122,4 @@ async function haltWriters(ctx: CopiesContext, name: string, task: () => Promise
       }),
     );
   }
-}
-
-/**
- * Makes a volume of a stage: the record with its event first, which says where the directory comes from, then the rename,
- * so that an engine that dies in between makes it at its next start. The caller has the turn of the volume's name.
- */
-export async function placeVolume(
-  state: VolumeState,
-  stage: Stage,
-  volume: Volume,
-  attributes: Readonly<Record<string, string>>,
-): Promise<void> {
-  const { directory, journal } = state;
-  // What is in the stage's own directory must not be less durable than the record.
-  for (const path of [join(directory, stage.entry), directory]) await syncDirectory(path);
-  await journal.commit({
-    records: [{ op: 'put', kind: volumeKind, id: volume.name, value: toRecord(volume, { volume: stage.entry }) }],
-    events: [copyEvent('create', volume.name, attributes)],
-  });
-  try {
-    await rename(join(directory, stage.entry), join(directory, volume.name));
-    await syncDirectory(directory);
-  } catch (error) {
-    await journal.commit({
-      records: [{ op: 'delete', kind: volumeKind, id: volume.name }],
-      events: [copyEvent('destroy', volume.name)],
-    });
-    throw error;
-  }
-  state.volumes.set(volume.name, volume);
 }

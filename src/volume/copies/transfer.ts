@@ -1,29 +1,26 @@
 import { readdir } from 'node:fs/promises';
-import { join } from 'node:path';
-import { conflict } from '../../base/errors.ts';
+import { dirname, join } from 'node:path';
+import { conflict, EngineError } from '../../base/errors.ts';
 import { Scope } from '../../base/scope.ts';
 import type { ByteStream } from '../../base/stream.ts';
 import type { ArchiveCompression } from '../../spec/contract/archives.ts';
 import type { Volume } from '../../spec/contract/storage.ts';
+import { unmountAndRemove } from '../../sys/mount/mount.ts';
+import { type DiskSource, makeVolumeDisk, mountVolumeDisk } from '../disk/disk.ts';
 import { checkVolumeName } from '../name.ts';
-import { type CopiesContext, copyEvent, findVolume, needsOwnStorage, refuseOthers, refuseTaken } from './context.ts';
+import { diskOf } from '../options.ts';
+import type { VolumeState } from '../state.ts';
+import { type CopiesContext, findVolume, needsOwnStorage, refuseOthers, refuseTaken } from './context.ts';
 import { refuseRunning, replaceContent } from './snapshots.ts';
-import {
-  copyContent,
-  keepMounted,
-  makeContent,
-  openStage,
-  placeVolume,
-  removeStage,
-  snapshotData,
-  type Stage,
-  withStage,
-} from './stage.ts';
+import { openStage, placeVolume, removeStage, type Stage, volumeEvent, withStage } from '../stage.ts';
+import { copyContent, keepMounted, makeContent, snapshotData } from './stage.ts';
 
 export interface ExportRequest {
   readonly compression: ArchiveCompression;
   /** Of this snapshot, instead of what the volume holds now. */
   readonly snapshot?: string | undefined;
+  /** Says that the caller knows that what is exported of an encrypted volume is not encrypted. */
+  readonly decrypt?: boolean;
 }
 
 /**
@@ -35,12 +32,18 @@ export interface ExportRequest {
 export async function* exportVolume(
   ctx: CopiesContext,
   name: string,
-  { compression, snapshot }: ExportRequest,
+  { compression, snapshot, decrypt = false }: ExportRequest,
   signal: AbortSignal,
 ): AsyncGenerator<Uint8Array, void, undefined> {
   const { state } = ctx;
   refuseOthers(ctx, name, `export ${name}`);
   const volume = findVolume(state, name);
+  if (diskOf(volume)?.key !== undefined && !decrypt) {
+    throw new EngineError(
+      'forbidden',
+      `export ${name}: the volume is encrypted, and what is exported is not: ask for that with --decrypt`,
+    );
+  }
   const came = new AbortController();
   const isRunning = state.holds.running(name).length > 0;
   const isStill = snapshot !== undefined || isRunning;
@@ -54,7 +57,7 @@ export async function* exportVolume(
     yield* pack(await stillDirectory(ctx, scope, volume, { snapshot, isRunning, signal }));
     came.signal.throwIfAborted();
     const attributes = snapshot === undefined ? {} : { snapshot };
-    await state.journal.commit({ events: [copyEvent('export', name, attributes)] });
+    await state.journal.commit({ events: [volumeEvent('export', name, attributes)] });
   } catch (error) {
     came.signal.throwIfAborted();
     throw error;
@@ -71,13 +74,18 @@ async function stillDirectory(
   { snapshot, isRunning, signal }: { snapshot: string | undefined; isRunning: boolean; signal: AbortSignal },
 ): Promise<string> {
   const { state } = ctx;
-  if (snapshot !== undefined) return snapshotData(state, volume, snapshot);
-  if (!isRunning) {
+  const disk = diskOf(volume);
+  if (snapshot !== undefined && disk === undefined) return snapshotData(state, volume, snapshot);
+  if (!isRunning && snapshot === undefined) {
     scope.defer(await keepMounted(state, volume));
     return volume.mountpoint;
   }
   const stage = await scope.acquire(openStage(state), (made) => removeStage(state, made));
-  await copyContent(ctx, { name: volume.name }, stage, { doing: 'exported', signal });
+  await copyContent(ctx, { name: volume.name, snapshot }, stage, { doing: 'exported', signal });
+  if (disk !== undefined) {
+    await mountVolumeDisk(dirname(stage.data), volume.name, disk);
+    scope.defer(() => unmountAndRemove(stage.data));
+  }
   return stage.data;
 }
 
@@ -101,15 +109,31 @@ export async function importVolume(
   const existing = state.volumes.get(name);
   if (existing !== undefined) await checkImport(ctx, existing, mode);
   return withStage(state, async (stage) => {
+    const disk = existing === undefined ? undefined : diskOf(existing);
     if (existing !== undefined && mode === 'merge') {
       await copyContent(ctx, { name }, stage, { doing: 'imported', signal });
+    } else if (existing !== undefined && disk !== undefined) {
+      await makeVolumeDisk(dirname(stage.data), name, disk, existing.options);
     } else await makeContent(stage);
-    await ctx.archives.unpack(archive, stage.data, { signal });
+    await unpackInto(ctx, archive, { name, stage, disk, signal });
     if (existing === undefined) return newVolume(ctx, name, stage);
     await checkImport(ctx, existing, mode);
-    await replaceContent(state, name, stage, { what: `import ${name}`, event: copyEvent('import', name) });
+    await replaceContent(state, name, stage, { what: `import ${name}`, event: volumeEvent('import', name) });
     return findVolume(state, name);
   });
+}
+
+async function unpackInto(
+  ctx: CopiesContext,
+  archive: ByteStream,
+  { name, stage, disk, signal }: { name: string; stage: Stage; disk: DiskSource | undefined; signal: AbortSignal },
+): Promise<void> {
+  await using scope = new Scope();
+  if (disk !== undefined) {
+    await mountVolumeDisk(dirname(stage.data), name, disk);
+    scope.defer(() => unmountAndRemove(stage.data));
+  }
+  await ctx.archives.unpack(archive, stage.data, { signal });
 }
 
 async function checkImport({ state }: CopiesContext, { name }: Volume, mode: ImportMode): Promise<void> {
@@ -117,8 +141,17 @@ async function checkImport({ state }: CopiesContext, { name }: Volume, mode: Imp
   const volume = findVolume(state, name);
   needsOwnStorage(volume, what);
   refuseRunning(state, name, what);
-  if (mode !== 'empty' || (await readdir(volume.mountpoint)).length === 0) return;
+  if (mode !== 'empty' || (await isEmpty(state, volume))) return;
   throw conflict(`${what}: the volume is not empty: say whether to merge the archive into it or to replace it`);
+}
+
+async function isEmpty(state: VolumeState, volume: Volume): Promise<boolean> {
+  const unmount = await keepMounted(state, volume);
+  try {
+    return (await readdir(volume.mountpoint)).length === 0;
+  } finally {
+    await unmount();
+  }
 }
 
 async function newVolume(ctx: CopiesContext, name: string, stage: Stage): Promise<Volume> {
