@@ -78,6 +78,11 @@ export interface HostFiles {
   list(path: string): Promise<readonly string[]>;
   /** Gives an empty directory that belongs to the host's root to somebody else; any other stays as it is. */
   giveEmpty(path: string, owner: IdOwner): Promise<void>;
+  /**
+   * Gives a file or a whole directory to somebody; links are not followed. @throws invalid for folders of the system (unless
+   * it is a copy: `isOverlay`)
+   */
+  chownTree(path: string, owner: IdOwner, isOverlay: boolean): Promise<void>;
   hostname(): string;
 }
 

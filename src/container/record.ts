@@ -2,6 +2,7 @@ import type { ContainerId, Digest, DiffId } from '../base/ids.ts';
 import type { Sandbox } from '../spec/contract/network.ts';
 import type { IdMapping } from '../spec/contract/user-namespace.ts';
 import type { ContainerConfig, EndpointSettings, HostConfig } from '../spec/engine/container.ts';
+import type { MountExtras } from './create/mount-extras.ts';
 import type { HealthState } from './health/state.ts';
 import type { LinkRecord } from './links/links.ts';
 import type { ContainerState } from './state.ts';
@@ -40,6 +41,8 @@ export interface MountRecord {
   readonly anonymous: boolean;
   /** A bind source that is missing at the start becomes a directory (`-v`) instead of an error (`--mount`). */
   readonly createSource: boolean;
+  /** Ownership and overlay, as Podman has them. */
+  readonly extras?: MountExtras | undefined;
 }
 
 /** Everything about one container that must survive the engine. Times are wall clock nanoseconds. */

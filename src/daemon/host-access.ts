@@ -3,6 +3,7 @@ import { hostname } from 'node:os';
 import type { HostFiles, RootAccess } from '../container/ports.ts';
 import { invalid } from '../base/errors.ts';
 import { systemCode } from '../sys/ffi/errors.ts';
+import { chownTree } from '../sys/file/chown-tree.ts';
 import { place, removeTrees } from '../sys/file/place.ts';
 import { mountSources } from '../sys/mount/mount.ts';
 import { mountOf } from '../sys/mount/table.ts';
@@ -85,5 +86,21 @@ export const hostFiles: HostFiles = {
     const { uid, gid } = await stat(path);
     if (uid === 0 && gid === 0 && (await readdir(path)).length === 0) await chown(path, owner.uid, owner.gid);
   },
+  async chownTree(path, { uid, gid }, isOverlay) {
+    if (!isOverlay) refuseSystemFolder(await realpath(path));
+    await chownTree({ path, uid, gid });
+  },
   hostname,
 };
+
+/** Folders that make a host one: with another owner it would not work any more. What is in them may be given away. */
+const systemFolders: ReadonlySet<string> = new Set(
+  '/ /bin /boot /dev /etc /home /lib /lib64 /media /mnt /opt /proc /root /run /sbin /srv /sys /tmp /usr /var'.split(
+    ' ',
+  ),
+);
+
+function refuseSystemFolder(path: string): void {
+  const isSystem = systemFolders.has(path) || /^\/(etc|usr|proc|sys|dev|boot|var\/lib)(\/[^/]+)?$/.test(path);
+  if (isSystem) throw invalid(`"U" would change the owner of everything in ${path}, a folder of the system`);
+}

@@ -100,6 +100,7 @@ export async function openStore({ dataRoot, wishes = {}, log }: StoreOptions): P
   });
   const runs = await openRunMounts({
     directory: join(mounts, 'runs'),
+    overlays: join(mounts, 'overlays'),
     emptyDirectory: join(mounts, 'empty'),
     layers,
     overlay: support.overlay,

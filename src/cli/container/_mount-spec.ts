@@ -43,7 +43,25 @@ function boolean(value: string, key: string): boolean {
   }
 }
 
+/** Podman's words, which this engine takes in the mode that `-v` has. */
+const addMode = (mount: Writable<MountSpec>, word: string): void =>
+  void (mount.Mode = mount.Mode === undefined ? word : `${mount.Mode},${word}`);
+const modeFlag =
+  (word: string): Apply =>
+  (mount, value, key) => {
+    if (value === '' || boolean(value, key)) addMode(mount, word);
+  };
+const modes: Readonly<Record<string, Apply>> = {
+  u: modeFlag('U'),
+  chown: modeFlag('U'),
+  o: modeFlag('O'),
+  overlay: modeFlag('O'),
+};
+
 const withoutValue: Readonly<Record<string, Apply>> = {
+  ...modes,
+  idmap: (mount) => addMode(mount, 'idmap'),
+  'bind-create-src': (mount) => void (bind(mount).CreateMountpoint = true),
   readonly: (mount) => void (mount.ReadOnly = true),
   ro: (mount) => void (mount.ReadOnly = true),
   'volume-nocopy': (mount) => void (volume(mount).NoCopy = true),
@@ -58,6 +76,11 @@ const setReadOnly: Apply = (mount, value, key) => {
 };
 
 const withValue: Readonly<Record<string, Apply>> = {
+  ...modes,
+  idmap: (mount, value) => addMode(mount, `idmap=${value}`),
+  upperdir: (mount, value) => addMode(mount, `upperdir=${absolutePath(value)}`),
+  workdir: (mount, value) => addMode(mount, `workdir=${absolutePath(value)}`),
+  'bind-create-src': (mount, value, key) => void (bind(mount).CreateMountpoint = boolean(value, key)),
   type: (mount, value) => void (mount.Type = value.toLowerCase() as MountSpec['Type']),
   source: setSource,
   src: setSource,

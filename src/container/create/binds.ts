@@ -1,4 +1,6 @@
 import { invalid } from '../../base/errors.ts';
+import { cleanPath } from './clean-path.ts';
+import { extraKeys, extraWords, type MountExtras, readExtras } from './mount-extras.ts';
 
 /** What `source:target:mode` of `--volume` and `HostConfig.Binds` says. */
 export interface BindSpec {
@@ -14,6 +16,7 @@ export interface BindSpec {
   readonly noCopy: boolean;
   /** SELinux relabelling: `z` shared among containers, `Z` private. */
   readonly relabel: 'z' | 'Z' | undefined;
+  readonly extras?: MountExtras;
 }
 
 /** Words of a mode; of each group at most one may be named. */
@@ -23,6 +26,9 @@ const groups: readonly (readonly [string, readonly string[]])[] = [
   ['propagation', ['shared', 'rshared', 'slave', 'rslave', 'private', 'rprivate']],
   ['copy', ['nocopy']],
   ['consistency', ['consistent', 'cached', 'delegated']],
+  ['chown', [extraWords[0]]],
+  ['overlay', [extraWords[1]]],
+  ['idmap', [extraWords[2]]],
 ];
 const groupOfWord = new Map(groups.flatMap(([group, words]) => words.map((word) => [word, group] as const)));
 
@@ -38,7 +44,7 @@ export function parseMode(mode: string): ReadonlyMap<string, string> | undefined
   const found = new Map<string, string>();
   if (mode === '') return found;
   for (const word of mode.split(',')) {
-    const group = groupOfWord.get(word);
+    const group = groupOfWord.get(word) ?? extraKeys.find((key) => word.startsWith(`${key}=`));
     if (group === undefined || found.has(group)) return undefined;
     found.set(group, word);
   }
@@ -65,6 +71,7 @@ export function parseBind(raw: string): BindSpec {
   if (isBind && words.has('copy')) throw otherType(raw, 'bind', 'VolumeOptions');
   if (!isBind && words.has('propagation')) throw otherType(raw, 'volume', 'BindOptions');
   const relabel = words.get('label');
+  const extras = readExtras(words, cleaned);
   return {
     source: source.startsWith('/') ? cleanPath(source) : source,
     target: cleaned,
@@ -73,15 +80,6 @@ export function parseBind(raw: string): BindSpec {
     propagation: words.get('propagation'),
     noCopy: words.has('copy'),
     relabel: relabel === 'z' || relabel === 'Z' ? relabel : undefined,
+    ...(extras === undefined ? {} : { extras }),
   };
-}
-
-/** An absolute path without `.`, `..` and doubled or trailing slashes; `..` at the root stays there. */
-export function cleanPath(path: string): string {
-  const parts: string[] = [];
-  for (const part of path.split('/')) {
-    if (part === '..') parts.pop();
-    else if (part !== '' && part !== '.') parts.push(part);
-  }
-  return `/${parts.join('/')}`;
 }

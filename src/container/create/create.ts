@@ -125,9 +125,9 @@ function completeHostConfig(
 
 /** The first container that has a volume gets it: with ids of the host it would be nobody's to write. */
 async function claimVolumes(ctx: ContainerContext, mounts: readonly MountRecord[], owner: IdOwner): Promise<void> {
-  for (const { type, source } of mounts) {
-    // A plugin's volume is nowhere yet.
-    if (type === 'volume' && source !== '') await ctx.host.giveEmpty(source, owner);
+  for (const { type, source, extras } of mounts) {
+    // A plugin's volume is nowhere yet; with idmap the ids on the disk are not those of the container.
+    if (type === 'volume' && source !== '' && extras?.idmap === undefined) await ctx.host.giveEmpty(source, owner);
   }
 }
 

@@ -4,7 +4,8 @@ import fc from 'fast-check';
 import { EngineError } from '../../base/errors.ts';
 import type { HostConfig, MountSpec } from '../../spec/engine/container.ts';
 import { emptyContainerConfig, emptyHostConfig } from '../../spec/engine/empty-config.ts';
-import { cleanPath, parseBind } from './binds.ts';
+import { cleanPath } from './clean-path.ts';
+import { parseBind } from './binds.ts';
 import { wantedMounts } from './mounts.ts';
 
 const mounts = (host: Partial<HostConfig>, volumes: string[] = []) =>
@@ -97,6 +98,48 @@ test('binds, mounts, tmpfs and volumes become one list; what is mounted needs no
     ['tmpfs', '/run', true, 'size=1m'],
     ['volume', '/cache', false, undefined, true, ''],
   ]);
+});
+
+test('U, O and idmap are read, and what excludes each other is refused', () => {
+  const extras = (mode: string) => parseBind(`/s:/t:${mode}`).extras;
+  assert.deepEqual(extras('ro,U'), { chown: true });
+  assert.deepEqual(extras('O'), { overlay: 'passing' });
+  assert.deepEqual(extras('O,U,upperdir=/u/../v,workdir=/w'), { chown: true, overlay: { upper: '/v', work: '/w' } });
+  assert.deepEqual(extras('idmap'), { idmap: { uids: [], gids: [] } });
+  const range = (disk: number, shown: number, size: number, inside = false) => ({ disk, shown, size, inside });
+  assert.deepEqual(extras('idmap=uids=0-1000-10#@20-5-1;gids=0-100-65536'), {
+    idmap: { uids: [range(0, 1000, 10), range(20, 5, 1, true)], gids: [range(0, 100, 65_536)] },
+  });
+  assert.equal(parseBind('v:/t:U').extras?.chown, true);
+  for (const [mode, says] of [
+    ['O,idmap', /"idmap" and "O" exclude each other/],
+    ['U,idmap', /"idmap" and "U" exclude each other/],
+    ['O,rshared', /"O" and "rshared" exclude each other/],
+    ['upperdir=/x,workdir=/y', /"upperdir" needs "O"/],
+    ['O,upperdir=/x', /"upperdir" and "workdir" need each other/],
+    ['O,upperdir=x,workdir=/y', /upperdir must be an absolute path/],
+    ['idmap=', /uids=DISK-SHOWN-SIZE/],
+    ['idmap=uids=1-2', /DISK-SHOWN-SIZE is expected, not "1-2"/],
+    ['idmap=uids=0-0-0', /DISK-SHOWN-SIZE is expected/],
+    ['idmap=uids=4294967295-0-1', /DISK-SHOWN-SIZE is expected/],
+    ['idmap=uids=0-0-10#5-100-1', /ranges overlap at id 5/],
+    ['idmap=uids=0-0-10#50-9-1', /ranges overlap at id 9/],
+    ['idmap=uids=0-0-1;uids=0-0-1', /uids=DISK-SHOWN-SIZE/],
+    ['U,U', /invalid mode: U,U/],
+    ['u', /invalid mode: u/],
+  ] as const) {
+    assert.throws(() => parseBind(`/s:/t:${mode}`), { code: 'invalid', message: says }, mode);
+  }
+  const mode = (Mode: string, more: Partial<MountSpec> = {}) =>
+    mounts({ Mounts: [{ Type: 'bind', Source: '/s', Target: '/t', Mode, ...more }] });
+  const [bound] = mode('U');
+  assert.deepEqual(bound?.kind === 'bind' && bound.extras, { chown: true });
+  assert.throws(() => mode('ro'), /invalid mode: ro/);
+  assert.throws(() => mode('O', { BindOptions: { Propagation: 'slave' } }), /"O" and "slave" exclude each other/);
+  assert.throws(
+    () => mounts({ Mounts: [{ Type: 'tmpfs', Target: '/t', Mode: 'U' }] }),
+    /field Mode must not be specified/,
+  );
 });
 
 test('malformed mounts are refused in words that clients know', () => {

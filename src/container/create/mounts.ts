@@ -1,7 +1,9 @@
 import { invalid } from '../../base/errors.ts';
 import type { ContainerConfig, HostConfig, MountSpec } from '../../spec/engine/container.ts';
 import { mergeTmpfsOptions } from '../../spec/engine/tmpfs-options.ts';
-import { cleanPath, parseBind } from './binds.ts';
+import { cleanPath } from './clean-path.ts';
+import { parseBind, parseMode } from './binds.ts';
+import { type MountExtras, readExtras } from './mount-extras.ts';
 
 /** One mount that a container asks for, whatever the words it used. */
 export type WantedMount =
@@ -20,6 +22,7 @@ export type WantedMount =
       readonly mode: string;
       /** A missing source becomes a directory (`--volume`) instead of an error (`--mount`). */
       readonly createSource: boolean;
+      readonly extras?: MountExtras | undefined;
     }
   | {
       readonly kind: 'volume';
@@ -33,6 +36,7 @@ export type WantedMount =
       readonly driver: string;
       readonly driverOptions: Readonly<Record<string, string>>;
       readonly labels: Readonly<Record<string, string>>;
+      readonly extras?: MountExtras | undefined;
     }
   | {
       readonly kind: 'tmpfs';
@@ -110,6 +114,7 @@ function bindMount(raw: string, volumeDriver: string): WantedMount {
       mode: mode === '' ? 'z' : mode,
       copy: !bind.noCopy,
       driver: volumeDriver,
+      extras: bind.extras,
     };
   }
   return {
@@ -122,7 +127,9 @@ function bindMount(raw: string, volumeDriver: string): WantedMount {
     readOnlyForceRecursive: false,
     propagation: bind.propagation ?? '',
     mode,
-    createSource: true,
+    // An overlay over a folder that is not there would show nothing.
+    createSource: bind.extras?.overlay === undefined,
+    extras: bind.extras,
   };
 }
 
@@ -169,6 +176,9 @@ function specMount(spec: MountSpec): WantedMount {
       throw fail(spec.Type, `field ${field} must not be specified`);
     }
   }
+  if ((spec.Mode ?? '') !== '' && spec.Type !== 'bind' && spec.Type !== 'volume') {
+    throw fail(spec.Type, 'field Mode must not be specified');
+  }
   switch (spec.Type) {
     case 'bind':
       return bindSpecMount(spec);
@@ -187,6 +197,18 @@ function specMount(spec: MountSpec): WantedMount {
     default:
       throw fail(String(spec.Type), 'mount type unknown');
   }
+}
+
+/** Words that a mode of `Mounts` may have: for all others there are fields. */
+const specGroups = new Set(['chown', 'overlay', 'idmap', 'upperdir', 'workdir']);
+
+function specExtras({ Mode: mode = '', Type: type, Target: target, BindOptions: bind }: MountSpec) {
+  const words = parseMode(mode);
+  if (words === undefined || [...words.keys()].some((group) => !specGroups.has(group))) {
+    throw fail(type, `invalid mode: ${mode.slice(0, 100)}`);
+  }
+  const propagation = bind?.Propagation ?? '';
+  return readExtras(propagation === '' ? words : new Map([...words, ['propagation', propagation]]), cleanPath(target));
 }
 
 const propagations = new Set(['', 'private', 'rprivate', 'shared', 'rshared', 'slave', 'rslave']);
@@ -213,8 +235,9 @@ function bindSpecMount(spec: MountSpec): WantedMount {
     readOnlyNonRecursive: flat,
     readOnlyForceRecursive: force,
     propagation,
-    mode: '',
+    mode: spec.Mode ?? '',
     createSource: options.CreateMountpoint === true,
+    extras: specExtras(spec),
   };
 }
 
@@ -234,7 +257,8 @@ function volumeSpecMount(spec: MountSpec): WantedMount {
     name,
     target: cleanPath(spec.Target),
     readOnly: spec.ReadOnly === true,
-    mode: 'z',
+    mode: spec.Mode === undefined || spec.Mode === '' ? 'z' : spec.Mode,
+    extras: specExtras(spec),
     copy: options.NoCopy !== true,
     subpath: checkSubpath('volume', options.Subpath),
     driver: options.DriverConfig?.Name ?? '',

@@ -36,7 +36,9 @@ export async function makeMounts(
     const made = await makeMount(ctx, id, one, scope);
     mounts.push(made);
     if (made.type === 'image') keepImages(ctx, id, mounts, scope);
-    if (one.kind === 'volume' && one.copy && one.subpath === '') copyUps.push({ volume: made.name, path: one.target });
+    // Its files would have owners of the host's, which the mapping does not show.
+    const isFilled = one.kind === 'volume' && one.copy && one.subpath === '' && one.extras?.idmap === undefined;
+    if (isFilled) copyUps.push({ volume: made.name, path: one.target });
   }
   for (const mount of fromOthers.values()) {
     mounts.push(mount);
@@ -81,10 +83,17 @@ async function makeMount(
 ): Promise<MountRecord> {
   switch (wanted.kind) {
     case 'bind': {
-      const { kind: _kind, target, ...bind } = wanted;
+      const { kind: _kind, target, extras, ...bind } = wanted;
       if (!bind.createSource && (await ctx.host.kindOf(bind.source)) === 'missing')
         throw missingBindSource(bind.source);
-      return { ...base, ...bind, ...bindPropagation(ctx, bind), type: 'bind', destination: target };
+      return {
+        ...base,
+        ...bind,
+        ...bindPropagation(ctx, bind),
+        type: 'bind',
+        destination: target,
+        ...(extras === undefined ? {} : { extras }),
+      };
     }
     case 'tmpfs': {
       const { target, readOnly, options } = wanted;
@@ -153,6 +162,7 @@ async function makeVolumeMount(
     mode: volume.driver !== 'local' && wanted.mode === 'z' ? '' : wanted.mode,
     readOnly: wanted.readOnly,
     ...(wanted.subpath === '' ? {} : { subpath: wanted.subpath }),
+    ...(wanted.extras === undefined ? {} : { extras: wanted.extras }),
     anonymous: wanted.name === undefined,
   };
 }

@@ -3,7 +3,7 @@ import { Scope } from '../../base/scope.ts';
 import type { ByteStream } from '../../base/stream.ts';
 import type { FileStat, SocketBody } from '../../spec/contract/files.ts';
 import { containerEvent, type ContainerContext, emit } from '../context.ts';
-import { cleanPath } from '../create/binds.ts';
+import { cleanPath } from '../create/clean-path.ts';
 import type { ContainerEntry } from '../entry.ts';
 import { resolveUser } from '../user/resolve.ts';
 import { openFiles, openRoot } from './view.ts';

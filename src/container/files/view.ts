@@ -30,7 +30,7 @@ export async function openFiles(
   }
   scope.defer(() => ctx.runMounts.release(viewer));
   const files = (await keptFiles(ctx, entry).catch(() => [])).map((mount) => ({ mount, kind: 'file' as const }));
-  const mounts = [...files, ...(await userMounts(ctx, entry, viewer))];
+  const mounts = [...files, ...(await userMounts(ctx, { entry, holder: viewer, owner: undefined }))];
   const resolved = await resolveTargets(
     ctx,
     root,

@@ -5,10 +5,10 @@ import type { LaunchMount } from '../../spec/contract/launch.ts';
 import { requestedMode } from '../../spec/engine/tmpfs-options.ts';
 import { type IdMapping, rootOwner } from '../../spec/contract/user-namespace.ts';
 import type { ContainerContext } from '../context.ts';
-import type { ContainerEntry } from '../entry.ts';
 import type { HostPlace } from '../ports.ts';
 import { missingBindSource } from '../create/mounts.ts';
 import type { MountRecord } from '../record.ts';
+import { type MountsFor, type ShapedSource, shapeSource } from './mount-extras.ts';
 
 /** A mount, and what has to be at its target. */
 export interface PlacedMount {
@@ -21,11 +21,8 @@ export interface PlacedMount {
  * where Docker makes them (`-v`, not `--mount`). Targets are still as the user wrote them. What is mounted for it is let go
  * by `runMounts.release` of the holder.
  */
-export async function userMounts(
-  ctx: ContainerContext,
-  entry: ContainerEntry,
-  holder: ContainerId = entry.id,
-): Promise<PlacedMount[]> {
+export async function userMounts(ctx: ContainerContext, whose: MountsFor): Promise<PlacedMount[]> {
+  const { entry, holder } = whose;
   const { mounts } = entry.record;
   if (mounts.length === 0) return [];
   const sources = new Map<MountRecord, string>();
@@ -36,14 +33,15 @@ export async function userMounts(
   }
   const places = await lookAt(ctx, sources);
   const placed: PlacedMount[] = [];
-  for (const mount of mounts) {
+  for (const [index, mount] of mounts.entries()) {
     const source = sources.get(mount);
     const place = places.get(mount);
-    placed.push(
-      source === undefined || place === undefined
-        ? tmpfsMount(mount)
-        : await bindMount(ctx, holder, mount, source, place),
-    );
+    if (source === undefined || place === undefined) placed.push(tmpfsMount(mount));
+    else {
+      const shaped =
+        mount.extras === undefined ? { source } : await shapeSource(ctx, whose, mount, index, source, place);
+      placed.push(await bindMount(ctx, holder, mount, shaped, place));
+    }
   }
   return placed;
 }
@@ -75,7 +73,7 @@ async function bindMount(
   ctx: ContainerContext,
   holder: ContainerId,
   mount: MountRecord,
-  source: string,
+  { source, readOnly = mount.readOnly }: ShapedSource,
   place: HostPlace,
 ): Promise<PlacedMount> {
   const propagation = await propagationOf(ctx, mount, source);
@@ -86,7 +84,7 @@ async function bindMount(
       kind: 'bind',
       source: isFlat ? await ctx.runMounts.holdPlace(holder, source, '.', { recursive: false }) : source,
       target: mount.destination,
-      readOnly: mount.readOnly,
+      readOnly,
       recursive: mount.recursive,
       readOnlyNonRecursive: mount.readOnlyNonRecursive,
       readOnlyForceRecursive: mount.readOnlyForceRecursive === true,

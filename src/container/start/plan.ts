@@ -53,13 +53,18 @@ export async function planLaunch(
     resolveUser(config.User, hostConfig.GroupAdd, userFiles(ctx, at.rootfs)),
     ctx.roots.resolve(at.rootfs, cwd),
   ]);
-  await ctx.roots.makeDirectory(at.rootfs, resolvedCwd, onHost(user, record.ids));
+  const owner = onHost(user, record.ids);
+  await ctx.roots.makeDirectory(at.rootfs, resolvedCwd, owner);
   const hostname = hostnameOf(ctx, entry);
   const requests = hostConfig.DeviceRequests ?? [];
   const deviceEdits = requests.length === 0 ? undefined : await ctx.devices.edits(requests);
   const sharedMemory = await sharedMemoryOf(ctx, entry);
   const files = at.files.map((mount) => ({ mount, kind: 'file' as const }));
-  const mounts = [...files, ...(await deviceMounts(ctx, deviceEdits)), ...(await userMounts(ctx, entry))];
+  const mounts = [
+    ...files,
+    ...(await deviceMounts(ctx, deviceEdits)),
+    ...(await userMounts(ctx, { entry, holder: entry.id, owner })),
+  ];
   const { maxBytes } = ctx.logs.limits(logSettings(hostConfig));
   return {
     id: entry.id,

@@ -4,7 +4,8 @@ import type { HostConfig, MountSpec } from '../../spec/engine/container.ts';
 import { rootOwner } from '../../spec/contract/user-namespace.ts';
 import { emptyHostConfig } from '../../spec/engine/empty-config.ts';
 import type { ContainerContext } from '../context.ts';
-import { cleanPath, parseBind } from '../create/binds.ts';
+import { cleanPath } from '../create/clean-path.ts';
+import { parseBind } from '../create/binds.ts';
 import { wantedMounts } from '../create/mounts.ts';
 import { makeMounts, shownImages } from '../create/storage.ts';
 import { ContainerEntry } from '../entry.ts';
@@ -36,6 +37,9 @@ export function planMounts(
   if (wantedFor(record, add).some(({ kind }) => kind === 'image') || removed.some(({ type }) => type === 'image')) {
     throw new EngineError('not-implemented', 'mounts of images cannot be changed in a container that exists');
   }
+  if (add.some(({ Mode = '' }) => Mode !== '')) {
+    throw new EngineError('not-implemented', 'mounts with U, O or idmap cannot be added to a container that exists');
+  }
   for (const { Target } of add) {
     const target = cleanPath(Target);
     if (kept.some((mount) => mount.destination === target)) throw invalid(`Duplicate mount point: ${target}`);
@@ -55,7 +59,8 @@ async function placed(
   entry: ContainerEntry,
   mount: MountRecord,
 ): Promise<PlacedMount | undefined> {
-  const [first] = await userMounts(ctx, new ContainerEntry({ ...entry.record, mounts: [mount] }));
+  const alone = new ContainerEntry({ ...entry.record, mounts: [mount] });
+  const [first] = await userMounts(ctx, { entry: alone, holder: entry.id, owner: undefined });
   return first;
 }
 
@@ -155,6 +160,7 @@ async function unmountLive(
     pending.push(`removal of the mount at ${mount.destination}: ${why}`);
   };
   if (mount.type === 'tmpfs') return waits('what is in memory goes with the run');
+  if (mount.extras !== undefined) return waits('it has U, O or idmap');
   const found = await placed(ctx, entry, mount);
   if (found?.mount.kind !== 'bind') return;
   const { mount: launch, kind } = found;

@@ -79,6 +79,30 @@ export interface RunMounts {
    * @throws not-found; invalid when a link leads out of the root.
    */
   holdPlace(id: ContainerId, root: string, path: string, options?: { readonly recursive?: boolean }): Promise<string>;
+  /**
+   * Mounts what is at `source`, links followed, so that it shows other owners: `mapping` has the ids on the disk inside
+   * and those of the host outside. Gives the path; it is held as a place is.
+   * @throws unavailable when the kernel or the file system cannot
+   */
+  shiftOwners(
+    id: ContainerId,
+    source: string,
+    mapping: IdMapping,
+    options: { readonly recursive: boolean; readonly isFile: boolean },
+  ): Promise<string>;
+  /**
+   * Mounts an overlay over the folder `lower` and gives its path; what is written goes to `own`, or to folders that are
+   * made for it and deleted by `release`. It is there until `release`.
+   * @throws invalid when the kernel does not take the folders
+   */
+  layOver(
+    id: ContainerId,
+    index: number,
+    lower: string,
+    own: { readonly upper: string; readonly work: string } | undefined,
+  ): Promise<string>;
+  /** Where that is; undefined while it is not mounted. */
+  overlayPath(id: ContainerId, index: number): string | undefined;
   /** The runtime has mounted what was held. */
   releasePlaces(id: ContainerId): Promise<void>;
   /** Unmounts everything of a run; no error when there is nothing. */

@@ -64,6 +64,7 @@ export const mountSpec = struct<MountSpec>('Mount', {
   Target: string,
   ReadOnly: optional(boolean),
   Consistency: optional(string),
+  Mode: optional(string),
   BindOptions: optional(
     struct<NonNullable<MountSpec['BindOptions']>>('BindOptions', {
       Propagation: optional(string),

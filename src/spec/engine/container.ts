@@ -85,6 +85,8 @@ export interface MountSpec {
   Target: string;
   ReadOnly?: boolean;
   Consistency?: string;
+  /** An addition of this engine, for binds and volumes: `U`, `O`, `idmap` and their values, as `-v` takes them. */
+  Mode?: string;
   BindOptions?: {
     Propagation?: string;
     NonRecursive?: boolean;

@@ -4,44 +4,24 @@ import { Scope } from '../../base/scope.ts';
 import { bindMount, type MountOption, mountOverlay, type OverlayMethod } from '../../sys/mount/mount.ts';
 import type { LayerBackend, MountedLayer } from '../layers/backend.ts';
 import { findUnguarded } from './_guard.ts';
-import { EngineError } from '../../base/errors.ts';
 import type { IdMapping } from '../../spec/contract/user-namespace.ts';
-import { systemCode } from '../../sys/ffi/errors.ts';
-import { userNamespaces } from '../../sys/namespace/user.ts';
+import { withOwners } from './_owners.ts';
 
 /**
  * `redirect_dir=nofollow` and `metacopy=off`: nothing in a writable layer can point at other files of the layers.
  * `index=off`: an upper directory may be mounted again after its layers were mounted anew.
  */
-const overlayOptions: readonly MountOption[] = [
+export const overlayOptions: readonly MountOption[] = [
   ['redirect_dir', 'nofollow'],
   ['metacopy', 'off'],
   ['index', 'off'],
 ];
 
+const noShiftedLayers =
+  'this kernel cannot show layers with the owners of a user namespace (idmapped mounts below overlayfs: Linux 5.19)';
+
 /** So many stacks of layers are remembered with the names that need a guard. */
 const rememberedStacks = 256;
-
-/** Calls `mount` with a user namespace of these ids, which need not live longer than the call. */
-async function withOwners(
-  ids: IdMapping | undefined,
-  mount: (userNamespace: number | undefined) => Promise<void>,
-): Promise<void> {
-  if (ids === undefined) return mount(undefined);
-  const namespace = await userNamespaces.create(ids);
-  try {
-    await mount(namespace.descriptor);
-  } catch (error) {
-    if (systemCode(error) !== 'EINVAL' && systemCode(error) !== 'EPERM') throw error;
-    throw new EngineError(
-      'unavailable',
-      'this kernel cannot show layers with the owners of a user namespace (idmapped mounts below overlayfs: Linux 5.19)',
-      { cause: error },
-    );
-  } finally {
-    namespace.close();
-  }
-}
 
 /** Stacks layers into overlays. */
 export class LayerStacks {
@@ -82,7 +62,7 @@ export class LayerStacks {
     const lower = held.length === 0 ? [this.#emptyDirectory] : held.map((layer) => layer.path);
     scope.defer(() => rmdir(at.target).catch(() => undefined));
     const unguarded = await this.#unguardedIn(layers, lower, guard);
-    await withOwners(at.ids, (userNamespace) =>
+    await withOwners(at.ids, noShiftedLayers, (userNamespace) =>
       mountOverlay({
         method: this.#method,
         userNamespace,

@@ -11,11 +11,15 @@ import { bindMount, mountFileSystem, type OverlayMethod } from '../../sys/mount/
 import { openPlaceAsync } from '../../sys/paths/paths.ts';
 import type { LayerBackend } from '../layers/backend.ts';
 import { NamedMounts } from './_named-mounts.ts';
+import { OverlayFolders } from './_overlays.ts';
+import { withOwners } from './_owners.ts';
 import { LayerStacks } from './_stack.ts';
 
 export interface RunMountOptions {
-  /** Holds a directory for each running container: `<id>/shm`, `<id>/image-N`, `<id>/place-N`. */
+  /** Holds a directory for each running container: `<id>/shm`, `<id>/image-N`, `<id>/place-N`, `<id>/overlay-N`. */
   readonly directory: string;
+  /** Holds what containers write into overlays, on a file system that overlayfs can write to. */
+  readonly overlays: string;
   /** An empty directory: overlayfs wants two layers at least. */
   readonly emptyDirectory: string;
   readonly layers: LayerBackend;
@@ -32,12 +36,15 @@ export interface OwnedRunMounts extends RunMounts {
 const sharedMemoryName = 'shm';
 const imageName = (index: number): string => `image-${index}`;
 const placePrefix = 'place-';
+const overlayName = (index: number): string => `overlay-${index}`;
 
 /** Opens it; `keepImages` for all known containers and then `restore` must be called before any other method. */
 export async function openRunMounts(options: RunMountOptions): Promise<OwnedRunMounts> {
   await ensureDirectory(options.directory);
   const stacks = new LayerStacks(options);
   const mounts = new NamedMounts(options.directory, options.log);
+  const overlays = new OverlayFolders(options.overlays, options.overlay);
+  await overlays.open();
   const images = new Map<ContainerId, readonly (readonly DiffId[])[]>();
   return {
     layersInUse: () => new Set([...images.values()].flat(2)),
@@ -53,16 +60,28 @@ export async function openRunMounts(options: RunMountOptions): Promise<OwnedRunM
       return mounts.mount(holder, imageName(index), (target) => stacks.mountReadOnly(layers, target));
     },
     imagePath: (id, index) => mounts.pathOf(id, imageName(index)),
-    holdPlace: placeHolder(mounts),
+    ...placeHolders(mounts),
+    layOver: (id, index, lower, own) =>
+      mounts.mount(id, overlayName(index), async (target) => {
+        await overlays.mount(id, index, lower, target, own);
+        return [];
+      }),
+    overlayPath: (id, index) =>
+      mounts.has(id, overlayName(index)) ? mounts.pathOf(id, overlayName(index)) : undefined,
     releasePlaces: (id) => mounts.release(id, (name) => name.startsWith(placePrefix)),
-    release: (id) => mounts.release(id, () => true),
-    restore: (running) =>
-      mounts.restore(async (id, name) => {
+    async release(id) {
+      await mounts.release(id, () => true);
+      await overlays.remove(id);
+    },
+    async restore(running) {
+      await mounts.restore(async (id, name) => {
         if (!running.has(id)) return undefined;
-        if (name === sharedMemoryName) return [];
+        if (name === sharedMemoryName || name.startsWith('overlay-')) return [];
         const layers = images.get(id)?.find((_, index) => imageName(index) === name);
         return layers === undefined ? undefined : stacks.hold(layers);
-      }),
+      });
+      await overlays.restore(running);
+    },
   };
 }
 
@@ -73,20 +92,33 @@ async function mountSharedMemory(target: string, bytes: number): Promise<[]> {
   return [];
 }
 
-function placeHolder(mounts: NamedMounts): RunMounts['holdPlace'] {
+function placeHolders(mounts: NamedMounts): Pick<RunMounts, 'holdPlace' | 'shiftOwners'> {
   let places = 0;
-  return async (id, root, path, { recursive = true } = {}) => {
-    const place = await openPlace(root, path);
-    try {
-      const isFile = !fstatSync(place).isDirectory();
+  const nextName = (): string => `${placePrefix}${places++}`;
+  return {
+    async holdPlace(id, root, path, { recursive = true } = {}) {
+      const place = await openPlace(root, path);
+      try {
+        const isFile = !fstatSync(place).isDirectory();
+        const bind = async (target: string): Promise<[]> => {
+          await bindMount(place, target, { recursive });
+          return [];
+        };
+        return await mounts.mount(id, nextName(), bind, isFile);
+      } finally {
+        closeFd(place);
+      }
+    },
+    shiftOwners(id, source, mapping, { recursive, isFile }) {
+      const lacks = `the kernel or the file system of ${source} cannot show files with other owners (idmapped mounts)`;
       const bind = async (target: string): Promise<[]> => {
-        await bindMount(place, target, { recursive });
+        await withOwners(mapping, lacks, (userNamespace) =>
+          bindMount(source, target, { recursive, ...(userNamespace === undefined ? {} : { idMap: userNamespace }) }),
+        );
         return [];
       };
-      return await mounts.mount(id, `${placePrefix}${places++}`, bind, isFile);
-    } finally {
-      closeFd(place);
-    }
+      return mounts.mount(id, nextName(), bind, isFile);
+    },
   };
 }
 

@@ -144,11 +144,12 @@ function setAttributes(
 const MOUNT_ATTR_IDMAP = 0x0010_0000n;
 
 /** Shifts the owners that a mount shows by a user namespace; only once, and before it is mounted. */
-export function setIdMap(tree: number, userNamespace: number, path: string): void {
+export function setIdMap(tree: number, userNamespace: number, path: string, recursive = false): void {
   const argument = Buffer.alloc(32);
   argument.writeBigUInt64LE(MOUNT_ATTR_IDMAP, 0);
   argument.writeBigUInt64LE(BigInt(userNamespace), 24);
-  check(libc.mount_setattr(tree, '', AT_EMPTY_PATH, argument, BigInt(argument.length)), 'mount_setattr', path);
+  const reach = AT_EMPTY_PATH | (recursive ? AT_RECURSIVE : 0);
+  check(libc.mount_setattr(tree, '', reach, argument, BigInt(argument.length)), 'mount_setattr', path);
 }
 
 /**
@@ -189,14 +190,22 @@ export function cloneTree(
   }
 }
 
-/** Mounts a copy of what is at `source` (with what is mounted below it when `recursive`) at `target`. */
+/**
+ * Mounts a copy of what is at `source` (with what is mounted below it when `recursive`) at `target`, where `idMap` (a
+ * descriptor of a user namespace) shifts its owners.
+ */
 export function bind(
   source: string | number,
   target: string | number,
-  { recursive = false, ...attributes }: MountAttributes & { readonly recursive?: boolean },
+  {
+    recursive = false,
+    idMap,
+    ...attributes
+  }: MountAttributes & { readonly recursive?: boolean; readonly idMap?: number },
 ): void {
   const tree = cloneTree(source, { recursive, attributes, attributesBelow: true });
   try {
+    if (idMap !== undefined) setIdMap(tree, idMap, String(source), recursive);
     attachMount(tree, target);
   } finally {
     closeFd(tree);

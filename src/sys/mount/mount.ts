@@ -25,11 +25,11 @@ export const mountImage = (
 /** Mounts an overlay over `lower` (topmost first). */
 export const mountOverlay = (request: OverlayRequest): Promise<void> => callBlocking('mountOverlay', request);
 
-/** Mounts `source` (a path, or an O_PATH descriptor) at `target` too. */
+/** Mounts `source` (a path, or an O_PATH descriptor) at `target` too; `idMap`, a user namespace, shifts its owners. */
 export const bindMount = (
   source: string | number,
   target: string | number,
-  options: MountAttributes & { readonly recursive?: boolean } = {},
+  options: MountAttributes & { readonly recursive?: boolean; readonly idMap?: number } = {},
 ): Promise<void> => callBlocking('bind', source, target, options);
 
 /** Mounts a new tmpfs; options as tmpfs(5) has them: `['size', '64m']`, `['mode', '1777']`. */
