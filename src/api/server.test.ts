@@ -44,7 +44,7 @@ test('ping tells versions and platform, with and without a body', async (t) => {
     assert.match(String(answer.headers['server']), /^Gantry\/0.0 \(linux\)$/);
   }
   const head = await ask(path, 'HEAD', '/_ping');
-  assert.deepEqual([head.status, head.body, head.headers['builder-version']], [200, '', '1']);
+  assert.deepEqual([head.status, head.body, head.headers['builder-version']], [200, '', '2']);
 });
 
 test('versions that are not spoken, unknown paths, broken escapes and missing operations are told apart', async (t) => {

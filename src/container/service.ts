@@ -3,6 +3,7 @@ import { commitRecord, type ContainerContext } from './context.ts';
 import { controlOperations } from './operations/controls.ts';
 import { CheckCounts } from './health/counts.ts';
 import { watchHealth } from './health/watch.ts';
+import { buildOperations } from './operations/builds.ts';
 import { execOperations } from './operations/execs.ts';
 import { fileOperations } from './operations/files.ts';
 import { lifeOperations } from './operations/life.ts';
@@ -52,6 +53,8 @@ export function createContainerService(ports: ContainerPorts) {
     containers: { ...lifeOperations(ctx), ...controlOperations(ctx), ...streamOperations(ctx), ...fileOperations(ctx) },
     execs: execOperations(ctx),
     networks: networkOperations(ctx),
+    /** Commands of builds. */
+    steps: buildOperations(ctx),
   };
 }
 

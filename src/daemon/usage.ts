@@ -1,4 +1,6 @@
 import type { ApiServices } from '../api/services.ts';
+import type { BuildControl } from '../build/control/service.ts';
+import { buildCacheUsage } from './builds.ts';
 import type { Store } from '../store/open.ts';
 import type { DiskUsageReport, KindUsage, UsageKind } from '../spec/engine/usage.ts';
 import type { ContainerSummary } from '../spec/engine/container.ts';
@@ -11,6 +13,7 @@ export interface UsageSources {
   readonly images: Pick<ApiServices['images'], 'list'> & { leftoverBytes(): Promise<number> };
   readonly volumes: { usage(signal: AbortSignal): Promise<VolumeView[]> };
   readonly store: Pick<Store, 'blobs' | 'layers'>;
+  readonly builds: Pick<BuildControl, 'cache'>;
 }
 
 /**
@@ -23,16 +26,17 @@ export async function diskUsageOf(
   signal: AbortSignal,
 ): Promise<DiskUsageReport> {
   const wants = (kind: UsageKind): boolean => kinds.includes(kind);
-  const [containers, images, volumes] = await Promise.all([
+  const [containers, images, volumes, buildCache] = await Promise.all([
     wants('container') ? containerUsage(sources, signal) : undefined,
     wants('image') ? imageUsage(sources) : undefined,
     wants('volume') ? volumeUsage(sources, signal) : undefined,
+    wants('build-cache') ? buildCacheUsage(sources.builds) : undefined,
   ]);
   return {
     ...(containers === undefined ? {} : { containers }),
     ...(images === undefined ? {} : { images }),
     ...(volumes === undefined ? {} : { volumes }),
-    ...(wants('build-cache') ? { buildCache: { items: [], totalSize: 0, active: 0, reclaimable: 0 } } : {}),
+    ...(buildCache === undefined ? {} : { buildCache }),
   };
 }
 

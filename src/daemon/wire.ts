@@ -26,6 +26,7 @@ import type { HostFacts } from '../runtime/oci/host.ts';
 import { defaultMaskedPaths, defaultReadonlyPaths } from '../runtime/profile/paths.ts';
 import { createUsageReader } from '../runtime/usage/read.ts';
 import type { ContainerId } from '../base/ids.ts';
+import { hostPlatform } from '../spec/oci/platform.ts';
 import { openStateDb, type StateDb } from '../store/db/open.ts';
 import { openStore, type Store } from '../store/open.ts';
 import { childCgroups, removeCgroup } from '../sys/cgroup/cgroup.ts';
@@ -45,6 +46,7 @@ import { defaultsOf, hostFactsFor, networkConfig } from './room-settings.ts';
 import type { ReloadedDefaults } from './reload.ts';
 import { RuntimeChoice } from './runtime-choice.ts';
 import { budgetKeeper, budgetOf } from './budget.ts';
+import { buildApi } from './builds.ts';
 import { checkEngine } from './check.ts';
 import { createSystem } from './info.ts';
 import type { MetricSources } from './metrics.ts';
@@ -162,7 +164,7 @@ async function openAllDrivers(
 interface Rooms {
   readonly live: LiveConfig;
   readonly scope: Scope;
-  readonly engine: { readonly id: string; readonly log: Logger };
+  readonly engine: { readonly id: string; readonly clock: Clock; readonly log: Logger };
   readonly facts: HostFacts;
   readonly runtimes: RuntimeChoice;
   readonly db: StateDb;
@@ -177,7 +179,7 @@ interface Rooms {
   readonly userNamespaceSettings: UserNamespaceSettings;
 }
 
-function joined(rooms: Rooms): WiredEngine {
+async function joined(rooms: Rooms): Promise<WiredEngine> {
   const { live, scope, engine, facts, runtimes, journal, store, images, containers } = rooms;
   const counted = {
     engineId: engine.id,
@@ -210,8 +212,19 @@ function joined(rooms: Rooms): WiredEngine {
     freeze: containers.freeze,
     driverOf,
   });
-  const builds = openBuilds({ worker: workerFacts(engine.id, facts), log: engine.log });
-  scope.defer(() => builds.close());
+  const builds = await scope.acquire(
+    openBuilds({
+      directory: `${live.current.dataRoot}/build`,
+      journal,
+      images,
+      steps: containers.steps,
+      worker: workerFacts(engine.id, facts),
+      platform: hostPlatform(process.arch),
+      clock: engine.clock,
+      log: engine.log,
+    }),
+    (open) => open.close(),
+  );
   return {
     services: servicesOf({ ...rooms, system, volumes, copies, builds }),
     journal,
@@ -272,7 +285,7 @@ function servicesOf(rooms: {
 }): ApiServices {
   const { system, journal, images, volumes, networks, store } = rooms;
   const { containers, execs } = rooms.containers;
-  const counted = { containers, images, volumes, store };
+  const counted = { containers, images, volumes, store, builds: rooms.builds };
   return {
     system: {
       ...system,
@@ -289,7 +302,7 @@ function servicesOf(rooms: {
     },
     volumes: { ...volumes, ...rooms.copies },
     networks: { ...networks, ...rooms.containers.networks },
-    builds: rooms.builds,
+    builds: buildApi(rooms.builds),
   };
 }
 

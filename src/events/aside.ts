@@ -2,7 +2,14 @@ import { type AsideRecord, type AsideRecords, databaseKind } from '../spec/contr
 import type { StateDb } from '../store/db/open.ts';
 
 /** Kinds that name no content that is not to be had again, nor anything that a boot sweeps. */
-const harmless: ReadonlySet<string> = new Set(['network', 'volume', 'plugin-volume', 'image-use', 'image-pull']);
+const harmless: ReadonlySet<string> = new Set([
+  'network',
+  'volume',
+  'plugin-volume',
+  'image-use',
+  'image-pull',
+  'build-cache',
+]);
 
 type AsideStore = Pick<StateDb, 'kinds' | 'aside' | 'setAside' | 'settle'>;
 

@@ -6,6 +6,7 @@ import type { Logger } from '../base/log.ts';
 import type { ByteStream } from '../base/stream.ts';
 import type { RegistryClient } from '../registry/client/client.ts';
 import type { RegistryCredentials } from '../registry/client/token.ts';
+import type { BuildImages } from '../spec/contract/build.ts';
 import type { RunnableImages } from '../spec/contract/image.ts';
 import type { AsideRecord, StateJournal } from '../spec/contract/state.ts';
 import type {
@@ -34,6 +35,7 @@ import { BlobSources } from './blob-sources.ts';
 import { keepBudget } from './budget.ts';
 import { ImageCatalog } from './catalog.ts';
 import { applyChanges } from './changes.ts';
+import { beginBuild } from './build.ts';
 import { commitImage } from './commit.ts';
 import { type CheckOptions, checkStore } from './check.ts';
 import { createImageContent } from './content.ts';
@@ -43,6 +45,7 @@ import { imageHistory } from './history.ts';
 import { importImage, type ImportOptions } from './import.ts';
 import { inspectImage } from './inspect.ts';
 import { inspectRemote } from './inspect-remote.ts';
+import { KeptLayers } from './kept-layers.ts';
 import { LastUses } from './last-uses.ts';
 import { listImages, type ListOptions } from './list.ts';
 import { missingContent } from './missing.ts';
@@ -77,7 +80,7 @@ export interface PullRequest {
 }
 
 /** Everything the engine can do with images. Errors are EngineErrors in Docker's words. */
-export interface ImageService extends RunnableImages {
+export interface ImageService extends RunnableImages, BuildImages {
   list(options: ListOptions): Promise<ImageSummary[]>;
   inspect(
     nameOrId: string,
@@ -158,9 +161,10 @@ export async function openImages(options: ImageServiceOptions): Promise<ImageSer
   await uploads.load(log);
   const sources = new BlobSources(journal, clock, log);
   await sources.load();
+  const kept = new KeptLayers();
   const content = createImageContent(
     store,
-    () => unfinished.addTo(catalog.live()),
+    () => kept.addTo(unfinished.addTo(catalog.live())),
     () => journal.aside.ofContent().length,
     log,
   );
@@ -183,14 +187,14 @@ export async function openImages(options: ImageServiceOptions): Promise<ImageSer
     isRunning,
     trust: options.trust,
   };
-  return createService(context, store, registry, options.transfers ?? createTransfers());
+  return createService(context, store, registry, { kept, transfers: options.transfers ?? createTransfers() });
 }
 
 function createService(
   context: ImageContext,
   store: ContentStore,
   registry: RegistryClient,
-  transfers: Transfers,
+  { kept, transfers }: { readonly kept: KeptLayers; readonly transfers: Transfers },
 ): ImageService {
   const bundles = new Bundles();
   return {
@@ -235,6 +239,9 @@ function createService(
       inspectRemoteTrust(context, (name) => registry.repository(name, auth), reference, signal),
     configure: applyChanges,
     commit: (request) => commitImage(context, transfers, request),
+    beginBuild: () => beginBuild(context, transfers),
+    keepLayers: (live) => kept.keep(live),
+    collect: () => context.content.collect(),
     import: (request) => importImage(context, transfers, request),
     leftoverBytes: async () => (await leftovers(context)).bytes,
     count: () => context.catalog.images().length,

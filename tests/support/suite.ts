@@ -79,6 +79,7 @@ async function removeEverything(engine: TestEngine, keepImages: readonly string[
   if (volumes.length > 0) await engine.dockerOk(['volume', 'rm', ...volumes]);
   const images = (await imageIds(engine)).filter((id) => !keepImages.includes(id));
   if (images.length > 0) await engine.dockerOk(['rmi', '-f', ...images]);
+  await engine.api('POST', '/build/prune?all=1');
 }
 
 /** What a test ran with `--rm` may just be going by itself: that alone is no failure, and is waited for. */

@@ -1,8 +1,10 @@
 import type { Duplex } from 'node:stream';
 import { invalid } from '../../base/errors.ts';
+import { isDecimal } from '../../base/text/digits.ts';
+import { decodeFilters } from '../../spec/decode/filters.ts';
 import { takeOverWith } from '../hijack/takeover.ts';
 import type { Exchange } from '../http/exchange.ts';
-import type { BuildApi, SessionRequest } from '../services/build.ts';
+import type { BuildApi, BuildPruneRequest, SessionRequest } from '../services/build.ts';
 import type { Handlers } from './handlers.ts';
 
 export function buildHandlers(builds: BuildApi): Handlers {
@@ -15,11 +17,31 @@ export function buildHandlers(builds: BuildApi): Handlers {
       builds.checkSession(request);
       await builds.openSession(await upgrade(exchange), request);
     },
+    async BuildPrune(exchange) {
+      exchange.send(200, await builds.pruneCache(pruneRequest(exchange)));
+    },
     BuildCancel(exchange) {
       builds.cancel(exchange.text('id') ?? '');
       exchange.empty(200);
     },
   };
+}
+
+const spaces = ['keep-storage', 'reserved-space', 'max-used-space', 'min-free-space'] as const;
+
+/** @throws EngineError `invalid` */
+function pruneRequest(exchange: Exchange): BuildPruneRequest {
+  const filters = decodeFilters(exchange.text('filters'));
+  const bytes = new Map<string, number>();
+  for (const name of spaces) {
+    const text = exchange.text(name) ?? '';
+    if (text !== '' && !isDecimal(text)) {
+      throw invalid(`${name} is in bytes and expects an integer, got ${text.slice(0, 100)}`);
+    }
+    if (text !== '') bytes.set(name, Number(text));
+  }
+  const keepBytes = bytes.get('reserved-space') ?? bytes.get('keep-storage') ?? bytes.get('max-used-space') ?? 0;
+  return { all: exchange.flag('all'), keepBytes, filters };
 }
 
 /** HTTP/2 in the clear, by HTTP/1.1's upgrade: the only way that clients ask for. */

@@ -1,7 +1,5 @@
 import { invalid } from '../../base/errors.ts';
-import { isDecimal } from '../../base/text/digits.ts';
-import { decodeFilters } from '../../spec/decode/filters.ts';
-import type { BuildPruneView, UsageKind } from '../../spec/engine/usage.ts';
+import type { UsageKind } from '../../spec/engine/usage.ts';
 import type { Exchange } from '../http/exchange.ts';
 import type { SystemApi } from '../services/system.ts';
 import { usageView } from '../views/usage.ts';
@@ -15,12 +13,6 @@ export function systemUsageHandlers(system: SystemApi): Handlers {
       const report = await system.diskUsage(kindsOf(exchange), exchange.signal);
       exchange.send(200, usageView(report, exchange.minor, exchange.flag('verbose')));
     },
-    BuildPrune(exchange) {
-      checkBuildPrune(exchange);
-      // There is no builder, so there is no cache of one: nothing is left to delete.
-      const report: BuildPruneView = { CachesDeleted: null, SpaceReclaimed: 0 };
-      exchange.send(200, report);
-    },
   };
 }
 
@@ -33,16 +25,4 @@ function kindsOf(exchange: Exchange): readonly UsageKind[] {
     if (kind === undefined) throw invalid(`unknown object type: ${text.slice(0, 100)}`);
     return kind;
   });
-}
-
-const spaces = ['keep-storage', 'reserved-space', 'max-used-space', 'min-free-space'];
-
-function checkBuildPrune(exchange: Exchange): void {
-  decodeFilters(exchange.text('filters'));
-  for (const name of spaces) {
-    const text = exchange.text(name) ?? '';
-    if (text !== '' && !isDecimal(text)) {
-      throw invalid(`${name} is in bytes and expects an integer, got ${text.slice(0, 100)}`);
-    }
-  }
 }

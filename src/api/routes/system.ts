@@ -12,11 +12,8 @@ import { eventView } from '../views/event.ts';
 import { infoView } from '../views/info.ts';
 import type { Handlers } from './handlers.ts';
 
-/**
- * "1" is the classic builder at `POST /build`. With "2" clients would speak BuildKit, and fail in ways that do not say
- * why; with "1" their build request is answered with what is missing.
- */
-const builderVersion = '1';
+/** "2" is BuildKit's protocol, "1" the classic builder at `POST /build`. */
+const builderVersion = '2';
 
 export function systemHandlers(system: SystemApi, events: EventsApi): Handlers {
   return {

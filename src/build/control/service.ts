@@ -30,6 +30,8 @@ export interface BuildControl {
   checkSession(info: SessionInfo): void;
   /** Opens a session on a connection; resolves when it is over. */
   openSession(connection: Duplex, info: SessionInfo): Promise<void>;
+  /** What the cache of builds keeps. */
+  readonly cache: CacheView;
   /** Gives a build up. @throws not-found */
   cancel(ref: string): void;
   close(): void;
@@ -47,6 +49,7 @@ export function createControl(parts: Omit<ControlContext, 'jobs'>): BuildControl
     sessionMethod(context),
   ]);
   return {
+    cache: context.cache,
     serve: (connection) => serveGrpc(connection, methods, context.log),
     checkSession: (info) => context.sessions.check(info),
     async openSession(connection, info) {

@@ -1,4 +1,4 @@
-import { codeOf, type ErrorCode, messageOf } from '../../base/errors.ts';
+import { codeOf, EngineError, type ErrorCode, messageOf } from '../../base/errors.ts';
 
 /** Status codes of gRPC (https://grpc.io/docs/guides/status-codes/) that this engine sends. */
 export const statusCodes = {
@@ -43,10 +43,26 @@ const statusOfCode: Readonly<Record<ErrorCode, number>> = {
   internal: statusCodes.unknown,
 };
 
+const codeOfStatus: ReadonlyMap<number, ErrorCode> = new Map([
+  [statusCodes.cancelled, 'cancelled'],
+  [statusCodes.invalid, 'invalid'],
+  [statusCodes.notFound, 'not-found'],
+  [statusCodes.forbidden, 'forbidden'],
+  [statusCodes.unimplemented, 'not-implemented'],
+  [statusCodes.unavailable, 'unavailable'],
+]);
+
 /** What a client is told of anything that was thrown. */
 export function asGrpcError(error: unknown): GrpcError {
   if (error instanceof GrpcError) return error;
   return new GrpcError(statusOfCode[codeOf(error)], messageOf(error));
+}
+
+/** What a call to a client threw, in the engine's own words. */
+export function asEngineError(error: unknown): EngineError {
+  if (error instanceof EngineError) return error;
+  const code = error instanceof GrpcError ? (codeOfStatus.get(error.status) ?? 'internal') : codeOf(error);
+  return new EngineError(code, messageOf(error), { cause: error });
 }
 
 /** `grpc-message` is percent-encoded: everything but printable ASCII, and the percent sign. */

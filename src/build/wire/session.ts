@@ -3,5 +3,29 @@ import type { Table } from './message.ts';
 /** Messages of the services that a client offers on its session (session/*.proto of BuildKit, types/*.proto of fsutil). */
 export const bytesMessage = { data: [1, 'bytes'] } as const satisfies Table;
 
+const stat = {
+  path: [1, 'name'],
+  /** Go's os.FileMode. */
+  mode: [2, 'int'],
+  uid: [3, 'int'],
+  gid: [4, 'int'],
+  size: [5, 'int'],
+  /** Nanoseconds since 1970. */
+  modTime: [6, 'big'],
+  linkname: [7, 'name'],
+  devmajor: [8, 'int'],
+  devminor: [9, 'int'],
+  xattrs: [10, 'bytes', 'map'],
+} as const satisfies Table;
+
+export const packet = {
+  type: [1, 'int'],
+  stat: [2, stat],
+  id: [3, 'int'],
+  data: [4, 'bytes'],
+} as const satisfies Table;
+
+export const packetTypes = { stat: 0, request: 1, data: 2, end: 3, error: 4 } as const;
+
 export const healthResponse = { status: [1, 'int'] } as const satisfies Table;
 export const nothing = {} as const satisfies Table;

@@ -87,7 +87,7 @@ async function launchInScope(
 }
 
 /** The root file system and the network do not need each other: both are made at once. */
-async function mountAndConnect(
+export async function mountAndConnect(
   ctx: ContainerContext,
   entry: ContainerEntry,
   scope: Scope,

@@ -80,7 +80,10 @@ export const engineSettings: readonly Setting[] = [
   text('swarm-default-advertise-addr', 'Address for other nodes of a swarm', { note: noSwarm }),
   number('swarm-raft-heartbeat-tick', 'Ticks of the swarm', { note: noSwarm }),
   number('swarm-raft-election-tick', 'Ticks of the swarm', { note: noSwarm }),
-  map('builder', 'Garbage collection of the builder', { keyOnly: true, note: always('there is no builder yet') }),
+  map('builder', 'Garbage collection of the builder', {
+    keyOnly: true,
+    note: always('the cache of builds is not limited yet'),
+  }),
   map('nri-opts', 'Node Resource Interface', { keyOnly: true, note: always('there is no Node Resource Interface') }),
   text('deprecated-key-path', 'Has had no effect for long', {
     keyOnly: true,

@@ -28,6 +28,8 @@ export interface FileViewRequest {
 export interface FileStat {
   /** Type and permission bits, as stat(2) has them. */
   readonly mode: number;
+  readonly uid: number;
+  readonly gid: number;
   readonly size: number;
   readonly mtimeNs: bigint;
   /** Of a link: the link-free path that it means, whose end may be missing; else empty. */

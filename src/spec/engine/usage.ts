@@ -15,7 +15,7 @@ export interface KindUsage<T> {
   readonly reclaimable: number;
 }
 
-/** What was asked for. The build cache has no items as long as there is no builder. */
+/** What was asked for. */
 export interface DiskUsageReport {
   readonly containers?: KindUsage<ContainerSummary>;
   readonly images?: KindUsage<ImageSummary>;

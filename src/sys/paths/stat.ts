@@ -6,6 +6,8 @@ import { O_PATH, openInRoot, resolveInRoot, type Root } from './inroot.ts';
 export interface PathStat {
   /** Type and permission bits, as stat(2) has them. */
   readonly mode: number;
+  readonly uid: number;
+  readonly gid: number;
   readonly size: number;
   readonly mtimeNs: bigint;
   /** Of a link: the link-free path that it means, whose end may be missing; else empty. */
@@ -21,7 +23,15 @@ export function statInRoot(root: Root, path: string): PathStat {
   try {
     const found = fstatSync(fd, { bigint: true });
     const linkTarget = found.isSymbolicLink() ? resolveInRoot(root, path) : '';
-    return { mode: Number(found.mode), size: Number(found.size), mtimeNs: found.mtimeNs, linkTarget };
+    const { mode, uid, gid, size, mtimeNs } = found;
+    return {
+      mode: Number(mode),
+      uid: Number(uid),
+      gid: Number(gid),
+      size: Number(size),
+      mtimeNs,
+      linkTarget,
+    };
   } finally {
     closeFd(fd);
   }

@@ -1,0 +1,115 @@
+import { messageOf } from '../../base/errors.ts';
+import type { Clock } from '../../base/clock.ts';
+import { parseDiffId } from '../../base/ids.ts';
+import type { Logger } from '../../base/log.ts';
+import type { BuiltLayer } from '../../spec/contract/build.ts';
+import type { StateJournal } from '../../spec/contract/state.ts';
+import { objectOf, requiredString } from '../../spec/oci/json.ts';
+import { descriptorOf } from '../../spec/oci/manifest.ts';
+
+/** The kind of the records in the state database. */
+const cacheKind = 'build-cache';
+
+/** What a step has made once, by the key of everything that it depends on. */
+export interface CacheEntry {
+  /** 64 hex digits. */
+  readonly key: string;
+  /** Undefined when the step changed no file. */
+  readonly layer: BuiltLayer | undefined;
+  readonly description: string;
+  readonly createdNs: bigint;
+  readonly lastUsedNs: bigint;
+  readonly usageCount: number;
+}
+
+/** The results of steps, kept until they are pruned. A record is written when its layer is durable, never before. */
+export class StepCache {
+  readonly #journal: StateJournal;
+  readonly #clock: Clock;
+  readonly #entries = new Map<string, CacheEntry>();
+
+  constructor(journal: StateJournal, clock: Clock) {
+    this.#journal = journal;
+    this.#clock = clock;
+  }
+
+  /** Reads the records at boot; what cannot be understood is set aside: it can be built again. */
+  async load(log: Logger): Promise<void> {
+    for (const { id, value } of await this.#journal.load(cacheKind)) {
+      try {
+        this.#entries.set(id, decodeEntry(id, value));
+      } catch (error) {
+        log.warn('set an unreadable record aside', { kind: cacheKind, id, error: messageOf(error) });
+        await this.#journal.aside.add({ kind: cacheKind, id, reason: messageOf(error) }, value);
+      }
+    }
+  }
+
+  get(key: string): CacheEntry | undefined {
+    return this.#entries.get(key);
+  }
+
+  entries(): readonly CacheEntry[] {
+    return [...this.#entries.values()];
+  }
+
+  /** The layers that must stay. */
+  *layers(): Generator<BuiltLayer> {
+    for (const { layer } of this.#entries.values()) if (layer !== undefined) yield layer;
+  }
+
+  /** Resolves when it is durable. */
+  async put(key: string, layer: BuiltLayer | undefined, description: string): Promise<CacheEntry> {
+    const now = this.#clock.nowNs();
+    const entry = { key, layer, description, createdNs: now, lastUsedNs: now, usageCount: 0 };
+    this.#entries.set(key, entry);
+    await this.#journal.commit({ records: [putOf(entry)] });
+    return entry;
+  }
+
+  /** It served a build. */
+  note(entry: CacheEntry): void {
+    const used = { ...entry, lastUsedNs: this.#clock.nowNs(), usageCount: entry.usageCount + 1 };
+    this.#entries.set(entry.key, used);
+    // Lost with a power failure it only looks older than it is.
+    this.#journal.commit({ records: [putOf(used)], mayWait: true }).catch(() => undefined);
+  }
+
+  /** Forgets entries; their layers go with the next collection. */
+  async drop(keys: readonly string[]): Promise<void> {
+    if (keys.length === 0) return;
+    for (const key of keys) this.#entries.delete(key);
+    await this.#journal.commit({ records: keys.map((id) => ({ op: 'delete' as const, kind: cacheKind, id })) });
+  }
+}
+
+const putOf = ({ key, layer, description, createdNs, lastUsedNs, usageCount }: CacheEntry) => ({
+  op: 'put' as const,
+  kind: cacheKind,
+  id: key,
+  value: {
+    version: 1,
+    ...(layer === undefined ? {} : { blob: layer.blob, diffId: layer.diffId }),
+    description,
+    createdNs: String(createdNs),
+    lastUsedNs: String(lastUsedNs),
+    usageCount,
+  },
+});
+
+function decodeEntry(key: string, value: unknown): CacheEntry {
+  const json = objectOf(value, 'build cache record');
+  const { blob, usageCount } = json;
+  const diffId = json['diffId'];
+  return {
+    key,
+    layer:
+      blob === undefined
+        ? undefined
+        : { blob: descriptorOf(blob, 'blob'), diffId: parseDiffId(requiredString(diffId, 'diffId')) },
+    description: requiredString(json['description'], 'description'),
+    createdNs: BigInt(requiredString(json['createdNs'], 'createdNs')),
+    lastUsedNs: BigInt(requiredString(json['lastUsedNs'], 'lastUsedNs')),
+    usageCount: typeof usageCount === 'number' ? usageCount : 0,
+  };
+}

@@ -1,0 +1,121 @@
+import { invalid } from '../../base/errors.ts';
+import { type ByteString, quoteName, type TarEntryType } from '../../archive/tar/entry.ts';
+import type { Extent, Pack } from './pack.ts';
+
+/** The content of a regular file: where it is, and the SHA-256 of it. */
+export interface FileContent {
+  readonly size: number;
+  readonly extents: readonly Extent[];
+  /** 32 bytes in hex. */
+  readonly sha256: string;
+}
+
+/** One member of a context. */
+export interface ContextEntry {
+  /** Without a slash at either end; components are neither empty nor `.` or `..`. */
+  readonly path: ByteString;
+  readonly type: TarEntryType;
+  /** Permission bits, set-id and sticky bits. */
+  readonly mode: number;
+  readonly uid: number;
+  readonly gid: number;
+  readonly mtimeNs: bigint;
+  /** Of a symlink, as it is; of a hard link, the path of the member that it is another name of. */
+  readonly linkName: ByteString;
+  readonly major: number;
+  readonly minor: number;
+  /** What the client told; the content may have another one, when the file changed while it was sent. */
+  readonly size: number;
+  readonly xattrs?: ReadonlyMap<string, Uint8Array>;
+  /** Of files, and of hard links to them. */
+  readonly content?: FileContent;
+}
+
+/**
+ * The files that a client sent, as values: nothing of it is ever made on the host's file system. It does not change any
+ * more. `release` must be called by each who holds it.
+ */
+export interface ContextTree {
+  /** By path, parents before what is in them, names in byte order. */
+  readonly entries: ReadonlyMap<ByteString, ContextEntry>;
+  readonly packs: ReadonlySet<Pack>;
+}
+
+export function holdTree({ packs }: ContextTree): void {
+  for (const pack of packs) pack.hold();
+}
+
+export async function releaseTree({ packs }: ContextTree): Promise<void> {
+  for (const pack of packs) await pack.release();
+}
+
+/** Linux allows names of 255 and paths of 4,095 bytes. */
+const longestComponent = 255;
+const longestPath = 4095;
+/** Members of one context. */
+export const mostEntries = 1_000_000;
+
+/** Collects members in the order in which they come, and refuses what no file system could hold. */
+export class TreeBuilder {
+  readonly #entries = new Map<ByteString, ContextEntry>();
+
+  /**
+   * @throws EngineError `invalid` for a path that leads elsewhere, comes twice, or lies in something that is no directory,
+   * and for a hard link to nothing.
+   */
+  add(entry: ContextEntry): void {
+    const { path } = entry;
+    checkPath(path);
+    if (this.#entries.size >= mostEntries) throw invalid(`the build context has more than ${mostEntries} files`);
+    if (this.#entries.has(path)) throw invalid(`the build context has ${quoteName(path)} twice`);
+    const slash = path.lastIndexOf('/');
+    if (slash >= 0 && this.#entries.get(path.slice(0, slash))?.type !== 'directory') {
+      throw invalid(`the build context has ${quoteName(path)}, but not the directory that it is in`);
+    }
+    this.#entries.set(path, entry);
+  }
+
+  get(path: ByteString): ContextEntry | undefined {
+    return this.#entries.get(path);
+  }
+
+  /** Replaces a member by itself with its content. */
+  fill(path: ByteString, content: FileContent): void {
+    const entry = this.#entries.get(path);
+    if (entry !== undefined) this.#entries.set(path, { ...entry, content });
+  }
+
+  get size(): number {
+    return this.#entries.size;
+  }
+
+  entries(): IterableIterator<ContextEntry> {
+    return this.#entries.values();
+  }
+
+  /** What was collected, when every content is there. @throws EngineError `invalid` for a hard link to nothing */
+  finish(): ReadonlyMap<ByteString, ContextEntry> {
+    for (const entry of this.#entries.values()) {
+      if (entry.type !== 'hardlink') continue;
+      const target = this.#entries.get(entry.linkName);
+      if (target?.content === undefined) {
+        throw invalid(
+          `the build context has a hard link ${quoteName(entry.path)} to ${quoteName(entry.linkName)}, which is no file of it`,
+        );
+      }
+      this.#entries.set(entry.path, { ...entry, content: target.content });
+    }
+    return this.#entries;
+  }
+}
+
+function checkPath(path: ByteString): void {
+  if (path === '' || path.length > longestPath || path.includes('\0')) {
+    throw invalid(`the build context has a file with the impossible name ${quoteName(path)}`);
+  }
+  for (const component of path.split('/')) {
+    if (component === '' || component === '.' || component === '..' || component.length > longestComponent) {
+      throw invalid(`the build context has a file with the impossible name ${quoteName(path)}`);
+    }
+  }
+}

@@ -1,0 +1,97 @@
+import { invalid, notFound } from '../../base/errors.ts';
+import { readAll } from '../../base/stream.ts';
+import { readExtents } from '../context/pack.ts';
+import { type ContextTree, releaseTree } from '../context/tree.ts';
+import type { BuildJob } from '../control/job.ts';
+import { limits } from '../dockerfile/source.ts';
+import { receiveFolder } from '../fsutil/receive.ts';
+import { parseIgnoreFile } from '../ignore/ignore-file.ts';
+import type { Session } from '../session/session.ts';
+import type { SolvePorts } from '../solve/ports.ts';
+import { bytesOf } from '../solve/source.ts';
+import type { Attributes } from './options.ts';
+
+/** The Dockerfile, and what it leaves out of its context. */
+export interface Definition {
+  /** As it is shown. */
+  readonly name: string;
+  readonly text: string;
+  readonly bytes: Uint8Array;
+  /** Patterns of the Dockerfile's own ignore file; undefined when it has none. */
+  readonly ignore: readonly string[] | undefined;
+}
+
+/** Gets the Dockerfile of a build from its client. @throws not-found, invalid when it is too large */
+export async function loadDefinition(
+  ports: SolvePorts,
+  job: BuildJob,
+  session: Session,
+  attributes: Attributes,
+): Promise<Definition> {
+  const name = attributes.get('filename') ?? 'Dockerfile';
+  return job.step({ name: `[internal] load build definition from ${name}` }, async (output) => {
+    const line = output.line('transferring dockerfile:');
+    const folder = attributes.get('dockerfilekey') ?? 'dockerfile';
+    const tree = await receiveFolder(session, ports.contexts, {
+      name: folder,
+      followPaths: [name, `${name}.dockerignore`, name.toLowerCase()],
+      progress: (bytes) => line.progress(bytes),
+      signal: job.signal,
+    });
+    try {
+      line.done();
+      const found = (await fileOf(tree, name)) ?? (await fileOf(tree, name.toLowerCase()));
+      if (found === undefined) throw notFound(`failed to read dockerfile: open ${name}: no such file or directory`);
+      const ignore = await fileOf(tree, `${name}.dockerignore`);
+      return {
+        name,
+        text: found.toString(),
+        bytes: found,
+        ignore: ignore === undefined ? undefined : parseIgnoreFile(ignore.toString()),
+      };
+    } finally {
+      await releaseTree(tree);
+    }
+  });
+}
+
+/** The patterns of what stays out of the context. */
+export async function loadIgnore(
+  ports: SolvePorts,
+  job: BuildJob,
+  session: Session,
+  definition: Definition,
+): Promise<readonly string[]> {
+  return job.step({ name: '[internal] load .dockerignore' }, async (output) => {
+    const line = output.line('transferring context:');
+    if (definition.ignore !== undefined) {
+      line.done();
+      return definition.ignore;
+    }
+    const tree = await receiveFolder(session, ports.contexts, {
+      name: 'context',
+      followPaths: ['.dockerignore'],
+      progress: (bytes) => line.progress(bytes),
+      signal: job.signal,
+    });
+    try {
+      line.done();
+      const found = await fileOf(tree, '.dockerignore');
+      return found === undefined ? [] : parseIgnoreFile(found.toString());
+    } finally {
+      await releaseTree(tree);
+    }
+  });
+}
+
+/** A file of a context that is a link to another one is that one. */
+async function fileOf(tree: ContextTree, path: string): Promise<Buffer | undefined> {
+  let entry = tree.entries.get(bytesOf(path));
+  for (let links = 0; entry?.type === 'symlink' && links < 40; links++) {
+    const folder = entry.path.slice(0, entry.path.lastIndexOf('/') + 1);
+    entry = tree.entries.get(folder + entry.linkName);
+  }
+  if (entry?.content === undefined) return undefined;
+  if (entry.content.size > limits.fileBytes) throw invalid(`${path} is larger than ${limits.fileBytes} bytes`);
+  return Buffer.from(await readAll(readExtents(entry.content.extents), limits.fileBytes, path));
+}

@@ -1,0 +1,160 @@
+import { createHash } from 'node:crypto';
+import type { ByteString, TarEntry } from '../../archive/tar/entry.ts';
+import { invalid, notFound } from '../../base/errors.ts';
+import { globMatches } from '../../base/text/glob.ts';
+import { readExtents } from '../context/pack.ts';
+import type { ContextEntry, ContextTree } from '../context/tree.ts';
+import { cleanPath } from '../ignore/clean-path.ts';
+import { PathMatcher } from '../ignore/matcher.ts';
+import { bytesOf, type CopiedMember, type CopiedSource, isPattern, textOf } from './source.ts';
+
+/** As many symbolic links as Linux follows. */
+const mostLinks = 40;
+
+/** A selection out of a context, and what it holds as a digest: equal ones make equal layers. */
+export interface ContextSelection {
+  readonly sources: readonly CopiedSource[];
+  /** SHA-256 of names, kinds, modes and contents; times do not count. */
+  readonly digest: string;
+}
+
+/**
+ * What a COPY takes out of a context. Links are followed inside the context where they are named, and copied as links below
+ * that. @throws EngineError `not-found` for a path that is not there; a pattern may stand for nothing
+ */
+export function selectFromContext(tree: ContextTree, pattern: string, excludes: readonly string[]): ContextSelection {
+  const matcher = excludes.length === 0 ? undefined : new PathMatcher([...excludes]);
+  const cleaned = relativePath(pattern);
+  const hash = createHash('sha256');
+  const sources = pathsOf(tree, cleaned).map((path): CopiedSource => {
+    const entries = subtree(tree, path).filter(
+      ({ path: relative }) => relative === '' || matcher?.matches(textOf(relative)) !== true,
+    );
+    const isDirectory = entries[0]?.entry.type === 'directory';
+    const name = path.slice(path.lastIndexOf('/') + 1);
+    hash.update(JSON.stringify([isDirectory ? '' : name]));
+    for (const { path: relative, entry } of entries) hash.update(digestible(relative, entry));
+    return { name, isDirectory, members: () => membersOf(entries) };
+  });
+  return { sources, digest: hash.digest('hex') };
+}
+
+/** A path of COPY relative to what it is copied from; `..` leads nowhere above it. */
+export function relativePath(pattern: string): string {
+  const cleaned = cleanPath(`/${pattern}`).slice(1);
+  return cleaned === '' ? '.' : cleaned;
+}
+
+function pathsOf(tree: ContextTree, pattern: string): ByteString[] {
+  if (pattern === '.') return [''];
+  if (!isPattern(pattern)) {
+    const found = followed(tree, bytesOf(pattern.replaceAll(/\\(.)/g, '$1')));
+    if (found === undefined) throw notFound(`${JSON.stringify(`/${pattern}`)}: not found`);
+    return [found];
+  }
+  if (globMatches(pattern, '') === undefined) throw invalid(`syntax error in pattern ${JSON.stringify(pattern)}`);
+  const paths: ByteString[] = [];
+  for (const path of tree.entries.keys()) {
+    if (globMatches(pattern, textOf(path)) === true) paths.push(followed(tree, path) ?? path);
+  }
+  return paths;
+}
+
+/** The member that a path means, links followed inside the context; undefined when there is none. */
+function followed(tree: ContextTree, path: ByteString): ByteString | undefined {
+  const left = path.split('/').reverse();
+  const parts: ByteString[] = [];
+  let links = 0;
+  for (let part = left.pop(); part !== undefined; part = left.pop()) {
+    if (part === '' || part === '.') continue;
+    if (part === '..') {
+      parts.pop();
+      continue;
+    }
+    parts.push(part);
+    const entry = tree.entries.get(parts.join('/'));
+    if (entry === undefined) return undefined;
+    if (entry.type !== 'symlink') continue;
+    if (++links > mostLinks) throw invalid(`${JSON.stringify(textOf(path))}: too many levels of symbolic links`);
+    if (entry.linkName.startsWith('/')) parts.length = 0;
+    else parts.pop();
+    left.push(...entry.linkName.split('/').reverse());
+  }
+  return parts.join('/');
+}
+
+interface Found {
+  /** Below what was selected. */
+  readonly path: ByteString;
+  readonly entry: ContextEntry;
+}
+
+/** The root of a context is a directory that nobody describes. */
+const root: ContextEntry = {
+  path: '',
+  type: 'directory',
+  mode: 0o755,
+  uid: 0,
+  gid: 0,
+  mtimeNs: 0n,
+  linkName: '',
+  major: 0,
+  minor: 0,
+  size: 0,
+};
+
+function subtree(tree: ContextTree, path: ByteString): Found[] {
+  const top = path === '' ? root : tree.entries.get(path);
+  if (top === undefined) return [];
+  const found: Found[] = [{ path: '', entry: top }];
+  if (top.type !== 'directory') return found;
+  const prefix = path === '' ? '' : `${path}/`;
+  for (const entry of tree.entries.values()) {
+    if (entry.path.startsWith(prefix)) found.push({ path: entry.path.slice(prefix.length), entry });
+  }
+  return found;
+}
+
+const digestible = (path: ByteString, { type, mode, linkName, major, minor, content, xattrs }: ContextEntry): string =>
+  JSON.stringify([
+    path,
+    content === undefined ? type : 'file',
+    mode,
+    type === 'symlink' ? linkName : '',
+    major,
+    minor,
+    content?.sha256 ?? '',
+    [...(xattrs ?? [])].map(([name, value]) => [name, Buffer.from(value).toString('hex')]),
+  ]);
+
+async function* membersOf(entries: readonly Found[]): AsyncGenerator<CopiedMember> {
+  const taken = new Map(entries.map(({ path, entry }) => [entry.path, path]));
+  for (const { path, entry } of entries) {
+    const linkPath = entry.type === 'hardlink' ? taken.get(entry.linkName) : undefined;
+    // A hard link to something that is not copied is a file of its own.
+    const type = entry.type === 'hardlink' && linkPath === undefined ? 'file' : entry.type;
+    const size = type === 'file' ? (entry.content?.size ?? 0) : 0;
+    yield {
+      path,
+      entry: tarEntry(entry, type, size),
+      ...(linkPath === undefined ? {} : { linkPath }),
+      ...(type === 'file' ? { body: readExtents(entry.content?.extents ?? []) } : {}),
+    };
+  }
+}
+
+/** Who a client's files belong to says nothing in an image: they are root's. */
+const tarEntry = (entry: ContextEntry, type: TarEntry['type'], size: number): TarEntry => ({
+  type,
+  name: entry.path,
+  linkName: type === 'symlink' ? entry.linkName : '',
+  mode: entry.mode,
+  uid: 0,
+  gid: 0,
+  size,
+  mtime: Number(entry.mtimeNs / 1_000_000_000n),
+  mtimeNsec: 0,
+  major: entry.major,
+  minor: entry.minor,
+  ...(entry.xattrs === undefined ? {} : { xattrs: entry.xattrs }),
+});

@@ -1,0 +1,117 @@
+import { writeTar } from '../../archive/tar/write.ts';
+import { EngineError, messageOf } from '../../base/errors.ts';
+import type { FileView } from '../../spec/contract/files.ts';
+import type { CopyAction } from '../graph/operation.ts';
+import { unpackable } from './archive-source.ts';
+import { selectFromContext } from './context-source.ts';
+import { copyMembers, type PlacedSource } from './copy.ts';
+import { digestOf, missing } from './keys.ts';
+import type { BuiltRoot, BuiltSource, OperationScope } from './scope.ts';
+import { findOwner } from './owner.ts';
+import { selectFromRoot } from './root-source.ts';
+import { bytesOf, type CopiedSource } from './source.ts';
+
+/** COPY and ADD: the layer is written straight from where the files are. */
+export async function makeCopy(scope: OperationScope, actions: readonly CopyAction[]): Promise<BuiltRoot> {
+  const { base, operation, input } = scope;
+  const taken: Taken[] = [];
+  for (const action of actions) {
+    if (action.include !== undefined || action.required !== undefined) throw missing('COPY --parents');
+    try {
+      taken.push(takenBy(action, await scope.source(action.from)));
+    } catch (error) {
+      if (!(error instanceof EngineError) || error.code !== 'not-found') throw error;
+      const message = `failed to compute cache key: failed to calculate checksum of ref ${operation.digest}: ${messageOf(error)}`;
+      const failure = new EngineError('not-found', message, { cause: error });
+      await input.job.step({ name: operation.about.title }, () => Promise.reject(failure));
+    }
+  }
+  return scope.cached(['copy', base.key, actions, taken.map(({ digest }) => digest)], () =>
+    scope.onView(base, (view) =>
+      withSources(scope, taken, async (placed) => {
+        const sources: PlacedSource[] = [];
+        for (const { action, source } of placed) sources.push(await place(scope, view, action, source));
+        return input.content.storeLayer(writeTar(copyMembers(view, sources)), input.job.signal);
+      }),
+    ),
+  );
+}
+
+/** What one action takes. */
+type Taken =
+  | { readonly digest: string; readonly action: CopyAction; readonly fixed: readonly CopiedSource[] }
+  | { readonly digest: string; readonly action: CopyAction; readonly root: BuiltRoot };
+
+interface Chosen {
+  readonly action: CopyAction;
+  readonly source: CopiedSource;
+}
+
+function takenBy(action: CopyAction, from: BuiltSource): Taken {
+  switch (from.kind) {
+    case 'root':
+      return { digest: digestOf(['root', from.key]), action, root: from };
+    case 'context': {
+      const { digest, sources } = selectFromContext(from.tree, action.source, action.exclude ?? []);
+      return { digest, action, fixed: sources };
+    }
+    case 'inline':
+      return { digest: digestOf([from]), action, fixed: [inlineSource(from)] };
+  }
+}
+
+/** Sources out of other roots are there as long as `use` runs. */
+async function withSources<T>(
+  scope: OperationScope,
+  taken: readonly Taken[],
+  use: (chosen: readonly Chosen[]) => Promise<T>,
+  found: readonly Chosen[] = [],
+): Promise<T> {
+  const [first, ...rest] = taken;
+  if (first === undefined) return use(found);
+  const { action } = first;
+  const choose = (sources: readonly CopiedSource[]): Chosen[] => sources.map((source) => ({ action, source }));
+  if ('fixed' in first) return withSources(scope, rest, use, [...found, ...choose(first.fixed)]);
+  return scope.onView(first.root, async (view) => {
+    if (view === undefined) throw new EngineError('not-found', `${JSON.stringify(action.source)}: not found`);
+    const selected = await selectFromRoot(view, action.source, action.exclude ?? []);
+    return withSources(scope, rest, use, [...found, ...choose(selected)]);
+  });
+}
+
+async function place(
+  { ports }: OperationScope,
+  view: FileView | undefined,
+  action: CopyAction,
+  source: CopiedSource,
+): Promise<PlacedSource> {
+  const { destination, mode, owner } = action;
+  const archive = action.unpack && !source.isDirectory ? await unpackable(source) : undefined;
+  return {
+    source: archive ?? source,
+    wishes: {
+      destination: archive === undefined ? destination : `${destination.replace(/\/?$/, '/')}`,
+      mode,
+      owner: owner === undefined ? undefined : await findOwner(view, owner),
+      time: Number(ports.clock.nowNs() / 1_000_000_000n),
+      onlyNew: false,
+    },
+  };
+}
+
+function inlineSource({ name, content, mode }: Extract<BuiltSource, { kind: 'inline' }>): CopiedSource {
+  const bytes = Buffer.from(content);
+  const plain = { linkName: '', uid: 0, gid: 0, mtime: 0, mtimeNsec: 0, major: 0, minor: 0 };
+  const entry = { ...plain, type: 'file' as const, name: bytesOf(name), mode, size: bytes.length };
+  return {
+    name: bytesOf(name),
+    isDirectory: false,
+    async *members() {
+      yield { path: '', entry, body: once(bytes) };
+    },
+  };
+}
+
+async function* once(bytes: Uint8Array): AsyncGenerator<Uint8Array> {
+  if (bytes.length > 0) yield bytes;
+}

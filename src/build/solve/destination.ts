@@ -1,0 +1,77 @@
+import { plainEntry, type TarEntry } from '../../archive/tar/entry.ts';
+import { invalid } from '../../base/errors.ts';
+import type { FileStat, FileView } from '../../spec/contract/files.ts';
+import { isDirectory, statOf } from './root-source.ts';
+import { bytesOf } from './source.ts';
+
+/** Where a COPY goes in a root, without any link on the way. */
+export interface Destination {
+  /** Absolute; `/` for the root. */
+  readonly path: string;
+  readonly kind: 'directory' | 'other' | 'missing';
+}
+
+const linkBits = 0o120000;
+
+/** What a path means in a root, links followed inside it; its last components may be missing. */
+export async function findDestination(view: FileView | undefined, path: string): Promise<Destination> {
+  const parts = path.split('/').filter((part) => part !== '');
+  let at = '';
+  let kind: Destination['kind'] = 'directory';
+  for (const [index, part] of parts.entries()) {
+    const next = `${at}/${part}`;
+    const stat: FileStat | undefined = view === undefined || kind === 'missing' ? undefined : await statOf(view, next);
+    if (stat === undefined || view === undefined) {
+      at = next;
+      kind = 'missing';
+      continue;
+    }
+    const isLink: boolean = (stat.mode & 0o170000) === linkBits;
+    const meant: FileStat | undefined = isLink ? await statOf(view, stat.linkTarget) : stat;
+    at = isLink ? stat.linkTarget : next;
+    kind = meant === undefined ? 'missing' : isDirectory(meant) ? 'directory' : 'other';
+    if (kind === 'other' && index < parts.length - 1) throw invalid(`cannot copy to ${path}: ${at} is not a directory`);
+  }
+  return { path: at === '' ? '/' : at, kind };
+}
+
+/** Whom new files belong to, and when they were made. */
+export interface NewFiles {
+  readonly uid: number;
+  readonly gid: number;
+  /** Seconds since 1970. */
+  readonly time: number;
+}
+
+/**
+ * The directory of that path and those above it as members of a layer: those that are there as they are (what a layer says
+ * of a directory hides what layers below say), those that are missing new. Of those in `told` nothing is said again.
+ */
+export async function* parentMembers(
+  view: FileView | undefined,
+  path: string,
+  made: NewFiles & { readonly mode: number },
+  told: Set<string>,
+): AsyncGenerator<{ readonly entry: TarEntry }> {
+  const parts = path.split('/').filter((part) => part !== '');
+  for (let depth = 1; depth <= parts.length; depth++) {
+    const parent = `/${parts.slice(0, depth).join('/')}`;
+    if (told.has(parent)) continue;
+    told.add(parent);
+    const stat = view === undefined ? undefined : await statOf(view, parent);
+    const name = `${bytesOf(parent.slice(1))}/`;
+    if (stat !== undefined)
+      yield { entry: { ...plainEntry('directory', name, { size: 0, mode: stat.mode & 0o7777 }), ...timesOf(stat) } };
+    else {
+      const { uid, gid, time, mode } = made;
+      yield { entry: { ...plainEntry('directory', name, { size: 0, mode }), uid, gid, mtime: time } };
+    }
+  }
+}
+
+const timesOf = ({ uid, gid, mtimeNs }: FileStat) => ({
+  uid,
+  gid,
+  mtime: Number(mtimeNs / 1_000_000_000n),
+  mtimeNsec: Number(mtimeNs % 1_000_000_000n),
+});

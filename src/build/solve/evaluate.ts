@@ -1,0 +1,160 @@
+import { internal } from '../../base/errors.ts';
+import type { BuiltLayer } from '../../spec/contract/build.ts';
+import type { FileView } from '../../spec/contract/files.ts';
+import { SourceError } from '../control/failure.ts';
+import type { StepOutput } from '../control/job.ts';
+import type { Operation } from '../graph/operation.ts';
+import { makeCopy } from './copy-operation.ts';
+import { makeDirectory } from './directory-operation.ts';
+import { digestOf, missing } from './keys.ts';
+import type { SolvePorts } from './ports.ts';
+import { makeRun } from './run-operation.ts';
+import type { AddedLayer, BuiltRoot, BuiltSource, EvaluationInput, OperationScope } from './scope.ts';
+
+/**
+ * Carries out the operations of a graph, those that do not need each other at the same time, and those that were done before
+ * not at all: what a step makes is kept by a key of all that it depends on.
+ */
+export class Evaluation {
+  readonly #ports: SolvePorts;
+  readonly #input: EvaluationInput;
+  readonly #made = new Map<number, Promise<BuiltSource>>();
+
+  constructor(ports: SolvePorts, input: EvaluationInput) {
+    this.#ports = ports;
+    this.#input = input;
+  }
+
+  /** The root that an operation makes. @throws SourceError with the operation's place, cancelled */
+  async root(index: number): Promise<BuiltRoot> {
+    const made = await this.#source(index);
+    if (made.kind !== 'root') throw internal(`operation ${index} of the build makes no root`);
+    return made;
+  }
+
+  /** What each operation added that a root stands on by way of its first input, from the lowest on. */
+  async addedLayers(index: number): Promise<AddedLayer[]> {
+    const layers: AddedLayer[] = [];
+    for (let at = index; ; ) {
+      const operation = this.#operation(at);
+      const [base] = operation.inputs;
+      if (base === undefined) return layers.reverse();
+      const { added } = await this.root(at);
+      if (added !== undefined) layers.push(added);
+      at = base;
+    }
+  }
+
+  #operation(index: number): Operation {
+    const operation = this.#input.graph[index];
+    if (operation === undefined) throw internal(`the graph has no operation ${index}`);
+    return operation;
+  }
+
+  #source(index: number): Promise<BuiltSource> {
+    let made = this.#made.get(index);
+    if (made === undefined) {
+      const operation = this.#operation(index);
+      made = this.#make(operation).catch((error: unknown) => {
+        throw this.#placed(operation, error);
+      });
+      this.#made.set(index, made);
+    }
+    return made;
+  }
+
+  async #make(operation: Operation): Promise<BuiltSource> {
+    const { definition } = operation;
+    switch (definition.kind) {
+      case 'scratch':
+        return { kind: 'root', layers: [], key: digestOf(['scratch']), added: undefined };
+      case 'image':
+        return this.#image(operation, definition.reference, definition.platform);
+      case 'context':
+        return { kind: 'context', tree: await this.#input.context(definition.name) };
+      case 'inline':
+        return definition;
+      case 'http':
+      case 'git':
+        throw missing(`sources by ${definition.kind}`);
+      case 'run':
+        return makeRun(await this.#scope(operation), definition);
+      case 'copy':
+        return makeCopy(await this.#scope(operation), definition.actions);
+      case 'mkdir':
+        return makeDirectory(await this.#scope(operation), definition);
+      case 'merge':
+        return this.#merge(operation);
+    }
+  }
+
+  async #image(operation: Operation, reference: string, platform: string): Promise<BuiltRoot> {
+    const base = this.#input.image(reference, platform);
+    if (base === undefined) throw internal(`the image ${reference} was not looked up`);
+    await this.#input.job.step({ name: operation.about.title, cached: true }, () => Promise.resolve());
+    const key = digestOf(['image', base.layers.map(({ diffId }) => diffId)]);
+    return { kind: 'root', layers: base.layers, key, added: undefined };
+  }
+
+  async #merge({ inputs, about }: Operation): Promise<BuiltRoot> {
+    const [below, above] = await Promise.all(inputs.map((input) => this.root(input)));
+    if (below === undefined || above === undefined) throw internal('a merge needs two roots');
+    await this.#input.job.step({ name: about.title, cached: true }, () => Promise.resolve());
+    const layers = [...below.layers, ...above.layers];
+    return { kind: 'root', layers, key: digestOf(['merge', below.key, above.key]), added: above.added };
+  }
+
+  async #scope(operation: Operation): Promise<OperationScope> {
+    const [first = -1] = operation.inputs;
+    const base = await this.root(first);
+    return {
+      ports: this.#ports,
+      input: this.#input,
+      operation,
+      base,
+      source: (input) => this.#source(operation.inputs[input] ?? -1),
+      onView: (root, look) => this.#onView(root, look),
+      cached: (parts, make) => this.#cached(operation, base, digestOf(parts), make),
+    };
+  }
+
+  #onView<T>(root: BuiltRoot, look: (view: FileView | undefined) => Promise<T>): Promise<T> {
+    if (root.layers.length === 0) return look(undefined);
+    return this.#ports.steps.view(
+      root.layers.map(({ diffId }) => diffId),
+      look,
+    );
+  }
+
+  async #cached(
+    { about }: Operation,
+    base: BuiltRoot,
+    key: string,
+    make: (output: StepOutput) => Promise<BuiltLayer | undefined>,
+  ): Promise<BuiltRoot> {
+    const { job, content } = this.#input;
+    const { cache } = this.#ports;
+    const name = about.title;
+    const known = about.noCache ? undefined : cache.get(key);
+    if (known !== undefined && (known.layer === undefined || (await content.hold(known.layer)))) {
+      cache.note(known);
+      await job.step({ name, cached: true }, () => Promise.resolve());
+      return rootOn(base, known, key);
+    }
+    const layer = await job.step({ name }, make);
+    return rootOn(base, await cache.put(key, layer, name), key);
+  }
+
+  #placed({ about }: Operation, error: unknown): unknown {
+    const place = this.#input.place(about.range);
+    if (error instanceof SourceError || this.#input.job.signal.aborted || place === undefined) return error;
+    return new SourceError(error, place, about.title);
+  }
+}
+
+const rootOn = (base: BuiltRoot, { layer, createdNs }: AddedLayer, key: string): BuiltRoot => ({
+  kind: 'root',
+  layers: layer === undefined ? base.layers : [...base.layers, layer],
+  key,
+  added: { layer, createdNs },
+});

@@ -1,0 +1,20 @@
+import type { Clock } from '../../base/clock.ts';
+import type { Logger } from '../../base/log.ts';
+import type { BuildImages, BuildSteps } from '../../spec/contract/build.ts';
+import type { Platform } from '../../spec/oci/image.ts';
+import type { StepCache } from '../cache/cache.ts';
+import type { Contexts } from '../context/contexts.ts';
+import type { Sessions } from '../session/session.ts';
+
+/** What builds stand on. */
+export interface SolvePorts {
+  readonly images: BuildImages;
+  readonly steps: BuildSteps;
+  readonly cache: StepCache;
+  readonly contexts: Contexts;
+  readonly sessions: Sessions;
+  /** Of this host. */
+  readonly platform: Platform;
+  readonly clock: Clock;
+  readonly log: Logger;
+}

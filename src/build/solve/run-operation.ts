@@ -1,0 +1,85 @@
+import { writeTar } from '../../archive/tar/write.ts';
+import { plainEntry } from '../../archive/tar/entry.ts';
+import { internal } from '../../base/errors.ts';
+import type { BuildContent, BuiltLayer, StepRequest } from '../../spec/contract/build.ts';
+import type { StepOutput } from '../control/job.ts';
+import type { RunDefinition } from '../graph/operation.ts';
+import { missing } from './keys.ts';
+import type { BuiltRoot, OperationScope } from './scope.ts';
+import { clippedLog } from './log.ts';
+
+/** Runs a command on its base; what it changed is the new layer. @throws internal when it fails, in BuildKit's words */
+export async function makeRun(scope: OperationScope, definition: RunDefinition): Promise<BuiltRoot> {
+  const { base, input } = scope;
+  const [mount] = definition.mounts;
+  if (mount !== undefined) throw missing(`RUN --mount=type=${mount.type}`);
+  if (definition.security === 'insecure') throw missing('RUN --security=insecure');
+  if (definition.devices.length > 0) throw missing('RUN --device');
+  return scope.cached(['run', base.key, definition, input.hostConfig], (output) => runStep(scope, definition, output));
+}
+
+async function runStep(
+  { ports, input, base }: OperationScope,
+  definition: RunDefinition,
+  output: StepOutput,
+): Promise<BuiltLayer | undefined> {
+  const { content, job } = input;
+  const { args, env, cwd, user } = definition;
+  const stub = await stubLayer(content, job.signal);
+  let layer: BuiltLayer | undefined;
+  const { code, oomKilled } = await ports.steps.run(
+    {
+      layers: [stub, ...base.layers].map(({ diffId }) => diffId),
+      args,
+      env,
+      cwd,
+      user,
+      mounts: [],
+      hostConfig: { ...input.hostConfig, ...settingsOf(definition) },
+      ...(definition.hostname === undefined ? {} : { hostname: definition.hostname }),
+      output: clippedLog((stream, bytes) => output.log(stream, bytes)),
+      signal: job.signal,
+    },
+    async (archive) => {
+      layer = await content.storeLayer(archive, job.signal);
+    },
+  );
+  if (code === 0) return layer;
+  const why = oomKilled ? 'cannot allocate memory' : `exit code: ${code}`;
+  throw internal(`process ${JSON.stringify(args.join(' '))} did not complete successfully: ${why}`);
+}
+
+function settingsOf({ network, hosts, shmSize, ulimits }: RunDefinition): StepRequest['hostConfig'] {
+  return {
+    ...(network === 'default' ? {} : { NetworkMode: network }),
+    ...(hosts.length === 0 ? {} : { ExtraHosts: [...hosts] }),
+    ...(shmSize === undefined ? {} : { ShmSize: shmSize }),
+    ...(ulimits.length === 0 ? {} : { Ulimits: ulimits.map(ulimitOf) }),
+  };
+}
+
+/** `nofile=1024:2048`; with one number both limits are that. */
+function ulimitOf(text: string): { Name: string; Soft: number; Hard: number } {
+  const [name = '', values = ''] = text.split('=', 2);
+  const [soft = '', hard = soft] = values.split(':', 2);
+  return { Name: name, Soft: Number(soft), Hard: Number(hard) };
+}
+
+/**
+ * What the engine mounts over in a step is there below the image: an empty file or directory that no layer of the build then
+ * has to have. Images that have their own there hide it.
+ */
+async function stubLayer(content: BuildContent, signal: AbortSignal): Promise<BuiltLayer> {
+  const layer = await content.storeLayer(writeTar(stubs()), signal);
+  if (layer === undefined) throw internal('the layer of mount points is empty');
+  return layer;
+}
+
+async function* stubs() {
+  for (const name of ['dev/', 'etc/', 'proc/', 'sys/']) {
+    yield { entry: plainEntry('directory', name, { size: 0, mode: 0o755 }) };
+  }
+  for (const name of ['etc/hostname', 'etc/hosts', 'etc/resolv.conf']) {
+    yield { entry: plainEntry('file', name, { size: 0, mode: 0o644 }) };
+  }
+}

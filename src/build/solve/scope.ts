@@ -1,0 +1,60 @@
+import type { BaseImage, BuildContent, BuiltLayer, StepRequest } from '../../spec/contract/build.ts';
+import type { FileView } from '../../spec/contract/files.ts';
+import type { ContextTree } from '../context/tree.ts';
+import type { SourcePlace } from '../control/failure.ts';
+import type { BuildJob, StepOutput } from '../control/job.ts';
+import type { Range } from '../dockerfile/source.ts';
+import type { Graph } from '../graph/graph.ts';
+import type { Operation } from '../graph/operation.ts';
+import type { SolvePorts } from './ports.ts';
+
+/** What an operation has added to its base, in this build or an earlier one. */
+export interface AddedLayer {
+  /** Undefined when it changed no file. */
+  readonly layer: BuiltLayer | undefined;
+  readonly createdNs: bigint;
+}
+
+/** A root file system that an operation has made. */
+export interface BuiltRoot {
+  readonly kind: 'root';
+  /** Lowest first. */
+  readonly layers: readonly BuiltLayer[];
+  /** Stands for everything that it depends on: 64 hex digits. */
+  readonly key: string;
+  /** What its operation added; undefined for an operation that adds nothing. */
+  readonly added: AddedLayer | undefined;
+}
+
+/** Files that are no root: what a client has sent, or the text of a heredoc. */
+export type BuiltSource =
+  | BuiltRoot
+  | { readonly kind: 'context'; readonly tree: ContextTree }
+  | { readonly kind: 'inline'; readonly name: string; readonly content: string; readonly mode: number };
+
+/** What one build has at hand. */
+export interface EvaluationInput {
+  readonly graph: Graph;
+  readonly job: BuildJob;
+  readonly content: BuildContent;
+  /** An image by its reference and platform, which was looked up for the plan. */
+  readonly image: (reference: string, platform: string) => BaseImage | undefined;
+  /** The files of a context, by its name; asked for once. */
+  readonly context: (name: string) => Promise<ContextTree>;
+  readonly place: (range: Range | undefined) => SourcePlace | undefined;
+  /** What all commands get besides what their instructions say. */
+  readonly hostConfig: StepRequest['hostConfig'];
+}
+
+/** What an operation that changes a root needs. */
+export interface OperationScope {
+  readonly ports: SolvePorts;
+  readonly input: EvaluationInput;
+  readonly operation: Operation;
+  readonly base: BuiltRoot;
+  /** Makes an input, which another operation may have made already. */
+  source(input: number): Promise<BuiltSource>;
+  onView<T>(root: BuiltRoot, look: (view: FileView | undefined) => Promise<T>): Promise<T>;
+  /** The layer that the operation makes, out of the cache if it is there. `parts` is all that it depends on. */
+  cached(parts: readonly unknown[], make: (output: StepOutput) => Promise<BuiltLayer | undefined>): Promise<BuiltRoot>;
+}

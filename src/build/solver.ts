@@ -1,0 +1,75 @@
+import { randomHex64 } from '../base/ids.ts';
+import { EngineError, invalid } from '../base/errors.ts';
+import type { BuildContent } from '../spec/contract/build.ts';
+import type { BuildJob } from './control/job.ts';
+import type { ExportRequest, FrontendRequest, Solved, Solver } from './control/ports.ts';
+import { exportImage } from './export/image.ts';
+import { type Built, buildDockerfile } from './frontend/build.ts';
+import { missing } from './solve/keys.ts';
+import type { SolvePorts } from './solve/ports.ts';
+
+/** What belongs to one job, as long as that lasts. */
+interface Work {
+  readonly content: BuildContent;
+  readonly results: Map<string, Built>;
+}
+
+/** Builds and exports: what frontends and exporters there are. */
+export function createSolver(ports: SolvePorts): Solver {
+  const works = new Map<BuildJob, Work>();
+  const workOf = (job: BuildJob): Work => {
+    const work = works.get(job) ?? { content: ports.images.beginBuild(), results: new Map() };
+    works.set(job, work);
+    return work;
+  };
+  return {
+    solve: (job, request) => solve(ports, job, workOf(job), request),
+    export: (job, ref, request) => exportResult(ports, job, workOf(job), ref, request),
+    async release(job) {
+      const work = works.get(job);
+      works.delete(job);
+      work?.content.end();
+      // What a build that failed has made, and what the cache does not name.
+      if (work !== undefined) await ports.images.collect();
+    },
+  };
+}
+
+async function solve(ports: SolvePorts, job: BuildJob, work: Work, request: FrontendRequest): Promise<Solved> {
+  const { frontend, options } = request;
+  if (frontend === '') {
+    if ((request.definition?.def.length ?? 0) > 0) throw missing("a graph of a client's own (LLB)");
+    return { ref: undefined, metadata: new Map() };
+  }
+  if (frontend !== 'dockerfile.v0') throw missing(`the frontend ${JSON.stringify(frontend)}`);
+  const wanted = options.get('requestid') ?? '';
+  if (wanted !== '') throw missing(`the request ${JSON.stringify(wanted)}`);
+  const built = await buildDockerfile(ports, job, work.content, options);
+  const ref = randomHex64();
+  work.results.set(ref, built);
+  return { ref, metadata: new Map([['containerimage.config', Buffer.from(JSON.stringify(built.plan.image.config))]]) };
+}
+
+async function exportResult(
+  ports: SolvePorts,
+  job: BuildJob,
+  work: Work,
+  ref: string | undefined,
+  { type, attributes }: ExportRequest,
+): Promise<ReadonlyMap<string, string>> {
+  const built = work.results.get(ref ?? '');
+  if (built === undefined) throw invalid('there is nothing to export: the build has no result');
+  if (attributes.get('push') === 'true') throw missing('a push by the builder');
+  switch (type) {
+    case 'moby':
+    case 'image': {
+      const names = (attributes.get('name') ?? '').split(',').filter((name) => name !== '');
+      return exportImage(ports.clock, job, work.content, built, names);
+    }
+    default:
+      throw new EngineError(
+        'not-implemented',
+        `the exporter ${JSON.stringify(type)} is not implemented by this engine yet`,
+      );
+  }
+}

@@ -1,0 +1,159 @@
+import { conflict, EngineError } from '../../base/errors.ts';
+import { type ContainerId, type Digest, newContainerId } from '../../base/ids.ts';
+import { Scope } from '../../base/scope.ts';
+import type { ByteStream } from '../../base/stream.ts';
+import type { StepMount, StepRequest, StepResult } from '../../spec/contract/build.ts';
+import type { StdioSink } from '../../spec/contract/launch.ts';
+import { emptyContainerConfig, emptyHostConfig } from '../../spec/engine/empty-config.ts';
+import { type ContainerContext, dataDirectory, runDirectory } from '../context.ts';
+import { withHostDefaults } from '../create/defaults.ts';
+import { ContainerEntry } from '../entry.ts';
+import type { ContainerRecord, MountRecord } from '../record.ts';
+import { engineTargets, mountAndConnect } from '../start/apply.ts';
+import { prepareFiles } from '../start/files.ts';
+import { planLaunch } from '../start/plan.ts';
+import { createdState } from '../state.ts';
+
+const killSignal = 9;
+
+/**
+ * Runs one command of a build as a container of its own that has no record: nobody sees it, and what a killed engine leaves
+ * of it goes with the sweep of the next boot. `changed` reads what it wrote before the container goes.
+ */
+export async function runStep(
+  ctx: ContainerContext,
+  request: StepRequest,
+  changed: (archive: ByteStream) => Promise<void>,
+): Promise<StepResult> {
+  if (ctx.closing) throw conflict('the engine is going down');
+  const { signal } = request;
+  const entry = new ContainerEntry(recordOf(ctx, newContainerId(), request));
+  const { id, record } = entry;
+  await using scope = new Scope();
+  scope.defer(() => ctx.host.removeTrees([dataDirectory(ctx, id), runDirectory(ctx, id)]));
+  await scope.acquire(ctx.snapshots.prepare(id, record.layers), () => ctx.snapshots.remove(id));
+  const images = record.mounts.flatMap(({ image }) => (image === undefined ? [] : [image.layers]));
+  ctx.runMounts.keepImages(id, images);
+  scope.defer(() => ctx.runMounts.forgetImages(id));
+  await scope.acquire(ctx.snapshots.mount(id, engineTargets, { passing: true }), () => ctx.snapshots.unmount(id));
+  // What is never synced cannot be mounted a second time: it stays until it is read.
+  const use = await scope.acquire(ctx.snapshots.use(id, engineTargets), (held) => held.release());
+  const result = await launchAndWait(ctx, entry, request);
+  if (signal.aborted) throw new EngineError('cancelled', 'context canceled');
+  if (result.code !== 0) return result;
+  await changed(ctx.files.packChanges(use.layers, signal));
+  return result;
+}
+
+/** One run, from its mounts to its end; nothing but the writable layer is left of it. */
+async function launchAndWait(ctx: ContainerContext, entry: ContainerEntry, request: StepRequest): Promise<StepResult> {
+  const { id, record } = entry;
+  await using scope = new Scope();
+  const { rootfs, network } = await mountAndConnect(ctx, entry, scope, undefined);
+  for (const { type, name } of record.mounts) {
+    if (type !== 'volume') continue;
+    await scope.acquire(ctx.volumes.mount(name, id), () => ctx.volumes.unmount(name, id));
+  }
+  scope.defer(() => ctx.runMounts.release(id));
+  const files = await prepareFiles(ctx, entry, network);
+  const plan = await planLaunch(ctx, entry, { rootfs, network, files, userNamespace: undefined });
+  scope.defer(() => ctx.launcher.delete(id, plan.directory, plan.runtime));
+  const live = await ctx.launcher.create(plan);
+  await ctx.runMounts.releasePlaces(id);
+  live.stdio.add(sinkTo(request.output));
+  await ctx.launcher.start(id, plan.directory);
+  network?.releasePath();
+  const kill = (): void => void ctx.launcher.signal(id, plan.directory, killSignal).catch(() => undefined);
+  if (request.signal.aborted) kill();
+  request.signal.addEventListener('abort', kill, { once: true });
+  try {
+    const { code, oomKilled } = await live.exited;
+    await live.stdio.drained;
+    return { code, oomKilled };
+  } finally {
+    request.signal.removeEventListener('abort', kill);
+  }
+}
+
+const sinkTo = (output: StepRequest['output']): StdioSink => ({ write: output, end: () => undefined });
+
+/** No image is behind it: only what launching asks of a record counts. */
+const noImage = `sha256:${'0'.repeat(64)}` as Digest;
+
+function recordOf(ctx: ContainerContext, id: ContainerId, request: StepRequest): ContainerRecord {
+  const hostConfig = withHostDefaults(
+    // Nothing of a run that the host does not survive is wanted: it is never synced.
+    { ...emptyHostConfig(), ...request.hostConfig, AutoRemove: true, LogConfig: { Type: 'none', Config: {} } },
+    {
+      containers: ctx.settings.defaults,
+      runtime: ctx.settings.defaultRuntime,
+      log: { driver: 'none', options: {} },
+      maskedPaths: ctx.settings.maskedPaths,
+      readonlyPaths: ctx.settings.readonlyPaths,
+    },
+  );
+  const { userNamespaces } = ctx.settings;
+  if (userNamespaces.ids !== undefined) {
+    throw new EngineError('not-implemented', 'builds on an engine with --userns-remap are not implemented yet');
+  }
+  return {
+    id,
+    name: `build-${id.slice(0, 12)}`,
+    createdNs: ctx.clock.nowNs(),
+    imageId: noImage,
+    imageName: '',
+    imageManifest: noImage,
+    platform: 'linux',
+    layers: request.layers,
+    config: {
+      ...emptyContainerConfig(),
+      Hostname: request.hostname ?? 'buildkitsandbox',
+      User: request.user,
+      Env: [...request.env],
+      Cmd: [...request.args],
+      WorkingDir: request.cwd,
+    },
+    hostConfig,
+    endpoints: {},
+    mounts: request.mounts.map((mount) => mountRecord(ctx, mount)),
+    state: createdState,
+    restartCount: 0,
+    stoppedByUser: false,
+    sandbox: undefined,
+  };
+}
+
+function mountRecord(ctx: ContainerContext, mount: StepMount): MountRecord {
+  const plain = {
+    name: '',
+    source: '',
+    destination: mount.target,
+    driver: '',
+    mode: '',
+    readOnly: false,
+    recursive: true,
+    readOnlyNonRecursive: false,
+    propagation: 'rprivate',
+    options: [],
+    anonymous: false,
+    createSource: false,
+  } as const;
+  switch (mount.kind) {
+    case 'bind':
+      return { ...plain, type: 'bind', source: mount.source, readOnly: mount.readOnly };
+    case 'tmpfs':
+      return { ...plain, type: 'tmpfs', options: mount.options };
+    case 'volume': {
+      const source = ctx.volumes.get(mount.name)?.mountpoint ?? '';
+      return { ...plain, type: 'volume', name: mount.name, driver: 'local', source, readOnly: mount.readOnly };
+    }
+    case 'layers':
+      return {
+        ...plain,
+        type: 'image',
+        readOnly: true,
+        subpath: mount.subpath,
+        image: { id: noImage, layers: mount.layers },
+      };
+  }
+}
