@@ -4,7 +4,13 @@ import type { BuildContent } from '../spec/contract/build.ts';
 import type { BuildJob } from './control/job.ts';
 import type { ExportRequest, FrontendRequest, Solved, Solver } from './control/ports.ts';
 import { exportImage } from './export/image.ts';
+import type { Logins } from './frontend/base-image.ts';
 import { type Built, buildDockerfile } from './frontend/build.ts';
+import { answerRequest } from './frontend/requests.ts';
+import { sessionSource } from './frontend/session-source.ts';
+import { secretOf } from './session/calls.ts';
+import { loginOf } from './session/logins.ts';
+import type { Secrets } from './solve/scope.ts';
 import { missing } from './solve/keys.ts';
 import type { SolvePorts } from './solve/ports.ts';
 
@@ -42,9 +48,13 @@ async function solve(ports: SolvePorts, job: BuildJob, work: Work, request: Fron
     return { ref: undefined, metadata: new Map() };
   }
   if (frontend !== 'dockerfile.v0') throw missing(`the frontend ${JSON.stringify(frontend)}`);
+  const { session } = job.request;
+  const source = await sessionSource(ports, session, options, job.signal);
   const wanted = options.get('requestid') ?? '';
-  if (wanted !== '') throw missing(`the request ${JSON.stringify(wanted)}`);
-  const built = await buildDockerfile(ports, job, work.content, options);
+  if (wanted !== '') return { ref: undefined, metadata: await answerRequest(ports, job, { source, options, wanted }) };
+  const logins: Logins = async (host, signal) => loginOf(await ports.sessions.find(session, signal), host, signal);
+  const secrets: Secrets = async (id, signal) => secretOf(await ports.sessions.find(session, signal), id, signal);
+  const built = await buildDockerfile(ports, job, work.content, { attributes: options, source, logins, secrets });
   const ref = randomHex64();
   work.results.set(ref, built);
   return { ref, metadata: new Map([['containerimage.config', Buffer.from(JSON.stringify(built.plan.image.config))]]) };

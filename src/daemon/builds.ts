@@ -2,15 +2,17 @@ import type { BuildApi } from '../api/services/build.ts';
 import { formatTime } from '../base/clock.ts';
 import { parseDuration } from '../base/text/duration.ts';
 import type { BuildControl } from '../build/control/service.ts';
+import type { Builds } from '../build/open.ts';
 import type { CacheRecord } from '../build/control/ports.ts';
 import type { Filters } from '../spec/engine/filters.ts';
 import type { BuildCacheItem, KindUsage } from '../spec/engine/usage.ts';
 
 /** The builder as the Engine API sees it. */
-export const buildApi = (builds: BuildControl): BuildApi => ({
+export const buildApi = (builds: Builds): BuildApi => ({
   serve: (connection) => builds.serve(connection),
   checkSession: (request) => builds.checkSession(request),
   openSession: (connection, request) => builds.openSession(connection, request),
+  build: (request) => builds.build(request),
   cancel: (id) => builds.cancel(id),
   async pruneCache({ all, keepBytes, filters }) {
     const { unusedForNs, others } = pruneFilters(filters);

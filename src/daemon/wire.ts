@@ -10,8 +10,7 @@ import type { ContainerSettings, UserNamespaceSettings } from '../container/port
 import { createContainerService } from '../container/service.ts';
 import { AsideBook } from '../events/aside.ts';
 import { Journal } from '../events/journal.ts';
-import type { BuildControl } from '../build/control/service.ts';
-import { openBuilds } from '../build/open.ts';
+import { type Builds, openBuilds } from '../build/open.ts';
 import { createTransfers, type Transfers } from '../image/fetch-layers.ts';
 import { type ImageService, openImages } from '../image/service.ts';
 import { openContainerLogs } from '../logs/open.ts';
@@ -215,6 +214,7 @@ async function joined(rooms: Rooms): Promise<WiredEngine> {
   const builds = await scope.acquire(
     openBuilds({
       directory: `${live.current.dataRoot}/build`,
+      secretDirectory: `${live.current.execRoot}/build-secrets`,
       journal,
       images,
       steps: containers.steps,
@@ -280,7 +280,7 @@ function servicesOf(rooms: {
   readonly copies: VolumeCopies;
   readonly networks: NetworkService;
   readonly store: Store;
-  readonly builds: BuildControl;
+  readonly builds: Builds;
   readonly registry: RegistryClient;
 }): ApiServices {
   const { system, journal, images, volumes, networks, store } = rooms;

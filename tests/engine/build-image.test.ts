@@ -1,12 +1,12 @@
 import assert from 'node:assert/strict';
-import { mkdir, mkdtemp, rm, symlink, writeFile } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
-import { dirname, join } from 'node:path';
-import { test, type TestContext } from 'node:test';
+import { symlink, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { test } from 'node:test';
 import { withBuildx } from '../support/buildx.ts';
 import { isOracle } from '../support/engine.ts';
 import { engineSuite } from '../support/suite.ts';
 import { eventually } from '../support/wait.ts';
+import { folder, lines } from './_build-folder.ts';
 import { busybox, dockerOf } from './_docker.ts';
 
 interface BuiltImage {
@@ -14,19 +14,6 @@ interface BuiltImage {
   readonly Config: Record<string, unknown>;
   readonly RootFS: { readonly Layers: readonly string[] };
 }
-
-/** A folder with these files, gone with the test. */
-async function folder(t: TestContext, files: Readonly<Record<string, string | Uint8Array>>): Promise<string> {
-  const path = await mkdtemp(join(tmpdir(), 'gantry-build-'));
-  t.after(() => rm(path, { recursive: true, force: true }));
-  for (const [name, content] of Object.entries(files)) {
-    await mkdir(dirname(join(path, name)), { recursive: true });
-    await writeFile(join(path, name), content);
-  }
-  return path;
-}
-
-const lines = (...text: readonly string[]): string => `${text.join('\n')}\n`;
 
 engineSuite('images built by buildx', { prepare: withBuildx }, (engine) => {
   const docker = dockerOf(engine);

@@ -2,8 +2,10 @@ import type { Duplex } from 'node:stream';
 import { invalid } from '../../base/errors.ts';
 import { isDecimal } from '../../base/text/digits.ts';
 import { decodeFilters } from '../../spec/decode/filters.ts';
+import { classicBuild } from './classic-build.ts';
 import { takeOverWith } from '../hijack/takeover.ts';
 import type { Exchange } from '../http/exchange.ts';
+import { streamProgress } from '../http/streams.ts';
 import type { BuildApi, BuildPruneRequest, SessionRequest } from '../services/build.ts';
 import type { Handlers } from './handlers.ts';
 
@@ -17,6 +19,7 @@ export function buildHandlers(builds: BuildApi): Handlers {
       builds.checkSession(request);
       await builds.openSession(await upgrade(exchange), request);
     },
+    ImageBuild: (exchange) => streamProgress(exchange, (progress) => builds.build(classicBuild(exchange, progress))),
     async BuildPrune(exchange) {
       exchange.send(200, await builds.pruneCache(pruneRequest(exchange)));
     },

@@ -1,4 +1,7 @@
 import type { Duplex } from 'node:stream';
+import type { ByteStream } from '../../base/stream.ts';
+import type { ProgressSink } from '../../spec/engine/progress.ts';
+import type { RegistryAuth } from './image.ts';
 import type { Filters } from '../../spec/engine/filters.ts';
 import type { BuildPruneView } from '../../spec/engine/usage.ts';
 
@@ -16,6 +19,18 @@ export interface BuildPruneRequest {
   readonly filters: Filters;
 }
 
+/** A build whose context comes with the request. */
+export interface ClassicBuildRequest {
+  readonly archive: ByteStream;
+  /** What is wanted, as BuildKit's clients name it (`build-arg:NAME`, `target`, ...). */
+  readonly attributes: ReadonlyMap<string, string>;
+  readonly names: readonly string[];
+  readonly quiet: boolean;
+  readonly logins: (host: string) => RegistryAuth | undefined;
+  readonly progress: ProgressSink;
+  readonly signal: AbortSignal;
+}
+
 /** BuildKit's protocol, on connections that were taken over. */
 export interface BuildApi {
   /** Serves gRPC on the connection; resolves when it is over. */
@@ -25,6 +40,8 @@ export interface BuildApi {
   openSession(connection: Duplex, request: SessionRequest): Promise<void>;
   /** @throws EngineError `invalid` or not-implemented for a filter */
   pruneCache(request: BuildPruneRequest): Promise<BuildPruneView>;
+  /** Resolves when the image has its names. @throws EngineError */
+  build(request: ClassicBuildRequest): Promise<void>;
   /** Gives a build up. @throws not-found */
   cancel(id: string): void;
 }

@@ -7,16 +7,15 @@ import type { BuildJob } from '../control/job.ts';
 import { DockerfileError } from '../dockerfile/error.ts';
 import { type Dockerfile, parseDockerfile } from '../dockerfile/parse.ts';
 import type { Range } from '../dockerfile/source.ts';
-import { receiveFolder } from '../fsutil/receive.ts';
 import type { WantedImage } from '../plan/options.ts';
 import { type BuildPlan, planBuild } from '../plan/plan.ts';
-import type { Session } from '../session/session.ts';
 import { Evaluation } from '../solve/evaluate.ts';
-import { missing } from '../solve/keys.ts';
 import type { SolvePorts } from '../solve/ports.ts';
-import type { AddedLayer } from '../solve/scope.ts';
+import type { AddedLayer, Secrets } from '../solve/scope.ts';
+import { baseImage, type Logins } from './base-image.ts';
 import { type Definition, loadDefinition, loadIgnore } from './definition.ts';
 import { type Attributes, buildOptions } from './options.ts';
+import type { BuildSource } from './source.ts';
 
 /** What a build has made: the layers of the image, and the plan that says everything else. */
 export interface Built {
@@ -27,41 +26,43 @@ export interface Built {
   readonly added: readonly AddedLayer[];
 }
 
+/** Where a build has everything from that is not the engine's. */
+export interface BuildOrigin {
+  readonly attributes: Attributes;
+  readonly source: BuildSource;
+  readonly logins: Logins;
+  readonly secrets: Secrets;
+}
+
 /** Builds what a Dockerfile says (`dockerfile.v0`). `content` holds what it makes. */
 export async function buildDockerfile(
   ports: SolvePorts,
   job: BuildJob,
   content: BuildContent,
-  attributes: Attributes,
+  origin: BuildOrigin,
 ): Promise<Built> {
-  const contextLocator = attributes.get('context') ?? '';
-  if (contextLocator !== '') throw missing(`a build context at ${JSON.stringify(contextLocator)}`);
-  const sessionId = attributes.get('local-sessionid:context') ?? job.request.session;
-  const session = await ports.sessions.find(sessionId, job.signal);
-  const definition = await loadDefinition(ports, job, session, attributes);
+  const definition = await loadDefinition(job, origin.source, origin.attributes);
   try {
-    return await build({ ports, job, content, session, attributes, definition });
+    return await build({ ports, job, content, definition, ...origin });
   } catch (error) {
     if (!(error instanceof DockerfileError)) throw error;
     throw new SourceError(error, placeOf(definition, error.range));
   }
 }
 
-interface BuildScope {
+interface BuildScope extends BuildOrigin {
   readonly ports: SolvePorts;
   readonly job: BuildJob;
   readonly content: BuildContent;
-  readonly session: Session;
-  readonly attributes: Attributes;
   readonly definition: Definition;
 }
 
 async function build(scope: BuildScope): Promise<Built> {
-  const { ports, job, content, session, attributes, definition } = scope;
+  const { ports, job, content, source, attributes, definition, secrets } = scope;
   const file = parseDockerfile({ name: definition.name, text: definition.text });
   const options = buildOptions(attributes, ports.platform);
   const { plan, images } = await planned(scope, file, options);
-  const ignore = await loadIgnore(ports, job, session, definition);
+  const ignore = await loadIgnore(job, source, definition);
   await using held = new Scope();
   const trees = new Map<string, Promise<ContextTree>>();
   const context = (name: string): Promise<ContextTree> => {
@@ -78,6 +79,7 @@ async function build(scope: BuildScope): Promise<Built> {
     content,
     image: (reference, platform) => images.get(imageKey(reference, platform)),
     context,
+    secrets,
     place: (range) => (range === undefined ? undefined : placeOf(definition, range)),
     hostConfig: attributes.get('cgroup-parent') ? { CgroupParent: attributes.get('cgroup-parent') as string } : {},
   });
@@ -89,11 +91,12 @@ const imageKey = (reference: string, platform: string): string => `${reference} 
 
 /** Plans, and looks images up until the plan wants no more. */
 async function planned(
-  { job, content }: BuildScope,
+  { ports, job, content, attributes, logins }: BuildScope,
   file: Dockerfile,
   options: ReturnType<typeof buildOptions>,
 ): Promise<{ plan: BuildPlan; images: ReadonlyMap<string, BaseImage> }> {
   const images = new Map<string, BaseImage>();
+  const mode = attributes.get('image-resolve-mode') ?? '';
   const lookUp = ({ reference, platform }: WantedImage) => {
     const image = images.get(imageKey(reference, formatPlatform(platform)));
     return image === undefined ? undefined : { reference, config: image.config };
@@ -107,31 +110,31 @@ async function planned(
     if (result.kind === 'plan') return { plan: result, images };
     await Promise.all(
       result.images.map(async ({ reference, platform }) => {
-        const base = await job.step({ name: `[internal] load metadata for ${reference}` }, () =>
-          content.base(reference, formatPlatform(platform)),
+        const named = formatPlatform(platform);
+        const base = await job.step({ name: `[internal] load metadata for ${reference}` }, (output) =>
+          baseImage(ports, content, { reference, platform: named, mode, logins, output, signal: job.signal }),
         );
-        images.set(imageKey(reference, formatPlatform(platform)), base);
+        images.set(imageKey(reference, named), base);
       }),
     );
   }
 }
 
-/** The files of the build's own context that the plan uses. */
+/** The files of a context that the plan uses. */
 async function loadContext(
-  { ports, job, session }: BuildScope,
+  { job, source }: BuildScope,
   plan: BuildPlan,
   ignore: readonly string[],
   name: string,
 ): Promise<ContextTree> {
-  if (name !== 'context') throw missing(`the named context ${JSON.stringify(name)}`);
-  const paths = plan.contextPaths.get(name) ?? ['/'];
-  const wanted = paths.map((path) => path.replace(/^\/+/, ''));
-  return job.step({ name: '[internal] load build context' }, async (output) => {
+  const isOwn = name === 'context';
+  const paths = (plan.contextPaths.get(name) ?? ['/']).map((path) => path.replace(/^\/+/, ''));
+  const step = isOwn ? '[internal] load build context' : `[context ${name}] load from client`;
+  return job.step({ name: step }, async (output) => {
     const line = output.line('transferring context:');
-    const tree = await receiveFolder(session, ports.contexts, {
-      name: 'context',
-      excludes: ignore,
-      followPaths: wanted.includes('') ? [] : wanted,
+    const tree = await source.context(name, {
+      excludes: isOwn ? ignore : [],
+      paths: paths.includes('') ? [] : paths,
       progress: (bytes) => line.progress(bytes),
       signal: job.signal,
     });

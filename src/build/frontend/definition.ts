@@ -4,12 +4,10 @@ import { readExtents } from '../context/pack.ts';
 import { type ContextTree, releaseTree } from '../context/tree.ts';
 import type { BuildJob } from '../control/job.ts';
 import { limits } from '../dockerfile/source.ts';
-import { receiveFolder } from '../fsutil/receive.ts';
 import { parseIgnoreFile } from '../ignore/ignore-file.ts';
-import type { Session } from '../session/session.ts';
-import type { SolvePorts } from '../solve/ports.ts';
 import { bytesOf } from '../solve/source.ts';
 import type { Attributes } from './options.ts';
+import type { BuildSource } from './source.ts';
 
 /** The Dockerfile, and what it leaves out of its context. */
 export interface Definition {
@@ -22,19 +20,12 @@ export interface Definition {
 }
 
 /** Gets the Dockerfile of a build from its client. @throws not-found, invalid when it is too large */
-export async function loadDefinition(
-  ports: SolvePorts,
-  job: BuildJob,
-  session: Session,
-  attributes: Attributes,
-): Promise<Definition> {
+export async function loadDefinition(job: BuildJob, source: BuildSource, attributes: Attributes): Promise<Definition> {
   const name = attributes.get('filename') ?? 'Dockerfile';
   return job.step({ name: `[internal] load build definition from ${name}` }, async (output) => {
     const line = output.line('transferring dockerfile:');
-    const folder = attributes.get('dockerfilekey') ?? 'dockerfile';
-    const tree = await receiveFolder(session, ports.contexts, {
-      name: folder,
-      followPaths: [name, `${name}.dockerignore`, name.toLowerCase()],
+    const tree = await source.definition({
+      paths: [name, `${name}.dockerignore`, name.toLowerCase()],
       progress: (bytes) => line.progress(bytes),
       signal: job.signal,
     });
@@ -57,9 +48,8 @@ export async function loadDefinition(
 
 /** The patterns of what stays out of the context. */
 export async function loadIgnore(
-  ports: SolvePorts,
   job: BuildJob,
-  session: Session,
+  source: BuildSource,
   definition: Definition,
 ): Promise<readonly string[]> {
   return job.step({ name: '[internal] load .dockerignore' }, async (output) => {
@@ -68,9 +58,8 @@ export async function loadIgnore(
       line.done();
       return definition.ignore;
     }
-    const tree = await receiveFolder(session, ports.contexts, {
-      name: 'context',
-      followPaths: ['.dockerignore'],
+    const tree = await source.context('context', {
+      paths: ['.dockerignore'],
       progress: (bytes) => line.progress(bytes),
       signal: job.signal,
     });

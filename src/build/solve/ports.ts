@@ -5,6 +5,7 @@ import type { Platform } from '../../spec/oci/image.ts';
 import type { StepCache } from '../cache/cache.ts';
 import type { Contexts } from '../context/contexts.ts';
 import type { Sessions } from '../session/session.ts';
+import type { CacheMounts } from './cache-mounts.ts';
 
 /** What builds stand on. */
 export interface SolvePorts {
@@ -13,6 +14,9 @@ export interface SolvePorts {
   readonly cache: StepCache;
   readonly contexts: Contexts;
   readonly sessions: Sessions;
+  readonly cacheMounts: CacheMounts;
+  /** Of the engine alone; nothing in it outlives a step. */
+  readonly secretDirectory: string;
   /** Of this host. */
   readonly platform: Platform;
   readonly clock: Clock;

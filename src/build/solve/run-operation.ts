@@ -1,47 +1,55 @@
 import { writeTar } from '../../archive/tar/write.ts';
 import { plainEntry } from '../../archive/tar/entry.ts';
 import { internal } from '../../base/errors.ts';
+import { Scope } from '../../base/scope.ts';
 import type { BuildContent, BuiltLayer, StepRequest } from '../../spec/contract/build.ts';
 import type { StepOutput } from '../control/job.ts';
 import type { RunDefinition } from '../graph/operation.ts';
 import { missing } from './keys.ts';
 import type { BuiltRoot, OperationScope } from './scope.ts';
 import { clippedLog } from './log.ts';
+import { withoutMountPoints } from './mount-points.ts';
+import { mountAll, mountKeys } from './mounts.ts';
 
 /** Runs a command on its base; what it changed is the new layer. @throws internal when it fails, in BuildKit's words */
 export async function makeRun(scope: OperationScope, definition: RunDefinition): Promise<BuiltRoot> {
   const { base, input } = scope;
-  const [mount] = definition.mounts;
-  if (mount !== undefined) throw missing(`RUN --mount=type=${mount.type}`);
   if (definition.security === 'insecure') throw missing('RUN --security=insecure');
   if (definition.devices.length > 0) throw missing('RUN --device');
-  return scope.cached(['run', base.key, definition, input.hostConfig], (output) => runStep(scope, definition, output));
+  const shown = await mountKeys(scope, definition.mounts);
+  return scope.cached(['run', base.key, definition, shown, input.hostConfig], (output) =>
+    runStep(scope, definition, output),
+  );
 }
 
 async function runStep(
-  { ports, input, base }: OperationScope,
+  scope: OperationScope,
   definition: RunDefinition,
   output: StepOutput,
 ): Promise<BuiltLayer | undefined> {
+  const { ports, input, base } = scope;
   const { content, job } = input;
   const { args, env, cwd, user } = definition;
   const stub = await stubLayer(content, job.signal);
+  await using until = new Scope();
+  const mounted = await mountAll(scope, definition.mounts, until);
   let layer: BuiltLayer | undefined;
   const { code, oomKilled } = await ports.steps.run(
     {
       layers: [stub, ...base.layers].map(({ diffId }) => diffId),
       args,
-      env,
+      env: [...env, ...mounted.env],
       cwd,
       user,
-      mounts: [],
+      mounts: mounted.mounts,
       hostConfig: { ...input.hostConfig, ...settingsOf(definition) },
       ...(definition.hostname === undefined ? {} : { hostname: definition.hostname }),
       output: clippedLog((stream, bytes) => output.log(stream, bytes)),
       signal: job.signal,
     },
     async (archive) => {
-      layer = await content.storeLayer(archive, job.signal);
+      const targets = mounted.mounts.map(({ target }) => target);
+      layer = await content.storeLayer(withoutMountPoints(archive, targets), job.signal);
     },
   );
   if (code === 0) return layer;

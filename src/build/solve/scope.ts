@@ -32,6 +32,9 @@ export type BuiltSource =
   | { readonly kind: 'context'; readonly tree: ContextTree }
   | { readonly kind: 'inline'; readonly name: string; readonly content: string; readonly mode: number };
 
+/** The bytes of a secret by its id; undefined when the client has none of that id. */
+export type Secrets = (id: string, signal: AbortSignal) => Promise<Uint8Array | undefined>;
+
 /** What one build has at hand. */
 export interface EvaluationInput {
   readonly graph: Graph;
@@ -41,6 +44,7 @@ export interface EvaluationInput {
   readonly image: (reference: string, platform: string) => BaseImage | undefined;
   /** The files of a context, by its name; asked for once. */
   readonly context: (name: string) => Promise<ContextTree>;
+  readonly secrets: Secrets;
   readonly place: (range: Range | undefined) => SourcePlace | undefined;
   /** What all commands get besides what their instructions say. */
   readonly hostConfig: StepRequest['hostConfig'];

@@ -27,5 +27,9 @@ export const packet = {
 
 export const packetTypes = { stat: 0, request: 1, data: 2, end: 3, error: 4 } as const;
 
+export const credentialsRequest = { host: [1, 'string'] } as const satisfies Table;
+export const credentialsResponse = { username: [1, 'string'], secret: [2, 'string'] } as const satisfies Table;
+export const secretRequest = { id: [1, 'string'] } as const satisfies Table;
+export const secretResponse = { data: [1, 'bytes'] } as const satisfies Table;
 export const healthResponse = { status: [1, 'int'] } as const satisfies Table;
 export const nothing = {} as const satisfies Table;

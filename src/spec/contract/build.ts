@@ -1,6 +1,7 @@
 import type { Digest, DiffId } from '../../base/ids.ts';
 import type { ByteStream } from '../../base/stream.ts';
 import type { HostConfig } from '../engine/container.ts';
+import type { ProgressSink } from '../engine/progress.ts';
 import type { Descriptor, ImageConfig } from '../oci/image.ts';
 import type { FileView } from './files.ts';
 
@@ -39,9 +40,27 @@ export interface BuildContent {
   end(): void;
 }
 
+/** Credentials for one registry. */
+export interface RegistryLogin {
+  readonly username?: string;
+  readonly password?: string;
+  readonly identityToken?: string;
+  readonly registryToken?: string;
+}
+
+export interface PullForBuild {
+  readonly reference: string;
+  readonly platform: string;
+  readonly auth?: RegistryLogin;
+  readonly progress: ProgressSink;
+  readonly signal: AbortSignal;
+}
+
 /** The image store as builds need it. */
 export interface BuildImages {
   beginBuild(): BuildContent;
+  /** @throws not-found, unauthorized, unavailable */
+  pull(request: PullForBuild): Promise<void>;
   /** Layers that later builds may use again: they stay as long as `live` names them. */
   keepLayers(live: () => Iterable<BuiltLayer>): void;
   /** Deletes what nobody needs any more. */
@@ -91,6 +110,12 @@ export interface BuildSteps {
    * @throws invalid, internal when it cannot be started; cancelled.
    */
   run(request: StepRequest, changed: (archive: ByteStream) => Promise<void>): Promise<StepResult>;
+  /** Makes the volume of a cache mount where there is none; it belongs to `owner` while it is empty. */
+  cacheVolume(
+    name: string,
+    id: string,
+    owner: { readonly uid: number; readonly gid: number } | undefined,
+  ): Promise<void>;
   /** Lets `look` see a root file system of these layers, read-only. */
   view<T>(layers: readonly DiffId[], look: (view: FileView) => Promise<T>): Promise<T>;
 }

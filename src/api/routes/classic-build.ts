@@ -1,0 +1,74 @@
+import { EngineError, invalid } from '../../base/errors.ts';
+import { bodyStream } from '../http/body.ts';
+import type { Exchange } from '../http/exchange.ts';
+import { decodeRegistryConfig } from '../http/registry-auth.ts';
+import type { ClassicBuildRequest } from '../services/build.ts';
+import type { RegistryAuth } from '../services/image.ts';
+import type { ProgressSink } from '../../spec/engine/progress.ts';
+import { decode, optional, record, string, struct } from '../../spec/decode/decoder.ts';
+import { parseJson } from '../../spec/decode/json.ts';
+
+/** Limits of a build's containers that are not there yet: they would be passed by in silence. */
+const notYet = ['memory', 'memswap', 'cpushares', 'cpuperiod', 'cpuquota', 'cpusetcpus', 'squash', 'remote', 'outputs'];
+
+/** What `POST /build` wants. @throws EngineError `invalid`, not-implemented */
+export function classicBuild(exchange: Exchange, progress: ProgressSink): ClassicBuildRequest {
+  const text = (name: string): string => exchange.text(name) ?? '';
+  for (const name of notYet) {
+    const value = text(name);
+    if (value !== '' && value !== '0' && value !== 'false' && value !== 'client-session') {
+      throw new EngineError('not-implemented', `${name} of a build is not implemented by this engine yet`);
+    }
+  }
+  if (text('version') === '2' || text('remote') === 'client-session') {
+    throw new EngineError('not-implemented', 'builds by a session are made over /grpc');
+  }
+  const logins = decodeRegistryConfig(exchange.request.headers['x-registry-config']);
+  return {
+    archive: bodyStream(exchange.request),
+    attributes: attributesOf(exchange, text),
+    names: (exchange.query.get('t') ?? []).filter((name) => name !== ''),
+    quiet: exchange.flag('q'),
+    logins: (host) => loginFor(logins, host),
+    progress,
+    signal: exchange.signal,
+  };
+}
+
+function attributesOf(exchange: Exchange, text: (name: string) => string): ReadonlyMap<string, string> {
+  const attributes = new Map<string, string>();
+  const set = (name: string, value: string): void => {
+    if (value !== '') attributes.set(name, value);
+  };
+  set('filename', text('dockerfile'));
+  set('target', text('target'));
+  set('platform', text('platform'));
+  set('force-network-mode', text('networkmode') === 'bridge' ? '' : text('networkmode'));
+  set('shm-size', text('shmsize') === '0' ? '' : text('shmsize'));
+  set('cgroup-parent', text('cgroupparent'));
+  set('add-hosts', text('extrahosts').replaceAll(/^([^:,]+):/gm, '$1='));
+  if (exchange.flag('nocache')) attributes.set('no-cache', '');
+  if (exchange.flag('pull')) attributes.set('image-resolve-mode', 'pull');
+  for (const [name, value] of namedTexts('buildargs', text('buildargs'))) {
+    // A value of null takes what the Dockerfile says.
+    if (value !== undefined) attributes.set(`build-arg:${name}`, value);
+  }
+  for (const [name, value] of namedTexts('labels', text('labels'))) attributes.set(`label:${name}`, value ?? '');
+  return attributes;
+}
+
+const texts = struct<{ value: Record<string, string | undefined> }>('', { value: record(optional(string)) });
+
+function namedTexts(what: string, json: string): [string, string | undefined][] {
+  if (json === '') return [];
+  try {
+    return Object.entries(decode(texts, { value: parseJson(Buffer.from(json)) }).value);
+  } catch (error) {
+    throw invalid(`error reading ${what}: expected an object of texts in JSON`, error);
+  }
+}
+
+/** Clients name Docker Hub by the address of its old index. */
+function loginFor(logins: ReadonlyMap<string, RegistryAuth>, host: string): RegistryAuth | undefined {
+  return logins.get(host) ?? (host === 'docker.io' ? logins.get('https://index.docker.io/v1/') : undefined);
+}

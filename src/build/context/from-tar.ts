@@ -1,0 +1,109 @@
+import { createHash } from 'node:crypto';
+import { decompress } from '../../archive/compress/decompress.ts';
+import { cleanComponents } from '../../archive/layer/paths.ts';
+import { type ByteString, quoteName, type TarEntry } from '../../archive/tar/entry.ts';
+import { readTar } from '../../archive/tar/read.ts';
+import { invalid } from '../../base/errors.ts';
+import type { ByteStream } from '../../base/stream.ts';
+import type { Contexts } from './contexts.ts';
+import type { Extent, Pack } from './pack.ts';
+import { type ContextEntry, type ContextTree, type FileContent, TreeBuilder } from './tree.ts';
+
+/** Bytes of a context; what does not fit on the disk ends earlier. */
+const mostBytes = 2 ** 38;
+
+/**
+ * The files of an archive as a context, which the caller holds. Directories that no member describes are there, a later
+ * member of a name takes the place of an earlier one. @throws corrupt, invalid for names that lead out of it
+ */
+export async function contextFromTar(contexts: Contexts, archive: ByteStream): Promise<ContextTree> {
+  const pack = await contexts.newPack();
+  try {
+    const members = new Map<ByteString, ContextEntry>();
+    const plain = decompress(archive, { maxBytes: mostBytes, what: 'the build context' });
+    for await (const { entry, body } of readTar(plain)) {
+      const path = cleanComponents(entry.name).join('/');
+      if (path === '') continue;
+      const content = entry.type === 'file' ? await stored(pack, body) : undefined;
+      members.set(path, entry.type === 'hardlink' ? linked(members, path, entry) : contextEntry(path, entry, content));
+    }
+    await pack.flush();
+    const builder = new TreeBuilder();
+    for (const entry of ordered(members)) builder.add(entry);
+    pack.hold();
+    return { entries: builder.finish(), packs: new Set([pack]) };
+  } finally {
+    await pack.release();
+  }
+}
+
+async function stored(pack: Pack, body: ByteStream): Promise<FileContent> {
+  const hash = createHash('sha256');
+  const extents: Extent[] = [];
+  let size = 0;
+  for await (const chunk of body) {
+    hash.update(chunk);
+    size += chunk.length;
+    // The reader uses its chunks again.
+    const extent = await pack.append(Buffer.from(chunk));
+    const last = extents.at(-1);
+    if (last !== undefined && last.offset + last.length === extent.offset) {
+      extents[extents.length - 1] = { ...last, length: last.length + extent.length };
+    } else extents.push(extent);
+  }
+  return { size, extents, sha256: hash.digest('hex') };
+}
+
+/** Another name of a file is a file of its own, with the same content: names are sorted, and which comes first is lost. */
+function linked(
+  members: ReadonlyMap<ByteString, ContextEntry>,
+  path: ByteString,
+  { linkName }: TarEntry,
+): ContextEntry {
+  const target = members.get(cleanComponents(linkName).join('/'));
+  if (target?.content === undefined)
+    throw invalid(`the build context has a hard link ${quoteName(path)} to no file of it`);
+  return { ...target, path };
+}
+
+const contextEntry = (path: ByteString, entry: TarEntry, content: FileContent | undefined): ContextEntry => ({
+  path,
+  type: entry.type,
+  mode: entry.mode,
+  uid: entry.uid,
+  gid: entry.gid,
+  mtimeNs: BigInt(entry.mtime) * 1_000_000_000n + BigInt(entry.mtimeNsec),
+  linkName: entry.linkName,
+  major: entry.major,
+  minor: entry.minor,
+  size: entry.size,
+  ...(entry.xattrs === undefined ? {} : { xattrs: entry.xattrs }),
+  ...(content === undefined ? {} : { content }),
+});
+
+/** Parents before what is in them, names in byte order. */
+function ordered(members: ReadonlyMap<ByteString, ContextEntry>): ContextEntry[] {
+  const all = new Map(members);
+  for (const path of members.keys()) {
+    for (let at = path.lastIndexOf('/'); at > 0; at = path.lastIndexOf('/', at - 1)) {
+      const parent = path.slice(0, at);
+      if (all.has(parent)) break;
+      all.set(parent, { ...impliedDirectory, path: parent });
+    }
+  }
+  // A slash sorts before everything else: what is in a directory comes right behind it.
+  const key = (path: ByteString): string => path.replaceAll('/', '\0');
+  return [...all.values()].sort((a, b) => (key(a.path) < key(b.path) ? -1 : 1));
+}
+
+const impliedDirectory: Omit<ContextEntry, 'path'> = {
+  type: 'directory',
+  mode: 0o755,
+  uid: 0,
+  gid: 0,
+  mtimeNs: 0n,
+  linkName: '',
+  major: 0,
+  minor: 0,
+  size: 0,
+};

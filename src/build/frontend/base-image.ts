@@ -1,0 +1,58 @@
+import { codeOf, EngineError, messageOf } from '../../base/errors.ts';
+import type { BaseImage, BuildContent, RegistryLogin } from '../../spec/contract/build.ts';
+import { parseReference } from '../../spec/reference/reference.ts';
+import type { StepOutput } from '../control/job.ts';
+import type { SolvePorts } from '../solve/ports.ts';
+
+/** Who a build is to a registry; undefined for nobody. */
+export type Logins = (host: string, signal: AbortSignal) => Promise<RegistryLogin | undefined>;
+
+export interface WantedBase {
+  readonly reference: string;
+  readonly platform: string;
+  /** `pull`: the registry is asked in any case; `local`: never. */
+  readonly mode: string;
+  readonly logins: Logins;
+  readonly output: StepOutput;
+  readonly signal: AbortSignal;
+}
+
+/** An image that a build stands on: the engine's own, or pulled when it has none, or when the build wants a new one. */
+export async function baseImage(ports: SolvePorts, content: BuildContent, wanted: WantedBase): Promise<BaseImage> {
+  const { reference, platform, mode } = wanted;
+  if (mode !== 'pull') {
+    try {
+      return await content.base(reference, platform);
+    } catch (error) {
+      if (codeOf(error) !== 'not-found' || mode === 'local') throw notResolved(reference, error);
+    }
+  }
+  try {
+    await pull(ports, wanted);
+    return await content.base(reference, platform);
+  } catch (error) {
+    throw notResolved(reference, error);
+  }
+}
+
+async function pull(ports: SolvePorts, { reference, platform, logins, output, signal }: WantedBase): Promise<void> {
+  const host = parseReference(reference).domain;
+  const auth = await logins(host, signal);
+  const lines = new Map<string, ReturnType<StepOutput['line']>>();
+  await ports.images.pull({
+    reference,
+    platform,
+    ...(auth === undefined ? {} : { auth }),
+    progress({ id, progressDetail }) {
+      if (id === undefined || progressDetail?.current === undefined) return;
+      const line = lines.get(id) ?? output.line(id);
+      lines.set(id, line);
+      line.progress(progressDetail.current, progressDetail.total);
+    },
+    signal,
+  });
+  for (const line of lines.values()) line.done();
+}
+
+const notResolved = (reference: string, cause: unknown): EngineError =>
+  new EngineError(codeOf(cause), `failed to resolve source metadata for ${reference}: ${messageOf(cause)}`, { cause });

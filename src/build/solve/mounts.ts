@@ -1,0 +1,128 @@
+import { createHash } from 'node:crypto';
+import { chmod, chown, mkdir, rm, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { writeTar } from '../../archive/tar/write.ts';
+import { EngineError, internal, invalid } from '../../base/errors.ts';
+import { randomHex64 } from '../../base/ids.ts';
+import type { Scope } from '../../base/scope.ts';
+import type { StepMount } from '../../spec/contract/build.ts';
+import type { RunMount } from '../graph/operation.ts';
+import { selectFromContext } from './context-source.ts';
+import { copyMembers } from './copy.ts';
+import { digestOf, missing } from './keys.ts';
+import type { BuiltSource, OperationScope } from './scope.ts';
+
+/** What RUN's mounts bring into a step, until its scope ends. */
+export interface MountedStep {
+  readonly mounts: readonly StepMount[];
+  /** Secrets that are given as variables. */
+  readonly env: readonly string[];
+}
+
+/** What the result of a RUN depends on by its mounts: what they show, but neither secrets nor caches. */
+export async function mountKeys(scope: OperationScope, mounts: readonly RunMount[]): Promise<readonly unknown[]> {
+  const keys: unknown[] = [];
+  for (const mount of mounts) {
+    if (mount.type === 'bind') keys.push(keyOf(await scope.source(mount.from), mount.source));
+    else keys.push(mount.type);
+  }
+  return keys;
+}
+
+function keyOf(source: BuiltSource, path: string): string {
+  if (source.kind === 'root') return source.key;
+  if (source.kind === 'context') return selectFromContext(source.tree, path, []).digest;
+  return digestOf([source]);
+}
+
+/** @throws not-found for a secret that must be there and is not, not-implemented */
+export async function mountAll(scope: OperationScope, mounts: readonly RunMount[], until: Scope): Promise<MountedStep> {
+  const made: StepMount[] = [];
+  const env: string[] = [];
+  for (const mount of mounts) {
+    switch (mount.type) {
+      case 'tmpfs':
+        made.push({ kind: 'tmpfs', target: mount.target, options: mount.size > 0 ? [`size=${mount.size}`] : [] });
+        break;
+      case 'bind':
+        made.push(await bindOf(scope, mount));
+        break;
+      case 'cache':
+        made.push(await cacheOf(scope, mount, until));
+        break;
+      case 'secret': {
+        const secret = await secretBytes(scope, mount);
+        if (secret === undefined) break;
+        if (mount.env !== undefined) env.push(`${mount.env}=${Buffer.from(secret).toString()}`);
+        if (mount.target !== undefined) made.push(await secretFile(scope, mount, mount.target, secret, until));
+        break;
+      }
+      case 'ssh':
+        throw missing('RUN --mount=type=ssh');
+    }
+  }
+  return { mounts: made, env };
+}
+
+type Of<Type extends RunMount['type']> = Extract<RunMount, { type: Type }>;
+
+async function bindOf(scope: OperationScope, { from, source, target, readonly }: Of<'bind'>): Promise<StepMount> {
+  if (!readonly) throw missing('RUN --mount=type=bind,rw');
+  const shown = await scope.source(from);
+  const layers = shown.kind === 'root' ? shown.layers : [await contextLayer(scope, shown, source)];
+  const subpath = source.replace(/^\/+/, '');
+  return { kind: 'layers', layers: layers.map(({ diffId }) => diffId), subpath, target };
+}
+
+/** A context is shown as a layer of its files, as it would be copied. */
+async function contextLayer({ input, ports }: OperationScope, shown: BuiltSource, path: string) {
+  if (shown.kind !== 'context') throw internal('a mount shows files, and no file of a heredoc');
+  const { sources } = selectFromContext(shown.tree, path, []);
+  const [source] = sources;
+  if (source === undefined) throw new EngineError('not-found', `${JSON.stringify(path)}: not found`);
+  const folder = source.isDirectory ? path : path.slice(0, path.lastIndexOf('/') + 1);
+  const time = Number(ports.clock.nowNs() / 1_000_000_000n);
+  const wishes = { destination: `${folder}/`, owner: undefined, mode: undefined, time, onlyNew: false };
+  const layer = await input.content.storeLayer(
+    writeTar(copyMembers(undefined, [{ source, wishes }])),
+    input.job.signal,
+  );
+  if (layer === undefined) throw invalid(`cannot mount ${JSON.stringify(path)}: there is nothing in it`);
+  return layer;
+}
+
+/** A cache is a volume of its own, named after its id: it can be listed, looked into and removed as any other. */
+async function cacheOf(scope: OperationScope, mount: Of<'cache'>, until: Scope): Promise<StepMount> {
+  const begin = await scope.source(mount.from);
+  if (begin.kind !== 'root' || begin.layers.length > 0) throw missing('RUN --mount=type=cache,from=');
+  const { ports } = scope;
+  const name = `build-cache-${createHash('sha256').update(mount.id).digest('hex').slice(0, 16)}`;
+  const { name: taken, release } = await ports.cacheMounts.take(name, mount.sharing, scope.input.job.signal);
+  until.defer(release);
+  await ports.steps.cacheVolume(taken, mount.id, mount.owner);
+  return { kind: 'volume', name: taken, target: mount.target, readOnly: mount.readonly };
+}
+
+async function secretBytes({ input }: OperationScope, mount: Of<'secret'>): Promise<Uint8Array | undefined> {
+  const secret = await input.secrets(mount.id, input.job.signal);
+  if (secret === undefined && mount.required) throw new EngineError('not-found', `secret ${mount.id}: not found`);
+  return secret;
+}
+
+/** It lies in a folder that only the engine can enter, as long as the step runs. */
+async function secretFile(
+  { ports }: OperationScope,
+  { owner }: Of<'secret'>,
+  target: string,
+  secret: Uint8Array,
+  until: Scope,
+): Promise<StepMount> {
+  const folder = join(ports.secretDirectory, randomHex64());
+  await mkdir(folder, { mode: 0o700 });
+  until.defer(() => rm(folder, { recursive: true, force: true }));
+  const source = join(folder, 'secret');
+  await writeFile(source, secret, { mode: 0o600 });
+  await chown(source, owner.uid, owner.gid);
+  await chmod(source, owner.mode);
+  return { kind: 'bind', source, target, readOnly: true };
+}

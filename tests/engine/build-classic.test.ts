@@ -1,0 +1,72 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { isOracle } from '../support/engine.ts';
+import { engineSuite } from '../support/suite.ts';
+import { folder, lines } from './_build-folder.ts';
+import { busybox, dockerOf } from './_docker.ts';
+
+engineSuite('POST /build', {}, (engine) => {
+  const docker = dockerOf(engine);
+  const env = { DOCKER_BUILDKIT: '0' };
+  const build = (context: string, ...options: readonly string[]) =>
+    engine().docker(['build', ...options, context], { env, timeout: 60_000 });
+
+  test('a client without buildx builds', async (t) => {
+    const context = await folder(t, {
+      'sub/Other': lines(
+        `FROM ${busybox} AS first`,
+        'ARG WHAT=nothing',
+        'COPY . /ctx/',
+        'RUN echo "$WHAT" > /made; ls /ctx',
+        `FROM ${busybox}`,
+        'COPY --from=first /made /ctx/plain /',
+        'CMD ["cat", "/made", "/plain"]',
+      ),
+      '.dockerignore': lines('ignored', 'sub'),
+      plain: 'plain\n',
+      ignored: 'x',
+    });
+    const options = [
+      '-f',
+      `${context}/sub/Other`,
+      '--build-arg=WHAT=some thing',
+      '--label=a=b',
+      '-t',
+      'classic:1',
+      '-t',
+      'classic:2',
+    ];
+    const { code, stdout, stderr } = await build(context, ...options);
+    assert.equal(code, 0, stderr);
+    assert.match(stdout, /^Step \d\/\d : COPY --from=first \/made \/ctx\/plain \/$/m);
+    assert.match(stdout, /^Successfully built [0-9a-f]{12}$/m);
+    assert.match(stdout, /^Successfully tagged classic:2$/m);
+    assert.equal(await docker.ok('run', '--rm', 'classic:1'), 'some thing\nplain');
+    assert.equal(await docker.ok('inspect', '--format', '{{.Config.Labels.a}}', 'classic:2'), 'b');
+    const again = await build(context, ...options);
+    assert.match(again.stdout, /^ ---> Using cache$/m);
+  });
+
+  test('only the id is told when that is wished', async (t) => {
+    const context = await folder(t, { Dockerfile: lines(`FROM ${busybox}`, 'RUN true') });
+    assert.match((await build(context, '-q')).stdout, /^sha256:[0-9a-f]{64}\n$/);
+  });
+
+  test('failures are told in the words of the classic builder', async (t) => {
+    const failing = await folder(t, { Dockerfile: lines(`FROM ${busybox}`, 'RUN echo "why"; exit 4') });
+    const { code, stdout, stderr } = await build(failing, '-t', 'failing:1');
+    assert.equal(code, isOracle() ? 4 : 1);
+    assert.match(stdout, /^why$/m);
+    assert.match(stderr, /The command '\/bin\/sh -c echo "why"; exit 4' returned a non-zero code: 4/);
+    assert.equal((await docker('image', 'inspect', 'failing:1')).code, 1);
+    const wrong = await folder(t, { Dockerfile: lines(`FROM ${busybox}`, 'RUNN true') });
+    assert.match((await build(wrong)).stderr, /parse error on line 2: unknown instruction: RUNN/);
+  });
+
+  test('a Dockerfile may come alone', async () => {
+    const input = lines(`FROM ${busybox}`, 'RUN echo x > /x');
+    const { code, stderr } = await engine().docker(['build', '-t', 'alone:1', '-'], { env, input, timeout: 60_000 });
+    assert.equal(code, 0, stderr);
+    assert.equal(await docker.ok('run', '--rm', 'alone:1', 'cat', '/x'), 'x');
+  });
+});

@@ -1,0 +1,91 @@
+import assert from 'node:assert/strict';
+import { execFileSync } from 'node:child_process';
+import { writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { test } from 'node:test';
+import { withBuildx } from '../support/buildx.ts';
+import { isOracle, seenBy } from '../support/engine.ts';
+import { startRegistry } from '../support/registry.ts';
+import { engineSuite } from '../support/suite.ts';
+import { folder, lines } from './_build-folder.ts';
+import { busybox, dockerOf } from './_docker.ts';
+
+engineSuite('mounts of builds', { prepare: withBuildx }, (engine) => {
+  const docker = dockerOf(engine);
+  const build = (context: string, ...options: readonly string[]) =>
+    docker('buildx', 'build', '--progress=plain', ...options, context);
+
+  test('secrets, tmpfs, other stages and the context are seen by one command, and nothing of them stays', async (t) => {
+    const context = await folder(t, {
+      Dockerfile: lines(
+        `FROM ${busybox} AS other`,
+        'RUN echo from-other > /x',
+        `FROM ${busybox}`,
+        'RUN --mount=type=secret,id=key,mode=0444 test "$(cat /run/secrets/key)" = planted-secret-4711',
+        'RUN --mount=type=secret,id=key,env=KEY test "$KEY" = planted-secret-4711',
+        'RUN --mount=type=tmpfs,target=/gone echo a > /gone/a',
+        'RUN --mount=type=bind,from=other,source=/x,target=/y cat /y > /copied',
+        'RUN --mount=type=bind,source=sub,target=/ctx cat /ctx/f >> /copied',
+      ),
+      'sub/f': 'in-context\n',
+      key: 'planted-secret-4711',
+      '.dockerignore': 'key\n',
+    });
+    const { code, stderr } = await build(context, '--secret', `id=key,src=${join(context, 'key')}`, '--tag=mounts:1');
+    assert.equal(code, 0, stderr);
+    const look = 'cat /copied; ls -d /gone /y /ctx /run/secrets 2>/dev/null; true';
+    assert.equal(await docker.ok('run', '--rm', 'mounts:1', 'sh', '-c', look), 'from-other\nin-context');
+    if (isOracle()) return;
+    for (const root of [engine().paths.dataRoot, engine().paths.execRoot]) {
+      const found = execFileSync('sh', ['-c', `grep -rl planted-secret-4711 ${seenBy(engine(), root)} || true`]);
+      assert.equal(String(found), '');
+    }
+    const missing = await build(context, '--no-cache');
+    assert.equal(missing.code, 1);
+  });
+
+  test('a cache mount lives on from build to build, as a volume', async (t) => {
+    const context = await folder(t, {
+      Dockerfile: lines(
+        `FROM ${busybox}`,
+        'COPY n /n',
+        'RUN --mount=type=cache,target=/c cat /n >> /c/all; cat /c/all > /all',
+      ),
+      n: 'one ',
+    });
+    assert.equal((await build(context, '--tag=cached:1')).code, 0);
+    await writeFile(join(context, 'n'), 'two ');
+    assert.equal((await build(context, '--tag=cached:1')).code, 0);
+    assert.equal(
+      await docker.ok('run', '--rm', 'cached:1', 'sh', '-c', 'cat /all; ls /c 2>/dev/null; true'),
+      'one two ',
+    );
+    if (!isOracle()) assert.match(await docker.ok('volume', 'ls', '-q'), /^build-cache-[0-9a-f]{16}$/);
+  });
+
+  test('what can be checked without a build', async (t) => {
+    const context = await folder(t, { Dockerfile: lines('FROM scratch as one', 'COPY . /', 'FROM one AS two') });
+    const { code, stdout } = await build(context, '--check');
+    assert.equal(code, 1);
+    assert.match(stdout, /WARNING: FromAsCasing/);
+    const targets = await build(context, '--call=targets');
+    assert.match(targets.stdout, /^one\b/m);
+    assert.match(targets.stdout, /^two \(default\)/m);
+  });
+
+  test('an image that the engine has not is pulled', {
+    skip: isOracle() && 'dockerd asks another registry',
+  }, async (t) => {
+    await using registry = await startRegistry(engine().namespaces);
+    const name = `${registry.host}/base:1`;
+    await docker.ok('tag', busybox, name);
+    await docker.ok('push', name);
+    await docker.ok('rmi', name);
+    const context = await folder(t, { Dockerfile: lines(`FROM ${name}`, 'RUN echo x > /x') });
+    const { code, stderr } = await build(context, '--tag=pulled:1');
+    assert.equal(code, 0, stderr);
+    assert.equal(await docker.ok('run', '--rm', 'pulled:1', 'cat', '/x'), 'x');
+    const gone = await folder(t, { Dockerfile: `FROM ${registry.host}/gone:1\n` });
+    assert.match((await build(gone)).stderr, /failed to resolve source metadata for .*\/gone:1/);
+  });
+});
