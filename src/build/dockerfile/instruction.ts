@@ -21,6 +21,8 @@ import {
   type WordsInstruction,
 } from './setting.ts';
 import type { Statement } from './statement.ts';
+import type { Syntax } from './syntax.ts';
+import { readUnset, type UnsetInstruction } from './unset.ts';
 
 /** What may stand in a stage. */
 export type StageInstruction =
@@ -33,6 +35,7 @@ export type StageInstruction =
   | PairsInstruction
   | RunInstruction
   | ShellInstruction
+  | UnsetInstruction
   | WordInstruction
   | WordsInstruction;
 
@@ -59,13 +62,23 @@ const readers = new Map<string, (statement: Statement) => Instruction>([
   ['WORKDIR', (statement) => readWord(statement, 'workdir')],
 ]);
 
+/** Instructions of Gantry's own syntax. */
+const ownReaders = new Map<string, (statement: Statement) => Instruction>([['UNSET', readUnset]]);
+
 /** What a statement means. @throws DockerfileError */
-export function readInstruction(statement: Statement): Instruction {
+export function readInstruction(statement: Statement, syntax: Syntax): Instruction {
   const { text, range } = statement.keyword;
-  const read = readers.get(text.toUpperCase());
+  const keyword = text.toUpperCase();
+  const known = new Map(syntax.hasOwnInstructions ? [...readers, ...ownReaders] : readers);
+  const read = known.get(keyword);
   if (read !== undefined) return read(statement);
+  if (ownReaders.has(keyword)) {
+    throw new DockerfileError(`unknown instruction: ${text}`, range, {
+      expected: `an instruction of Docker's; ${keyword} needs a first line # syntax=gantry/dockerfile:1`,
+    });
+  }
   const isLower = text === text.toLowerCase();
-  const known = [...readers.keys()].map((name) => (isLower ? name.toLowerCase() : name));
-  const nearest = withNearest(`unknown instruction: ${text}`, isLower ? text : text.toUpperCase(), known);
+  const names = [...known.keys()].map((name) => (isLower ? name.toLowerCase() : name));
+  const nearest = withNearest(`unknown instruction: ${text}`, isLower ? text : keyword, names);
   throw new DockerfileError(nearest, range, { expected: 'an instruction' });
 }

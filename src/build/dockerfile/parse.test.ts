@@ -21,7 +21,7 @@ function printed(text: string): string {
   }
 }
 
-for (const name of ['lines', 'from', 'values', 'commands', 'run', 'copy', 'heredoc', 'onbuild', 'errors']) {
+for (const name of ['lines', 'from', 'values', 'commands', 'run', 'copy', 'heredoc', 'onbuild', 'errors', 'syntax']) {
   describe(name, () => goldenTests(new URL(`testdata/${name}.txt`, import.meta.url), printed));
 }
 
@@ -43,12 +43,16 @@ test('limits', () => {
 });
 
 test('a trigger is one instruction', () => {
-  assert.equal(parseTrigger('RUN true').kind, 'run');
-  assert.equal(parseTrigger('COPY <<a /b\ntext\na').kind, 'copy');
-  assert.throws(() => parseTrigger('RUN true\nRUN false'), /single expression/);
-  assert.throws(() => parseTrigger(''), /single expression/);
-  assert.throws(() => parseTrigger('FROM x'), /FROM isn't allowed/);
-  assert.throws(() => parseTrigger('ONBUILD RUN x'), /ONBUILD isn't allowed/);
+  const own = { hasOwnInstructions: true };
+  const docker = { hasOwnInstructions: false };
+  assert.equal(parseTrigger('RUN true', docker).kind, 'run');
+  assert.equal(parseTrigger('COPY <<a /b\ntext\na', docker).kind, 'copy');
+  assert.equal(parseTrigger('UNSET ENV a', own).kind, 'unset');
+  assert.throws(() => parseTrigger('UNSET ENV a', docker), /unknown instruction: UNSET/);
+  assert.throws(() => parseTrigger('RUN true\nRUN false', docker), /single expression/);
+  assert.throws(() => parseTrigger('', docker), /single expression/);
+  assert.throws(() => parseTrigger('FROM x', docker), /FROM isn't allowed/);
+  assert.throws(() => parseTrigger('ONBUILD RUN x', docker), /ONBUILD isn't allowed/);
 });
 
 const keywords = ['FROM ', 'RUN ', 'COPY ', 'ENV ', 'ARG ', 'CMD ', 'HEALTHCHECK ', 'ONBUILD ', 'LABEL ', 'ADD '];

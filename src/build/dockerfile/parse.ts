@@ -5,12 +5,14 @@ import type { ArgInstruction, FromInstruction } from './from.ts';
 import { type Instruction, readInstruction, type StageInstruction } from './instruction.ts';
 import { limits, linesRange, type Range, type Source } from './source.ts';
 import { nextStatement, type Statement } from './statement.ts';
+import { type Syntax, syntaxOf } from './syntax.ts';
 
 /** A Dockerfile as it is written: nothing is expanded or looked up yet. */
 export interface Dockerfile {
   readonly source: Source;
   readonly escape: Escape;
   readonly directives: readonly Directive[];
+  readonly syntax: Syntax;
   /** ARG before the first FROM. */
   readonly globals: readonly ArgInstruction[];
   /** At least one. */
@@ -46,17 +48,18 @@ export function parseDockerfile(source: Source): Dockerfile {
     );
   }
   const { escape, directives } = lines;
-  return { source, escape, directives, emptyContinuations, ...stagesOf(statements) };
+  const syntax = syntaxOf(directives);
+  return { source, escape, directives, syntax, emptyContinuations, ...stagesOf(statements, syntax) };
 }
 
 /** The one instruction that a trigger of an image is. @throws DockerfileError */
-export function parseTrigger(trigger: string): StageInstruction {
+export function parseTrigger(trigger: string, syntax: Syntax): StageInstruction {
   const lines = new LogicalLines({ name: 'ONBUILD', text: trigger });
   const first = nextStatement(lines);
   if (first === undefined || nextStatement(lines) !== undefined) {
     throw new DockerfileError('onbuild trigger should be a single expression', linesRange(1, 1));
   }
-  const instruction = readInstruction(first.statement);
+  const instruction = readInstruction(first.statement, syntax);
   if (instruction.kind !== 'from' && instruction.kind !== 'onbuild' && instruction.kind !== 'maintainer') {
     return instruction;
   }
@@ -64,11 +67,11 @@ export function parseTrigger(trigger: string): StageInstruction {
   throw new DockerfileError(`${name} isn't allowed as an ONBUILD trigger`, instruction.range);
 }
 
-function stagesOf(statements: readonly Statement[]): { globals: ArgInstruction[]; stages: Stage[] } {
+function stagesOf(statements: readonly Statement[], syntax: Syntax): { globals: ArgInstruction[]; stages: Stage[] } {
   const globals: ArgInstruction[] = [];
   const stages: (Stage & { instructions: StageInstruction[] })[] = [];
   for (const statement of statements) {
-    const instruction = instructionOf(statement);
+    const instruction = instructionOf(statement, syntax);
     const stage = stages.at(-1);
     if (instruction.kind === 'from') stages.push({ index: stages.length, from: instruction, instructions: [] });
     else if (stage !== undefined) stage.instructions.push(instruction);
@@ -81,9 +84,9 @@ function stagesOf(statements: readonly Statement[]): { globals: ArgInstruction[]
   throw new DockerfileError('dockerfile contains no stages to build', linesRange(1, 1), { expected: 'FROM' });
 }
 
-function instructionOf(statement: Statement): Instruction {
+function instructionOf(statement: Statement, syntax: Syntax): Instruction {
   try {
-    return readInstruction(statement);
+    return readInstruction(statement, syntax);
   } catch (error) {
     if (!(error instanceof DockerfileError)) throw error;
     throw inInstruction(error, statement.range.start.line);

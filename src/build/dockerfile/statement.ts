@@ -82,6 +82,7 @@ const readers = new Map<string, Reader>([
   ['RUN', jsonOr(text)],
   ['SHELL', jsonOr(text)],
   ['STOPSIGNAL', text],
+  ['UNSET', words],
   ['USER', text],
   ['VOLUME', jsonOr(words)],
   ['WORKDIR', text],

@@ -66,13 +66,15 @@ function triggersOf(scope: Scope, resolved: ResolvedStage): readonly StageInstru
     if (base.kind === 'stage') {
       const above = scope.stages[base.index]?.stage.instructions ?? [];
       return above.flatMap((one) =>
-        one.kind === 'onbuild' ? (readInstruction(one.statement) as StageInstruction) : [],
+        one.kind === 'onbuild' ? (readInstruction(one.statement, scope.file.syntax) as StageInstruction) : [],
       );
     }
     const wanted = wantedOf(scope, base, resolved.platform);
     const image = wanted === undefined ? undefined : scope.lookUp(wanted);
     if (image === undefined || image === 'unknown') return undefined;
-    return (image.config.config.OnBuild ?? []).map(parseTrigger).map((one) => ({ ...one, range: stage.from.range }));
+    return (image.config.config.OnBuild ?? [])
+      .map((one) => parseTrigger(one, scope.file.syntax))
+      .map((one) => ({ ...one, range: stage.from.range }));
   } catch (error) {
     if (!(error instanceof DockerfileError)) throw error;
     // The trigger is in another file, or far above: it fires here.

@@ -11,7 +11,7 @@ import type { GraphBuilder } from '../graph/graph.ts';
 import type { PathMatcher } from '../ignore/matcher.ts';
 import type { OnceSeen, StageState } from './_state.ts';
 import type { PlanRule, Report } from './finding.ts';
-import type { GlobalArguments } from './global-arguments.ts';
+import type { GlobalArguments, PlannedArgument } from './global-arguments.ts';
 import type { BuildOptions } from './options.ts';
 
 /** What planning one stage works with. */
@@ -30,6 +30,8 @@ export interface Scope {
   readonly context: () => number;
   /** Notes that files below a path of a source are used. */
   readonly use: (source: number, path: string) => void;
+  /** Notes what a build can be given. */
+  readonly declare: (argument: PlannedArgument) => void;
   readonly counter: StepCounter;
   readonly noCache: boolean;
 }

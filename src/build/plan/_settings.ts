@@ -16,6 +16,7 @@ import type { Range } from '../dockerfile/source.ts';
 import { cleanPath } from '../ignore/clean-path.ts';
 import { about, expanded, find, isBuildSetting, type Scope, shown, text } from './_scope.ts';
 import { note, withVariable } from './_state.ts';
+import { argumentsUsed } from './global-arguments.ts';
 import { looksSecret } from './looks-secret.ts';
 import { parseExposed } from './ports.ts';
 
@@ -50,11 +51,14 @@ function reportSecret(scope: Scope, instruction: StageInstruction, keyword: stri
 /** The value of a build argument, else the default, else what an ARG before the first FROM has. */
 export function applyArg(scope: Scope, instruction: ArgInstruction): void {
   const { state, options, globals } = scope;
-  const noted = instruction.args.map(({ name, value, range }) => {
+  const noted = instruction.args.map(({ name, value, range, description }) => {
     reportSecret(scope, instruction, 'ARG', name);
     let set = options.args.get(name);
     if (set === undefined && value !== undefined) set = text(scope, instruction, { text: value, range });
     else if (set === undefined) set = globals.values.get(name);
+    if (options.args.has(name) || value !== undefined || !globals.values.has(name)) {
+      scope.declare({ name, value: set, range, description });
+    } else for (const argument of argumentsUsed(globals, [name])) scope.declare(argument);
     if (set !== undefined && !isBuildSetting(name)) state.variables.set(name, set);
     state.args.set(name, set);
     return set === undefined ? name : `${name}=${set}`;

@@ -21,9 +21,10 @@ import {
   applyVolume,
   applyWord,
 } from './_settings.ts';
+import { applyUnset } from './_unset.ts';
 import { copyState, freshState, type StageState } from './_state.ts';
 import type { Report } from './finding.ts';
-import type { GlobalArguments } from './global-arguments.ts';
+import { argumentsUsed, type GlobalArguments, type PlannedArgument } from './global-arguments.ts';
 import type { BuildOptions, LookUp } from './options.ts';
 import type { FileSource } from './sources.ts';
 import type { ResolvedStage, StageBase } from './stages.ts';
@@ -45,22 +46,27 @@ interface Progress extends Planning {
   readonly states: Map<number, StageState>;
   /** Paths that are used, by the place of a context in the graph. */
   readonly used: Map<number, { readonly name: string; readonly paths: Set<string> }>;
+  /** By name: of two the one further below counts. */
+  readonly args: Map<string, PlannedArgument>;
 }
 
 export interface PlannedStages {
   readonly states: ReadonlyMap<number, StageState>;
   readonly contextPaths: ReadonlyMap<string, readonly string[]>;
+  readonly args: readonly PlannedArgument[];
 }
 
 /** Plans the stages that are needed, from top to bottom. */
 export function planStages(planning: Planning): PlannedStages {
-  const progress: Progress = { ...planning, states: new Map(), used: new Map() };
+  const progress: Progress = { ...planning, states: new Map(), used: new Map(), args: new Map() };
   for (const index of [...planning.reached].sort((a, b) => a - b)) {
     const resolved = planning.stages[index] as ResolvedStage;
+    for (const argument of argumentsUsed(planning.globals, resolved.uses)) progress.args.set(argument.name, argument);
     progress.states.set(index, planStage(progress, resolved, planning.triggers.get(index) ?? []));
   }
   const contextPaths = new Map([...progress.used.values()].map(({ name, paths }) => [name, pathsOf(paths)]));
-  return { states: progress.states, contextPaths };
+  const args = [...progress.args.values()].sort((a, b) => a.range.start.line - b.range.start.line);
+  return { states: progress.states, contextPaths, args };
 }
 
 /** In their order; all when the root is among them. */
@@ -88,6 +94,7 @@ function planStage(progress: Progress, resolved: ResolvedStage, triggers: readon
     once,
     context: () => contextOperation(progress, 'context', undefined, ''),
     use: (source, path) => void progress.used.get(source)?.paths.add(path),
+    declare: (argument) => void progress.args.set(argument.name, argument),
     counter,
     noCache: noCache === true || (noCache !== false && noCache.has(stage.from.name)),
   };
@@ -123,6 +130,8 @@ function apply(scope: Scope, instruction: StageInstruction, sources: readonly (n
       return applyShell(scope, instruction);
     case 'healthcheck':
       return applyHealthcheck(scope, instruction);
+    case 'unset':
+      return applyUnset(scope, instruction);
     case 'onbuild':
       scope.state.config.OnBuild = [...(scope.state.config.OnBuild ?? []), instruction.trigger];
       return;

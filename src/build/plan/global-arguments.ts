@@ -1,6 +1,7 @@
 import { messageOf } from '../../base/errors.ts';
 import { formatPlatform } from '../../spec/oci/platform.ts';
 import { DockerfileError } from '../dockerfile/error.ts';
+import type { Argument } from '../dockerfile/from.ts';
 import type { Dockerfile } from '../dockerfile/parse.ts';
 import type { Budget } from '../expand/budget.ts';
 import { expand } from '../expand/expand.ts';
@@ -10,9 +11,12 @@ import type { BuildOptions } from './options.ts';
 /** Variables that FROM sees, and ARG without a value inherits. */
 export interface GlobalArguments {
   readonly values: ReadonlyMap<string, string>;
-  /** Names of all ARG before the first FROM, also of those without a value. */
-  readonly declared: ReadonlySet<string>;
+  /** Names of all ARG before the first FROM, also of those without a value, and the names that their defaults use. */
+  readonly declared: ReadonlyMap<string, { readonly planned: PlannedArgument; readonly uses: ReadonlySet<string> }>;
 }
+
+/** An ARG that a build can be given, with the value that it has. */
+export type PlannedArgument = Pick<Argument, 'name' | 'description' | 'range'> & { readonly value: string | undefined };
 
 /**
  * The values of ARG before the first FROM, and of the platforms.
@@ -28,16 +32,19 @@ export function globalArguments(
 ): GlobalArguments {
   const given = (name: string) => (defaultsOnly ? undefined : options.args.get(name));
   const values = platformArguments(options, targetName);
-  const declared = new Set<string>();
-  for (const { name, value, range } of globals.flatMap(({ args }) => args)) {
-    declared.add(name);
+  const declared: Map<string, { planned: PlannedArgument; uses: ReadonlySet<string> }> = new Map();
+  for (const { name, value, range, description } of globals.flatMap(({ args }) => args)) {
     let set = given(name);
+    let uses: ReadonlySet<string> = new Set();
     try {
-      if (set === undefined && value !== undefined) set = expand(value, variablesOf(values), { escape, budget }).text;
+      if (set === undefined && value !== undefined) {
+        ({ text: set, used: uses } = expand(value, variablesOf(values), { escape, budget }));
+      }
     } catch (error) {
       throw new DockerfileError(messageOf(error), range);
     }
     if (set !== undefined) values.set(name, set);
+    declared.set(name, { planned: { name, description, range, value: set }, uses });
   }
   return { values, declared };
 }
@@ -59,4 +66,11 @@ function platformArguments(options: BuildOptions, targetName: string): Map<strin
     ['TARGETSTAGE', targetName === '' ? 'default' : targetName],
   ];
   return new Map(predefined.map(([name, value]) => [name, args.get(name) ?? value]));
+}
+
+/** The ARG before the first FROM that these names stand for, and those that their defaults use. */
+export function argumentsUsed({ declared }: GlobalArguments, names: Iterable<string>): PlannedArgument[] {
+  const reached = new Set(names);
+  for (const name of reached) for (const used of declared.get(name)?.uses ?? []) reached.add(used);
+  return [...reached].flatMap((name) => declared.get(name)?.planned ?? []);
 }

@@ -7,7 +7,7 @@ import { knownBases } from './_bases.ts';
 import { planStages } from './_stage.ts';
 import type { StageState } from './_state.ts';
 import type { Report } from './finding.ts';
-import { globalArguments } from './global-arguments.ts';
+import { globalArguments, type PlannedArgument } from './global-arguments.ts';
 import type { BuildOptions, LookUp, WantedImage } from './options.ts';
 import { resolveStages, targetStage } from './stages.ts';
 
@@ -39,6 +39,8 @@ export interface BuildPlan {
   readonly target: string;
   /** For each context in the graph what of it is used: clean paths and patterns below `/`; `/` is all. */
   readonly contextPaths: ReadonlyMap<string, readonly string[]>;
+  /** What the build can be given by --build-arg, in the order of the lines. */
+  readonly args: readonly PlannedArgument[];
 }
 
 /** The configuration of the image that comes out; layers are the solver's to add. */
@@ -72,7 +74,7 @@ export function planBuild({ file, options, lookUp, report = () => undefined, ...
   const bases = knownBases(scope);
   if ('wants' in bases) return { kind: 'wants', images: bases.wants };
   const graph = new GraphBuilder();
-  const { states, contextPaths } = planStages({ ...scope, ...bases, graph, report, ignored: rest.ignored });
+  const { states, contextPaths, args } = planStages({ ...scope, ...bases, graph, report, ignored: rest.ignored });
   const state = states.get(target) as StageState;
   const { graph: needed, places } = graph.upTo(state.root);
   const place = (operation: number): number => places.get(operation) as number;
@@ -83,6 +85,7 @@ export function planBuild({ file, options, lookUp, report = () => undefined, ...
     image: { ...imageOf(state, options), layers: state.layers.map(place) },
     target: stages[target]?.label ?? '',
     contextPaths,
+    args,
   };
 }
 

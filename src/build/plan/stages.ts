@@ -23,6 +23,8 @@ export interface ResolvedStage {
   readonly base: StageBase;
   /** A context of the stage's name was given: its instructions do not count. */
   readonly isReplaced: boolean;
+  /** Variables of its FROM. */
+  readonly uses: ReadonlySet<string>;
   /** Undefined: what the base has. */
   readonly platform: Platform | undefined;
 }
@@ -56,8 +58,15 @@ export function resolveStages(scope: Scope): readonly ResolvedStage[] {
     const base = replacement ?? written;
     const platform = from.platform === undefined ? undefined : platformOf(scope, from, from.platform);
     if (from.name !== '') byName.set(from.name, index);
-    return { stage, label, base, isReplaced: replacement !== undefined, platform };
+    const uses = usedBy(scope, from);
+    return { stage, label, base, isReplaced: replacement !== undefined, uses, platform };
   });
+}
+
+function usedBy(scope: Scope, { base, platform }: FromInstruction): ReadonlySet<string> {
+  return new Set(
+    [base, ...(platform === undefined ? [] : [platform])].flatMap((word) => [...expanded(scope, word).used]),
+  );
 }
 
 function expanded({ file, globals, budget }: Scope, { text, range }: Word): Expanded {
@@ -106,7 +115,7 @@ function platformOf(scope: Scope, from: FromInstruction, word: Word): Platform {
 /** The problem, and the name that was meant by the first variable that is not set. */
 function withHint(problem: string, missing: ReadonlySet<string>, { values, declared }: GlobalArguments): string {
   for (const name of missing) {
-    const hinted = withNearest(problem, name, [...declared, ...values.keys()]);
+    const hinted = withNearest(problem, name, [...declared.keys(), ...values.keys()]);
     if (hinted !== problem) return hinted;
   }
   return problem;
@@ -115,7 +124,7 @@ function withHint(problem: string, missing: ReadonlySet<string>, { values, decla
 function reportMissing({ globals, report }: Scope, from: FromInstruction, missing: ReadonlySet<string>): void {
   for (const name of missing) {
     if (globals.declared.has(name)) continue;
-    const known = [...globals.declared, ...globals.values.keys()];
+    const known = [...globals.declared.keys(), ...globals.values.keys()];
     const detail = withNearest(`FROM argument '${name}' is not declared`, name, known);
     report({ rule: 'UndefinedArgInFrom', detail, range: from.range, comments: from.comments });
   }
