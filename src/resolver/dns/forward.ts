@@ -1,5 +1,4 @@
 import type { Upstream } from '../../spec/resolver/names.ts';
-import { closeNetNamespace, inNetNamespace, openNetNamespaceOfSocket } from '../../sys/namespace/net.ts';
 import { ReplyCache } from './cache.ts';
 import { type Enter, exchangeByDatagrams, exchangeByStream, type PassedQuery } from './exchange.ts';
 import { headerBytes, type Query, responseCode } from './query.ts';
@@ -29,16 +28,15 @@ interface Waiting {
 
 /** Passes questions of one container on to other name servers, from its own namespace or the host's. */
 export class Forwarder {
-  readonly #namespace: number;
+  readonly #enter: Enter;
   readonly #cache: ReplyCache;
   readonly #waiting = new Map<string, Waiting[]>();
   readonly #end = new AbortController();
   #count = 0;
   #upstreams: readonly Upstream[] = [];
 
-  /** `socket` belongs to the container's namespace and stays the caller's. */
-  constructor(socket: number, nowMs: () => number) {
-    this.#namespace = openNetNamespaceOfSocket(socket);
+  constructor(enter: Enter, nowMs: () => number) {
+    this.#enter = enter;
     this.#cache = new ReplyCache(nowMs);
   }
 
@@ -88,11 +86,7 @@ export class Forwarder {
   close(): void {
     this.#cache.clear();
     this.#end.abort();
-    closeNetNamespace(this.#namespace);
   }
-
-  readonly #enter: Enter = (from, work) =>
-    from === 'host' ? (work() as never) : inNetNamespace(this.#namespace, work);
 
   #exchange(query: PassedQuery, transport: Transport): Promise<Reply | undefined> {
     const exchange = transport === 'tcp' ? exchangeByStream : exchangeByDatagrams;

@@ -1,8 +1,10 @@
 import { createServer, type Server, type Socket } from 'node:net';
 import type { NamedSandbox } from '../../spec/resolver/names.ts';
+import { closeNetNamespace, inNetNamespace, openNetNamespaceOfSocket } from '../../sys/namespace/net.ts';
 import { DatagramServer, type SocketAddress } from '../../sys/socket/inet-datagram.ts';
 import type { NameSockets } from '../../sys/socket/name-sockets.ts';
 import { addressAnswer, canBeWritten, emptyAnswer, pointerAnswer, refusal } from './answer.ts';
+import type { Enter } from './exchange.ts';
 import { Forwarder, type Transport } from './forward.ts';
 import { frameMessage, MessageReader } from './frames.ts';
 import { addressOfReverse, type NameBook } from './names.ts';
@@ -23,6 +25,7 @@ export class NameServer {
   readonly #streams: Server;
   readonly #connections = new Set<Socket>();
   readonly #forwarder: Forwarder;
+  readonly #namespace: number;
   #sandbox: NamedSandbox;
   #closed = false;
 
@@ -30,7 +33,9 @@ export class NameServer {
   constructor(book: NameBook, sandbox: NamedSandbox, sockets: NameSockets, nowMs = () => performance.now()) {
     this.#book = book;
     this.#sandbox = sandbox;
-    this.#forwarder = new Forwarder(sockets.udp, nowMs);
+    this.#namespace = openNetNamespaceOfSocket(sockets.udp);
+    const enter: Enter = (from, work) => (from === 'host' ? (work() as never) : inNetNamespace(this.#namespace, work));
+    this.#forwarder = new Forwarder(enter, nowMs);
     this.#datagrams = new DatagramServer(sockets.udp, (bytes, from) => this.#datagram(bytes, from));
     this.#streams = createServer((socket) => this.#connected(socket));
     this.#streams.maxConnections = mostConnections;
@@ -53,6 +58,7 @@ export class NameServer {
     this.#streams.close();
     for (const socket of this.#connections) socket.destroy();
     this.#forwarder.close();
+    closeNetNamespace(this.#namespace);
   }
 
   #datagram(bytes: Buffer, from: SocketAddress): void {
