@@ -64,6 +64,8 @@ export function networkConfig({ names, execRoot, network }: EngineConfig, engine
     talking: network.icc,
     ipv6: network.ipv6,
     defaultOptions: network.defaultOptions,
+    bridgeNames: network.bridgeNames,
+    ...(network.namesListen === undefined ? {} : { namesListen: network.namesListen }),
     resolver: { dns: network.dns, search: network.dnsSearch, options: network.dnsOptions },
     ...(spaces.length > 0 ? { addressSpaces: spaces } : {}),
     ...(network.bip === undefined ? {} : { bridgeAddress: network.bip }),

@@ -1,5 +1,6 @@
 import type { ResolverChoice } from '../spec/contract/network.ts';
 import type { PublishDefaults } from './ports/defaults.ts';
+import { isPredefined, type NetworkRecord } from './record.ts';
 import type { AddressSpace } from './subnets.ts';
 
 /** How one engine's networks differ from another's on the same host: every name is its own. */
@@ -45,6 +46,10 @@ export interface NetworkConfig {
   readonly forwarding?: boolean;
   /** Name servers, search domains and options of containers that name none. */
   readonly resolver?: ResolverChoice;
+  /** Containers of the default network find each other by name, too. */
+  readonly bridgeNames?: boolean;
+  /** Where the host's own programs may ask for names of containers. */
+  readonly namesListen?: { readonly address: string; readonly port: number };
   /** Bytes; 1500 when left out. */
   readonly mtu?: number;
   /** How many namespaces are kept ready; 4 when left out, 0 for none (each takes some 60 KB of kernel memory). */
@@ -57,6 +62,10 @@ export interface NetworkConfig {
   /** False makes the firewall table an ordinary one also where the kernel could protect it from other programs. */
   readonly protectFirewall?: boolean;
 }
+
+/** Networks whose containers find each other by name: user-defined ones, the default one where that is asked for. */
+export const hasNames = (record: NetworkRecord, { bridgeNames = false }: NetworkConfig): boolean =>
+  !isPredefined(record) || (bridgeNames && record.driver === 'bridge');
 
 export const defaultMtu = 1500;
 export const defaultReadyNamespaces = 4;

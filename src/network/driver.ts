@@ -69,6 +69,8 @@ export interface AddressedNetwork {
   readonly internal: boolean;
   /** What the names of interfaces in containers begin with. */
   readonly interfacePrefix: string;
+  /** Its containers find each other by name. */
+  readonly hasNames: boolean;
   /** Undefined when ports of its containers cannot be published. */
   readonly publishing: Publishing | undefined;
   /** Undefined where bandwidth cannot be limited. */

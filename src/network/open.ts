@@ -2,24 +2,31 @@ import type { Clock } from '../base/clock.ts';
 import { codeOf } from '../base/errors.ts';
 import type { ContainerId } from '../base/ids.ts';
 import type { Logger } from '../base/log.ts';
-import type { ContainerProcess, RunningSandbox, SandboxRequest } from '../spec/contract/network.ts';
+import type { ContainerProcess, ResolverChoice, RunningSandbox, SandboxRequest } from '../spec/contract/network.ts';
 import type { StateJournal } from '../spec/contract/state.ts';
 import type { NetworkView } from '../spec/engine/network.ts';
 import { ephemeralPortRange, holdPort, sharePort6 } from '../sys/socket/port.ts';
 import { bytesOf, parseAddress } from '../base/address.ts';
 import { bridgeNameOf } from './bridge/describe.ts';
 import { NetworkCatalog } from './catalog.ts';
-import { defaultMtu, defaultReadyNamespaces, type NetworkConfig } from './config.ts';
+import { defaultMtu, defaultReadyNamespaces, hasNames, type NetworkConfig } from './config.ts';
 import { Firewall } from './firewall/firewall.ts';
 import { LiveNetworks } from './live.ts';
 import { NetworkManager } from './manage.ts';
 import { PortAllocator, type HostPorts } from './ports/allocator.ts';
 import { portDefaults } from './ports/defaults.ts';
 import { Publisher } from './ports/publisher.ts';
-import { isPredefined, type NetworkRecord } from './record.ts';
+import type { NetworkRecord } from './record.ts';
 import { ContainerNames, renamedSandbox } from './resolver/names.ts';
 import { ResolverProcess } from './resolver/process.ts';
-import { containerResolvConf, forwardingOf, readHostFile, servedResolvConf, withDefaults } from './resolver/resolv.ts';
+import {
+  containerResolvConf,
+  forwardingOf,
+  isUnedited,
+  readHostFile,
+  servedResolvConf,
+  withDefaults,
+} from './resolver/resolv.ts';
 import { changeRates } from './sandbox/change-rates.ts';
 import { connectTo, type Connection, leave } from './sandbox/connect.ts';
 import { planEndpoint, planPortsOn, planSandbox, type PlanSurroundings } from './sandbox/plan.ts';
@@ -55,7 +62,10 @@ export async function openNetworks(config: NetworkConfig, dependencies: NetworkD
   const firewall = new Firewall({ table: config.tableName, protect: config.protectFirewall ?? true, log });
   const ready = config.readyNamespaces ?? defaultReadyNamespaces;
   const driverOf = (id: string): string => catalog.find(id)?.driver ?? 'bridge';
-  const resolver = config.resolverSocket === undefined ? undefined : new ResolverProcess(config.resolverSocket, log);
+  const resolver =
+    config.resolverSocket === undefined
+      ? undefined
+      : new ResolverProcess(config.resolverSocket, log, config.namesListen);
   const publisher = new Publisher({ ports: new PortAllocator(systemPorts), firewall, proxy: resolver, log });
   const names = resolver === undefined ? undefined : new ContainerNames(resolver, log);
   const defaultsOf = (ids: readonly string[]) =>
@@ -145,7 +155,8 @@ function forContainers(rooms: Rooms): ForContainers {
     renamed: (identity) => renamedSandbox(sandboxes, identity),
     close: (containerId) => sandboxes.close(containerId),
     restore: (running) => restore(rooms, running),
-    async resolvConf(containerId, networkMode, own) {
+    async resolvConf(containerId: ContainerId, networkMode: string, own: ResolverChoice, present?: string) {
+      if (present !== undefined && !isUnedited(present)) return undefined as never;
       const sharesHost = catalog.find(networkMode)?.driver === 'host';
       const choice = withDefaults(own, config.resolver);
       const host = await readHostFile({ stub: sharesHost });
@@ -207,7 +218,7 @@ async function expectNames(
   { containerId, resolver }: SandboxRequest,
   networks: readonly NetworkRecord[],
 ): Promise<void> {
-  if (sandboxes.names === undefined || networks.every(isPredefined)) return;
+  if (sandboxes.names === undefined || !networks.some((network) => hasNames(network, config))) return;
   const choice = withDefaults(resolver, config.resolver);
   sandboxes.names.expect(containerId, forwardingOf(await readHostFile({ stub: false }), choice));
 }

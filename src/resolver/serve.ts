@@ -109,6 +109,8 @@ async function workOff(
       const sockets = udp !== undefined && tcp !== undefined ? { udp, tcp } : undefined;
       return names.set(sandbox, sockets) ? { number } : { number, lacking: sandbox.container };
     }
+    case 'listen':
+      return { number, ...(await names.listen(statement.at)) };
     case 'leave':
       return { number };
   }

@@ -30,6 +30,14 @@ export const weaknesses = {
       instead: '',
     },
   ],
+  /** The host asks its name servers for containers without a way out, too. */
+  'internal networks ask outside': [
+    {
+      file: 'network/resolver/names.ts',
+      guard: 'const outside = held.endpoints.some(({ network }) => Object.keys(network.gateways).length > 0);',
+      instead: 'const outside = true;',
+    },
+  ],
   /** What is forwarded to a bridge may come from anywhere. */
   'networks see each other': [
     {

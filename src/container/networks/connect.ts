@@ -2,12 +2,12 @@ import { conflict, EngineError, invalid, messageOf } from '../../base/errors.ts'
 import { Scope } from '../../base/scope.ts';
 import type { NetworkSummaryForContainer } from '../../spec/contract/network.ts';
 import type { EndpointSettings } from '../../spec/engine/container.ts';
-import { commitRecord, type ContainerContext } from '../context.ts';
+import { commitRecord, type ContainerContext, dataDirectory } from '../context.ts';
 import { noEndpoint, plannedEndpoints } from '../endpoints.ts';
 import type { ContainerEntry } from '../entry.ts';
 import type { ContainerRecord } from '../record.ts';
 import { changeOwnHosts } from './hosts.ts';
-import { sandboxRequest } from './request.ts';
+import { resolverChoice, sandboxRequest } from './request.ts';
 
 /** The parts of an endpoint that somebody may wish for. */
 const wishOf = (settings: EndpointSettings): EndpointSettings => ({
@@ -55,6 +55,7 @@ export function connectNetwork(
     await commitRecord(ctx, entry, { ...change, sandbox });
     scope.commit();
     await tellHosts(ctx, entry, { add: sandbox.endpoints[network.name] });
+    await tellResolver(ctx, entry);
   });
 }
 
@@ -129,6 +130,20 @@ function checkTogether(
   const others = present.filter((name) => name !== network.name);
   if (others.some(isNone) || (isNone(network.name) && others.length > 0)) {
     throw invalid('container cannot be connected to multiple networks with one of the networks in private (none) mode');
+  }
+}
+
+/** With its first network with names a container gets a name server; a file that it changed itself stays as it is. */
+async function tellResolver(ctx: ContainerContext, entry: ContainerEntry): Promise<void> {
+  const { hostConfig } = entry.record;
+  try {
+    const path = `${dataDirectory(ctx, entry.id)}/resolv.conf`;
+    const present = await ctx.host.read(path);
+    if (present === undefined) return;
+    const text = await ctx.networks.resolvConf(entry.id, hostConfig.NetworkMode, resolverChoice(hostConfig), present);
+    if (text !== undefined && text !== present) await ctx.host.place([], [{ path, text, mode: 0o644 }]);
+  } catch (error) {
+    ctx.log.warn('the resolv.conf of a container is out of date', { container: entry.id, error: messageOf(error) });
   }
 }
 

@@ -30,6 +30,10 @@ export const networkSettings: readonly Setting[] = [
   list('dns', 'Name server for containers'),
   list('dns-opt', 'Option of resolvers in containers', { key: 'dns-opts' }),
   list('dns-search', 'Search domain for containers'),
+  toggle('bridge-names', 'Let containers of the default network find each other by name', { own: 'setting' }),
+  text('names-listen', "Where the host's programs ask for names of containers: address, or address:port", {
+    own: 'setting',
+  }),
   list('host-gateway-ip', 'What host-gateway stands for in --add-host', {
     key: 'host-gateway-ips',
     oldKey: 'host-gateway-ip',

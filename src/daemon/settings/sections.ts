@@ -51,6 +51,10 @@ export interface NetworkDefaults {
   readonly dns: readonly string[];
   readonly dnsOptions: readonly string[];
   readonly dnsSearch: readonly string[];
+  /** Names on the default network. */
+  readonly bridgeNames: boolean;
+  /** Where the host's programs ask for names. */
+  readonly namesListen: { readonly address: string; readonly port: number } | undefined;
   readonly hostGatewayIps: readonly string[];
 }
 
@@ -138,8 +142,24 @@ export function networkDefaults(values: SettingValues): NetworkDefaults {
     dns,
     dnsOptions: listOf(values, 'dns-opt'),
     dnsSearch: listOf(values, 'dns-search'),
+    bridgeNames: switchOf(values, 'bridge-names') ?? false,
+    namesListen: listenAddress(values, 'names-listen'),
     hostGatewayIps,
   };
+}
+
+const namePort = 53;
+
+/** `127.0.0.54`, `127.0.0.54:5353`, `::1` or `[::1]:5353`. @throws EngineError `invalid` for anything else */
+function listenAddress(values: SettingValues, name: string): NetworkDefaults['namesListen'] {
+  const text = textOf(values, name);
+  if (text === undefined) return undefined;
+  if (isIP(text) !== 0) return { address: text, port: namePort };
+  const [, inBrackets, plain, digits = ''] = /^(?:\[([^\]]*)\]|([^:]*)):(\d{1,5})$/.exec(text) ?? [];
+  const address = inBrackets ?? plain ?? '';
+  const port = Number(digits);
+  if (isIP(address) === (inBrackets === undefined ? 4 : 6) && port > 0 && port < 65_536) return { address, port };
+  throw invalid(`invalid --${name}: ${text}: expected an IP address, or one with a port`);
 }
 
 /** @throws EngineError `invalid` unless it is an IPv6 prefix */

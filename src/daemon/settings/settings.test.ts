@@ -85,6 +85,9 @@ describe('values of settings', () => {
     await fails(['--registry-mirror=ftp://x'], /invalid mirror: unsupported scheme "ftp"/);
     await fails(['--exec-opt=isolation=x'], /unknown option: 'isolation'/);
     await fails(['--dns=nowhere'], /invalid --dns: nowhere/);
+    for (const at of ['nowhere', '127.0.0.1:0', '127.0.0.1:99999', '::1:x', '[127.0.0.1]:53']) {
+      await fails([`--names-listen=${at}`], /invalid --names-listen: .*: expected an IP address, or one with a port/);
+    }
     await fails(['--metrics-addr=9323'], /invalid --metrics-addr/);
     await fails(['--bridge=br7'], /--bridge is refused/);
     await fails(['--rootless'], /--rootless is refused: this engine needs root/);

@@ -9,7 +9,7 @@ import {
   parsePrefix,
   type Prefix,
 } from '../../base/address.ts';
-import { defaultMtu, defaultReadyNamespaces, type NetworkConfig } from '../config.ts';
+import { defaultMtu, defaultReadyNamespaces, hasNames, type NetworkConfig } from '../config.ts';
 import { type BridgeSettings, bridgeSettings } from '../define/options.ts';
 import type { Publishing } from '../driver.ts';
 import type { FirewallBridge, FirewallSubnet } from '../firewall/table.ts';
@@ -49,6 +49,7 @@ export function describeBridge(record: NetworkRecord, config: NetworkConfig, log
     internal,
     talking: settings.icc,
     interfacePrefix: settings.interfacePrefix,
+    hasNames: hasNames(record, config),
     rates: ratesOf(record),
     publishing: internal ? undefined : publishingOf(settings),
     forwarding: config.forwarding ?? true,

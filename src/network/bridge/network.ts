@@ -63,6 +63,7 @@ export interface BridgeOptions {
   readonly talking: boolean;
   /** What names of interfaces in containers begin with. */
   readonly interfacePrefix: string;
+  readonly hasNames: boolean;
   readonly publishing: Publishing | undefined;
   readonly rates: NetworkRates;
   /** False leaves the kernel's switch for forwarding as it is. */
@@ -94,6 +95,7 @@ export class BridgeNetwork implements AddressedNetwork {
   readonly gateways: Addresses;
   readonly internal: boolean;
   readonly interfacePrefix: string;
+  readonly hasNames: boolean;
   readonly publishing: Publishing | undefined;
   readonly rates: BridgeRates;
   readonly ready?: () => Promise<ReadyNamespace>;
@@ -111,6 +113,7 @@ export class BridgeNetwork implements AddressedNetwork {
       : Object.fromEntries(options.subnets.map(({ subnet, gateway }) => [subnet.family, gateway]));
     this.internal = options.internal;
     this.interfacePrefix = options.interfacePrefix;
+    this.hasNames = options.hasNames;
     this.publishing = options.publishing;
     this.rates = new BridgeRates({ ...options, bridge: options.name, prefix: options.cablePrefix });
     this.#addresses = new NetworkAddresses(

@@ -1,5 +1,5 @@
 import type { Logger } from '../../base/log.ts';
-import type { ResolverAnswer } from '../../spec/resolver/control.ts';
+import type { ListenAddress, ResolverAnswer } from '../../spec/resolver/control.ts';
 import type { NamedSandbox } from '../../spec/resolver/names.ts';
 import type { ProxiedPort } from '../../spec/resolver/proxy.ts';
 import { closeNameSockets, type NameSockets } from '../../sys/socket/name-sockets.ts';
@@ -13,6 +13,7 @@ import { ResolverLink, type Statement } from './link.ts';
 export class ResolverProcess {
   readonly #link: ResolverLink;
   readonly #log: Logger;
+  readonly #listen: ListenAddress | undefined;
   #ports: readonly ProxiedPort[] = [];
   readonly #sandboxes = new Map<string, NamedSandbox>();
   /** Sockets that wait for a process to take them. */
@@ -21,13 +22,14 @@ export class ResolverProcess {
   /** Called for a container whose name server has no sockets: they are to come by `serve`. */
   onLacking: (container: string) => void = () => undefined;
 
-  /** `socketPath` lies in a folder that is the engine's alone. */
-  constructor(socketPath: string, log: Logger) {
+  /** `socketPath` lies in a folder that is the engine's alone; at `listen` the host's programs ask. */
+  constructor(socketPath: string, log: Logger, listen?: ListenAddress) {
     this.#log = log;
+    this.#listen = listen;
     this.#link = new ResolverLink({
       socketPath,
       log,
-      hasWork: () => this.#ports.length > 0 || this.#sandboxes.size > 0,
+      hasWork: () => this.#ports.length > 0 || this.#sandboxes.size > 0 || this.#listen !== undefined,
       onConnected: () => this.#tellEverything(),
       onAnswer: (answer) => this.#answered(answer),
     });
@@ -86,6 +88,7 @@ export class ResolverProcess {
   #tellEverything(): void {
     this.#link.say({ do: 'begin', containers: [...this.#sandboxes.keys()] });
     this.#link.say({ do: 'ports', ports: this.#ports });
+    this.#link.say({ do: 'listen', at: this.#listen });
     for (const sandbox of this.#sandboxes.values()) this.#tellSandbox(sandbox);
   }
 
@@ -96,7 +99,9 @@ export class ResolverProcess {
     this.#link.say({ do: 'container', sandbox, sockets: sockets !== undefined }, descriptors);
   }
 
-  #answered({ failures, lacking }: ResolverAnswer): void {
+  #answered({ failures, problem, lacking }: ResolverAnswer): void {
+    if (problem !== undefined)
+      this.#log.error('programs of the host cannot ask for names of containers', { reason: problem });
     for (const { port, reason } of failures ?? []) this.#log.warn('a port is not proxied', { ...port, reason });
     if (lacking !== undefined) this.onLacking(lacking);
   }

@@ -1,6 +1,13 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { containerResolvConf, isResolvedStub } from './resolv.ts';
+import {
+  containerResolvConf,
+  forwardingOf,
+  isResolvedStub,
+  isUnedited,
+  servedResolvConf,
+  withDefaults,
+} from './resolv.ts';
 
 const none = { dns: [], search: [], options: [] };
 const lines = (text: string) => text.split('\n').filter((line) => line !== '' && !line.startsWith('#'));
@@ -41,4 +48,33 @@ test('in the namespace of the host the file stays as it is', () => {
   ]);
   assert.ok(isResolvedStub(host));
   assert.ok(!isResolvedStub('nameserver 127.0.0.53\nnameserver 192.0.2.1\n'));
+});
+
+test('a container with a name server asks only that, which passes on to the host’s or the container’s own', () => {
+  const host = 'nameserver 127.0.0.53\nnameserver 192.0.2.53\nsearch a.test\noptions edns0 ndots:x\n';
+  assert.deepEqual(lines(servedResolvConf(host, none)), [
+    'nameserver 127.0.0.11',
+    'search a.test',
+    'options edns0 ndots:0',
+  ]);
+  const from = 'host' as const;
+  assert.deepEqual(forwardingOf(host, none), {
+    upstreams: [
+      { address: '127.0.0.53', from },
+      { address: '192.0.2.53', from },
+    ],
+    dotted: false,
+  });
+  const own = { dns: ['127.0.0.11', '192.0.2.1'], search: ['.'], options: ['ndots:2'] };
+  assert.deepEqual(lines(servedResolvConf(host, own)), ['nameserver 127.0.0.11', 'options ndots:2']);
+  assert.deepEqual(forwardingOf(host, own), { upstreams: [{ address: '192.0.2.1', from: 'container' }], dotted: true });
+  assert.deepEqual(withDefaults(none, own), own);
+});
+
+test('a file that somebody edited can be told', () => {
+  const text = servedResolvConf('', none);
+  assert.ok(isUnedited(text));
+  for (const edited of [`${text}nameserver 192.0.2.1\n`, text.replace('0.11', '0.12'), 'nameserver 192.0.2.1\n', '']) {
+    assert.ok(!isUnedited(edited));
+  }
 });

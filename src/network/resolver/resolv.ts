@@ -1,3 +1,4 @@
+import { hash } from 'node:crypto';
 import { readFile } from 'node:fs/promises';
 import type { ResolverChoice } from '../../spec/contract/network.ts';
 import type { Upstream } from '../../spec/resolver/names.ts';
@@ -110,11 +111,22 @@ export function containerResolvConf(hostFile: string, own: ResolverChoice, share
 }
 
 function render({ servers, search, options }: ResolvConf): string {
-  const lines = ['# Made by Gantry for this container; it is written again at each start.'];
-  for (const server of servers) lines.push(`nameserver ${server}`);
+  const lines = servers.map((server) => `nameserver ${server}`);
   if (search.length > 0) lines.push(`search ${search.join(' ')}`);
   if (options.length > 0) lines.push(`options ${options.join(' ')}`);
-  return `${lines.join('\n')}\n`;
+  return withHead(`${lines.join('\n')}\n`);
+}
+
+/** Says at the top what the rest was, so that an edited file can be told. */
+const withHead = (rest: string): string =>
+  `# Made by Gantry for this container; it is written again at each start.\n# Until it is edited: ${sumOf(rest)}\n${rest}`;
+
+const sumOf = (text: string): string => hash('sha256', text).slice(0, 16);
+
+/** True for a file that is as the engine wrote it. */
+export function isUnedited(text: string): boolean {
+  const [, sum, rest] = /^#[^\n]*\n# Until it is edited: ([0-9a-f]{16})\n([^]*)$/.exec(text) ?? [];
+  return rest !== undefined && sum === sumOf(rest);
 }
 
 const isLoopback = (server: string): boolean =>

@@ -12,7 +12,6 @@ import type { AddressedNetwork, Lease } from '../driver.ts';
 import type { ContainerNames } from '../resolver/names.ts';
 import { formatMac } from '../mac.ts';
 import { type ContainerPort, portMapOf } from '../ports/binding.ts';
-import { isPredefined } from '../record.ts';
 import type { Publication } from '../firewall/table.ts';
 import { chooseGateways, type HeldEndpoint, routesOf } from './held.ts';
 import { emptyEndpoint, type EndpointPlan } from './plan.ts';
@@ -77,7 +76,7 @@ function settingsOf(plan: LiveEndpointPlan, lease: Lease, identity: SandboxIdent
     IPv6Gateway: gateway(6),
     GlobalIPv6Address: ipv6 === undefined ? '' : formatAddress(ipv6),
     GlobalIPv6PrefixLen: ipv6 === undefined ? 0 : lengthOf(ipv6),
-    DNSNames: isPredefined(network) ? null : dnsNames(identity, settings?.Aliases ?? []),
+    DNSNames: live.hasNames ? dnsNames(identity, settings?.Aliases ?? []) : null,
   };
 }
 
@@ -120,7 +119,11 @@ export async function plugIn(
     );
     const endpoints = [leasedEndpoint(first, ready.lease, 'eth0', request)];
     await limitBandwidth(endpoints);
-    return { namespace: ready.namespace, nameSockets: undefined, endpoints };
+    return {
+      namespace: ready.namespace,
+      nameSockets: await socketsFor(ready.namespace, endpoints, names, scope),
+      endpoints,
+    };
   }
   const endpoints: LeasedEndpoint[] = [];
   const taken = new Set<string>();
@@ -134,11 +137,18 @@ export async function plugIn(
   const links = endpoints.map(({ lease, held }) => lease.link(held.interfaceName));
   const made = openNamespace({ sysctls: namespaceSysctls, links, routes, namespace: request.networkNamespace });
   const opened = await scope.acquire(configured(made), closeNetNamespace);
-  const hasNames = endpoints.some(({ settings }) => settings.DNSNames !== null);
-  const sockets = hasNames ? names?.openSockets(opened) : undefined;
-  const nameSockets = sockets === undefined ? undefined : await scope.acquire(sockets, closeNameSockets);
   await limitBandwidth(endpoints);
-  return { namespace: opened, nameSockets, endpoints };
+  return { namespace: opened, nameSockets: await socketsFor(opened, endpoints, names, scope), endpoints };
+}
+
+async function socketsFor(
+  namespace: number,
+  endpoints: readonly LeasedEndpoint[],
+  names: ContainerNames | undefined,
+  scope: Scope,
+): Promise<NameSockets | undefined> {
+  if (names === undefined || endpoints.every(({ settings }) => settings.DNSNames === null)) return undefined;
+  return scope.acquire(names.openSockets(namespace), closeNameSockets);
 }
 
 /** Before a packet of the container's passes. @throws EngineError `unavailable` */

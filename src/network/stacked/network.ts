@@ -20,6 +20,7 @@ export class StackedNetwork implements AddressedNetwork {
   readonly gateways: Addresses;
   readonly internal: boolean;
   readonly interfacePrefix = 'eth';
+  readonly hasNames = true;
   readonly publishing = undefined;
   readonly parent: string;
   readonly #settings: StackedSettings;

@@ -7,10 +7,17 @@ interface Member {
 
 /** A network: who is called what there. */
 class NamedNetwork {
+  readonly id: string;
+  readonly name: string;
   /** Names in lower case; several containers may have one. */
   readonly #byName = new Map<string, Map<string, Member>>();
   /** By address as text: the container's first name. */
   readonly #byAddress = new Map<string, Map<string, string>>();
+
+  constructor({ network, networkName }: NamedEndpoint) {
+    this.id = network;
+    this.name = networkName;
+  }
 
   add(container: string, { names, addresses }: NamedEndpoint): void {
     const member: Member = { addresses: { 4: bytesOfFamily(addresses, 4), 6: bytesOfFamily(addresses, 6) } };
@@ -75,7 +82,7 @@ export class NameBook {
 
   add({ container, endpoints }: NamedSandbox): void {
     for (const endpoint of endpoints) {
-      const network = this.#networks.get(endpoint.network) ?? new NamedNetwork();
+      const network = this.#networks.get(endpoint.network) ?? new NamedNetwork(endpoint);
       this.#networks.set(endpoint.network, network);
       network.add(container, endpoint);
     }
@@ -88,6 +95,17 @@ export class NameBook {
       network?.delete(container, endpoint);
       if (network?.isEmpty === true) this.#networks.delete(endpoint.network);
     }
+  }
+
+  /** All networks, as somebody on all of them would see them. */
+  get everywhere(): NamedEndpoint[] {
+    return [...this.#networks.values()].map(({ id, name }) => ({
+      network: id,
+      networkName: name,
+      names: [],
+      addresses: [],
+      links: [],
+    }));
   }
 
   /**

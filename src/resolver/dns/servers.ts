@@ -1,8 +1,11 @@
+import { messageOf } from '../../base/errors.ts';
+import type { ListenAddress } from '../../spec/resolver/control.ts';
 import type { NamedSandbox } from '../../spec/resolver/names.ts';
 import { closeFd } from '../../sys/ffi/descriptor.ts';
 import { Poll, READABLE } from '../../sys/poll/poll.ts';
 import { openIdentity } from '../../sys/process/pidfd.ts';
 import { closeNameSockets, type NameSockets } from '../../sys/socket/name-sockets.ts';
+import { serveHost } from './host-names.ts';
 import { NameBook } from './names.ts';
 import { NameServer } from './server.ts';
 
@@ -22,6 +25,7 @@ interface Entry {
 export class NameServers {
   readonly #book = new NameBook();
   readonly #entries = new Map<string, Entry>();
+  #listening: { readonly at: ListenAddress; readonly server: AsyncDisposable } | undefined;
   /** Called when a container has ended by itself. */
   readonly #onEnd: () => void;
 
@@ -56,6 +60,20 @@ export class NameServers {
     if (!isSameProcess) this.#watch(entry);
     if (!entry.isOver) entry.server?.set(sandbox);
     return entry.server !== undefined || entry.isOver;
+  }
+
+  /** Serves the host's programs at an address, or nowhere any more; says why it cannot. */
+  async listen(at: ListenAddress | undefined): Promise<{ problem?: string }> {
+    if (JSON.stringify(at) === JSON.stringify(this.#listening?.at)) return {};
+    await this.#listening?.server[Symbol.asyncDispose]();
+    this.#listening = undefined;
+    if (at === undefined) return {};
+    try {
+      this.#listening = { at, server: await serveHost(this.#book, at) };
+      return {};
+    } catch (error) {
+      return { problem: messageOf(error) };
+    }
   }
 
   forget(container: string): void {

@@ -158,6 +158,10 @@ export interface Networks {
   close(containerId: ContainerId): Promise<void>;
   /** At boot, with all running containers: addresses, ports and names are theirs again, the rest is swept. */
   restore(running: ReadonlyMap<ContainerId, RunningSandbox>): Promise<void>;
-  /** The text of a container's resolv.conf, as its networks are now. */
+  /**
+   * The text of a container's resolv.conf, as its networks are now. With `present`, what is there: undefined when that was
+   * edited, and is the container's own.
+   */
   resolvConf(containerId: ContainerId, networkMode: string, own: ResolverChoice): Promise<string>;
+  resolvConf(containerId: ContainerId, mode: string, own: ResolverChoice, present: string): Promise<string | undefined>;
 }

@@ -1,6 +1,12 @@
 import type { NamedSandbox } from './names.ts';
 import type { ProxiedPort } from './proxy.ts';
 
+/** An address of the host, IPv4 or IPv6. */
+export interface ListenAddress {
+  readonly address: string;
+  readonly port: number;
+}
+
 /**
  * What the engine and its resolver process say to each other over a unix socket: one JSON document a line, worked off in
  * order. An engine begins with `begin`, which makes the process forget what no engine knows any more; so an engine that was
@@ -11,6 +17,8 @@ export type ResolverStatement =
   | { readonly do: 'begin'; readonly number: number; readonly containers: readonly string[] }
   /** The whole of what is proxied. */
   | { readonly do: 'ports'; readonly number: number; readonly ports: readonly ProxiedPort[] }
+  /** Where the host's programs ask; nowhere when left out. */
+  | { readonly do: 'listen'; readonly number: number; readonly at?: ListenAddress | undefined }
   /** A container, new or changed. With `sockets`, two descriptors come with the line: UDP and TCP (`NameSockets`). */
   | { readonly do: 'container'; readonly number: number; readonly sandbox: NamedSandbox; readonly sockets: boolean }
   | { readonly do: 'forget'; readonly number: number; readonly container: string }
@@ -22,6 +30,8 @@ export interface ResolverAnswer {
   readonly number: number;
   /** Ports that could not be had. */
   readonly failures?: readonly { readonly port: ProxiedPort; readonly reason: string }[];
+  /** Why the host's programs cannot ask. */
+  readonly problem?: string;
   /** The container has no sockets here: they have to be made anew. */
   readonly lacking?: string;
 }
