@@ -8,9 +8,9 @@ export interface Asked {
 }
 
 /** Runs in the client's process. */
-function clientMain({ promises }: typeof import('node:dns')): void {
-  const resolver = new promises.Resolver({ timeout: 2000, tries: 1 });
-  resolver.setServers(['127.0.0.11']);
+function clientMain({ promises }: typeof import('node:dns'), server: string): void {
+  const resolver = new promises.Resolver({ timeout: 20_000, tries: 1 });
+  resolver.setServers([server]);
   process.on('message', async ({ name, type = 'A' }: Asked) => {
     const asking = type === 'PTR' ? resolver.reverse(name) : resolver.resolve(name, type);
     const answer = await asking.catch((error: { code?: string }) => [`error ${error.code}`]);
@@ -19,7 +19,7 @@ function clientMain({ promises }: typeof import('node:dns')): void {
   process.send?.(['ready']);
 }
 
-/** A process in a container's network namespace that asks 127.0.0.11 at a test's command. */
+/** A process in a container's network namespace that asks a name server, 127.0.0.11 if not told otherwise, at a test's command. */
 export class NameClient implements Disposable {
   readonly #child: ChildProcess;
 
@@ -28,9 +28,9 @@ export class NameClient implements Disposable {
   }
 
   /** In the namespace of this descriptor. */
-  static async start(namespace: number): Promise<NameClient> {
+  static async start(namespace: number, server = '127.0.0.11'): Promise<NameClient> {
     const child = inNetNamespace(namespace, () =>
-      spawn(process.execPath, ['-e', `(${clientMain.toString()})(require('node:dns'))`], {
+      spawn(process.execPath, ['-e', `(${clientMain.toString()})(require('node:dns'), '${server}')`], {
         stdio: ['ignore', 'inherit', 'inherit', 'ipc'],
       }),
     );

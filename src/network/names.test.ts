@@ -12,6 +12,8 @@ import { emptyEndpointSettings } from '../spec/engine/empty-config.ts';
 import { processStartTime } from '../sys/process/pidfd.ts';
 import { enterLab, labSkip, memoryJournal } from './_lab.ts';
 import { openNetworks } from './open.ts';
+import { closeNetNamespace, openNetNamespaceOf } from '../sys/namespace/net.ts';
+import type { NetworkConfig } from './config.ts';
 import { NameClient } from './_name-client.ts';
 
 const folder = mkdtempSync(join(tmpdir(), 'gantry-names-'));
@@ -23,7 +25,8 @@ const config = {
   resolverSocket: join(folder, 'resolver.sock'),
 };
 const journal = memoryJournal();
-const service = () => openNetworks(config, { journal, clock: systemClock, log: silentLogger });
+const service = (more: Partial<NetworkConfig> = {}) =>
+  openNetworks({ ...config, ...more }, { journal, clock: systemClock, log: silentLogger });
 const resolver = { dns: [], search: [], options: [] };
 
 const network = (Name: string, more: object = {}) => ({
@@ -97,6 +100,69 @@ describe('names of containers, with packets', { skip: labSkip }, () => {
     for (const name of ['tw', 'two.second', 'first', '.two']) {
       assert.match((await one.client.ask(name)).join(), /^error (ESERVFAIL|EBADNAME)$/, name);
     }
+    await two.end();
+    await one.end();
+    await networks.remove('first');
+  });
+
+  test('a container that is connected gets a name server and names, one that leaves loses the names', async () => {
+    await networks.create(network('first'));
+    const one = await container('one', { first: settings() });
+    const plain = await container('plain', {});
+    const text = () => networks.resolvConf(plain.request.containerId, 'default', resolver);
+    assert.doesNotMatch(await text(), /127\.0\.0\.11/);
+    const wish = { nameOrId: 'first', settings: settings({ Aliases: ['al'] }) };
+    const { sandbox } = await networks.connect(plain.request, wish, plain.process);
+    assert.match(await text(), /^nameserver 127\.0\.0\.11\n/m);
+    assert.equal(await networks.resolvConf(plain.request.containerId, 'default', resolver, 'edited'), undefined);
+    const address = sandbox.endpoints['first']?.IPAddress;
+    assert.deepEqual(await one.client.ask('al'), [address]);
+    assert.deepEqual(await plain.client.ask('one'), [one.sandbox.endpoints['first']?.IPAddress]);
+    await (await networks.disconnect(plain.request, 'first', plain.process)).apply();
+    assert.match((await one.client.ask('al')).join(), /^error/);
+    assert.match((await plain.client.ask('one')).join(), /^error/);
+    await plain.end();
+    await one.end();
+    await networks.remove('first');
+  });
+
+  test('the process answers without an engine, forgets who ends, and the next engine finds it', async () => {
+    await networks.create(network('first'));
+    const one = await container('one', { first: settings() });
+    const two = await container('two', { first: settings() });
+    const three = await container('three', { first: settings() });
+    await networks.shutdown();
+    assert.equal((await one.client.ask('two')).join(), two.sandbox.endpoints['first']?.IPAddress);
+    two.client[Symbol.dispose]();
+    for (let tries = 0; tries < 500 && (await one.client.ask('two')).join().startsWith('1'); tries++);
+    assert.match((await one.client.ask('two')).join(), /^error/);
+    networks = await service();
+    await networks.restore(new Map([one, three].map((each) => [each.request.containerId, each.running])));
+    assert.equal((await one.client.ask('three')).join(), three.sandbox.endpoints['first']?.IPAddress);
+    const four = await container('four', { first: settings() });
+    assert.equal((await one.client.ask('four')).join(), four.sandbox.endpoints['first']?.IPAddress);
+    for (const each of [four, three, one]) await each.end();
+    await networks.remove('first');
+  });
+
+  test('by option the default network has names, and the host’s programs find all', async () => {
+    await networks.shutdown();
+    const namesListen = { address: '127.0.0.54', port: 53 };
+    networks = await service({ bridgeNames: true, namesListen });
+    await networks.restore(new Map());
+    await networks.create(network('first'));
+    const one = await container('one', {});
+    const two = await container('two', { first: settings() });
+    const [ofOne, ofTwo] = [one.sandbox.endpoints['bridge'], two.sandbox.endpoints['first']];
+    assert.deepEqual(await one.client.ask('one'), [ofOne?.IPAddress]);
+    assert.match((await one.client.ask('two')).join(), /^error/);
+    const namespace = openNetNamespaceOf(process.pid);
+    using host = await NameClient.start(namespace, namesListen.address);
+    closeNetNamespace(namespace);
+    assert.deepEqual(await host.ask('one'), [ofOne?.IPAddress]);
+    for (const name of ['two', 'two.first']) assert.deepEqual(await host.ask(name), [ofTwo?.IPAddress]);
+    assert.deepEqual(await host.ask(ofTwo?.IPAddress ?? '', 'PTR'), ['two.first']);
+    for (const name of ['nobody', 'two.bridge']) assert.deepEqual(await host.ask(name), ['error EREFUSED']);
     await two.end();
     await one.end();
     await networks.remove('first');

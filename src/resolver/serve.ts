@@ -59,7 +59,9 @@ export function serveResolver(socketPath: string, ended: () => void): void {
     for (const engine of engines) engine.close();
     ended();
   };
-  const isIdle = (): boolean => proxies.ports.length === 0 && names.count === 0;
+  // The host's programs are served for as long as an engine is there, with containers or without.
+  const isIdle = (): boolean =>
+    proxies.ports.length === 0 && names.count === 0 && (engines.size === 0 || !names.isListening);
   const dropOrphans = async (): Promise<void> => {
     const present = interfaceNames();
     names.dropOrphans();

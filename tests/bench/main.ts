@@ -16,6 +16,7 @@ import { type BenchImages, type Case, cases, clientCases, clients, docker, timeC
 import { type Peer, type PeerName, startPeer } from './engines.ts';
 import { fileCases } from './file-cases.ts';
 import { imageCases } from './image-cases.ts';
+import { nameCases } from './name-cases.ts';
 import { networkCases } from './network-cases.ts';
 import { pushCases } from './push-cases.ts';
 import { measureMemory } from './memory.ts';
@@ -168,9 +169,8 @@ async function main(): Promise<void> {
     note('clients');
     await measureClients(gantry, images, result);
   }
-  for (const one of [...cases, ...fileCases, ...imageCases, ...networkCases, ...pushCases].filter(({ name }) =>
-    wanted(name),
-  )) {
+  const all = [...cases, ...fileCases, ...imageCases, ...networkCases, ...nameCases, ...pushCases];
+  for (const one of all.filter(({ name }) => wanted(name))) {
     note(one.name);
     await measureCase(one, peers, images, result);
     await save(result, gantry);

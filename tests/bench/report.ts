@@ -52,7 +52,7 @@ const timeCell = (times: readonly number[] | undefined, refused: string | undefi
 };
 
 function ratioCell(ours: readonly number[], theirs: readonly number[]): string {
-  if (ours.length === 0 || theirs.length === 0) return '';
+  if (ours.length === 0 || theirs.every((time) => time === 0)) return '';
   const { median, quartiles } = ratioOf(ours, theirs);
   return `**${median.toFixed(2)}** (${quartiles[0].toFixed(2)}-${quartiles[1].toFixed(2)})`;
 }
@@ -99,7 +99,10 @@ function footer(result: BenchResult): string {
   ].join('\n');
 }
 
-const round = (value: number): string => (value < 10 ? value.toFixed(1) : value.toFixed(0));
+function round(value: number): string {
+  if (value >= 10 || value === 0) return value.toFixed(0);
+  return value < 1 ? value.toFixed(3) : value.toFixed(1);
+}
 
 const table = (head: readonly string[], rows: readonly (readonly string[])[]): string =>
   [head, head.map(() => '---'), ...rows].map((cells) => `| ${cells.join(' | ')} |`).join('\n');

@@ -1,4 +1,5 @@
-import { messageOf } from '../../base/errors.ts';
+import { delay } from '../../base/async.ts';
+import { EngineError, messageOf } from '../../base/errors.ts';
 import type { ContainerId } from '../../base/ids.ts';
 import type { Logger } from '../../base/log.ts';
 import type { ContainerProcess, Sandbox, SandboxIdentity } from '../../spec/contract/network.ts';
@@ -14,6 +15,7 @@ import type { ResolverProcess } from './process.ts';
 
 /** The rules that lead port 53 of 127.0.0.11 to a container's name server, in the container's own namespace. */
 const tableName = 'gantry-names';
+const againMs = 2000;
 
 /** What is known of a container besides its networks. */
 interface Facts {
@@ -32,6 +34,9 @@ export class ContainerNames {
   /** What the process was told last, by container. */
   readonly #told = new Map<ContainerId, NamedSandbox>();
 
+  /** When sockets were made anew, by container. */
+  readonly #madeAnewMs = new Map<ContainerId, number>();
+
   constructor(process: ResolverProcess, log: Logger) {
     this.#process = process;
     this.#log = log;
@@ -42,9 +47,14 @@ export class ContainerNames {
     };
   }
 
-  /** Sockets for a container that is about to have names, in its namespace. @throws SystemError, NetlinkError */
-  openSockets(namespace: number): Promise<NameSockets> {
-    return openNameSockets(namespace, tableName);
+  /** Sockets for a container that is about to have names, in its namespace. @throws EngineError `unavailable` */
+  async openSockets(namespace: number): Promise<NameSockets> {
+    try {
+      return await openNameSockets(namespace, tableName);
+    } catch (error) {
+      const what = `failed to set up container networking: its name server cannot be set up: ${messageOf(error)}`;
+      throw new EngineError('unavailable', what, { cause: error });
+    }
   }
 
   /** Before a container's first change: whom its questions are passed on to. */
@@ -73,6 +83,7 @@ export class ContainerNames {
     const { forwarding, process } = this.#facts.get(containerId) ?? {};
     if (held === undefined) {
       this.#facts.delete(containerId);
+      this.#madeAnewMs.delete(containerId);
       if (this.#told.delete(containerId)) this.#process.forget(containerId);
       return;
     }
@@ -104,6 +115,10 @@ export class ContainerNames {
   async #serveAnew(containerId: ContainerId): Promise<void> {
     const process = this.#facts.get(containerId)?.process;
     if (process === undefined) return;
+    const last = this.#madeAnewMs.get(containerId);
+    this.#madeAnewMs.set(containerId, performance.now());
+    // A process that cannot use what it is given would ask for it for ever.
+    if (last !== undefined && performance.now() - last < againMs) await delay(againMs);
     const namespace = openNetNamespaceOfProcess(process);
     try {
       const sockets = await this.openSockets(namespace);

@@ -33,6 +33,11 @@ export class NameServers {
     this.#onEnd = onEnd;
   }
 
+  /** The host's programs are served. */
+  get isListening(): boolean {
+    return this.#listening !== undefined;
+  }
+
   /** How many containers there are, ended ones left out. */
   get count(): number {
     return [...this.#entries.values()].filter(({ isOver }) => !isOver).length;
