@@ -10,7 +10,7 @@ export type Logins = (host: string, signal: AbortSignal) => Promise<RegistryLogi
 export interface WantedBase {
   readonly reference: string;
   readonly platform: string;
-  /** `pull`: the registry is asked in any case; `local`: never. */
+  /** `pull`: the registry is asked in any case. `local`, which buildx says else, is no more than a preference. */
   readonly mode: string;
   readonly logins: Logins;
   readonly output: StepOutput;
@@ -24,7 +24,7 @@ export async function baseImage(ports: SolvePorts, content: BuildContent, wanted
     try {
       return await content.base(reference, platform);
     } catch (error) {
-      if (codeOf(error) !== 'not-found' || mode === 'local') throw notResolved(reference, error);
+      if (codeOf(error) !== 'not-found') throw notResolved(reference, error);
     }
   }
   try {
