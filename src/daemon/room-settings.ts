@@ -73,6 +73,8 @@ export function networkConfig({ names, execRoot, network }: EngineConfig, engine
     ...(network.bip6 === undefined ? {} : { bridgeAddress6: network.bip6 }),
     ...(network.fixedCidrV6 === undefined ? {} : { bridgeSubnet6: network.fixedCidrV6 }),
     ...(network.mtu === undefined ? {} : { mtu: network.mtu }),
+    ...(network.acceptMark === undefined ? {} : { acceptMark: network.acceptMark }),
+    directRouting: network.directRouting,
     ports: {
       bridgeIp: network.hostIp,
       hostIps: network.publishAddresses,

@@ -3,8 +3,18 @@ import type { PublishDefaults } from './ports/defaults.ts';
 import { isPredefined, type NetworkRecord } from './record.ts';
 import type { AddressSpace } from './subnets.ts';
 
+/** Bits of a packet's mark: those of `mask` are `value`. */
+export interface PacketMark {
+  readonly value: number;
+  readonly mask: number;
+}
+
 /** How one engine's networks differ from another's on the same host: every name is its own. */
 export interface NetworkConfig {
+  /** Packets that an administrator's own rules have marked so are let through to containers, but for internal networks. */
+  readonly acceptMark?: PacketMark;
+  /** Published ports are reached by the container's own address from everywhere, too. */
+  readonly directRouting?: boolean;
   /** The interface of the default network, at most 15 bytes: `gantry0`, or one named after the instance. */
   readonly bridgeName: string;
   /** The netfilter table. */

@@ -11,7 +11,8 @@ import { placeBridge } from './bridge/place.ts';
 import type { NetworkCatalog } from './catalog.ts';
 import type { NetworkConfig } from './config.ts';
 import type { AddressedNetwork } from './driver.ts';
-import type { FirewallBridge, Publication } from './firewall/table.ts';
+import type { Publication } from './firewall/elements.ts';
+import type { FirewallBridge } from './firewall/table.ts';
 import type { Publisher } from './ports/publisher.ts';
 import type { NetworkRecord } from './record.ts';
 import { StackedNetwork } from './stacked/network.ts';
@@ -189,7 +190,8 @@ export class LiveNetworks {
     const cables = links
       .filter(({ kind, master }) => kind === 'veth' && masters.includes(master))
       .map(({ name }) => name)
-      .filter((name) => isCableName(name, prefix) && !bridges.some((network) => network.hasCable(name)));
+      .filter((name) => isCableName(name, prefix) && !bridges.some((network) => network.hasCable(name)))
+      .filter((name) => !this.#publisher.interfaces.includes(name));
     const wanted = new Set(bridges.flatMap(({ rates }) => rates.helpers()));
     const helpers = links
       .filter(({ kind, name }) => kind === 'ifb' && isHelperName(name, prefix) && !wanted.has(name))

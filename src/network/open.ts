@@ -29,6 +29,7 @@ import {
 } from './resolver/resolv.ts';
 import { changeRates } from './sandbox/change-rates.ts';
 import { connectTo, type Connection, leave } from './sandbox/connect.ts';
+import { linkedPorts } from './sandbox/links.ts';
 import { planEndpoint, planPortsOn, planSandbox, type PlanSurroundings } from './sandbox/plan.ts';
 import { Sandboxes } from './sandbox/sandboxes.ts';
 import type { NetworkService } from './service.ts';
@@ -59,7 +60,12 @@ const systemPorts: HostPorts = {
 export async function openNetworks(config: NetworkConfig, dependencies: NetworkDependencies): Promise<NetworkService> {
   const { journal, clock, log } = dependencies;
   const catalog = await NetworkCatalog.open(journal, clock, log, config.hasBridge ?? true);
-  const firewall = new Firewall({ table: config.tableName, protect: config.protectFirewall ?? true, log });
+  const firewall = new Firewall({
+    table: config.tableName,
+    protect: config.protectFirewall ?? true,
+    interfacePrefix: config.interfacePrefix,
+    log,
+  });
   const ready = config.readyNamespaces ?? defaultReadyNamespaces;
   const driverOf = (id: string): string => catalog.find(id)?.driver ?? 'bridge';
   const resolver =
@@ -206,9 +212,13 @@ async function restore(
     names?.joined(id, process);
   }
   const inUse = [...running.values()].some(({ sandbox }) => sandbox.hostInterfaces.length > 0);
-  await live.restore(inUse, () =>
-    [...running].flatMap(([id, { sandbox }]) => sandboxes.adopt(id, sandbox, (networkId) => live.of(networkId))),
-  );
+  await live.restore(inUse, () => {
+    const adopted = [...running].flatMap(([id, { sandbox }]) =>
+      sandboxes.adopt(id, sandbox, (networkId) => live.of(networkId)),
+    );
+    sandboxes.publisher.setLinks(linkedPorts(sandboxes.all));
+    return adopted;
+  });
   names?.restored();
 }
 

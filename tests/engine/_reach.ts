@@ -1,6 +1,7 @@
 /** Who reaches what: servers in the network namespaces of containers, and clients anywhere that ask many of them at once. */
 import { type ChildProcess, spawn } from 'node:child_process';
 import { ended, type RunResult } from '../support/run.ts';
+import { patience } from '../support/wait.ts';
 
 /** Answers TCP and UDP, of both families, with the client's address. */
 const serverScript = `
@@ -44,16 +45,18 @@ export interface Target {
   readonly from?: string;
 }
 
+const answerMs = 1500;
+
 /** Runs a command at some place of the network. */
 export type Place = (command: readonly string[]) => Promise<RunResult>;
 
-/** Whom each target takes the client for; empty for those that did not answer. */
-export async function ask(place: Place, targets: readonly Target[], patience = 800): Promise<string[]> {
+/** Whom each target takes the client for; empty for those that did not answer in time. */
+export async function ask(place: Place, targets: readonly Target[]): Promise<string[]> {
   const { code, stdout, stderr } = await place([
     process.execPath,
     '-e',
     clientScript,
-    JSON.stringify({ targets, patience }),
+    JSON.stringify({ targets, patience: answerMs * patience }),
   ]);
   if (code !== 0) throw new Error(`the client ended with ${code}: ${stderr}`);
   return JSON.parse(stdout) as string[];

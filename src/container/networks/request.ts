@@ -8,7 +8,7 @@ import type { ContainerEntry } from '../entry.ts';
 
 /** What a container wants of the network, by its record. */
 export function sandboxRequest(entry: ContainerEntry): SandboxRequest {
-  const { config, hostConfig, name, endpoints, detached } = entry.record;
+  const { config, hostConfig, name, endpoints, detached, links = [] } = entry.record;
   const isOff = config.NetworkDisabled === true;
   return {
     containerId: entry.id,
@@ -22,6 +22,7 @@ export function sandboxRequest(entry: ContainerEntry): SandboxRequest {
     publishAll: hostConfig.PublishAllPorts,
     sysctls: networkSysctls(hostConfig),
     resolver: resolverChoice(hostConfig),
+    ...(links.length === 0 ? {} : { links: links.map(({ id }) => id) }),
   };
 }
 

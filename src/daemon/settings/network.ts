@@ -1,5 +1,5 @@
 import { networkOptionsForm, poolsForm } from './forms.ts';
-import { always, list, number, objects, type Setting, text, toggle, whenOff, whenOn } from './setting.ts';
+import { always, list, number, objects, type Setting, text, toggle, whenOff } from './setting.ts';
 
 const ownTable = whenOff('iptables is never called: the engine keeps an nftables table of its own');
 const fixedGateway = always("the default network's gateway is always the bridge's own address");
@@ -52,12 +52,8 @@ export const networkSettings: readonly Setting[] = [
     key: 'default-network-opts',
     form: networkOptionsForm,
   }),
-  text('bridge-accept-fwmark', 'Let marked packets through to containers', {
-    refuse: always('packets are not let through by mark here'),
-  }),
-  toggle('allow-direct-routing', 'Let other hosts reach containers by their own address', {
-    note: whenOn('only published ports are reached from outside'),
-  }),
+  text('bridge-accept-fwmark', 'Let packets with this mark through to containers: MARK or MARK/MASK'),
+  toggle('allow-direct-routing', "Let other hosts reach published ports by the container's own address"),
   number('network-control-plane-mtu', 'MTU of the control plane of overlay networks', {
     note: always('there are no overlay networks'),
   }),

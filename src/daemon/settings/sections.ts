@@ -1,5 +1,6 @@
 import { isIP } from 'node:net';
 import { parsePrefix } from '../../base/address.ts';
+import type { PacketMark } from '../../network/config.ts';
 import { invalid } from '../../base/errors.ts';
 import { parseProxy, type ProxySettings } from '../../registry/client/proxy.ts';
 import type { PoolEntry, RuntimeEntry, UlimitEntry } from './forms.ts';
@@ -40,6 +41,10 @@ export interface NetworkDefaults {
   readonly mtu: number | undefined;
   /** Where ports of the default network are published when nobody says. */
   readonly hostIp: string | undefined;
+  /** Packets with these bits of the mark are let through to containers. */
+  readonly acceptMark: PacketMark | undefined;
+  /** Published ports are reached by the container's own address from everywhere. */
+  readonly directRouting: boolean;
   /** The same for all networks; everywhere when empty. */
   readonly publishAddresses: readonly string[];
   /** The host's rules for incoming packets count for published ports that do not say. */
@@ -133,6 +138,8 @@ export function networkDefaults(values: SettingValues): NetworkDefaults {
     defaultOptions: mapOf<Readonly<Record<string, string>>>(values, 'default-network-opt'),
     mtu: numberOf(values, 'mtu', 0) || undefined,
     hostIp,
+    acceptMark: packetMark(textOf(values, 'bridge-accept-fwmark')),
+    directRouting: switchOf(values, 'allow-direct-routing') ?? false,
     publishAddresses,
     publishHostRules: switchOf(values, 'default-publish-host-rules') ?? false,
     icc: switchOf(values, 'icc') ?? true,
@@ -160,6 +167,20 @@ function listenAddress(values: SettingValues, name: string): NetworkDefaults['na
   const port = Number(digits);
   if (isIP(address) === (inBrackets === undefined ? 4 : 6) && port > 0 && port < 65_536) return { address, port };
   throw invalid(`invalid --${name}: ${text}: expected an IP address, or one with a port`);
+}
+
+/** `1`, `0x10/0xf0`, as nft(8) and iptables take them. @throws EngineError `invalid` */
+function packetMark(text: string | undefined): PacketMark | undefined {
+  if (text === undefined) return undefined;
+  const [value = NaN, mask = 0xffffffff] = text
+    .split('/')
+    .map((part) => (/^(0x[0-9a-fA-F]{1,8}|[0-9]{1,10})$/.test(part) ? Number(part) : NaN));
+  if (text.split('/').length <= 2 && value <= 0xffffffff && mask <= 0xffffffff && mask > 0) {
+    return { value: (value & mask) >>> 0, mask };
+  }
+  throw invalid(
+    `invalid --bridge-accept-fwmark: ${text.slice(0, 60)}: expected a mark, or a mark and a mask: 0x10/0xf0`,
+  );
 }
 
 /** @throws EngineError `invalid` unless it is an IPv6 prefix */

@@ -51,7 +51,7 @@ export function describeBridge(record: NetworkRecord, config: NetworkConfig, log
     interfacePrefix: settings.interfacePrefix,
     hasNames: hasNames(record, config),
     rates: ratesOf(record),
-    publishing: internal ? undefined : publishingOf(settings),
+    publishing: internal ? undefined : publishingOf(settings, config),
     forwarding: config.forwarding ?? true,
     mtu: settings.mtu ?? config.mtu ?? defaultMtu,
     cablePrefix: config.interfacePrefix,
@@ -64,6 +64,8 @@ export function describeBridge(record: NetworkRecord, config: NetworkConfig, log
     talking: settings.icc,
     sending: options.rates.total.out ?? undefined,
     trusted: settings.trusted,
+    directRouting: config.directRouting ?? false,
+    acceptMark: config.acceptMark,
     subnets: subnets.map(({ subnet }) => firewallSubnet(subnet, settings)),
   };
   return { options, firewall };
@@ -120,12 +122,12 @@ function rangeWithin(text: string | undefined, subnet: Prefix): Prefix | undefin
   return range;
 }
 
-function publishingOf({ gatewayModes, trusted }: BridgeSettings): Publishing {
+function publishingOf({ gatewayModes, trusted }: BridgeSettings, config: NetworkConfig): Publishing {
   const mode = (family: Family) => (gatewayModes[family] === 'routed' ? 'routed' : 'nat');
   const modes = { 4: mode(4), 6: mode(6) } as const;
   return {
     modes,
-    direct: trusted.length > 0,
+    direct: trusted.length > 0 || config.directRouting === true,
   };
 }
 

@@ -311,7 +311,7 @@ const linkLocalLength = { 4: 16, 6: 64 } as const;
 const randomDigits = 7;
 
 /** A name that no other interface has, by chance. */
-const newInterfaceName = (prefix: string): string =>
+export const newInterfaceName = (prefix: string): string =>
   prefix + crypto.getRandomValues(new Uint8Array(4)).toHex().slice(0, randomDigits);
 
 /** True for the names of cables that begin with `prefix`. */

@@ -3,18 +3,13 @@ import { EngineError, messageOf } from '../../base/errors.ts';
 import type { Logger } from '../../base/log.ts';
 import { type ElementChange, Nftables } from '../../sys/nftables/connection.ts';
 import { watchTable } from '../../sys/nftables/watch.ts';
+import { deleteLinks } from '../../sys/netlink/cable.ts';
 import type { MapElement, NatMap, TableFamily } from '../../sys/nftables/ruleset.ts';
+import { answerForNeighbours } from '../bridge/link.ts';
 import { ForeignFirewalls } from './foreign.ts';
-import {
-  elementsOf,
-  type FirewallBridge,
-  type FirewallShape,
-  firewallTables,
-  keyText,
-  type PlacedElement,
-  type Publication,
-  shapeOf,
-} from './table.ts';
+import { isReentryThere, openReentry, type Reentry } from './reentry.ts';
+import { elementsOf, keyText, type LinkedPort, type PlacedElement, type Publication } from './elements.ts';
+import { type FirewallBridge, type FirewallShape, firewallTables, shapeOf } from './table.ts';
 
 /**
  * The engine's own firewall tables in the kernel, one for each family of addresses, kept equal to the bridges and
@@ -28,18 +23,27 @@ export class Firewall {
   readonly #log: Logger;
   readonly #publications = new Set<Publication>();
   #bridges: readonly FirewallBridge[] = [];
+  #links: readonly LinkedPort[] = [];
   #connection: Nftables | undefined;
   readonly #watches = new Map<TableFamily, Disposable>();
   /** The families whose table is in the kernel. */
   readonly #written = new Set<TableFamily>();
   #shape: FirewallShape | undefined;
+  #reentry: Reentry | undefined;
+  readonly #interfacePrefix: string;
 
   /** With `protect: false` the table is watched instead of owned, as it is on kernels before 6.9. */
-  constructor(options: { table: string; protect: boolean; log: Logger }) {
+  constructor(options: { table: string; protect: boolean; interfacePrefix: string; log: Logger }) {
+    this.#interfacePrefix = options.interfacePrefix;
     this.#table = options.table;
     this.#protect = options.protect;
     this.#log = options.log;
     this.foreign = new ForeignFirewalls({ ownTable: options.table, log: options.log });
+  }
+
+  /** The host's interfaces that it needs now. */
+  get interfaces(): readonly string[] {
+    return this.#reentry === undefined ? [] : [this.#reentry.in, this.#reentry.out.name];
   }
 
   /** Replaces bridges and publications by these, and the whole table with them. @throws EngineError `unavailable`. */
@@ -62,6 +66,13 @@ export class Firewall {
       throw error;
     }
     this.foreign.setBridges(bridges);
+  }
+
+  /** Replaces what containers that are kept apart reach of each other. @throws EngineError `unavailable` */
+  setLinks(links: readonly LinkedPort[]): void {
+    const before = this.#links;
+    this.#links = links;
+    if (this.#written.size > 0 && !isDeepStrictEqual(before, links)) this.#write();
   }
 
   /** @throws EngineError `unavailable` when the table cannot be written; nothing is published then. */
@@ -87,7 +98,7 @@ export class Firewall {
   }
 
   /** Lets go of the tables; with `remove` they go away. */
-  close(options: { remove: boolean }): void {
+  async close(options: { remove: boolean }): Promise<void> {
     this.foreign[Symbol.dispose]();
     for (const watch of this.#watches.values()) watch[Symbol.dispose]();
     this.#watches.clear();
@@ -95,6 +106,8 @@ export class Firewall {
     this.#connection?.[Symbol.dispose]();
     this.#connection = undefined;
     this.#written.clear();
+    if (options.remove && this.#reentry !== undefined) await deleteLinks([this.#reentry.out.name]);
+    this.#reentry = undefined;
   }
 
   #change(kind: 'add' | 'delete', publications: readonly Publication[]): void {
@@ -127,9 +140,14 @@ export class Firewall {
     this.#written.clear();
     for (const watch of this.#watches.values()) watch[Symbol.dispose]();
     this.#watches.clear();
-    const tables = firewallTables(this.#table, this.#bridges, [...this.#publications]);
     this.#shape = shapeOf(this.#bridges, [...this.#publications]);
+    const before = this.#reentry;
     try {
+      if (!this.#shape.hostRules) this.#reentry = undefined;
+      else if (before === undefined || !isReentryThere(before)) this.#reentry = openReentry(this.#interfacePrefix);
+      const more = { links: this.#links, reentry: this.#reentry };
+      const tables = firewallTables(this.#table, this.#bridges, [...this.#publications], more);
+      for (const { name, talking } of this.#bridges) if (!talking) answerForNeighbours(name, this.#links.length > 0);
       for (const table of tables) {
         const ownership = this.#connect().replace(table);
         this.#written.add(table.family);
@@ -144,8 +162,13 @@ export class Firewall {
         if (!this.#written.has(family)) this.#connect().remove({ name: this.#table, family });
       }
     } catch (error) {
-      throw new EngineError('unavailable', `cannot set up the firewall: ${messageOf(error)}`, { cause: error });
+      const hint = this.#shape.hostRules ? ' (publishing by the rules of the host needs nft_dup in the kernel)' : '';
+      throw new EngineError('unavailable', `cannot set up the firewall: ${messageOf(error)}${hint}`, { cause: error });
     }
+    if (before === undefined || before === this.#reentry) return;
+    deleteLinks([before.out.name]).catch((error: unknown) => {
+      this.#log.warn('an interface could not be removed', { name: before.out.name, reason: messageOf(error) });
+    });
   }
 
   #restore(): void {

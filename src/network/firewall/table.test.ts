@@ -216,3 +216,43 @@ test('what a network sends is limited before answers are let through', () => {
     'oifname "out" ct state established,related accept',
   ]);
 });
+
+test('links are let through where containers are kept apart, and nowhere else', () => {
+  const apart = bridge('b', [subnet('10.1.0.0/24')], { talking: false });
+  const link = { port: 80, protocol: 'tcp', client: target('10.1.0.2'), server: target('10.1.0.3') } as const;
+  const rules = (bridges: readonly FirewallBridge[]) =>
+    only(firewallTables('t', bridges, [], { links: [link] }))
+      .chains.find(({ name }) => name === 'isolate')
+      ?.rules.map(({ comment }) => comment);
+  assert.deepEqual(rules([apart]), [
+    'answers',
+    'published ports',
+    'links',
+    'containers of this network are kept apart',
+    'everything else stays out',
+  ]);
+  assert.ok(!rules([bridge('b', [subnet('10.1.0.0/24')])])?.includes('links'));
+  const text = renderTable(only(firewallTables('t', [apart], [], { links: [link] })));
+  assert.match(text, /set linked \{\n.*\n\t\telements = \{ tcp \. 10\.1\.0\.2 \. 10\.1\.0\.3 \. 80 \}/);
+});
+
+test('a port that the host’s rules decide about comes in by the way back in only', () => {
+  const port = { port: 80, protocol: 'tcp', hostIp: '0.0.0.0', hostPort: 8080, target: target('172.17.0.2') } as const;
+  const publications = [{ ...port, direct: false, hostRules: true }];
+  const reentry = { in: 'gv1', out: { name: 'gv2', index: 7 } };
+  const text = renderTable(
+    only(firewallTables('t', [bridge('b', [subnet('172.17.0.0/16')])], publications, { reentry })),
+  );
+  const lines = text.split('\n').map((line) => line.trim().replace(/ comment .*/, ''));
+  assert.ok(lines.includes('iifname "gv1" fib daddr type local dnat ip to meta l4proto . th dport map @hosted'));
+  assert.ok(
+    lines.includes('fib daddr type local dnat ip to meta l4proto . th dport map @hosted'),
+    'for the host itself',
+  );
+  assert.ok(
+    lines.includes(
+      'ct state new iifname != "lo" meta l4proto . th dport @hosted_ports dup to 192.0.0.9 device "gv2" drop',
+    ),
+  );
+  assert.match(text, /map published \{\n\t\ttype [^\n]*\n\t\}/, 'it is not published besides');
+});

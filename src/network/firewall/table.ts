@@ -3,25 +3,23 @@ import {
   type FieldSource,
   type IpPrefix,
   type Match,
-  type MapElement,
   type NatMap,
   type Rule,
   type Table,
   type Verdict,
 } from '../../sys/nftables/ruleset.ts';
+import { type Address, baseOf, bytesOf, type Family, type Prefix } from '../../base/address.ts';
 import {
-  type Address,
-  baseOf,
-  bytesOf,
-  type Family,
-  formatAddress,
-  isUnspecified,
-  parseAddress,
-  type Prefix,
-  sizeOf,
-} from '../../base/address.ts';
-import { withoutNested } from '../ports/access.ts';
-import type { PortProtocol, PublishedPort } from '../ports/binding.ts';
+  distinct,
+  elementsOf,
+  linkElement,
+  type LinkedPort,
+  mapsOfFamily,
+  type Publication,
+  withoutContradictions,
+} from './elements.ts';
+import type { PacketMark } from '../config.ts';
+import { type Reentry, reentryRouter } from './reentry.ts';
 
 /**
  * The engine's whole firewall, as data out of its bridges and published ports: one table for each family of addresses.
@@ -56,127 +54,20 @@ export interface FirewallBridge {
   readonly trusted: readonly string[];
   /** What the network sends to the outside at most, in bytes a second. */
   readonly sending?: number | undefined;
+  /** They are so from everywhere. */
+  readonly directRouting?: boolean;
+  /** What is let through because an administrator's own rules have marked it. */
+  readonly acceptMark?: PacketMark | undefined;
 }
 
-/** A published port and where it leads. */
-export interface Publication extends PublishedPort {
-  /** The container's address. */
-  readonly target: Address;
-  /** The container's address itself is reached at this port. */
-  readonly direct: boolean;
-}
-
-type Maps = Readonly<
-  Record<'published' | 'publishedOn' | 'direct' | 'restricted' | 'restrictedOn' | 'admitted' | 'admittedOn', NatMap>
->;
-
-function mapsOf(address: 'ipv4_addr' | 'ipv6_addr'): Maps {
-  const value = [address, 'inet_service'] as const;
-  const onAddress = ['inet_proto', address, 'inet_service'] as const;
-  return {
-    /** Ports published on all addresses. */
-    published: { name: 'published', key: ['inet_proto', 'inet_service'], value },
-    /** Ports published on one address of the host. */
-    publishedOn: { name: 'published_on', key: onAddress, value },
-    /** Ports of containers that are reached by the container's own address. */
-    direct: { name: 'direct', key: onAddress, value: [] },
-    /** Ports that are for some clients only, and these: on all addresses of the host, and on one address. */
-    restricted: { name: 'restricted', key: ['inet_proto', 'inet_service'], value: [] },
-    restrictedOn: { name: 'restricted_on', key: onAddress, value: [] },
-    admitted: { name: 'admitted', key: onAddress, value: [], ranges: true },
-    admittedOn: { name: 'admitted_on', key: ['inet_proto', address, address, 'inet_service'], value: [], ranges: true },
-  };
-}
-
-const mapsOfFamily: Readonly<Record<Family, Maps>> = { 4: mapsOf('ipv4_addr'), 6: mapsOf('ipv6_addr') };
-
-const protocolNumbers: Readonly<Record<PortProtocol, number>> = { tcp: 6, udp: 17, sctp: 132 };
 const loopback: IpPrefix = { address: Uint8Array.of(127, 0, 0, 0), length: 8 };
 const loopback6: IpPrefix = { address: bytesOf({ family: 6, value: 1n }), length: 128 };
-
-/** An element and the map, of its target's family, that it belongs to. */
-export interface PlacedElement {
-  readonly map: NatMap;
-  readonly element: MapElement;
-}
-
-/**
- * What a publication comes to in the table of a family. One whose host port is of another family than the container's
- * address is served by the proxy process: all that is done here is to keep clients out.
- */
-export function elementsOf(publication: Publication, family: Family): PlacedElement[] {
-  const { hostIp, hostPort, port, target, direct } = publication;
-  const maps = mapsOfFamily[family];
-  const protocol = protocolNumbers[publication.protocol];
-  const elements: PlacedElement[] = [];
-  if (target.family === family && direct) {
-    const own = { address: target, port };
-    elements.push({ map: maps.direct, element: { key: [protocol, bytesOf(target), port], value: [] } });
-    elements.push(...restrictions(publication, own, maps));
-  }
-  const host = parseAddress(hostIp);
-  if (host?.family !== family || hostPort === 0) return elements;
-  elements.push(...restrictions(publication, { address: host, port: hostPort }, maps));
-  if (target.family !== family) return elements;
-  const value = [bytesOf(target), port];
-  elements.push(
-    isUnspecified(host)
-      ? { map: maps.published, element: { key: [protocol, hostPort], value } }
-      : { map: maps.publishedOn, element: { key: [protocol, bytesOf(host), hostPort], value } },
-  );
-  return elements;
-}
-
-/** Where clients of a port must come from. */
-function restrictions(
-  publication: Publication,
-  place: { readonly address: Address; readonly port: number },
-  maps: Maps,
-): PlacedElement[] {
-  if (publication.from === undefined) return [];
-  const protocol = protocolNumbers[publication.protocol];
-  const { family } = place.address;
-  const on = isUnspecified(place.address) ? [] : [bytesOf(place.address)];
-  const restricted = { key: [protocol, ...on, place.port], value: [] };
-  const admitted = publication.from
-    .filter((prefix) => prefix.family === family)
-    .map((prefix) => ({
-      key: [protocol, bytesOf(baseOf(prefix)), ...on, place.port],
-      keyEnd: [protocol, bytesOf({ family, value: prefix.base + sizeOf(prefix) - 1n }), ...on, place.port],
-      value: [],
-    }));
-  return [
-    { map: on.length === 0 ? maps.restricted : maps.restrictedOn, element: restricted },
-    ...admitted.map((element) => ({ map: on.length === 0 ? maps.admitted : maps.admittedOn, element })),
-  ];
-}
-
-/**
- * One port of a container may be published twice in the mode `routed`, and is then reached by the same address: for the
- * clients of both.
- */
-function withoutContradictions(publications: readonly Publication[]): readonly Publication[] {
-  const shared = new Map<string, Publication[]>();
-  for (const publication of publications) {
-    if (!publication.direct) continue;
-    const key = `${publication.protocol} ${formatAddress(publication.target)} ${publication.port}`;
-    shared.set(key, [...(shared.get(key) ?? []), publication]);
-  }
-  const merged = new Map<Publication, Publication>();
-  for (const group of shared.values()) {
-    if (group.length < 2 || group.every(({ from }) => from === undefined)) continue;
-    const all = group.map(({ from }) => from);
-    const from = all.includes(undefined) ? undefined : withoutNested(all.flatMap((one) => one ?? []));
-    // What leads there by a port of the host keeps its own clients.
-    for (const one of group) if (one.hostPort === 0) merged.set(one, { ...one, from });
-  }
-  return publications.map((publication) => merged.get(publication) ?? publication);
-}
 
 /** Which parts the tables have; when it changes with a publication they are written as a whole. */
 export interface FirewallShape {
   readonly families: readonly Family[];
   readonly restricted: boolean;
+  readonly hostRules: boolean;
 }
 
 export function shapeOf(bridges: readonly FirewallBridge[], publications: readonly Publication[]): FirewallShape {
@@ -184,47 +75,51 @@ export function shapeOf(bridges: readonly FirewallBridge[], publications: readon
   const hasIpv6 =
     bridges.some(({ subnets }) => subnets.some(({ prefix }) => prefix.family === 6)) ||
     restricted.some(({ hostIp }) => hostIp.includes(':'));
-  return { families: hasIpv6 ? [4, 6] : [4], restricted: restricted.length > 0 };
+  return {
+    families: hasIpv6 ? [4, 6] : [4],
+    restricted: restricted.length > 0,
+    hostRules: publications.some(({ hostRules }) => hostRules === true),
+  };
 }
 
-/** The tables that bridges and publications call for: the one of IPv6 only when there is any. */
+/**
+ * The tables that bridges and publications call for: the one of IPv6 only when there is any. `reentry` must be there when a
+ * publication wants the host's rules.
+ */
 export function firewallTables(
   name: string,
   bridges: readonly FirewallBridge[],
   publications: readonly Publication[],
+  more: { readonly links?: readonly LinkedPort[]; readonly reentry?: Reentry | undefined } = {},
 ): Table[] {
+  const { links = [], reentry } = more;
   const all = withoutContradictions(publications);
   const shape = shapeOf(bridges, all);
   return shape.families.map((family) => {
     const elements = all.flatMap((publication) => elementsOf(publication, family));
-    const { published, publishedOn, direct, ...more } = mapsOfFamily[family];
-    const maps = [published, publishedOn, direct, ...(shape.restricted ? restrictionMaps(more) : [])];
+    const linked = links.filter(({ server }) => server.family === family);
+    elements.push(...linked.map(linkElement));
+    const maps = mapsOfFamily[family];
     return {
       name,
       family,
-      maps: maps.map((map) => ({ ...map, elements: distinct(elements, map) })),
-      chains: chainsOf(bridges, family, shape),
+      maps: [
+        maps.published,
+        maps.publishedOn,
+        maps.direct,
+        ...(shape.restricted ? [maps.restricted, maps.restrictedOn, maps.admitted, maps.admittedOn] : []),
+        ...(reentry === undefined ? [] : [maps.hosted, maps.hostedOn, maps.hostedPorts, maps.hostedPortsOn]),
+        ...(linked.length > 0 ? [maps.linked] : []),
+      ].map((map) => ({ ...map, elements: distinct(elements, map) })),
+      chains: chainsOf(bridges, family, { ...shape, linked: linked.length > 0, reentry }),
     };
   });
 }
 
-const restrictionMaps = (maps: Omit<Maps, 'published' | 'publishedOn' | 'direct'>): NatMap[] => [
-  maps.restricted,
-  maps.restrictedOn,
-  maps.admitted,
-  maps.admittedOn,
-];
+/** Which parts one table has. */
+type Parts = FirewallShape & { readonly linked: boolean; readonly reentry: Reentry | undefined };
 
-/** Names an element among all of one map. */
-export const keyText = ({ key, keyEnd = [] }: MapElement): string => `${String(key)} ${String(keyEnd)}`;
-
-/** Two ports of the host may lead to one of a container, which is then reached directly only once. */
-function distinct(elements: readonly PlacedElement[], map: NatMap): MapElement[] {
-  const found = elements.filter((element) => element.map === map).map(({ element }) => element);
-  return [...new Map(found.map((element) => [keyText(element), element])).values()];
-}
-
-function chainsOf(bridges: readonly FirewallBridge[], family: Family, shape: FirewallShape): Table['chains'] {
+function chainsOf(bridges: readonly FirewallBridge[], family: Family, shape: Parts): Table['chains'] {
   const present = bridges.flatMap((bridge) => {
     const subnet = bridge.subnets.find(({ prefix }) => prefix.family === family);
     return subnet === undefined ? [] : [{ bridge, subnet }];
@@ -251,15 +146,21 @@ function chainsOf(bridges: readonly FirewallBridge[], family: Family, shape: Fir
           then: { do: 'return' },
           comment: 'loopback addresses are not served to the outside',
         },
+        ...(shape.reentry === undefined ? [] : hostedRules(family, [{ on: 'in-interface', name: shape.reentry.in }])),
         ...publishedRules(family),
       ],
     },
+    ...(shape.reentry === undefined ? [] : [hostRulesChain(family, shape.reentry)]),
     {
       name: 'published-local',
       type: 'nat',
       hook: 'output',
       priority: priority.destinationNat,
-      rules: [...(ipv4 ? [] : [proxiedRule]), ...publishedRules(family)],
+      rules: [
+        ...(ipv4 ? [] : [proxiedRule]),
+        ...(shape.reentry === undefined ? [] : hostedRules(family, [])),
+        ...publishedRules(family),
+      ],
     },
     {
       name: 'outgoing',
@@ -282,7 +183,7 @@ function chainsOf(bridges: readonly FirewallBridge[], family: Family, shape: Fir
         ...present.filter(({ bridge }) => bridge.internal).flatMap(({ bridge }) => internalRules(bridge)),
         ...present
           .filter(({ bridge }) => !bridge.internal)
-          .flatMap(({ bridge, subnet }) => isolationRules(bridge, subnet)),
+          .flatMap(({ bridge, subnet }) => isolationRules(bridge, subnet, shape)),
       ],
     },
   ];
@@ -355,12 +256,48 @@ function publishedRules(family: Family): readonly Rule[] {
     },
     {
       when: [{ on: 'destination-local' }],
-      then: { do: 'dnat', key: ['protocol', 'destination-port'], map: published.name },
+      then: { do: 'dnat', key: portKey, map: published.name },
       comment: 'ports published on all addresses',
     },
   ];
 }
 
+/** The same for ports that the host's rules decide about, when they have. */
+function hostedRules(family: Family, decided: readonly Match[]): readonly Rule[] {
+  const { hosted, hostedOn } = mapsOfFamily[family];
+  return [
+    {
+      when: decided,
+      then: { do: 'dnat', key: addressedKey, map: hostedOn.name },
+      comment: "ports of one address that the host's rules let in",
+    },
+    {
+      when: [...decided, { on: 'destination-local' }],
+      then: { do: 'dnat', key: portKey, map: hosted.name },
+      comment: "ports of all addresses that the host's rules let in",
+    },
+  ];
+}
+
+/** After all rules that other programs have for incoming packets. */
+function hostRulesChain(family: Family, { out }: Reentry): Table['chains'][number] {
+  const { hostedPorts, hostedPortsOn } = mapsOfFamily[family];
+  const again = { do: 'send-again', address: reentryRouter[family], ...out } as const;
+  const letIn = (key: readonly FieldSource[], set: NatMap): Rule => ({
+    when: [{ on: 'new' }, { on: 'in-interface', not: true, name: 'lo' }, { on: 'in-set', key, set: set.name }],
+    then: again,
+    comment: "the host's rules let it in: it comes in once more",
+  });
+  return {
+    name: 'host-rules',
+    type: 'filter',
+    hook: 'input',
+    priority: priority.last,
+    rules: [letIn(addressedKey, hostedPortsOn), letIn(portKey, hostedPorts)],
+  };
+}
+
+const portKey: readonly FieldSource[] = ['protocol', 'destination-port'];
 const addressedKey: readonly FieldSource[] = ['protocol', 'destination', 'destination-port'];
 
 function sourceRules(bridge: FirewallBridge, { prefix, masquerade, mode, hostAddress }: FirewallSubnet): Rule[] {
@@ -441,11 +378,14 @@ const ownNetwork = ({ name, talking }: FirewallBridge): Rule => ({
 const icmp: Readonly<Record<Family, number>> = { 4: 1, 6: 58 };
 
 /** What may be forwarded to a bridge: answers, published ports and its own containers; nothing else. */
-function isolationRules(bridge: FirewallBridge, { prefix, mode }: FirewallSubnet): Rule[] {
+function isolationRules(bridge: FirewallBridge, { prefix, mode }: FirewallSubnet, { linked }: Parts): Rule[] {
   const toBridge: Match = { on: 'out-interface', name: bridge.name };
   const direct: Match = { on: 'in-set', key: addressedKey, set: mapsOfFamily[prefix.family].direct.name };
   const accept = (comment: string, ...when: Match[]): Rule => ({ when, then: { do: 'accept' }, comment });
   return [
+    ...(bridge.acceptMark === undefined
+      ? []
+      : [accept('marked to be let through', toBridge, { on: 'mark', ...bridge.acceptMark })]),
     accept('answers', toBridge, { on: 'established' }),
     accept('published ports', toBridge, { on: 'destination-rewritten' }),
     ...(mode === 'routed'
@@ -454,9 +394,21 @@ function isolationRules(bridge: FirewallBridge, { prefix, mode }: FirewallSubnet
           accept('published ports by the own address', toBridge, direct),
         ]
       : []),
+    ...(bridge.directRouting === true && mode === 'nat'
+      ? [accept('published ports by the own address', toBridge, direct)]
+      : []),
     ...bridge.trusted.map((name) =>
       accept('published ports for a trusted interface', { on: 'in-interface', name }, toBridge, direct),
     ),
+    ...(linked && !bridge.talking
+      ? [
+          accept('links', { on: 'in-interface', name: bridge.name }, toBridge, {
+            on: 'in-set',
+            key: ['protocol', 'source', 'destination', 'destination-port'],
+            set: mapsOfFamily[prefix.family].linked.name,
+          }),
+        ]
+      : []),
     ownNetwork(bridge),
     mode === 'open'
       ? accept('everything may come in', toBridge)

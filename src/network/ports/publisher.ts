@@ -1,11 +1,13 @@
 import type { Logger } from '../../base/log.ts';
 import type { ProxiedPort } from '../../spec/resolver/proxy.ts';
 import { forgetUdpFlows } from '../../sys/netlink/cable.ts';
+import { reentryObstacle } from '../firewall/reentry.ts';
 import type { Firewall } from '../firewall/firewall.ts';
-import type { FirewallBridge, Publication } from '../firewall/table.ts';
+import type { LinkedPort, Publication } from '../firewall/elements.ts';
+import type { FirewallBridge } from '../firewall/table.ts';
 import { formatAddress, parseAddress } from '../../base/address.ts';
 import type { ResolverProcess } from '../resolver/process.ts';
-import { EngineError } from '../../base/errors.ts';
+import { EngineError, invalid } from '../../base/errors.ts';
 import { accessOf } from './access.ts';
 import type { PortAllocator } from './allocator.ts';
 import { portKey, type PortRequest, type PublishedPort } from './binding.ts';
@@ -40,6 +42,11 @@ export class Publisher {
     return this.#proxy !== undefined;
   }
 
+  /** The host's interfaces that published ports need now. */
+  get interfaces(): readonly string[] {
+    return this.#firewall.interfaces;
+  }
+
   /**
    * Takes the ports and opens them, all or none. Addresses of a family that the container cannot serve are left out.
    * @throws EngineError `conflict`, `unavailable`.
@@ -65,9 +72,6 @@ export class Publisher {
       return target === undefined ? [] : [{ hostIp, target }];
     });
     const { port, protocol } = request;
-    if (request.hostRules === true) {
-      throw new EngineError('not-implemented', `publishing ports by the host's own rules is not supported yet`);
-    }
     const access = accessOf(request);
     const routed = places
       .filter(({ target }) => target.mode === 'routed')
@@ -80,6 +84,7 @@ export class Publisher {
         direct: true,
         ...access,
       }));
+    if (request.hostRules === true) checkHostRules(request, routed.length > 0);
     const translated = places.filter(({ target }) => target.mode === 'nat');
     const first = translated[0];
     if (first === undefined) return routed;
@@ -135,6 +140,15 @@ export class Publisher {
     this.#firewall.setBridges(bridges);
   }
 
+  /** What containers reach of each other by links. A firewall that cannot be written now has it at its next writing. */
+  setLinks(links: readonly LinkedPort[]): void {
+    try {
+      this.#firewall.setLinks(links);
+    } catch (error) {
+      this.#log.error('links between containers could not be opened or closed', { error });
+    }
+  }
+
   /** Lets flows to UDP ports go by the rules of now. */
   async forgetFlows(publications: readonly Publication[]): Promise<void> {
     const udp = publications.filter(({ protocol }) => protocol === 'udp').map(({ hostPort }) => hostPort);
@@ -145,7 +159,7 @@ export class Publisher {
   async close(options: { remove: boolean }): Promise<void> {
     await this.#proxy?.close();
     this.#ports[Symbol.dispose]();
-    this.#firewall.close(options);
+    await this.#firewall.close(options);
   }
 
   #addProxied(publications: readonly Publication[], targets: PublicationTargets): void {
@@ -166,6 +180,14 @@ export class Publisher {
   #tellProxy(): void {
     this.#proxy?.set([...this.#proxied.values()]);
   }
+}
+
+/** @throws EngineError when the host's rules cannot decide about a port */
+function checkHostRules(request: PortRequest, routed: boolean): void {
+  const what = `port ${portKey(request)} cannot be published by the host's rules`;
+  if (routed) throw invalid(`${what}: in the gateway mode routed it has no port of the host`);
+  const obstacle = reentryObstacle();
+  if (obstacle !== undefined) throw new EngineError('unavailable', `${what}: ${obstacle}`);
 }
 
 const familyOf = (hostIp: string): 4 | 6 => parseAddress(hostIp)?.family ?? 4;

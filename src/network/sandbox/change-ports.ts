@@ -1,7 +1,7 @@
 import { codeOf, invalid, messageOf } from '../../base/errors.ts';
 import type { PortChange } from '../../spec/contract/network.ts';
 import type { PortBinding, PortMap } from '../../spec/engine/container.ts';
-import type { Publication } from '../firewall/table.ts';
+import type { Publication } from '../firewall/elements.ts';
 import { accessOf } from '../ports/access.ts';
 import { parseContainerPort, type PortDefaults, planPorts, portKey, type PortRequest } from '../ports/binding.ts';
 import type { Publisher } from '../ports/publisher.ts';

@@ -11,7 +11,7 @@ import type {
 import { closeNetNamespace, openNetNamespaceOfProcess } from '../../sys/namespace/net.ts';
 import { changeNamespace, deleteLinks, interfacesIn } from '../../sys/netlink/cable.ts';
 import { closeNameSockets } from '../../sys/socket/name-sockets.ts';
-import type { Publication } from '../firewall/table.ts';
+import type { Publication } from '../firewall/elements.ts';
 import { type PortPlan, portMapOf } from '../ports/binding.ts';
 import type { Publisher } from '../ports/publisher.ts';
 import { again } from './change-ports.ts';

@@ -1,7 +1,7 @@
 import type { Sandbox } from '../../spec/contract/network.ts';
 import { bytesOf, type Family } from '../../base/address.ts';
 import type { AddressedNetwork, HeldAddresses } from '../driver.ts';
-import type { Publication } from '../firewall/table.ts';
+import type { Publication } from '../firewall/elements.ts';
 import type { PublicationTargets } from '../ports/targets.ts';
 import type { DefaultRoute } from '../../sys/netlink/plug.ts';
 

@@ -12,7 +12,7 @@ import type { AddressedNetwork, Lease } from '../driver.ts';
 import type { ContainerNames } from '../resolver/names.ts';
 import { formatMac } from '../mac.ts';
 import { type ContainerPort, portMapOf } from '../ports/binding.ts';
-import type { Publication } from '../firewall/table.ts';
+import type { Publication } from '../firewall/elements.ts';
 import { chooseGateways, type HeldEndpoint, routesOf } from './held.ts';
 import { emptyEndpoint, type EndpointPlan } from './plan.ts';
 
@@ -194,10 +194,12 @@ export function sandboxOf(
     readonly published: readonly Publication[];
     readonly shown: boolean;
   },
+  links: SandboxRequest['links'],
 ): Sandbox {
   return {
     sandboxId: randomHex64(),
     mode: 'private',
+    ...(links === undefined ? {} : { links }),
     endpoints: Object.fromEntries(endpoints.map(({ held, settings }) => [held.networkName, settings])),
     ports: ports.shown ? portMapOf(ports.exposed, ports.published) : noPorts,
     hostInterfaces: endpoints.flatMap(({ held }) => held.held.hostName ?? []),

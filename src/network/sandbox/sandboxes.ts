@@ -12,7 +12,7 @@ import { type Address, parseAddress } from '../../base/address.ts';
 import { namespaceSysctls } from '../bridge/network.ts';
 import { ReadyStock } from '../bridge/ready.ts';
 import type { AddressedNetwork } from '../driver.ts';
-import type { Publication } from '../firewall/table.ts';
+import type { Publication } from '../firewall/elements.ts';
 import { parseContainerPort, type PortDefaults, type PortPlan, portMapOf, publishedIn } from '../ports/binding.ts';
 import type { Publisher } from '../ports/publisher.ts';
 import type { PublicationTargets } from '../ports/targets.ts';
@@ -21,6 +21,7 @@ import { ratesIn } from '../rates/rate.ts';
 import { rateOptions } from '../../spec/engine/network.ts';
 import { type ChangedPublications, changePublications, UnchangedPublications } from './change-ports.ts';
 import { chooseGateways, type Held, type HeldEndpoint, targetsOf } from './held.ts';
+import { linkedPorts } from './links.ts';
 import { type LiveEndpointPlan, plugIn, sandboxOf } from './make.ts';
 import { emptyEndpoint, type SandboxPlan } from './plan.ts';
 
@@ -89,6 +90,7 @@ export class Sandboxes {
   replace(containerId: ContainerId, held: Held, nameSockets?: NameSockets): void {
     this.#held.set(containerId, held);
     this.names?.changed(containerId, held, nameSockets);
+    this.publisher.setLinks(linkedPorts(this.#held));
   }
 
   /**
@@ -100,6 +102,7 @@ export class Sandboxes {
     await this.close(request.containerId);
     const isHost = 'kind' in plan && plan.kind === 'host';
     const open = isHost ? this.#openHost(request, plan) : await this.#openPrivate(request, plan);
+    this.publisher.setLinks(linkedPorts(this.#held));
     this.announce('connect', request.containerId, open.sandbox.endpoints);
     return open;
   }
@@ -112,6 +115,7 @@ export class Sandboxes {
     // First of all: nobody finds it any more.
     this.names?.changed(containerId, undefined);
     this.publisher.withdraw(held.publications);
+    this.publisher.setLinks(linkedPorts(this.#held));
     for (const endpoint of held.endpoints) endpoint.network.retire(endpoint.held);
     this.announce('disconnect', containerId, held.sandbox.endpoints);
   }
@@ -240,7 +244,8 @@ export class Sandboxes {
     const publications = published(this.publisher, plan.ports, targets, `${request.containerName} (${endpointId})`);
     scope.defer(() => this.publisher.withdraw(publications));
     const shown = Object.keys(targets).length > 0;
-    const sandbox = sandboxOf(endpoints, { exposed: plan.ports.exposed, published: publications, shown });
+    const ports = { exposed: plan.ports.exposed, published: publications, shown };
+    const sandbox = sandboxOf(endpoints, ports, request.links);
     return { namespace, nameSockets, held: { sandbox, publications, endpoints: held } };
   }
 

@@ -28,6 +28,8 @@ export interface SandboxRequest extends SandboxIdentity {
    * over. Undefined for a new one.
    */
   readonly networkNamespace?: number | undefined;
+  /** Containers that this one is linked to (`--link`): it reaches what they expose, also where containers are kept apart. */
+  readonly links?: readonly ContainerId[] | undefined;
   /** Sysctls of the net.* tree, written inside the namespace. */
   readonly sysctls: Readonly<Record<string, string>>;
   readonly resolver: ResolverChoice;
@@ -55,6 +57,8 @@ export interface Sandbox {
   readonly endpoints: Readonly<Record<string, EndpointSettings>>;
   /** What is published, with real host ports; null for exposed only. */
   readonly ports: PortMap;
+  /** See `SandboxRequest.links`. */
+  readonly links?: readonly ContainerId[];
   /** The host's names of the interfaces that were made, for cleaning up. */
   readonly hostInterfaces: readonly string[];
   /** By network name: the host's end, where there is one, and the interface's name in the container. */

@@ -16,6 +16,7 @@ import {
 
 const type = { new: 16, delete: 17, get: 18, set: 19 } as const;
 const IFF_UP = 1;
+const IFF_NOARP = 0x80;
 const AF_BRIDGE = 7;
 
 const attr = {
@@ -34,14 +35,14 @@ const bridgeAttr = { forwardDelay: 1, stpState: 5 } as const;
 const portAttr = { hairpin: 4, isolated: 33 } as const;
 
 /** struct ifinfomsg. */
-function linkHeader(options: { family?: number; index?: number; up?: boolean }): Buffer {
+function linkHeader(options: { family?: number; index?: number; up?: boolean; arp?: boolean }): Buffer {
   const bytes = Buffer.alloc(16);
   bytes.writeUInt8(options.family ?? 0, 0);
   bytes.writeInt32LE(options.index ?? 0, 4);
-  if (options.up !== undefined) {
-    bytes.writeUInt32LE(options.up ? IFF_UP : 0, 8);
-    bytes.writeUInt32LE(IFF_UP, 12);
-  }
+  const arp = options.arp === undefined ? 0 : IFF_NOARP;
+  const up = options.up === undefined ? 0 : IFF_UP;
+  bytes.writeUInt32LE((options.up === true ? IFF_UP : 0) | (options.arp === false ? IFF_NOARP : 0), 8);
+  bytes.writeUInt32LE(up | arp, 12);
   return bytes;
 }
 
@@ -76,8 +77,8 @@ export interface VethPair {
   /** Index of the bridge that it becomes a port of. */
   readonly master?: number;
   readonly mtu?: number;
-  /** The other end: it appears, down, in the namespace of the descriptor. */
-  readonly peer: { readonly name: string; readonly namespaceFd: number; readonly mac?: Uint8Array };
+  /** The other end: it appears, down, in the namespace of the descriptor, or in the socket's. */
+  readonly peer: { readonly name: string; readonly namespaceFd?: number; readonly mac?: Uint8Array };
 }
 
 /** Two ends of one cable. A peer cannot be brought up by the same request. */
@@ -101,19 +102,29 @@ export function addVeth(pair: VethPair): NetlinkMessage {
           textAttribute(attr.name, pair.peer.name),
           ...mtu,
           ...(pair.peer.mac === undefined ? [] : [attribute(attr.address, pair.peer.mac)]),
-          u32Attribute(attr.namespaceFd, pair.peer.namespaceFd),
+          ...(pair.peer.namespaceFd === undefined ? [] : [u32Attribute(attr.namespaceFd, pair.peer.namespaceFd)]),
         ),
       ),
     ),
   );
 }
 
-/** Brings a link up or down, with a new hardware address (6 bytes) or a new bridge (index) in the same step. */
-export const setLink = (index: number, change: { up?: boolean; mac?: Uint8Array; master?: number }): NetlinkMessage =>
+/**
+ * Brings a link up or down, with a new hardware address (6 bytes) or a new bridge (index) in the same step, or without
+ * asking neighbours for their addresses (`arp: false`).
+ */
+export const setLink = (
+  index: number,
+  change: { up?: boolean; arp?: boolean; mac?: Uint8Array; master?: number },
+): NetlinkMessage =>
   request(
     type.new,
     0,
-    linkHeader({ index, ...(change.up === undefined ? {} : { up: change.up }) }),
+    linkHeader({
+      index,
+      ...(change.up === undefined ? {} : { up: change.up }),
+      ...(change.arp === undefined ? {} : { arp: change.arp }),
+    }),
     ...(change.mac === undefined ? [] : [attribute(attr.address, change.mac)]),
     ...(change.master === undefined ? [] : [u32Attribute(attr.master, change.master)]),
   );
