@@ -8,6 +8,7 @@ import type {
   Sandbox,
   SandboxRequest,
 } from '../../spec/contract/network.ts';
+import { systemCode } from '../../sys/ffi/errors.ts';
 import { closeNetNamespace, openNetNamespaceOfProcess } from '../../sys/namespace/net.ts';
 import { changeNamespace, deleteLinks, interfacesIn } from '../../sys/netlink/cable.ts';
 import { closeNameSockets } from '../../sys/socket/name-sockets.ts';
@@ -136,9 +137,15 @@ async function pullOut(
   }
 }
 
+/** @throws EngineError `conflict` when the process has ended: its container is about to be seen to have */
 function namespaceOf(process: ContainerProcess): Disposable & { readonly fd: number } {
-  const fd = openNetNamespaceOfProcess(process);
-  return { fd, [Symbol.dispose]: () => closeNetNamespace(fd) };
+  try {
+    const fd = openNetNamespaceOfProcess(process);
+    return { fd, [Symbol.dispose]: () => closeNetNamespace(fd) };
+  } catch (error) {
+    if (!['ENOENT', 'ESRCH'].includes(systemCode(error) ?? '')) throw error;
+    throw conflict(`process ${process.pid} of the container has ended: it is not running any more`);
+  }
 }
 
 async function changeNamespaceOf(
