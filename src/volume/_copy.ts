@@ -26,6 +26,18 @@ export function copyTree(from: Buffer, to: Buffer): void {
   copyNode(from, to, lstatSync(from, { bigint: true }), new Map());
 }
 
+/**
+ * Copies what is in the directory `from` into the directory `to`, which is there and has none of these names. Otherwise as
+ * `copyTree`.
+ */
+export function copyInto(from: Buffer, to: Buffer): void {
+  const linked = new Map<string, Buffer>();
+  for (const name of readdirSync(from, { encoding: 'buffer' })) {
+    const child = join(from, name);
+    copyNode(child, join(to, name), lstatSync(child, { bigint: true }), linked);
+  }
+}
+
 function copyNode(from: Buffer, to: Buffer, stat: BigIntStats, linked: Map<string, Buffer>): void {
   if (stat.isDirectory()) {
     mkdirSync(to, { mode: 0o700 });

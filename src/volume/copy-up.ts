@@ -12,6 +12,8 @@ import { workerUrl } from '../sys/worker/url.ts';
 export interface CopyTask {
   readonly from: string;
   readonly to: string;
+  /** `to` is there, and gets what is in `from`; else it is made, as a copy of `from`. */
+  readonly into: boolean;
 }
 export type CopyOutcome =
   | { readonly failed: false }
@@ -62,7 +64,7 @@ async function fill(from: string, { data, staging, exclusive, mounted }: CopyUp)
   if (mounted) {
     // Copied in place, and so only when nobody can interfere.
     if (!exclusive) return;
-    for (const name of await readdir(from)) await copyInWorker({ from: join(from, name), to: join(data, name) });
+    await copyInWorker({ from: `${from}/.`, to: data, into: true });
     return copyOwner(from, data);
   }
   await rm(staging, { recursive: true, force: true });
@@ -70,12 +72,12 @@ async function fill(from: string, { data, staging, exclusive, mounted }: CopyUp)
     // On btrfs a volume is a subvolume: only another one can take its place, and nothing can be renamed into it.
     if (await createSubvolume(staging)) {
       if (!exclusive) return;
-      for (const name of await readdir(from)) await copyInWorker({ from: join(from, name), to: join(staging, name) });
+      await copyInWorker({ from: `${from}/.`, to: staging, into: true });
       await copyOwner(from, staging);
       await exchangePaths(staging, data);
       return;
     }
-    await copyInWorker({ from: `${from}/.`, to: staging });
+    await copyInWorker({ from: `${from}/.`, to: staging, into: false });
     if (exclusive) {
       await rename(staging, data);
       return;

@@ -48,6 +48,16 @@ engineSuite('volumes that are file systems of their own', { skip }, (engine) => 
     return ((BigInt(`0x${bits}`) >> 24n) & 1n) === 1n;
   };
 
+  /** Loop devices of the engine's own files. */
+  const loops = async () => {
+    const names = (await readdir('/sys/block')).filter((name) => name.startsWith('loop'));
+    const files = await Promise.all(
+      names.map((name) => readFile(`/sys/block/${name}/loop/backing_file`, 'utf8').catch(() => '')),
+    );
+    return files.filter((file) => file.startsWith(engine().paths.dataRoot));
+  };
+  const isClosed = () => eventually('nothing is mounted', async () => (await loops()).length === 0);
+
   describe('with a limit', () => {
     test('df tells it, more is ENOSPC, and it stays over kills, copies and new names', async () => {
       await create('small', 'size=32m');
@@ -161,6 +171,7 @@ engineSuite('volumes that are file systems of their own', { skip }, (engine) => 
     test('a wrong or missing key is told in clear words and changes nothing', async () => {
       await create('vault', await makeKey(), 'size=16m');
       await sh('vault', 'echo kept > /data/file');
+      await isClosed();
       const before = await readFile(join(folder(), 'vault/_disk/image'));
       await makeKey('wrong horse');
       const wrong = await runs('vault', 'true');
@@ -241,14 +252,7 @@ engineSuite('volumes that are file systems of their own', { skip }, (engine) => 
       await rm(keyFile());
       assert.equal((await engine().start(), await docker('exec', 'user', 'cat', '/data/file')), '1');
       await docker('rm', '-f', 'user');
-      const loops = async () => {
-        const names = (await readdir('/sys/block')).filter((name) => name.startsWith('loop'));
-        const files = await Promise.all(
-          names.map((name) => readFile(`/sys/block/${name}/loop/backing_file`, 'utf8').catch(() => '')),
-        );
-        return files.filter((file) => file.startsWith(engine().paths.dataRoot));
-      };
-      await eventually('nothing is mounted', async () => (await loops()).length === 0);
+      await isClosed();
       assert.notEqual((await runs('vault', 'true')).code, 0);
     });
   });
