@@ -153,7 +153,11 @@ engineSuite('copies of volumes', { skip }, (engine) => {
   test('an archive comes in whole or not at all, and never leads out of the volume', async () => {
     await sh('data', 'echo old > /data/file');
     const untouched = async () => assert.equal(await sh('data', 'ls /data; cat /data/file'), 'file\nold');
-    const good = await archive({ name: 'new', body: 'n' }, { name: 'file', body: 'changed' });
+    const added: readonly TarMember[] = [
+      { name: 'new', body: 'n' },
+      { name: 'file', body: 'changed' },
+    ];
+    const good = await archive(...added);
     await refused(
       /the volume is not empty: say whether to merge the archive into it or to replace it/,
       'import',
@@ -200,7 +204,7 @@ engineSuite('copies of volumes', { skip }, (engine) => {
     assert.equal(await sh('linked', 'cd /data; find . | sort'), '.\n./escaped\n./out');
     assert.deepEqual(await readdir(outside), []);
     await rm(outside, { recursive: true });
-    await ok('import', '--merge', 'data', good);
+    await ok('import', '--merge', 'data', await archive(...added));
     assert.equal(await sh('data', 'cat /data/file /data/new'), 'changedn');
     await ok('import', '--replace', 'data', await archive({ name: 'only', body: 'o' }));
     assert.equal(await sh('data', 'ls /data'), 'only');
