@@ -48,8 +48,17 @@ export function isActive(rule: string, options: CheckOptions, comments: readonly
   return !names(options.skip) && !names(here.skip);
 }
 
-/** Of the first comment with options; none for one that cannot be read. */
+/** One instruction can have very many findings. */
+const readBefore = new WeakMap<readonly string[], CheckOptions>();
+
 function commentOptions(comments: readonly string[]): CheckOptions {
+  const known = readBefore.get(comments) ?? readComments(comments);
+  readBefore.set(comments, known);
+  return known;
+}
+
+/** Of the first comment with options; none for one that cannot be read. */
+function readComments(comments: readonly string[]): CheckOptions {
   const directive = comments.map((comment) => directiveIn(comment)).find((found) => found?.name === 'check');
   if (directive === undefined) return none;
   try {

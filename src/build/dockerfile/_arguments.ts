@@ -62,8 +62,13 @@ export function somePairs({ args, keyword }: Statement, name: string): readonly 
   return args.pairs;
 }
 
-/** What the comments above say of a name: the rest of the first one that begins with it; '' when there is none. */
-export function descriptionOf(comments: readonly string[], name: string): string {
-  if (name === '') return '';
-  return comments.find((comment) => comment.startsWith(`${name} `))?.slice(name.length + 1) ?? '';
+/** What the comments above say of names: by its first word, the rest of the first comment that begins with it. */
+export function descriptionsIn(comments: readonly string[]): ReadonlyMap<string, string> {
+  const descriptions = new Map<string, string>();
+  for (const comment of comments) {
+    const blank = comment.indexOf(' ');
+    const name = comment.slice(0, Math.max(blank, 0));
+    if (name !== '' && !descriptions.has(name)) descriptions.set(name, comment.slice(blank + 1));
+  }
+  return descriptions;
 }

@@ -24,7 +24,9 @@ export function readFlags({ flags }: Statement, known: Readonly<Record<string, F
     const earlier = given.get(name);
     if (earlier !== undefined && kind !== 'list') throw wrong(`duplicate flag specified: ${written}`, flag.range);
     const value = equals < 0 ? undefined : flag.text.slice(equals + 1);
-    given.set(name, [...(earlier ?? []), { text: checkedValue(kind, written, value, flag.range), range: flag.range }]);
+    const read = { text: checkedValue(kind, written, value, flag.range), range: flag.range };
+    if (earlier === undefined) given.set(name, [read]);
+    else earlier.push(read);
   }
   const last = (name: string) => given.get(name)?.at(-1);
   return {

@@ -1,7 +1,7 @@
 import { type Common, commonOf, wordsOf } from './_arguments.ts';
 import { type FlagKind, readFlags } from './_flags.ts';
 import { DockerfileError } from './error.ts';
-import { heredocStart, withoutTabs } from './heredoc.ts';
+import { type Heredoc, heredocStart, withoutTabs } from './heredoc.ts';
 import type { Word } from './source.ts';
 import type { Statement } from './statement.ts';
 
@@ -78,10 +78,12 @@ function readTransfer(statement: Statement, name: string, known: Readonly<Record
     throw new DockerfileError(`${name} cannot accept a heredoc as a destination`, destination.range);
   }
   const sources = words.slice(0, -1);
+  // Of two with one name the last one counts.
+  const heredocs = new Map(statement.heredocs.map((heredoc) => [heredoc.name, heredoc]));
   const transfer: Transfer = {
     ...commonOf(statement),
     sources: sources.filter(({ text }) => heredocStart(text) === undefined),
-    files: sources.flatMap((word) => inlineFile(statement, word) ?? []),
+    files: sources.flatMap((word) => inlineFile(heredocs, word) ?? []),
     destination,
     chown: flags.text('chown'),
     chmod: flags.text('chmod'),
@@ -91,11 +93,10 @@ function readTransfer(statement: Statement, name: string, known: Readonly<Record
   return { transfer, flags };
 }
 
-function inlineFile({ heredocs }: Statement, { text, range }: Word): InlineFile | undefined {
+function inlineFile(heredocs: ReadonlyMap<string, Heredoc>, { text, range }: Word): InlineFile | undefined {
   const start = heredocStart(text);
   if (start === undefined) return undefined;
-  // Of two with one name the last one counts.
-  const heredoc = heredocs.findLast(({ name }) => name === start.name);
+  const heredoc = heredocs.get(start.name);
   const content = heredoc?.content ?? '';
   return {
     name: start.name,

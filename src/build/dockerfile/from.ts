@@ -1,4 +1,4 @@
-import { type Common, commonOf, descriptionOf, someWords, wordsOf } from './_arguments.ts';
+import { type Common, commonOf, descriptionsIn, someWords, wordsOf } from './_arguments.ts';
 import { readFlags } from './_flags.ts';
 import { DockerfileError } from './error.ts';
 import type { Word } from './source.ts';
@@ -48,7 +48,7 @@ export function readFrom(statement: Statement): FromInstruction {
     throw new DockerfileError(problem, writtenName.range, { expected: 'letters, digits, -, _ and ., a letter first' });
   }
   const platform = readFlags(statement, { platform: 'text' }).text('platform');
-  const description = descriptionOf(statement.comments, name);
+  const description = (name === '' ? undefined : descriptionsIn(statement.comments).get(name)) ?? '';
   return { kind: 'from', ...commonOf(statement), base, name, as, writtenName, platform, description };
 }
 
@@ -64,13 +64,14 @@ function isStageName(name: string): boolean {
 }
 
 export function readArg(statement: Statement): ArgInstruction {
+  const descriptions = descriptionsIn(statement.comments);
   const args = someWords(statement, 'ARG').map(({ text, range }): Argument => {
     const equals = text.indexOf('=');
     if (equals === 0)
       throw new DockerfileError('ARG names can not be blank', range, { expected: 'NAME or NAME=VALUE' });
     const name = equals < 0 ? text : text.slice(0, equals);
     const value = equals < 0 ? undefined : text.slice(equals + 1);
-    return { name, value, range, description: descriptionOf(statement.comments, name) };
+    return { name, value, range, description: descriptions.get(name) ?? '' };
   });
   return { kind: 'arg', ...commonOf(statement), args };
 }

@@ -24,7 +24,7 @@ export interface Word {
 
 /** What a Dockerfile may have at most. Docker has the limit of a line; nothing that people write comes near the others. */
 export const limits = {
-  fileBytes: 4 * 1024 * 1024,
+  fileBytes: 1024 * 1024,
   lineBytes: 65_535,
   instructions: 20_000,
 } as const;

@@ -34,30 +34,42 @@ export interface Bases {
  * whose bases may have triggers: it is asked until nothing new comes.
  */
 export function knownBases(scope: Scope): Bases | { readonly wants: readonly WantedImage[] } {
+  const byName = new Map(scope.stages.map(({ stage }, index) => [stage.from.name, index]));
   const triggers = new Map<number, readonly StageInstruction[]>();
+  const sources = scope.stages.map((stage) => sourcesOf(scope, byName, stage, []));
   for (;;) {
-    const sources = scope.stages.map(({ stage, isReplaced }, index) =>
-      isReplaced ? new Map() : sourcesOf(scope, [...(triggers.get(index) ?? []), ...stage.instructions]),
-    );
     const needed = reachableStages(scope.stages, sources, scope.target);
     const reached = scope.allStages ? new Set(scope.stages.keys()) : needed;
     const wants = wantedImages(scope, sources, reached);
-    const before = triggers.size;
-    for (const index of reached) addTriggers(scope, index, triggers);
+    const fresh = [...reached].filter((index) => addTriggers(scope, index, triggers));
     if (wants.length > 0) return { wants };
-    if (triggers.size === before) return { reached, triggers, sources };
+    if (fresh.length === 0) return { reached, triggers, sources };
+    // Each round looks at all stages again.
+    scope.budget.spend(4 * scope.stages.length);
+    for (const index of fresh) {
+      sources[index] = sourcesOf(scope, byName, scope.stages[index] as ResolvedStage, triggers.get(index) ?? []);
+    }
   }
 }
 
-function sourcesOf({ stages, options, file, budget, globals }: Scope, instructions: readonly StageInstruction[]) {
-  return sourcesOfStage({ stages, options, escape: file.escape, budget }, instructions, globals.values);
+function sourcesOf(
+  { stages, options, file, budget, globals }: Scope,
+  byName: ReadonlyMap<string, number>,
+  { stage, isReplaced }: ResolvedStage,
+  triggers: readonly StageInstruction[],
+): SourcesOf {
+  const scope = { stages, byName, options, escape: file.escape, budget };
+  return isReplaced ? new Map() : sourcesOfStage(scope, [...triggers, ...stage.instructions], globals.values);
 }
 
-function addTriggers(scope: Scope, index: number, triggers: Map<number, readonly StageInstruction[]>): void {
+/** Tells whether there are any that were not known. */
+function addTriggers(scope: Scope, index: number, triggers: Map<number, readonly StageInstruction[]>): boolean {
   const resolved = scope.stages[index];
-  if (resolved === undefined || triggers.has(index)) return;
+  if (resolved === undefined || triggers.has(index)) return false;
   const found = triggersOf(scope, resolved);
-  if (found !== undefined && found.length > 0) triggers.set(index, found);
+  if (found === undefined || found.length === 0) return false;
+  triggers.set(index, found);
+  return true;
 }
 
 function triggersOf(scope: Scope, resolved: ResolvedStage): readonly StageInstruction[] | undefined {
@@ -72,7 +84,10 @@ function triggersOf(scope: Scope, resolved: ResolvedStage): readonly StageInstru
     const wanted = wantedOf(scope, base, resolved.platform);
     const image = wanted === undefined ? undefined : scope.lookUp(wanted);
     if (image === undefined || image === 'unknown') return undefined;
-    return (image.config.config.OnBuild ?? [])
+    const written = image.config.config.OnBuild ?? [];
+    // To read and to plan a trigger takes longer than its characters say.
+    scope.budget.spend(written.reduce((sum, { length }) => sum + length + 500, 0));
+    return written
       .map((one) => parseTrigger(one, scope.file.syntax))
       .map((one) => ({ ...one, range: stage.from.range }));
   } catch (error) {

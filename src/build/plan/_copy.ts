@@ -18,7 +18,8 @@ type Transfer = AddInstruction | CopyInstruction;
 interface Draft {
   readonly scope: Scope;
   readonly instruction: Transfer;
-  readonly sources: number[];
+  /** Operations, each with its place among the inputs. */
+  readonly sources: Map<number, number>;
   readonly actions: CopyAction[];
   readonly shared: Pick<CopyAction, 'destination' | 'exclude' | 'owner' | 'mode'>;
   readonly checksum: string;
@@ -37,7 +38,7 @@ export function applyCopy(scope: Scope, instruction: Transfer, from: number | un
   const draft: Draft = {
     scope,
     instruction,
-    sources: [],
+    sources: new Map(),
     actions: [],
     shared: sharedOf(scope, instruction, { chown, chmod, destination }),
     checksum: checksumOf(scope, instruction, sources),
@@ -49,12 +50,12 @@ export function applyCopy(scope: Scope, instruction: Transfer, from: number | un
   if (instruction.link && chmod === '') {
     // The files do not depend on what is below them: a layer of its own, which stays when the base changes.
     const empty = graph.add({ kind: 'scratch' }, [], { title: 'scratch', range: undefined, noCache: false });
-    const files = graph.add({ kind: 'copy', actions }, [empty, ...draft.sources], firstTitle);
+    const files = graph.add({ kind: 'copy', actions }, [empty, ...draft.sources.keys()], firstTitle);
     scope.counter.done--;
     const linked = { ...firstTitle, title: stepTitle(scope.counter, `LINK ${title}`) };
     state.root = graph.add({ kind: 'merge' }, [state.root, files], linked);
-  } else state.root = graph.add({ kind: 'copy', actions }, [state.root, ...draft.sources], firstTitle);
-  note(state, historyOf(instruction, { chown, chmod, destination, sources }), true);
+  } else state.root = graph.add({ kind: 'copy', actions }, [state.root, ...draft.sources.keys()], firstTitle);
+  note(scope, historyOf(instruction, { chown, chmod, destination, sources }), true);
 }
 
 interface Expanded {
@@ -134,9 +135,9 @@ function addSource(draft: Draft, source: Word, from: number | undefined): void {
 }
 
 function give(draft: Draft, input: number, action: Omit<CopyAction, 'from' | 'destination'>): void {
-  let from = draft.sources.indexOf(input);
-  if (from < 0) from = draft.sources.push(input) - 1;
-  draft.actions.push({ from: from + 1, ...action, ...draft.shared });
+  const from = draft.sources.get(input) ?? draft.sources.size + 1;
+  draft.sources.set(input, from);
+  draft.actions.push({ from, ...action, ...draft.shared });
 }
 
 function addGit(draft: Draft, { range }: Word, git: GitSource, { keepGitDir }: AddInstruction): void {

@@ -8,20 +8,20 @@ import type { FileOwner, RunMount } from '../graph/operation.ts';
 import { cleanPath } from '../ignore/clean-path.ts';
 import { about, type Scope, shown, text } from './_scope.ts';
 import { absolutePath, commandWords } from './_settings.ts';
-import { note } from './_state.ts';
+import { listed, note } from './_state.ts';
 
 /** A RUN being put together: its inputs besides the root. */
 interface Draft {
   readonly scope: Scope;
   readonly instruction: RunInstruction;
-  readonly inputs: number[];
+  readonly inputs: Map<number, number>;
   readonly mounts: RunMount[];
 }
 
 /** @param sources the places of the sources of mounts in the graph; undefined for a mount that names none */
 export function applyRun(scope: Scope, instruction: RunInstruction, sources: readonly (number | undefined)[]): void {
   const { state, graph, options } = scope;
-  const draft: Draft = { scope, instruction, inputs: [], mounts: [] };
+  const draft: Draft = { scope, instruction, inputs: new Map(), mounts: [] };
   instruction.mounts.forEach(({ flag }, at) => {
     const mount = readMount(scope, instruction, flag);
     addMount(draft, mount, sources[at], flag.range);
@@ -31,7 +31,7 @@ export function applyRun(scope: Scope, instruction: RunInstruction, sources: rea
   const definition = {
     kind: 'run',
     args,
-    env: [...state.variables].map(([name, value]) => `${name}=${value}`),
+    env: environment(scope),
     cwd: state.config.WorkingDir || '/',
     user: state.config.User ?? '',
     mounts: draft.mounts,
@@ -44,8 +44,15 @@ export function applyRun(scope: Scope, instruction: RunInstruction, sources: rea
     ulimits,
   } as const;
   const title = titleOf(scope, instruction);
-  state.root = graph.add(definition, [state.root, ...draft.inputs], about(scope, title, instruction.range));
-  note(state, historyOf(scope, args), true);
+  state.root = graph.add(definition, [state.root, ...draft.inputs.keys()], about(scope, title, instruction.range));
+  note(scope, historyOf(scope, args), true);
+}
+
+/** What RUN sees: each has all of it, however many there are. */
+function environment({ state, budget }: Scope): string[] {
+  const env = listed(state.variables);
+  budget.spend(env.reduce((sum, { length }) => sum + length, 0));
+  return env;
 }
 
 function titleOf(scope: Scope, instruction: RunInstruction): string {
@@ -77,8 +84,9 @@ function runArguments(draft: Draft): readonly string[] {
 }
 
 function inputOf({ inputs }: Draft, operation: number): number {
-  const known = inputs.indexOf(operation);
-  return (known < 0 ? inputs.push(operation) - 1 : known) + 1;
+  const place = inputs.get(operation) ?? inputs.size + 1;
+  inputs.set(operation, place);
+  return place;
 }
 
 function readMount(scope: Scope, instruction: RunInstruction, flag: { text: string; range: Range }): Mount {

@@ -105,6 +105,9 @@ export function find(scope: Scope, instruction: StageInstruction, rule: PlanRule
 /** Settings of the build that are no variables. */
 const settings: ReadonlySet<string> = new Set(['BUILDKIT_SBOM_SCAN_CONTEXT', 'BUILDKIT_SBOM_SCAN_STAGE']);
 
+/** To compare two names takes about so many steps. */
+export const hintSteps = 32;
+
 /**
  * An image that was not looked up may set any variable: on such a base only names count that are nearly those of a known
  * one.
@@ -113,6 +116,7 @@ function reportUndefined(scope: Scope, instruction: StageInstruction, missing: R
   const { variables, args, isBaseUnknown } = scope.state;
   for (const name of missing) {
     if (args.has(name) || settings.has(name)) continue;
+    scope.budget.spend(hintSteps * variables.size);
     const nearest = nearestName(name, variables.keys(), 2);
     if (isBaseUnknown && nearest === undefined) continue;
     const hint = nearest === undefined ? '' : ` (did you mean $${nearest}?)`;

@@ -15,13 +15,13 @@ import type { PairsInstruction, WordInstruction, WordsInstruction } from '../doc
 import type { Range } from '../dockerfile/source.ts';
 import { cleanPath } from '../ignore/clean-path.ts';
 import { about, expanded, find, isBuildSetting, type Scope, shown, text } from './_scope.ts';
-import { note, withVariable } from './_state.ts';
+import { note } from './_state.ts';
 import { argumentsUsed } from './global-arguments.ts';
 import { looksSecret } from './looks-secret.ts';
 import { parseExposed } from './ports.ts';
 
 export function applyPairs(scope: Scope, instruction: PairsInstruction): void {
-  const { config, variables } = scope.state;
+  const { env, labels, variables } = scope.state;
   const keyword = instruction.kind.toUpperCase();
   const pairs = instruction.pairs.map(({ key, value, isLegacy }) => {
     if (isLegacy) {
@@ -32,14 +32,14 @@ export function applyPairs(scope: Scope, instruction: PairsInstruction): void {
     return [text(scope, instruction, key), text(scope, instruction, value)] as const;
   });
   for (const [name, value] of pairs) {
-    if (instruction.kind === 'label') config.Labels = { ...config.Labels, [name]: value };
+    if (instruction.kind === 'label') labels.set(name, value);
     else {
       reportSecret(scope, instruction, 'ENV', name);
       variables.set(name, value);
-      config.Env = withVariable(config.Env ?? [], name, value);
+      env.set(name, value);
     }
   }
-  note(scope.state, `${keyword} ${pairs.map(([name, value]) => `${name}=${value}`).join(' ')}`);
+  note(scope, `${keyword} ${pairs.map(([name, value]) => `${name}=${value}`).join(' ')}`);
 }
 
 function reportSecret(scope: Scope, instruction: StageInstruction, keyword: string, name: string): void {
@@ -63,20 +63,20 @@ export function applyArg(scope: Scope, instruction: ArgInstruction): void {
     state.args.set(name, set);
     return set === undefined ? name : `${name}=${set}`;
   });
-  note(state, `ARG ${noted.join(' ')}`);
+  note(scope, `ARG ${noted.join(' ')}`);
 }
 
 export function applyWord(scope: Scope, instruction: WordInstruction): void {
   const { state } = scope;
   if (instruction.kind === 'maintainer') {
     state.author = instruction.word.text;
-    return note(state, `MAINTAINER ${instruction.word.text}`);
+    return note(scope, `MAINTAINER ${instruction.word.text}`);
   }
   const word = text(scope, instruction, instruction.word);
   if (instruction.kind === 'workdir') return applyWorkdir(scope, instruction, word);
   if (instruction.kind === 'user') {
     state.config.User = word;
-    return note(state, `USER ${word}`);
+    return note(scope, `USER ${word}`);
   }
   try {
     parseSignal(word);
@@ -84,7 +84,7 @@ export function applyWord(scope: Scope, instruction: WordInstruction): void {
     throw new DockerfileError(messageOf(error), instruction.word.range, { expected: 'a signal as SIGTERM or 15' });
   }
   state.config.StopSignal = word;
-  note(state, `STOPSIGNAL ${word}`);
+  note(scope, `STOPSIGNAL ${word}`);
 }
 
 /** A folder is made when it is not there; nothing is to be made for the root. */
@@ -103,7 +103,7 @@ function applyWorkdir(scope: Scope, instruction: WordInstruction, path: string):
     const title = shown(scope, instruction);
     state.root = graph.add(definition, [state.root], about(scope, title, instruction.range));
   }
-  note(state, `WORKDIR ${folder}`, folder !== '/');
+  note(scope, `WORKDIR ${folder}`, folder !== '/');
 }
 
 /** A path as instructions mean it: relative ones in the working directory. Clean, without a closing slash. */
@@ -111,29 +111,28 @@ export const absolutePath = ({ state }: Scope, path: string): string =>
   cleanPath(path.startsWith('/') ? path : `/${state.config.WorkingDir ?? ''}/${path}`);
 
 export function applyVolume(scope: Scope, instruction: WordsInstruction): void {
-  const { config } = scope.state;
   const volumes = instruction.words.map((word) => {
     const volume = text(scope, instruction, word);
     if (volume === '') throw new DockerfileError('VOLUME specified can not be an empty string', word.range);
     return volume;
   });
-  config.Volumes = { ...config.Volumes, ...Object.fromEntries(volumes.map((volume) => [volume, {}])) };
-  note(scope.state, `VOLUME [${volumes.join(' ')}]`);
+  for (const volume of volumes) scope.state.volumes.add(volume);
+  note(scope, `VOLUME [${volumes.join(' ')}]`);
 }
 
 export function applyExpose(scope: Scope, instruction: WordsInstruction): void {
-  const { config } = scope.state;
   const words = [...instruction.words].sort((a, b) => (a.text < b.text ? -1 : 1));
   const ports = words.flatMap((word) =>
     expanded(scope, instruction, word).words.flatMap((one) => exposedPorts(scope, instruction, one, word.range)),
   );
-  config.ExposedPorts = { ...config.ExposedPorts, ...Object.fromEntries(ports.map((port) => [port, {}])) };
-  note(scope.state, `EXPOSE [${ports.join(' ')}]`);
+  for (const port of ports) scope.state.ports.add(port);
+  note(scope, `EXPOSE [${ports.join(' ')}]`);
 }
 
 function exposedPorts(scope: Scope, instruction: WordsInstruction, word: string, range: Range): readonly string[] {
   try {
     const { ports, hasUpperCase, hasHost } = parseExposed(word);
+    scope.budget.spend(ports.length);
     if (hasUpperCase) {
       const detail = `Defined protocol '${word}' in EXPOSE instruction should be lowercase`;
       find(scope, instruction, 'ExposeProtoCasing', detail);
@@ -177,7 +176,7 @@ export function applyCommand(scope: Scope, instruction: CommandInstruction): voi
     // A command that the base has was meant for its own entry point.
     if (scope.once.cmd === undefined) delete config.Cmd;
   }
-  note(scope.state, `${kind.toUpperCase()} ${quotedList(words)}`);
+  note(scope, `${kind.toUpperCase()} ${quotedList(words)}`);
 }
 
 /** Of several only the last one counts: the one before is the one that has no effect. */
@@ -189,9 +188,10 @@ function reportTwice(scope: Scope, instruction: StageInstruction, kind: 'cmd' | 
   find(scope, instruction, 'MultipleInstructionsDisallowed', detail, earlier);
 }
 
-export function applyShell({ state }: Scope, { words }: ShellInstruction): void {
+export function applyShell(scope: Scope, { words }: ShellInstruction): void {
+  const { state } = scope;
   state.config.Shell = words.map(({ text: word }) => word);
-  note(state, `SHELL [${state.config.Shell.join(' ')}]`);
+  note(scope, `SHELL [${state.config.Shell.join(' ')}]`);
 }
 
 export function applyHealthcheck(scope: Scope, instruction: HealthcheckInstruction): void {
@@ -206,5 +206,5 @@ export function applyHealthcheck(scope: Scope, instruction: HealthcheckInstructi
     ...(retries === 0 ? {} : { Retries: retries }),
   };
   const printed = Object.entries(times).map(([name, time]) => `${name}:${formatDuration(time)}`);
-  note(state, `HEALTHCHECK {Test:[${test.join(' ')}] ${printed.join(' ')} Retries:${retries}}`);
+  note(scope, `HEALTHCHECK {Test:[${test.join(' ')}] ${printed.join(' ')} Retries:${retries}}`);
 }

@@ -1,3 +1,4 @@
+import { codeOf, messageOf } from '../../base/errors.ts';
 import { goQuote } from '../../base/text/quote.ts';
 import type { ImageConfig, Platform } from '../../spec/oci/image.ts';
 import { formatPlatform, normalizePlatform } from '../../spec/oci/platform.ts';
@@ -107,7 +108,17 @@ function planStage(progress: Progress, resolved: ResolvedStage, triggers: readon
   return state;
 }
 
+/** What goes wrong without saying where (a value that becomes too long) is said at the instruction. */
 function apply(scope: Scope, instruction: StageInstruction, sources: readonly (number | undefined)[]): void {
+  try {
+    applyInstruction(scope, instruction, sources);
+  } catch (error) {
+    if (codeOf(error) !== 'invalid' || error instanceof DockerfileError) throw error;
+    throw new DockerfileError(messageOf(error), instruction.range);
+  }
+}
+
+function applyInstruction(scope: Scope, instruction: StageInstruction, sources: readonly (number | undefined)[]): void {
   switch (instruction.kind) {
     case 'env':
     case 'label':
@@ -204,7 +215,7 @@ function baseState(progress: Progress, resolved: ResolvedStage, counter: StepCou
   const { base, platform: own, stage } = resolved;
   const { graph, states } = progress;
   const platform = askedPlatform(progress, own);
-  if (base.kind === 'stage') return copyState(states.get(base.index) as StageState);
+  if (base.kind === 'stage') return copyState(states.get(base.index) as StageState, progress.budget);
   const isEmpty = base.kind === 'scratch' || (base.kind === 'context' && base.locator === 'docker-image://scratch');
   if (isEmpty) return freshState(graph.add({ kind: 'scratch' }, [], hidden('scratch')), platform, undefined);
   const image = imageOperation(progress, base, own, (reference) => stepTitle(counter, `FROM ${reference}`));

@@ -1,8 +1,11 @@
 import type { ImageConfig, ImageHistoryEntry, ImageRunConfig, Platform } from '../../spec/oci/image.ts';
 import type { Range } from '../dockerfile/source.ts';
+import type { Budget } from '../expand/budget.ts';
 
-/** The configuration of an image while instructions change it. */
-export type RunConfig = { -readonly [Key in keyof ImageRunConfig]: ImageRunConfig[Key] };
+/** The configuration of an image while instructions change it, but for what is a list of its own in the state. */
+export type RunConfig = {
+  -readonly [Key in keyof Omit<ImageRunConfig, 'Env' | 'Labels' | 'ExposedPorts' | 'Volumes'>]: ImageRunConfig[Key];
+};
 
 /** What is known after each instruction of a stage. A stage that stands on another one begins with a copy of its end. */
 export interface StageState {
@@ -10,6 +13,11 @@ export interface StageState {
   root: number;
   /** ENV of the image and the stage, and ARG: what variables mean, and the environment of RUN. */
   readonly variables: Map<string, string>;
+  /** What of it is the image's. */
+  readonly env: Map<string, string>;
+  readonly labels: Map<string, string>;
+  readonly ports: Set<string>;
+  readonly volumes: Set<string>;
   readonly config: RunConfig;
   author: string | undefined;
   readonly history: ImageHistoryEntry[];
@@ -30,16 +38,17 @@ const defaultPath = '/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bi
 
 /** The beginning of a stage on an image; on none at all for scratch. */
 export function freshState(root: number, platform: Platform, base: ImageConfig | undefined): StageState {
-  const config: RunConfig = { ...base?.config };
-  delete config.OnBuild;
-  if (base === undefined) config.WorkingDir = '/';
-  const env = [...(config.Env ?? [])];
-  if (!env.some((entry) => entry.startsWith('PATH='))) env.push(`PATH=${defaultPath}`);
-  config.Env = env;
+  const { Env = [], Labels = {}, ExposedPorts = {}, Volumes = {}, OnBuild: _fired, ...config } = base?.config ?? {};
+  const env = new Map(Env.map(splitEntry));
+  if (!env.has('PATH')) env.set('PATH', defaultPath);
   return {
     root,
-    variables: new Map(env.map(splitEntry)),
-    config,
+    variables: new Map(env),
+    env,
+    labels: new Map(Object.entries(Labels)),
+    ports: new Set(Object.keys(ExposedPorts)),
+    volumes: new Set(Object.keys(Volumes)),
+    config: base === undefined ? { WorkingDir: '/' } : config,
     author: base?.author,
     history: [...(base?.history ?? [])],
     layers: [],
@@ -51,38 +60,59 @@ export function freshState(root: number, platform: Platform, base: ImageConfig |
   };
 }
 
-export const copyState = (state: StageState): StageState => ({
-  ...state,
-  variables: new Map(state.variables),
-  config: withoutTriggers(state.config),
-  history: [...state.history],
-  layers: [...state.layers],
-  args: new Map(state.args),
-});
-
 /** Triggers of a stage fire in the one that stands on it, and are over then. */
-function withoutTriggers({ OnBuild: _fired, ...config }: RunConfig): RunConfig {
-  return config;
+export function copyState(state: StageState, budget: Budget): StageState {
+  const { variables, env, labels, ports, volumes, history, layers, args } = state;
+  const size = [variables, env, labels, ports, volumes, args].reduce((sum, one) => sum + one.size, history.length);
+  budget.spend(4 * size);
+  const { OnBuild: _fired, ...config } = state.config;
+  return {
+    ...state,
+    variables: new Map(variables),
+    env: new Map(env),
+    labels: new Map(labels),
+    ports: new Set(ports),
+    volumes: new Set(volumes),
+    config,
+    history: [...history],
+    layers: [...layers],
+    args: new Map(args),
+  };
 }
+
+/** The configuration as an image has it; `labels` count over its own. */
+export function configOf(state: StageState, labels: ReadonlyMap<string, string>): ImageRunConfig {
+  const { env, ports, volumes, config } = state;
+  const all = new Map([...state.labels, ...labels]);
+  const names = (set: ReadonlySet<string>) => Object.fromEntries([...set].map((name) => [name, {}]));
+  return {
+    Env: listed(env),
+    ...config,
+    ...(ports.size === 0 ? {} : { ExposedPorts: names(ports) }),
+    ...(volumes.size === 0 ? {} : { Volumes: names(volumes) }),
+    ...(all.size === 0 ? {} : { Labels: Object.fromEntries(all) }),
+  };
+}
+
+/** `NAME=value`, in their order. */
+export const listed = (variables: ReadonlyMap<string, string>): string[] =>
+  [...variables].map(([name, value]) => `${name}=${value}`);
 
 function splitEntry(entry: string): [name: string, value: string] {
   const equals = entry.indexOf('=');
   return equals < 0 ? [entry, ''] : [entry.slice(0, equals), entry.slice(equals + 1)];
 }
 
-/** Sets a variable in a list of `NAME=value`, at its place or at the end. */
-export function withVariable(env: readonly string[], name: string, value: string): string[] {
-  const changed = [...env];
-  const at = changed.findIndex((entry) => splitEntry(entry)[0] === name);
-  if (at < 0) changed.push(`${name}=${value}`);
-  else changed[at] = `${name}=${value}`;
-  return changed;
-}
-
 const comment = 'buildkit.dockerfile.v0';
 
+interface Noting {
+  readonly state: StageState;
+  readonly budget: Budget;
+}
+
 /** Notes an instruction in the history; one that changes files has a layer, the difference that its operation made. */
-export function note(state: StageState, createdBy: string, hasLayer = false): void {
+export function note({ state, budget }: Noting, createdBy: string, hasLayer = false): void {
+  budget.spend(createdBy.length);
   state.history.push({ created_by: createdBy, comment, ...(hasLayer ? {} : { empty_layer: true }) });
   if (hasLayer) state.layers.push(state.root);
 }

@@ -1,11 +1,14 @@
 import type { ImageConfig, ImageHistoryEntry, ImageRunConfig, Platform } from '../../spec/oci/image.ts';
+import { codeOf, messageOf } from '../../base/errors.ts';
+import { DockerfileError } from '../dockerfile/error.ts';
 import type { Dockerfile } from '../dockerfile/parse.ts';
+import { linesRange } from '../dockerfile/source.ts';
 import { Budget } from '../expand/budget.ts';
 import { type Graph, GraphBuilder } from '../graph/graph.ts';
 import type { PathMatcher } from '../ignore/matcher.ts';
 import { knownBases } from './_bases.ts';
 import { planStages } from './_stage.ts';
-import type { StageState } from './_state.ts';
+import { configOf, type StageState } from './_state.ts';
 import type { Report } from './finding.ts';
 import { globalArguments, type PlannedArgument } from './global-arguments.ts';
 import type { BuildOptions, LookUp, WantedImage } from './options.ts';
@@ -63,7 +66,16 @@ export interface PlannedImage {
  * Nothing is read, fetched or run: the same Dockerfile, options and images always give the same plan.
  * @throws DockerfileError for what is wrong in the file
  */
-export function planBuild({ file, options, lookUp, report = () => undefined, ...rest }: PlanRequest): PlanResult {
+export function planBuild(request: PlanRequest): PlanResult {
+  try {
+    return plan(request);
+  } catch (error) {
+    if (codeOf(error) !== 'invalid' || error instanceof DockerfileError) throw error;
+    throw new DockerfileError(messageOf(error), linesRange(1, 1));
+  }
+}
+
+function plan({ file, options, lookUp, report = () => undefined, ...rest }: PlanRequest): PlanResult {
   const budget = new Budget();
   const targetName = options.target || (file.stages.at(-1)?.from.name ?? '');
   const defaults = defaultArguments(file, options, targetName, budget);
@@ -99,13 +111,6 @@ function defaultArguments(file: Dockerfile, options: BuildOptions, target: strin
 }
 
 function imageOf(state: StageState, { labels, targetPlatform }: BuildOptions): Omit<PlannedImage, 'layers'> {
-  const { config, author, history, base } = state;
-  const all = { ...config.Labels, ...Object.fromEntries(labels) };
-  return {
-    platform: targetPlatform ?? state.platform,
-    author,
-    config: { ...config, ...(Object.keys(all).length === 0 ? {} : { Labels: all }) },
-    history,
-    base,
-  };
+  const { author, history, base } = state;
+  return { platform: targetPlatform ?? state.platform, author, config: configOf(state, labels), history, base };
 }

@@ -19,6 +19,8 @@ export type FileSource =
 
 interface Scope {
   readonly stages: readonly ResolvedStage[];
+  /** The last stage of each name. */
+  readonly byName: ReadonlyMap<string, number>;
   readonly options: BuildOptions;
   readonly escape: '\\' | '`';
   readonly budget: Budget;
@@ -88,15 +90,15 @@ function nameIn({ escape, budget }: Scope, { text, range }: Word, args: Readonly
 }
 
 /** @param byNumber a number is a stage, not an image */
-function sourceOf({ stages, options }: Scope, place: Word, name: string, byNumber: boolean): FileSource {
+function sourceOf({ stages, byName, options }: Scope, place: Word, name: string, byNumber: boolean): FileSource {
   const number = byNumber && /^[+-]?[0-9]+$/.test(name) ? Number(name) : undefined;
   if (number !== undefined) {
     if (number >= 0 && number < stages.length) return { kind: 'stage', index: number };
     const expected = `a number from 0 to ${stages.length - 1}`;
     throw new DockerfileError(`invalid stage index ${number}`, place.range, { expected });
   }
-  const index = stages.findLastIndex(({ stage }) => stage.from.name === name.toLowerCase());
-  if (index >= 0 && name !== '') return { kind: 'stage', index };
+  const index = byName.get(name.toLowerCase());
+  if (index !== undefined && name !== '') return { kind: 'stage', index };
   if (name === 'scratch') return { kind: 'scratch' };
   try {
     return contextFor(name, options) ?? { kind: 'image', reference: imageReference(name), written: name };

@@ -10,6 +10,7 @@ import type { Word } from '../dockerfile/source.ts';
 import type { Budget } from '../expand/budget.ts';
 import { type Expanded, expand } from '../expand/expand.ts';
 import { variablesOf } from '../expand/variables.ts';
+import { hintSteps } from './_scope.ts';
 import type { Report } from './finding.ts';
 import type { GlobalArguments } from './global-arguments.ts';
 import { contextFor, type ContextSource, imageReference } from './named-contexts.ts';
@@ -81,7 +82,7 @@ function baseOf(scope: Scope, from: FromInstruction, byName: ReadonlyMap<string,
   const { text: name, missing } = expanded(scope, from.base);
   reportMissing(scope, from, missing);
   if (name === '') {
-    const problem = withHint(`base name (${from.base.text}) should not be blank`, missing, scope.globals);
+    const problem = withHint(`base name (${from.base.text}) should not be blank`, missing, scope);
     throw new DockerfileError(problem, from.base.range, { expected: 'an image, a stage above or scratch' });
   }
   const index = byName.get(name);
@@ -100,7 +101,7 @@ function platformOf(scope: Scope, from: FromInstruction, word: Word): Platform {
   const { text, used, missing } = expanded(scope, word);
   reportMissing(scope, from, missing);
   reportPlatform(scope, from, word, { text, used, missing });
-  const hint = (problem: string) => withHint(problem, missing, scope.globals);
+  const hint = (problem: string) => withHint(problem, missing, scope);
   if (text === '') {
     throw new DockerfileError(hint(`empty platform value from expression ${word.text}`), word.range);
   }
@@ -113,17 +114,20 @@ function platformOf(scope: Scope, from: FromInstruction, word: Word): Platform {
 }
 
 /** The problem, and the name that was meant by the first variable that is not set. */
-function withHint(problem: string, missing: ReadonlySet<string>, { values, declared }: GlobalArguments): string {
+function withHint(problem: string, missing: ReadonlySet<string>, { globals, budget }: Scope): string {
+  const { values, declared } = globals;
   for (const name of missing) {
+    budget.spend(hintSteps * (declared.size + values.size));
     const hinted = withNearest(problem, name, [...declared.keys(), ...values.keys()]);
     if (hinted !== problem) return hinted;
   }
   return problem;
 }
 
-function reportMissing({ globals, report }: Scope, from: FromInstruction, missing: ReadonlySet<string>): void {
+function reportMissing({ globals, budget, report }: Scope, from: FromInstruction, missing: ReadonlySet<string>): void {
   for (const name of missing) {
     if (globals.declared.has(name)) continue;
+    budget.spend(hintSteps * (globals.declared.size + globals.values.size));
     const known = [...globals.declared.keys(), ...globals.values.keys()];
     const detail = withNearest(`FROM argument '${name}' is not declared`, name, known);
     report({ rule: 'UndefinedArgInFrom', detail, range: from.range, comments: from.comments });
