@@ -5,6 +5,7 @@ import { bindMount, mountFileSystem, unmount } from '../sys/mount/mount.ts';
 import { isMounted } from '../sys/mount/table.ts';
 import { renewDirectory } from './directories.ts';
 import { mountVolumeDisk } from './disk/disk.ts';
+import { shownOptions, withAddress } from './_network-device.ts';
 import { isMountedVolume, parseVolumeOptions, type VolumeSource } from './options.ts';
 
 /**
@@ -14,7 +15,7 @@ import { isMountedVolume, parseVolumeOptions, type VolumeSource } from './option
 export class VolumeMounts {
   readonly #users = new Map<string, Set<string>>();
 
-  /** `user`: the id of a container, or any other name that nobody else has. @throws internal, as Docker answers, when the mount fails; options are not named in it: they may hold passwords. */
+  /** `user`: the id of a container, or any other name that nobody else has. @throws internal, as Docker answers, when the mount fails; passwords are not in it. */
   async acquire(volume: Volume, user: string): Promise<void> {
     const source = parseVolumeOptions(volume.name, volume.options);
     if (source === undefined) return;
@@ -48,15 +49,24 @@ const mounters: {
     mountFileSystem(type, [['source', device], ...options], mountpoint, attributes),
 };
 
-async function mountAt(volume: Volume, source: VolumeSource): Promise<void> {
+/** What is mounted, as an error shows it. */
+function shown(source: VolumeSource, mountpoint: string): string {
+  const options = source.kind === 'filesystem' ? shownOptions(source) : '';
+  return `mount ${source.device}:${mountpoint}${options === '' ? '' : `, data: ${options}`}`;
+}
+
+async function mountAt(volume: Volume, wanted: VolumeSource): Promise<void> {
   const { name, mountpoint } = volume;
+  let source = wanted;
+  let what = '';
   try {
+    if (source.kind === 'filesystem') source = await withAddress(source);
+    what = `failed to mount local volume: ${shown(source, mountpoint)}: `;
     // The table has for each kind what takes that kind.
     await (mounters[source.kind] as (source: VolumeSource, volume: Volume) => Promise<void>)(source, volume);
   } catch (error) {
     if (error instanceof EngineError) throw error;
-    const why = `failed to mount local volume: mount ${source.device}:${mountpoint}: ${messageOf(error)}`;
-    throw new EngineError('internal', `error while mounting volume '${mountpoint}': ${why}`, {
+    throw new EngineError('internal', `error while mounting volume '${mountpoint}': ${what}${messageOf(error)}`, {
       cause: { name, error },
     });
   }

@@ -3,7 +3,7 @@ import { conflict, invalid, messageOf } from '../base/errors.ts';
 import type { Logger } from '../base/log.ts';
 import type { StateJournal } from '../spec/contract/state.ts';
 import type { Volume } from '../spec/contract/storage.ts';
-import { booleanFilter, exactlyMatches, type Filters, filterValues, labelsMatch } from '../spec/engine/filters.ts';
+import { booleanFilter, exactlyMatches, type Filters, filterValues, labelsMatch, patternFilter } from '../spec/engine/filters.ts';
 import type { CreateVolumeRequest, VolumeListView, VolumePruneView, VolumeView } from '../spec/engine/volume.ts';
 import type { AllVolumes } from './all.ts';
 import { anonymousLabel } from './local.ts';
@@ -13,7 +13,7 @@ import type { FoundVolume } from './plugins/look.ts';
 
 /** What the API offers for volumes. */
 export interface VolumeService {
-  /** Filters: `name` (a part of it), `driver`, `label`, `dangling`. */
+  /** Filters: `name` (a pattern for a part of it), `driver`, `label`, `dangling`. */
   list(filters: Filters): Promise<VolumeListView>;
   create(request: CreateVolumeRequest): Promise<VolumeView>;
   /** @throws not-found. */
@@ -30,7 +30,7 @@ export function createVolumeService(volumes: AllVolumes, journal: StateJournal, 
     async list(filters) {
       checkKeys(filters, ['name', 'driver', 'label', 'dangling']);
       const dangling = danglingFilter(filters);
-      const parts = filterValues(filters, 'name');
+      const hasName = patternFilter(filters, 'name');
       const isOf = (volume: Volume): boolean => exactlyMatches(filters, 'driver', volume.driver);
       const plugins = await volumes.plugins.listAll();
       const all = [
@@ -40,7 +40,7 @@ export function createVolumeService(volumes: AllVolumes, journal: StateJournal, 
           .map((found) => ({ volume: found.volume, view: pluginView(found) })),
       ];
       const matching = all
-        .filter(({ volume: { name } }) => parts === undefined || parts.some((part) => name.includes(part)))
+        .filter(({ volume: { name } }) => hasName([name]))
         .filter(({ volume }) => isOf(volume) && labelsMatch(filters, volume.labels))
         .filter(({ volume: { name } }) => dangling === undefined || (volumes.users(name).length === 0) === dangling);
       const { warnings } = plugins;

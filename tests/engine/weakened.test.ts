@@ -3,7 +3,7 @@
  * the test, below its own temporary folder.
  */
 import assert from 'node:assert/strict';
-import { mkdir, mkdtemp, readdir, readFile, readlink, realpath, rm, writeFile } from 'node:fs/promises';
+import { mkdir, mkdtemp, readdir, readFile, readlink, realpath, rm, stat, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { test } from 'node:test';
@@ -85,6 +85,18 @@ engineSuite('attacks', { images: ['busybox', 'debian'], runtimes: ['crun'] }, (e
       return (await one.docker(['run', '--rm', '--user=ofthehost', 'crafted:attack', 'id', '-u'])).stdout;
     },
     { weak: /^4321$/m, real: none },
+  );
+
+  attack(
+    'files of the host given away by a link in a volume',
+    'owners through links',
+    async (one, canary) => {
+      await one.dockerOk(['run', '--rm', '-v', 'tree:/v', busybox, 'ln', '-s', canary, '/v/link']);
+      await one.docker(['run', '--rm', '--user=4321', '-v', 'tree:/v:U', busybox, 'true']);
+      const { uid } = await stat(join(canary, 'file'));
+      return uid === 0 ? '' : String(uid);
+    },
+    { weak: /^4321$/, real: none },
   );
 
   attack(

@@ -186,6 +186,41 @@ def settings():
         pass
 
 
+def volumes():
+    kept = client.volumes.create("py-kept", labels={"of": "py"})
+    assert (kept.name, kept.attrs["Driver"], kept.attrs["Scope"]) == ("py-kept", "local", "local"), kept.attrs
+    assert client.volumes.create("py-kept", labels={"of": "others"}).attrs["Labels"] == {"of": "py"}
+    memory = client.volumes.create(
+        "py-memory", driver="local", driver_opts={"type": "tmpfs", "device": "tmpfs", "o": "size=1m"}
+    )
+    assert memory.attrs["Options"] == {"type": "tmpfs", "device": "tmpfs", "o": "size=1m"}, memory.attrs
+    script = "df -k /memory | tail -1 | cut -c1-5; echo kept > /kept/file; ls /unnamed"
+    where = {"py-kept": {"bind": "/kept", "mode": "rw"}, "py-memory": {"bind": "/memory", "mode": "ro"}}
+    said = client.containers.run(IMAGE, ["sh", "-c", script], volumes=where, remove=True, tmpfs={"/unnamed": ""})
+    assert said == b"tmpfs\n", said
+    parts = [Mount("/part", "py-kept", read_only=True), Mount("/fresh", None, no_copy=True, labels={"a": "b"})]
+    holder = sleeper(mounts=parts, volumes_from=[])
+    assert holder.exec_run(["cat", "/part/file"]).output == b"kept\n"
+    taker = client.containers.run(IMAGE, ["cat", "/part/file"], volumes_from=[holder.id + ":ro"], remove=True)
+    assert taker == b"kept\n", taker
+    named = lambda **filters: sorted(v.name for v in client.volumes.list(filters=filters))
+    assert named(label="of=py") == ["py-kept"]
+    assert named(name="py-") == ["py-kept", "py-memory"]
+    assert named(name="py-", dangling=True) == ["py-memory"]
+    assert "in use" in refused(409, kept.remove)
+    assert "in use" in refused(409, kept.remove, force=True)
+    assert "invalid option" in refused(400, client.volumes.create, "py-bad", driver_opts={"colour": "red"})
+    assert "not found" in refused(404, client.volumes.create, "py-bad", driver="nobody")
+    assert refused(404, client.volumes.get, "py-none").endswith("no such volume")
+    [usage] = [v for v in client.df()["Volumes"] if v["Name"] == "py-kept"]
+    assert usage["UsageData"] == {"Size": 5, "RefCount": 1}, usage
+    holder.remove(force=True, v=True)
+    assert client.volumes.prune() == {"VolumesDeleted": [], "SpaceReclaimed": 0}
+    assert client.volumes.prune(filters={"all": True, "label!": "of=others"})["VolumesDeleted"] == ["py-kept"]
+    memory.remove()
+    client.volumes.create("py-none").remove(force=True)
+
+
 def health():
     container = sleeper(healthcheck=Healthcheck(test=["CMD-SHELL", "test -e /tmp/well"], interval=100_000_000, retries=1))
     states = client.events(decode=True, filters={"event": "health_status"})

@@ -140,7 +140,21 @@ engineSuite('the engine through dockerode', {}, (engine) => {
     await client().createVolume({ Name: 'kept', Labels: { of: 'tests' } });
     const volume = client().getVolume('kept');
     assert.match((await volume.inspect()).Mountpoint, /\/volumes\/kept\/_data$/);
-    await volume.remove();
+    const DriverOpts = { type: 'tmpfs', device: 'tmpfs', o: 'size=1m' };
+    await client().createVolume({ Name: 'memory', Driver: 'local', DriverOpts });
+    const names = async (filters: Readonly<Record<string, readonly string[]>>) =>
+      (await client().listVolumes({ filters: JSON.stringify(filters) })).Volumes.map(({ Name }) => Name).toSorted();
+    assert.deepEqual(await names({}), ['kept', 'memory']);
+    assert.deepEqual(await names({ label: ['of=tests'] }), ['kept']);
+    const Mounts = [{ Type: 'volume', Source: 'kept', Target: '/kept', VolumeOptions: { NoCopy: true } }];
+    const container = await sleeper({ HostConfig: { Binds: ['memory:/memory'], Mounts } });
+    assert.deepEqual(await names({ dangling: ['true'] }), []);
+    await assert.rejects(volume.remove(), { statusCode: 409 });
+    await container.remove({ force: true });
+    await assert.rejects(client().createVolume({ Name: 'bad', DriverOpts: { colour: 'red' } }), { statusCode: 400 });
+    const { VolumesDeleted } = await client().pruneVolumes({ filters: JSON.stringify({ all: ['true'] }) });
+    assert.deepEqual(VolumesDeleted, ['kept']);
+    await client().getVolume('memory').remove({ force: true });
     await assert.rejects(volume.inspect(), /no such volume/);
   });
 

@@ -94,8 +94,18 @@ declare module 'dockerode' {
     version(): Promise<{ ApiVersion: string }>;
     createContainer(options: Record<string, unknown>): Promise<Container>;
     listContainers(options?: { all?: boolean }): Promise<{ Id: string; State: string }[]>;
-    createVolume(options: { Name: string; Labels?: Record<string, string> }): Promise<unknown>;
-    getVolume(name: string): { inspect(): Promise<{ Mountpoint: string }>; remove(): Promise<unknown> };
+    createVolume(options: {
+      Name: string;
+      Driver?: string;
+      DriverOpts?: Record<string, string>;
+      Labels?: Record<string, string>;
+    }): Promise<unknown>;
+    getVolume(name: string): {
+      inspect(): Promise<{ Mountpoint: string }>;
+      remove(options?: { force?: boolean }): Promise<unknown>;
+    };
+    listVolumes(options: { filters: string }): Promise<{ Volumes: { Name: string }[] }>;
+    pruneVolumes(options: { filters: string }): Promise<{ VolumesDeleted: string[]; SpaceReclaimed: number }>;
     getContainer(id: string): Container;
     getEvents(options: { filters: Record<string, string[]> }): Promise<NodeJS.ReadableStream>;
     df(): Promise<{ Containers: { Id: string; SizeRw: number }[] }>;

@@ -64,6 +64,19 @@ export const weaknesses = {
         "  for (const { path, kind } of targets) if (kind === 'directory') process.getBuiltinModule('fs').mkdirSync(root + path, { recursive: true });\n  if (targets.length >= 0) return targets.map(({ path }) => path);\n  const rootFd = 0;\n",
     },
   ],
+  /** The mount option `U` takes what a link points at for what is there. */
+  'owners through links': [
+    {
+      file: 'sys/file/chown-walk.ts',
+      guard: 'unlessGone(() => lstatSync(pathAt(fd, name)))',
+      instead: "unlessGone(() => process.getBuiltinModule('fs').statSync(pathAt(fd, name)))",
+    },
+    {
+      file: 'sys/file/chown-walk.ts',
+      guard: 'openDirectoryAt(fd, name)',
+      instead: "process.getBuiltinModule('fs').openSync(pathAt(fd, name), constants.O_DIRECTORY)",
+    },
+  ],
   /** What an image has at /dev, /proc and /sys stays as it is. */
   'links at /dev': [
     {
