@@ -3,7 +3,14 @@ import { conflict, invalid, messageOf } from '../base/errors.ts';
 import type { Logger } from '../base/log.ts';
 import type { StateJournal } from '../spec/contract/state.ts';
 import type { Volume } from '../spec/contract/storage.ts';
-import { booleanFilter, exactlyMatches, type Filters, filterValues, labelsMatch, patternFilter } from '../spec/engine/filters.ts';
+import {
+  booleanFilter,
+  exactlyMatches,
+  type Filters,
+  filterValues,
+  labelsMatch,
+  patternFilter,
+} from '../spec/engine/filters.ts';
 import type { CreateVolumeRequest, VolumeListView, VolumePruneView, VolumeView } from '../spec/engine/volume.ts';
 import type { AllVolumes } from './all.ts';
 import { anonymousLabel } from './local.ts';

@@ -2,7 +2,7 @@ import { EngineError, messageOf } from '../../base/errors.ts';
 import { asGrpcError, GrpcError } from '../grpc/status.ts';
 import { rpcStatus } from '../wire/control.ts';
 import { encode } from '../wire/encode.ts';
-import type { BuildJob } from './job.ts';
+import { type BuildJob, stepDigest } from './job.ts';
 
 /** A place in a file that is built from. */
 export interface SourcePlace {
@@ -40,7 +40,7 @@ export function describeFailure(error: unknown, job: BuildJob): GrpcError {
   const lines = ranges.map(({ start, end }) => ({ start: { line: start }, end: { line: end } }));
   const details = [
     typed('Source', { info, ranges: lines }),
-    ...(error.step === undefined ? [] : [typed('Vertex', { digest: job.stepDigest(error.step) })]),
+    ...(error.step === undefined ? [] : [typed('Vertex', { digest: stepDigest(job.ref, error.step) })]),
   ];
   return new GrpcError(
     told.status,

@@ -58,10 +58,10 @@ export function historyMethods({ jobs }: ControlContext): [string, Method][] {
 }
 
 const isWanted = (job: BuildJob, { ref, activeOnly }: Message<typeof historyRequest>): boolean =>
-  !job.request.internal && (ref === '' || ref === job.ref) && !(activeOnly && job.isOver);
+  !job.request.internal && (ref === '' || ref === job.ref) && !(activeOnly && job.completedAt !== undefined);
 
 const eventOf = (job: BuildJob): Draft<typeof historyEvent> => ({
-  type: job.isOver ? eventTypes.complete : eventTypes.started,
+  type: job.completedAt !== undefined ? eventTypes.complete : eventTypes.started,
   record: {
     ref: job.ref,
     frontend: job.request.frontend,

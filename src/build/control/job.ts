@@ -49,6 +49,7 @@ export class BuildJob {
   readonly ref: string;
   readonly request: Message<typeof solveRequest>;
   readonly createdAt = timestampNow();
+  /** Since when it is over. */
   completedAt: Timestamp | undefined;
   response: ReadonlyMap<string, string> = new Map();
   error: { readonly code: number; readonly message: string } | undefined;
@@ -57,7 +58,6 @@ export class BuildJob {
   readonly #watchers = new Set<() => void>();
   readonly #abort = new AbortController();
   readonly #returned = Promise.withResolvers<Message<typeof gatewayResult> | undefined>();
-  #isOver = false;
 
   constructor(request: Message<typeof solveRequest>) {
     this.ref = request.ref;
@@ -73,10 +73,6 @@ export class BuildJob {
   cancel(): void {
     this.#abort.abort(new EngineError('cancelled', 'context canceled'));
     this.#returned.reject(new EngineError('cancelled', 'context canceled'));
-  }
-
-  get isOver(): boolean {
-    return this.#isOver;
   }
 
   /** The client, which is the frontend, has its result, or has failed. */
@@ -95,7 +91,6 @@ export class BuildJob {
 
   /** No more events will come. */
   close(): void {
-    this.#isOver = true;
     this.completedAt = timestampNow();
     this.#wake();
   }
@@ -107,7 +102,7 @@ export class BuildJob {
       if (event !== undefined) {
         at++;
         yield event;
-      } else if (this.#isOver) return;
+      } else if (this.completedAt !== undefined) return;
       else await this.#next(signal);
     }
   }
@@ -131,13 +126,13 @@ export class BuildJob {
   }
 
   #wake(): void {
-    for (const wake of [...this.#watchers]) wake();
+    for (const wake of this.#watchers) wake();
   }
 
   /** Runs one step and tells of its begin, its end, and its failure. */
   async step<T>({ name, inputs = [], cached = false }: StepName, run: (output: StepOutput) => Promise<T>): Promise<T> {
-    const digest = this.stepDigest(name);
-    const vertex = { digest, inputs: inputs.map((input) => this.stepDigest(input)), name, cached };
+    const digest = stepDigest(this.ref, name);
+    const vertex = { digest, inputs: inputs.map((input) => stepDigest(this.ref, input)), name, cached };
     const started = timestampNow();
     this.counts.total++;
     this.emit({ vertexes: [{ ...vertex, started }] });
@@ -151,11 +146,6 @@ export class BuildJob {
       this.emit({ vertexes: [{ ...vertex, started, completed: timestampNow(), error: messageOf(error) }] });
       throw error;
     }
-  }
-
-  /** What a step is called among the events. */
-  stepDigest(name: string): string {
-    return `sha256:${createHash('sha256').update(`${this.ref}\0${name}`).digest('hex')}`;
   }
 
   #output(vertex: string): StepOutput {
@@ -186,6 +176,11 @@ export class BuildJob {
       },
     };
   }
+}
+
+/** What a step of the build `ref` is called among the events. */
+export function stepDigest(ref: string, name: string): string {
+  return `sha256:${createHash('sha256').update(`${ref}\0${name}`).digest('hex')}`;
 }
 
 /** How long a call about a build waits for it: a client begins all of them at once. */
@@ -264,6 +259,6 @@ export class BuildJobs {
   }
 
   #tell(job: BuildJob): void {
-    for (const watcher of [...this.#watchers]) watcher(job);
+    for (const watcher of this.#watchers) watcher(job);
   }
 }

@@ -104,7 +104,10 @@ function statusOf(stream: ClientHttp2Stream): Promise<GrpcError | undefined> {
     const status = final?.['grpc-status'];
     if (status === '0') resolve(undefined);
     else if (status === undefined) resolve(new GrpcError(statusCodes.unavailable, 'the client is gone'));
-    else resolve(new GrpcError(Number(status), decodeMessage(String(final?.['grpc-message'] ?? `status ${status}`))));
+    else
+      resolve(
+        new GrpcError(Number(status), decodeMessage(String(final?.['grpc-message'] ?? `status ${String(status)}`))),
+      );
   });
   return promise;
 }

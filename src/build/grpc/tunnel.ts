@@ -1,4 +1,5 @@
 import { Duplex } from 'node:stream';
+import { callbackify } from 'node:util';
 import { decode } from '../wire/decode.ts';
 import { encode } from '../wire/encode.ts';
 import { bytesMessage } from '../wire/session.ts';
@@ -19,10 +20,7 @@ export function tunnelOf(call: ServerCall): Duplex {
       );
     },
     write(chunk: Buffer, _encoding, callback) {
-      sendPieces(call, chunk).then(
-        () => callback(),
-        (error: unknown) => callback(error as Error),
-      );
+      callbackify(() => sendPieces(call, chunk))(callback);
     },
   });
   const onAbort = (): void => void tunnel.destroy();

@@ -3,7 +3,7 @@ import { Latch } from '../../base/async.ts';
 /** A cache mount that a step has, until `release`. */
 export interface TakenMount {
   readonly name: string;
-  release(): void;
+  readonly release: () => void;
 }
 
 /** Which cache mounts steps have at the moment, and how they share them. */

@@ -13,8 +13,8 @@ export function changedMode(mode: FileMode | undefined, bits: number, isDirector
   for (const clause of mode.changes.split(',')) {
     const [, whom = '', operator = '', letters = ''] = /^([ugoa]*)([-+=])([rwxXstugo]*)$/.exec(clause) ?? [];
     if (operator === '') continue;
-    const mask = [...(whom === '' ? 'a' : whom)].reduce((sum, letter) => sum | (who[letter] ?? 0), 0);
-    const value = [...letters].reduce((sum, letter) => sum | bitsOf(letter, changed, isDirectory), 0) & mask;
+    const mask = Array.from(whom === '' ? 'a' : whom).reduce((sum, letter) => sum | (who[letter] ?? 0), 0);
+    const value = Array.from(letters).reduce((sum, letter) => sum | bitsOf(letter, changed, isDirectory), 0) & mask;
     if (operator === '+') changed |= value;
     else if (operator === '-') changed &= ~value;
     else changed = (changed & ~(mask & 0o777)) | value;

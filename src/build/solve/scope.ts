@@ -58,7 +58,10 @@ export interface OperationScope {
   readonly base: BuiltRoot;
   /** Makes an input, which another operation may have made already. */
   source(input: number): Promise<BuiltSource>;
-  onView<T>(root: BuiltRoot, look: (view: FileView | undefined) => Promise<T>): Promise<T>;
+  readonly onView: <T>(root: BuiltRoot, look: (view: FileView | undefined) => Promise<T>) => Promise<T>;
   /** The layer that the operation makes, out of the cache if it is there. `parts` is all that it depends on. */
-  cached(parts: readonly unknown[], make: (output: StepOutput) => Promise<BuiltLayer | undefined>): Promise<BuiltRoot>;
+  readonly cached: (
+    parts: readonly unknown[],
+    make: (output: StepOutput) => Promise<BuiltLayer | undefined>,
+  ) => Promise<BuiltRoot>;
 }
