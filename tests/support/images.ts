@@ -28,6 +28,11 @@ const recipes = {
     layers: [debianLayer, nodeLayer('usr/lib'), nodeLayer('usr/bin'), nodeLayer('usr/share')],
     config: { Cmd: ['node'], WorkingDir: '/app', User: '1000:1000' },
   },
+  todo: {
+    name: 'gantry-test/todo:1',
+    layers: [todoLayer],
+    config: { Entrypoint: ['docker-entrypoint.sh'], Cmd: ['mariadbd'], ExposedPorts: { '3306/tcp': {} } },
+  },
   many: { name: 'gantry-test/many:1', layers: [busyboxLayer, manyFilesLayer], config: { Cmd: ['true'] } },
 } as const satisfies Record<
   string,
@@ -142,6 +147,39 @@ function nodeLayer(below: string): (cache: string) => Promise<string> {
       await must('tar', ['-xf', full, '-C', root, '-T', '-'], { input: added.join('\n') });
     });
 }
+
+/**
+ * Debian with MariaDB and Node, and an entry point that makes the database as images of MySQL do: root's password and an
+ * empty database by the environment, in an empty folder only.
+ */
+async function todoLayer(cache: string): Promise<string> {
+  return layer(
+    cache,
+    'todo',
+    async (root) => {
+      await debootstrap(root, ['nodejs', 'mariadb-server-core', 'mariadb-client-core']);
+      const entry = join(root, 'usr/local/bin/docker-entrypoint.sh');
+      await writeFile(entry, todoEntryPoint);
+      await chmod(entry, 0o755);
+    },
+    { keepOwners: true },
+  );
+}
+
+const todoEntryPoint = `#!/bin/sh
+set -e
+[ "$1" = mariadbd ] || exec "$@"
+data=/var/lib/mysql
+mkdir -p "$data" /run/mysqld
+shift
+if [ ! -d "$data/mysql" ]; then
+  mariadb-install-db --user=root --datadir="$data" --auth-root-authentication-method=normal --skip-test-db >/dev/null
+  printf 'CREATE DATABASE %s;\nALTER USER root@localhost IDENTIFIED BY "%s";\nGRANT ALL ON *.* TO root@"%%" IDENTIFIED BY "%s" WITH GRANT OPTION;\n' \
+    "$MYSQL_DATABASE" "$MYSQL_ROOT_PASSWORD" "$MYSQL_ROOT_PASSWORD" > /run/mysqld/first.sql
+  set -- --init-file=/run/mysqld/first.sql "$@"
+fi
+exec mariadbd --user=root --datadir="$data" --bind-address=0.0.0.0 --socket=/run/mysqld/mysqld.sock "$@"
+`;
 
 async function debootstrap(root: string, packages: readonly string[]): Promise<void> {
   const include = packages.length === 0 ? [] : [`--include=${packages.join(',')}`];
