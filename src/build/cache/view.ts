@@ -33,6 +33,8 @@ export function cacheView(
     records: async () => [...cache.entries().map(recordOf), ...contextRecord()],
     async prune(options) {
       checkFilters(options.filters);
+      // `docker system prune --filter label=...` sends its filter here, too: nothing of the cache has a label.
+      if (options.filters.some((filter) => filter.startsWith('label='))) return [];
       const gone = goingEntries(cache.entries(), options, clock.nowNs());
       await cache.drop(gone.map(({ key }) => key));
       const takesContexts = options.unusedForNs === 0n && options.keepBytes === 0;
@@ -73,7 +75,7 @@ function goingEntries(entries: readonly CacheEntry[], options: CachePruneOptions
 
 /** @throws EngineError `not-implemented`: a filter that is passed by would delete what was to stay */
 function checkFilters(filters: readonly string[]): void {
-  const first = filters.find((filter) => filter !== '');
+  const first = filters.find((filter) => filter !== '' && !/^label!?=/.test(filter));
   if (first !== undefined) {
     throw new EngineError(
       'not-implemented',
