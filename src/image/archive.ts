@@ -37,6 +37,9 @@ export interface Unpacker {
 }
 
 const mostMembers = 50_000;
+/** Members without content come many to a piece of the stream: after so many the event loop has its turn. */
+const membersATurn = 128;
+const nothing = new Uint8Array();
 const mostDocumentBytes = 64 * 1024 * 1024;
 /** Far above any real archive: what gzip makes out of a small upload must end somewhere. */
 const mostBytes = 1024 ** 4;
@@ -58,7 +61,9 @@ export async function readImageArchive(
   const blobs = new Map<string, ArchiveBlob>();
   const links = new Map<string, string>();
   let documentBytes = 0;
+  let members = 0;
   for await (const member of membersOf(body, signal)) {
+    if (++members % membersATurn === 0) await new Promise((resolve) => setImmediate(resolve));
     signal.throwIfAborted();
     const path = memberPath(member.entry);
     if (path === undefined) continue;
@@ -134,7 +139,7 @@ export function followLinks(archive: ImageArchive, path: string): string {
 async function firstChunk({ body }: TarMember): Promise<{ start: Uint8Array; rest: ByteStream }> {
   const chunks = body[Symbol.asyncIterator]();
   const first = await chunks.next();
-  const start = first.done === true ? new Uint8Array() : first.value;
+  const start = first.done === true ? nothing : first.value;
   async function* rest(): AsyncGenerator<Uint8Array> {
     if (start.length > 0) yield start;
     for (let next = await chunks.next(); next.done !== true; next = await chunks.next()) yield next.value;
