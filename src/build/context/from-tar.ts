@@ -7,7 +7,7 @@ import { invalid } from '../../base/errors.ts';
 import type { ByteStream } from '../../base/stream.ts';
 import type { Contexts } from './contexts.ts';
 import type { Extent, Pack } from './pack.ts';
-import { type ContextEntry, type ContextTree, type FileContent, TreeBuilder } from './tree.ts';
+import { type ContextEntry, type ContextTree, type FileContent, impliedDirectory, TreeBuilder } from './tree.ts';
 
 /** Bytes of a context; what does not fit on the disk ends earlier. */
 const mostBytes = 2 ** 38;
@@ -95,15 +95,3 @@ function ordered(members: ReadonlyMap<ByteString, ContextEntry>): ContextEntry[]
   const key = (path: ByteString): string => path.replaceAll('/', '\0');
   return [...all.values()].sort((a, b) => (key(a.path) < key(b.path) ? -1 : 1));
 }
-
-const impliedDirectory: Omit<ContextEntry, 'path'> = {
-  type: 'directory',
-  mode: 0o755,
-  uid: 0,
-  gid: 0,
-  mtimeNs: 0n,
-  linkName: '',
-  major: 0,
-  minor: 0,
-  size: 0,
-};

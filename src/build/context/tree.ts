@@ -31,6 +31,19 @@ export interface ContextEntry {
   readonly content?: FileContent;
 }
 
+/** A directory of a context that nobody describes: its root, and what only the names of others imply. */
+export const impliedDirectory: Omit<ContextEntry, 'path'> = {
+  type: 'directory',
+  mode: 0o755,
+  uid: 0,
+  gid: 0,
+  mtimeNs: 0n,
+  linkName: '',
+  major: 0,
+  minor: 0,
+  size: 0,
+};
+
 /**
  * The files that a client sent, as values: nothing of it is ever made on the host's file system. It does not change any
  * more. `release` must be called by each who holds it.

@@ -3,7 +3,7 @@ import type { ByteString, TarEntry } from '../../archive/tar/entry.ts';
 import { invalid, notFound } from '../../base/errors.ts';
 import { globMatches } from '../../base/text/glob.ts';
 import { readExtents } from '../context/pack.ts';
-import type { ContextEntry, ContextTree } from '../context/tree.ts';
+import { type ContextEntry, type ContextTree, impliedDirectory } from '../context/tree.ts';
 import { cleanPath } from '../ignore/clean-path.ts';
 import { PathMatcher } from '../ignore/matcher.ts';
 import { bytesOf, type CopiedMember, type CopiedSource, isPattern, textOf } from './source.ts';
@@ -89,19 +89,7 @@ interface Found {
   readonly entry: ContextEntry;
 }
 
-/** The root of a context is a directory that nobody describes. */
-const root: ContextEntry = {
-  path: '',
-  type: 'directory',
-  mode: 0o755,
-  uid: 0,
-  gid: 0,
-  mtimeNs: 0n,
-  linkName: '',
-  major: 0,
-  minor: 0,
-  size: 0,
-};
+const root: ContextEntry = { path: '', ...impliedDirectory };
 
 function subtree(tree: ContextTree, path: ByteString): Found[] {
   const top = path === '' ? root : tree.entries.get(path);
