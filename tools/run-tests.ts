@@ -1,11 +1,12 @@
 /**
  * Runs the tests under the given folders or files, each file in its own process.
  *
- *     node tools/run-tests.ts [--long] [--again] [--concurrency=N] [--timeout=SECONDS] [--only=PATTERN] ROOT...
+ *     node tools/run-tests.ts [--long] [--again] [--times] [--concurrency=N] [--timeout=SECONDS] [--only=PATTERN] ROOT...
  *
  * With `--again` a file that failed is run once more, alone: what then passes is printed as UNSTEADY, for somebody to look
  * at, and counts as passed. Failures are printed as they happen, what was skipped before the last line, which is always
  * `N passed, N failed, N skipped`. Exits with 1 when a test failed or when there was none.
+ * With `--times` it prints how long each file took that took over a second, the longest first.
  * Tests that take long skip themselves unless `GANTRY_TEST_LONG=1`, which `--long` sets.
  */
 import { availableParallelism } from 'node:os';
@@ -30,6 +31,7 @@ const { values, positionals } = parseArgs({
     // Longest time for one test, and for one file: a test that hangs must not hold the whole run.
     timeout: { type: 'string', default: '120' },
     only: { type: 'string' },
+    times: { type: 'boolean', default: false },
   },
 });
 
@@ -47,14 +49,18 @@ function explain(error: unknown): string {
 interface FileResult {
   passed: number;
   failed: number;
+  /** Of the whole file, its process's start and end with it. */
+  durationMs: number;
   readonly skips: Skip[];
 }
 
+const newResult = (): FileResult => ({ passed: 0, failed: 0, durationMs: 0, skips: [] });
+
 /** Runs all files and resolves to what came of each. */
 async function runFiles(files: readonly string[], concurrency: number): Promise<Map<string, FileResult>> {
-  const results = new Map<string, FileResult>(files.map((file) => [file, { passed: 0, failed: 0, skips: [] }]));
+  const results = new Map<string, FileResult>(files.map((file) => [file, newResult()]));
   const resultOf = (file: string | undefined): FileResult => {
-    const result = results.get(file ?? '') ?? { passed: 0, failed: 0, skips: [] };
+    const result = results.get(file ?? '') ?? newResult();
     results.set(file ?? '', result);
     return result;
   };
@@ -90,6 +96,9 @@ async function runFiles(files: readonly string[], concurrency: number): Promise<
       console.log(`slow    ${titleOf(data)} (${(data.details.duration_ms / 1000).toFixed(1)} s)`);
     }
   });
+  stream.on('test:summary', (data) => {
+    if (data.file !== undefined) resultOf(data.file).durationMs = data.duration_ms;
+  });
   stream.on('test:fail', (data) => {
     // A suite or a file fails because a test in it failed; only its own failures count.
     const cause = data.details.error as Error & { failureType?: string };
@@ -121,6 +130,12 @@ if (files.length === 0) console.log(`no test files under ${positionals.join(' ')
 const results = await runFiles(files, Number(values.concurrency));
 if (values.again) await runFailedAgain(results);
 let [passed, failed] = [0, files.length === 0 ? 1 : 0];
+if (values.times) {
+  for (const [file, { durationMs }] of [...results].sort(([, a], [, b]) => b.durationMs - a.durationMs)) {
+    if (durationMs > 1000)
+      console.log(`time    ${(durationMs / 1000).toFixed(1).padStart(6)} s  ${relative(process.cwd(), file)}`);
+  }
+}
 const skips: Skip[] = [];
 for (const result of results.values()) {
   passed += result.passed;
