@@ -16,10 +16,15 @@ const orphanCheckMs = 2_000;
  */
 export function serveResolver(socketPath: string, ended: () => void): void {
   const proxies = new Proxies();
-  const names = new NameServers(() => {
-    if (engines.size === 0) void dropOrphans();
-  });
   const engines = new Set<LineSocket>();
+  const names = new NameServers(
+    () => {
+      if (engines.size === 0) void dropOrphans();
+    },
+    () => {
+      for (const engine of engines) engine.receive();
+    },
+  );
   const connected = (fd: number): void => {
     const engine: LineSocket = new LineSocket(fd, longestLine, {
       line(text, descriptors) {
@@ -101,7 +106,7 @@ async function workOff(
     case 'ports':
       return { number, ...(await proxies.set(statement.ports)) };
     case 'begin':
-      names.keep(statement.containers);
+      names.announce(statement.containers);
       return { number };
     case 'forget':
       names.forget(statement.container);

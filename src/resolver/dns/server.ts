@@ -14,6 +14,7 @@ import { streamServer } from './streams.ts';
 /** The name server of one container: its sockets, and who it passes questions on to. */
 export class NameServer {
   readonly #book: NameBook;
+  readonly #listen: () => void;
   readonly #datagrams: DatagramServer;
   readonly #streams: Server;
   readonly #connections = new Set<Socket>();
@@ -22,13 +23,14 @@ export class NameServer {
   #sandbox: NamedSandbox;
   #closed = false;
 
-  /** Takes the sockets over. @throws SystemError */
-  constructor(book: NameBook, sandbox: NamedSandbox, sockets: NameSockets, nowMs = () => performance.now()) {
+  /** Takes the sockets over; `listen` may change the book, and close this server. @throws SystemError */
+  constructor(book: NameBook, sandbox: NamedSandbox, sockets: NameSockets, listen: () => void) {
     this.#book = book;
+    this.#listen = listen;
     this.#sandbox = sandbox;
     this.#namespace = openNetNamespaceOfSocket(sockets.udp);
     const enter: Enter = (from, work) => (from === 'host' ? (work() as never) : inNetNamespace(this.#namespace, work));
-    this.#forwarder = new Forwarder(enter, nowMs);
+    this.#forwarder = new Forwarder(enter, () => performance.now());
     this.#datagrams = new DatagramServer(sockets.udp, (bytes, from) => this.#datagram(bytes, from));
     this.#streams = streamServer((question, give) => {
       const answer = this.#answer(question, 'tcp');
@@ -72,10 +74,19 @@ export class NameServer {
     if (query === undefined) return undefined;
     if ('responseCode' in query) return refusal(query);
     const limit = transport === 'tcp' ? largestMessage : query.room;
-    const own = ownAnswer(this.#book, this.#sandbox.endpoints, query, limit);
+    const own = this.#own(query, limit);
     if (own !== undefined) return own;
+    // What was said before the question was asked may still wait to be read.
+    this.#listen();
+    if (this.#closed) return undefined;
+    const late = this.#own(query, limit);
+    if (late !== undefined) return late;
     const isWhole = !this.#sandbox.dotted || !isAddressQuery(query) || query.name.includes('.');
     return isWhole ? query : emptyAnswer(query);
+  }
+
+  #own(query: Query, limit: number): Buffer | undefined {
+    return ownAnswer(this.#book, this.#sandbox.endpoints, query, limit);
   }
 
   /** Asks others; `give` is called at most once, and what it gets is valid during the call only. */

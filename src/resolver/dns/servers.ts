@@ -13,6 +13,8 @@ import { NameServer } from './server.ts';
 interface Entry {
   sandbox: NamedSandbox;
   server: NameServer | undefined;
+  /** Sockets that wait for the rest to be told. */
+  waiting: NameSockets | undefined;
   watch: Disposable | undefined;
   /** Its process is gone: nobody is to find it any more, whatever an engine that knows less says. */
   isOver: boolean;
@@ -28,9 +30,14 @@ export class NameServers {
   #listening: { readonly at: ListenAddress; readonly server: AsyncDisposable } | undefined;
   /** Called when a container has ended by itself. */
   readonly #onEnd: () => void;
+  readonly #listen: () => void;
+  /** Containers that an engine has announced, and not told of yet. */
+  readonly #announced = new Set<string>();
 
-  constructor(onEnd: () => void) {
+  /** `listen` takes in at once what engines have said: called before a name is declared unknown. */
+  constructor(onEnd: () => void, listen: () => void) {
     this.#onEnd = onEnd;
+    this.#listen = listen;
   }
 
   /** The host's programs are served. */
@@ -52,10 +59,10 @@ export class NameServers {
     const before = this.#entries.get(container);
     if (sockets === undefined && before?.isOver === true) return true;
     if (before !== undefined) this.#book.delete(before.sandbox);
-    const entry: Entry = before ?? { sandbox, server: undefined, watch: undefined, isOver: false };
+    const entry: Entry = before ?? { sandbox, server: undefined, waiting: undefined, watch: undefined, isOver: false };
     if (sockets !== undefined) {
-      entry.server?.close();
-      entry.server = openServer(this.#book, sandbox, sockets);
+      dropServer(entry);
+      entry.waiting = sockets;
       entry.isOver = false;
     }
     const isSameProcess = before?.sandbox.process?.pid === sandbox.process?.pid && before?.watch !== undefined;
@@ -64,7 +71,9 @@ export class NameServers {
     this.#book.add(sandbox);
     if (!isSameProcess) this.#watch(entry);
     if (!entry.isOver) entry.server?.set(sandbox);
-    return entry.server !== undefined || entry.isOver;
+    this.#announced.delete(container);
+    this.#openServers();
+    return entry.server !== undefined || entry.waiting !== undefined || entry.isOver;
   }
 
   /** Serves the host's programs at an address, or nowhere any more; says why it cannot. */
@@ -82,22 +91,40 @@ export class NameServers {
   }
 
   forget(container: string): void {
+    if (this.#announced.delete(container)) this.#openServers();
     const entry = this.#entries.get(container);
     if (entry === undefined) return;
     this.#entries.delete(container);
     this.#end(entry);
   }
 
-  /** All others are forgotten. */
-  keep(containers: readonly string[]): void {
+  /**
+   * An engine is about to tell of these; all others are forgotten. Who comes new is answered when all of them are known, so
+   * that nobody hears that a neighbour does not exist.
+   */
+  announce(containers: readonly string[]): void {
+    this.#announced.clear();
     const kept = new Set(containers);
     for (const container of this.#entries.keys()) if (!kept.has(container)) this.forget(container);
+    for (const container of kept) this.#announced.add(container);
+    this.#openServers();
   }
 
-  /** No engine is there: those that only it knows to have ended, or that never came to run, go. */
+  /** No engine is there: nothing more will be told, and those that only it knows to have ended, or that never came to run, go. */
   dropOrphans(): void {
+    this.#announced.clear();
+    this.#openServers();
     for (const [container, { sandbox, isOver }] of this.#entries) {
       if (isOver || sandbox.process === undefined) this.forget(container);
+    }
+  }
+
+  #openServers(): void {
+    if (this.#announced.size > 0) return;
+    for (const entry of this.#entries.values()) {
+      if (entry.waiting === undefined) continue;
+      entry.server = openServer(this.#book, entry.sandbox, entry.waiting, this.#listen);
+      entry.waiting = undefined;
     }
   }
 
@@ -126,15 +153,26 @@ export class NameServers {
     entry.isOver = true;
     entry.watch?.[Symbol.dispose]();
     entry.watch = undefined;
-    entry.server?.close();
-    entry.server = undefined;
+    dropServer(entry);
   }
 }
 
+function dropServer(entry: Entry): void {
+  entry.server?.close();
+  entry.server = undefined;
+  if (entry.waiting !== undefined) closeNameSockets(entry.waiting);
+  entry.waiting = undefined;
+}
+
 /** Without a server the engine makes sockets anew. */
-function openServer(book: NameBook, sandbox: NamedSandbox, sockets: NameSockets): NameServer | undefined {
+function openServer(
+  book: NameBook,
+  sandbox: NamedSandbox,
+  sockets: NameSockets,
+  listen: () => void,
+): NameServer | undefined {
   try {
-    return new NameServer(book, sandbox, sockets);
+    return new NameServer(book, sandbox, sockets, listen);
   } catch {
     closeNameSockets(sockets);
     return undefined;

@@ -93,7 +93,7 @@ export class LineSocket {
   }
 
   #turn(events: number): void {
-    if ((events & READABLE) !== 0) this.#receive();
+    if ((events & READABLE) !== 0) this.receive();
     if ((events & WRITABLE) !== 0 && !this.#closed) this.#flush();
   }
 
@@ -116,7 +116,8 @@ export class LineSocket {
     this.#poll.watch(READABLE | (this.#queue.length > 0 ? WRITABLE : 0));
   }
 
-  #receive(): void {
+  /** Tells the listener at once of what has arrived. Not to be called by the listener. */
+  receive(): void {
     for (let count = 0; count < piecesATurn && !this.#closed; count++) {
       const received = receive(this.#fd, this.#arrived);
       if (received === 'empty') return;
