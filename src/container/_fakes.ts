@@ -276,7 +276,7 @@ function fakeProcesses(
     logs: {
       read: async function* () {},
       check: () => undefined,
-      limits: () => ({ maxBytes: 1 << 20, maxFiles: 3, compress: false }),
+      limits: () => ({ maxBytes: 1 << 20, maxFiles: 3, guardBytes: 0, compress: false }),
       attributes: () => new Map(),
       begin: () => undefined,
       end: () => undefined,

@@ -12,20 +12,22 @@ export function containerLogs(
   options: LogReadOptions,
 ): { tty: boolean; batches: AsyncIterable<LogBatch>; attributes: ReadonlyMap<string, string> } {
   const { config, hostConfig, state } = entry.record;
-  const { driver, options: log } = logSettings(hostConfig);
+  const settings = logSettings(hostConfig);
+  const { driver, options: log } = settings;
   // With `cache-disabled` a remote driver's log is kept all the same, until it is sent, but is nobody's to read.
   const unreadable = !['json-file', 'local'].includes(driver) && /^(1|t|true)$/i.test(log['cache-disabled'] ?? '');
   if (driver === 'none' || unreadable) {
     throw new EngineError('not-implemented', 'configured logging driver does not support reading');
   }
+  const { guardBytes } = ctx.logs.limits(settings);
   const ended =
     state.phase === 'running' || state.phase === 'restarting'
       ? Promise.race([entry.nextExit.wait(), entry.removed.wait()])
       : Promise.resolve();
   return {
     tty: config.Tty,
-    batches: ctx.logs.read(logPath(ctx, entry.id), options, ended),
-    attributes: ctx.logs.attributes(loggedContainer(entry.record), logSettings(hostConfig)),
+    batches: ctx.logs.read(logPath(ctx, entry.id), { ...options, guardBytes }, ended),
+    attributes: ctx.logs.attributes(loggedContainer(entry.record), settings),
   };
 }
 

@@ -1,9 +1,10 @@
 import { Batch, noticeBatch } from './batch.ts';
 import { ChangeWatch } from './change.ts';
-import { readState } from './cuts.ts';
 import { fileIdentity, listFiles, LogFile } from './log-file.ts';
 
-const cutNotice = 'the log reached its size limit while the engine was away: older lines were lost here';
+const fullNotice = 'the log reached its size limit while the engine was away: lines were lost here';
+/** A full file ends with a part of a record: with its last whole one it is shorter than its limit by less than this. */
+const LONGEST_RECORD = 16 * 1024;
 /** So much is read at once: as many lines as take the event loop about half a millisecond. */
 const BLOCK_BYTES = 256 * 1024;
 
@@ -48,14 +49,23 @@ export class LogChain {
   readonly #logPath: string;
   readonly #ahead: LogFile[];
   readonly #seen: Set<string>;
+  readonly #guardBytes: number;
   readonly #batch = new Batch(Buffer.allocUnsafeSlow(BLOCK_BYTES));
   #unneeded: readonly LogFile[];
   #file: LogFile | undefined;
   #peeked: Batch | undefined;
+  /** Time of the last entry near the end of a file that may be full. */
+  #lastNs = 0n;
+  /** The full file that was told of. */
+  #told: LogFile | undefined;
 
-  /** `files` are all of the log, newest first; the newest `needed` of them are read, each from its position on. */
-  constructor(logPath: string, files: readonly LogFile[], needed: number) {
+  /**
+   * `files` are all of the log, newest first; the newest `needed` of them are read, each from its position on. Behind
+   * one of `guardBytes` (0: no such limit) an entry tells that it was full.
+   */
+  constructor(logPath: string, files: readonly LogFile[], needed: number, guardBytes = 0) {
     this.#logPath = logPath;
+    this.#guardBytes = guardBytes;
     this.#seen = new Set(files.map((file) => file.identity));
     this.#ahead = files.slice(0, needed).reverse();
     this.#unneeded = files.slice(needed);
@@ -83,18 +93,18 @@ export class LogChain {
   async #read(follow: boolean): Promise<Batch | undefined> {
     const batch = this.#batch;
     for (;;) {
-      if ((await this.#file?.readInto(batch)) === true) return batch;
+      if ((await this.#file?.readInto(batch)) === true) return this.#noted(batch);
+      const full = await this.#fullEntry();
+      if (full !== undefined) return full;
       const next = this.#ahead.shift() ?? (follow ? await this.#appeared() : undefined);
       if (next === undefined) return undefined;
       // That there is a new file means that nobody writes to the old one any more; it may have grown just before.
       if ((await this.#file?.readInto(batch)) === true) {
         this.#ahead.unshift(next);
-        return batch;
+        return this.#noted(batch);
       }
       await this.#file?.close();
       this.#file = next;
-      const cut = await this.#cutEntry(next);
-      if (cut !== undefined) return cut;
     }
   }
 
@@ -108,13 +118,21 @@ export class LogChain {
     return next;
   }
 
-  /** The notice for a file before which something was lost, unless it is read from its middle on. */
-  async #cutEntry(file: LogFile): Promise<Batch | undefined> {
-    if (file.position > 0) return undefined;
-    const { cuts } = await readState(this.#logPath);
-    if (!cuts.includes(file.identity)) return undefined;
-    const timeNs = (await file.readInto(this.#batch)) ? this.#batch.timeNs(0) : 0n;
-    file.position = 0;
-    return noticeBatch(timeNs, cutNotice);
+  #mayBeFull(file: LogFile): boolean {
+    return this.#guardBytes > 0 && file.position + LONGEST_RECORD > this.#guardBytes;
+  }
+
+  #noted(batch: Batch): Batch {
+    if (this.#file !== undefined && this.#mayBeFull(this.#file)) this.#lastNs = batch.timeNs(batch.count - 1);
+    return batch;
+  }
+
+  /** The entry behind a file that was full, once, and only when its last entries were read. */
+  async #fullEntry(): Promise<Batch | undefined> {
+    const file = this.#file;
+    if (file === undefined || file === this.#told || this.#lastNs === 0n || !this.#mayBeFull(file)) return undefined;
+    if ((await file.handle.stat()).size < this.#guardBytes) return undefined;
+    this.#told = file;
+    return noticeBatch(this.#lastNs, fullNotice);
   }
 }

@@ -28,7 +28,7 @@ async function openChain(logPath: string, options: LogReadOptions): Promise<LogC
   try {
     if (!options.follow) await Promise.all(files.map((file) => file.endHere()));
     const needed = options.tail === undefined ? files.length : await seekTail(files, options.tail);
-    return new LogChain(logPath, files, needed);
+    return new LogChain(logPath, files, needed, options.guardBytes);
   } catch (error) {
     await Promise.all(files.map((file) => file.close()));
     throw error;

@@ -5,8 +5,8 @@ import type { Logger } from '../base/log.ts';
 import type { RotationLimits } from '../spec/contract/logs.ts';
 import { systemCode } from '../sys/ffi/errors.ts';
 import { ChangeWatch } from './change.ts';
-import { noteCurrent, noteDropped } from './cuts.ts';
-import { fileIdentity, identityOf, isLeftOver, listFiles, PACKED, rotatedFiles } from './log-file.ts';
+import { noteDropped } from './state.ts';
+import { fileIdentity, isLeftOver, listFiles, PACKED, rotatedFiles } from './log-file.ts';
 import { readCursor } from './shipping/cursor.ts';
 
 /** Looks at the size at most this often: what comes in meanwhile is how far a log may exceed its limit. */
@@ -35,14 +35,10 @@ export async function rotateForever(
     await delay(LOOK_MS, signal).catch(() => undefined);
     if (!signal.aborted) await mutex.run(() => finishRotation(logPath, aid.reopen));
     aid.rotated();
-    let known: string | undefined;
     while (!signal.aborted) {
       const changed = change.arm();
-      const file = await statLog(logPath);
-      if (file !== undefined && file.identity !== known) await mutex.run(() => noteCurrent(logPath, false));
-      known = file?.identity;
-      const full = file !== undefined && file.size >= limits.maxBytes;
-      if (full) known = await mutex.run(() => rotateLog(logPath, limits.maxFiles, aid));
+      const full = (await sizeOf(logPath)) >= limits.maxBytes;
+      if (full) await mutex.run(() => rotateLog(logPath, limits.maxFiles, aid));
       if (full) aid.rotated();
       if (full || signal.aborted) change.disarm();
       await changed;
@@ -56,12 +52,11 @@ export async function rotateForever(
   }
 }
 
-async function statLog(path: string): Promise<{ size: number; identity: string } | undefined> {
+async function sizeOf(path: string): Promise<number> {
   try {
-    const status = await stat(path, { bigint: true });
-    return { size: Number(status.size), identity: identityOf(status) };
+    return (await stat(path)).size;
   } catch (error) {
-    if (systemCode(error) === 'ENOENT') return undefined;
+    if (systemCode(error) === 'ENOENT') return 0;
     throw error;
   }
 }
@@ -80,9 +75,9 @@ export interface RotationAid {
 
 /**
  * Renames the files one step up, drops those beyond `maxFiles`, and lets the monitor begin a new file. Nothing is lost:
- * until it has, the monitor writes to the renamed file. Answers the new file's identity.
+ * until it has, the monitor writes to the renamed file.
  */
-export async function rotateLog(logPath: string, maxFiles: number, aid: RotationAid): Promise<string | undefined> {
+export async function rotateLog(logPath: string, maxFiles: number, aid: RotationAid): Promise<void> {
   // The current file counts among the files, and one rotated file is there for a moment at least.
   const keep = Math.max(1, maxFiles - 1);
   const files = await rotatedFiles(logPath);
@@ -109,9 +104,7 @@ export async function rotateLog(logPath: string, maxFiles: number, aid: Rotation
     throw error;
   }
   await appearance(logPath);
-  await noteCurrent(logPath, true);
   if (maxFiles <= 1 && limit <= 1) await unlink(`${logPath}.1`);
-  return fileIdentity(logPath);
 }
 
 /** The number of the file that the log's driver is at (0 is the current one); one more than all when that is gone. */
@@ -141,7 +134,6 @@ export async function clearLog(logPath: string, reopen: (() => Promise<void>) | 
       throw error;
     }
     await appearance(logPath);
-    await noteCurrent(logPath, true);
     await unlinkAll(await rotatedPaths(logPath));
   }
 }
@@ -163,7 +155,6 @@ async function finishRotation(logPath: string, reopen: () => Promise<void>): Pro
   if (newest?.number !== 1 || newest.packed || (await fileIdentity(logPath)) !== undefined) return;
   await reopen();
   await appearance(logPath);
-  await noteCurrent(logPath, true);
 }
 
 async function appearance(logPath: string): Promise<void> {

@@ -14,9 +14,6 @@ import { deviceMounts, resolveTargets, userMounts } from './mounts.ts';
 import { sharedMemoryOf } from './ipc.ts';
 import { chooseNamespaces } from './namespaces.ts';
 
-/** While the engine is away the monitor alone keeps the log within this multiple of the rotation size. */
-const guardFactor = 8;
-
 /** Reads a file of the image's passwd database inside the root. */
 export const userFiles =
   (ctx: ContainerContext, rootfs: string): ReadInRoot =>
@@ -65,7 +62,7 @@ export async function planLaunch(
     ...(await deviceMounts(ctx, deviceEdits)),
     ...(await userMounts(ctx, { entry, holder: entry.id, owner })),
   ];
-  const { maxBytes } = ctx.logs.limits(logSettings(hostConfig));
+  const { guardBytes } = ctx.logs.limits(logSettings(hostConfig));
   return {
     id: entry.id,
     name: record.name,
@@ -96,7 +93,7 @@ export async function planLaunch(
     namespaces: chooseNamespaces(ctx, entry, at.network),
     directory: runDirectory(ctx, entry.id),
     logPath: hostConfig.LogConfig.Type === 'none' ? undefined : logPath(ctx, entry.id),
-    logGuardBytes: Number.isFinite(maxBytes) ? maxBytes * guardFactor : 0,
+    logGuardBytes: guardBytes,
     runtime: hostConfig.Runtime === '' ? ctx.settings.defaultRuntime : hostConfig.Runtime,
     useInit: hostConfig.Init ?? ctx.settings.defaults.init,
   };

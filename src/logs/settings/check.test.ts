@@ -68,22 +68,36 @@ test('limits: json-file 1 GiB, local and copies 20 MiB in 5 files; sizes count i
   assert.deepEqual(limitsOf({ driver: 'json-file', options: {} }), {
     maxBytes: 256 << 20,
     maxFiles: 4,
+    guardBytes: 2 ** 31,
     compress: false,
   });
   assert.deepEqual(limitsOf({ driver: 'json-file', options: { 'max-file': '9' } }), {
     maxBytes: 256 << 20,
     maxFiles: 4,
+    guardBytes: 2 ** 31,
     compress: false,
   });
   assert.equal(limitsOf({ driver: 'json-file', options: { 'max-size': '1t' } }).maxBytes, 1e12);
-  assert.deepEqual(limitsOf({ driver: 'local', options: {} }), { maxBytes: 20 << 20, maxFiles: 5, compress: true });
+  assert.equal(limitsOf({ driver: 'local', options: { 'max-size': '0' } }).guardBytes, 0);
+  assert.deepEqual(limitsOf({ driver: 'local', options: {} }), {
+    maxBytes: 20 << 20,
+    maxFiles: 5,
+    guardBytes: 160 << 20,
+    compress: true,
+  });
   assert.deepEqual(limitsOf({ driver: 'json-file', options: { 'max-size': '10m', 'max-file': '3' } }), {
     maxBytes: 10_000_000,
     maxFiles: 3,
+    guardBytes: 80_000_000,
     compress: false,
   });
   const cached = { 'cache-max-size': '1k', 'cache-max-file': '2', 'max-size': '7' };
-  assert.deepEqual(limitsOf({ driver: 'syslog', options: cached }), { maxBytes: 1000, maxFiles: 2, compress: true });
+  assert.deepEqual(limitsOf({ driver: 'syslog', options: cached }), {
+    maxBytes: 1000,
+    maxFiles: 2,
+    guardBytes: 64 << 20,
+    compress: true,
+  });
 });
 
 test('attributes and tags', () => {

@@ -8,6 +8,9 @@ const localFiles = 5;
 /** For `json-file` without `max-size`: all of any usual log, and yet no container fills the disk with its output. */
 const jsonFileBytes = 256 * 1024 * 1024;
 const jsonFiles = 4;
+/** While no engine rotates a file grows to this multiple of its size, and to so much at least: an engine is never so late. */
+const guardFactor = 8;
+const leastGuardBytes = 64 * 1024 * 1024;
 
 /**
  * How much of a container's log is kept on disk: 1 GiB for `json-file` unless its options say otherwise, 100 MiB for
@@ -15,10 +18,16 @@ const jsonFiles = 4;
  * @throws EngineError `invalid` in Docker's words.
  */
 export function limitsOf({ driver, options }: LogSettings): RotationLimits {
-  return driver === 'json-file' ? jsonFileLimits(options) : localLimits(options, driver === 'local' ? '' : 'cache-');
+  const limits =
+    driver === 'json-file' ? jsonFileLimits(options) : localLimits(options, driver === 'local' ? '' : 'cache-');
+  const { maxBytes } = limits;
+  return {
+    ...limits,
+    guardBytes: Number.isFinite(maxBytes) ? Math.max(Math.ceil(maxBytes) * guardFactor, leastGuardBytes) : 0,
+  };
 }
 
-function jsonFileLimits(options: LogSettings['options']): RotationLimits {
+function jsonFileLimits(options: LogSettings['options']): Omit<RotationLimits, 'guardBytes'> {
   const size = options['max-size'];
   const maxBytes = size === undefined ? jsonFileBytes : parseDecimalSize(size);
   if (maxBytes <= 0) throw invalid('max-size must be a positive number');
@@ -32,7 +41,7 @@ function jsonFileLimits(options: LogSettings['options']): RotationLimits {
   return { maxBytes, maxFiles: size === undefined ? jsonFiles : maxFiles, compress };
 }
 
-function localLimits(options: LogSettings['options'], prefix: string): RotationLimits {
+function localLimits(options: LogSettings['options'], prefix: string): Omit<RotationLimits, 'guardBytes'> {
   const read = <T>(name: string, absent: T, what: string, parse: (text: string) => T): T => {
     const text = options[prefix + name];
     if (text === undefined) return absent;

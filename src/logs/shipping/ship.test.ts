@@ -7,7 +7,7 @@ import { Latch, Mutex } from '../../base/async.ts';
 import { newContainerId } from '../../base/ids.ts';
 import { silentLogger } from '../../base/log.ts';
 import { Batch } from '../batch.ts';
-import { noteDropped } from '../cuts.ts';
+import { noteDropped } from '../state.ts';
 import type { LogDriver, Message } from '../drivers/driver.ts';
 import { LogPacker } from '../packer.ts';
 import { rotateLog } from '../rotate.ts';

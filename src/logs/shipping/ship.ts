@@ -3,7 +3,7 @@ import { delay, type Latch } from '../../base/async.ts';
 import { messageOf } from '../../base/errors.ts';
 import { LogChain, openFiles, waitForMore } from '../chain.ts';
 import { ChangeWatch } from '../change.ts';
-import { readState } from '../cuts.ts';
+import { readState } from '../state.ts';
 import { LONGEST_MESSAGE, type LogDriver } from '../drivers/driver.ts';
 import { MessageAssembler, type Outgoing } from './assemble.ts';
 import { CursorFile, noPlaces, type Places, readCursor } from './cursor.ts';
@@ -17,6 +17,8 @@ const LONGEST_PAUSE_MS = 5000;
 export interface Shipment {
   readonly logPath: string;
   readonly driver: LogDriver;
+  /** See `RotationLimits`. */
+  readonly guardBytes?: number;
   /** Nobody writes any more: what is there is sent, then the shipping ends. */
   readonly ended: Latch;
   /** Ends at once; what was not sent is sent by the next one. */
@@ -34,7 +36,7 @@ export async function shipLog(shipment: Shipment): Promise<void> {
   const wake = () => change.disarm();
   signal.addEventListener('abort', wake, { once: true });
   void ended.wait().then(wake);
-  const { chain, places, older, lost } = await openAt(logPath, readCursor(logPath));
+  const { chain, places, older, lost } = await openAt(logPath, readCursor(logPath), shipment.guardBytes);
   const cursor = new CursorFile(logPath);
   const sender = new Sender(shipment, cursor);
   const assembler = new MessageAssembler(places, older);
@@ -83,7 +85,7 @@ interface Opened {
 }
 
 /** The log from the earlier of the two streams' places on. */
-async function openAt(logPath: string, cursor: Places): Promise<Opened> {
+async function openAt(logPath: string, cursor: Places, guardBytes?: number): Promise<Opened> {
   const files = await openFiles(logPath);
   const streams = (['stdout', 'stderr'] as const).map((name) => {
     const place = cursor[name];
@@ -93,7 +95,7 @@ async function openAt(logPath: string, cursor: Places): Promise<Opened> {
   });
   if (streams.some(({ index }) => index < 0)) {
     const places = { ...noPlaces, dropped: cursor.dropped };
-    return { chain: new LogChain(logPath, files, files.length), places, older: new Set(), lost: true };
+    return { chain: new LogChain(logPath, files, files.length, guardBytes), places, older: new Set(), lost: true };
   }
   const oldest = Math.max(...streams.map(({ index }) => index));
   const file = files[oldest];
@@ -103,7 +105,7 @@ async function openAt(logPath: string, cursor: Places): Promise<Opened> {
   const older = streams.flatMap(({ name, index }) =>
     files.slice(index + 1).map(({ identity }) => `${name} ${identity}`),
   );
-  const chain = new LogChain(logPath, files, Math.min(oldest + 1, files.length));
+  const chain = new LogChain(logPath, files, Math.min(oldest + 1, files.length), guardBytes);
   return { chain, places: cursor, older: new Set(older), lost: false };
 }
 

@@ -4,6 +4,7 @@ import { Latch } from '../../base/async.ts';
 import { messageOf } from '../../base/errors.ts';
 import { logTag } from '../attributes.ts';
 import { openDriver } from '../drivers/open.ts';
+import { limitsOf } from '../settings/limits.ts';
 import type { ShipAnswer, ShipRequest } from './protocol.ts';
 import { shipLog } from './ship.ts';
 
@@ -22,7 +23,8 @@ async function start(request: Extract<ShipRequest, { op: 'start' }>, { ended, st
   try {
     const complain = (what: string) => say('warn', what);
     const context = { container, settings, hostname, pid, tag: logTag(container, settings.options), complain };
-    await shipLog({ logPath, driver: openDriver(context), ended, signal: stop.signal, say });
+    const { guardBytes } = limitsOf(settings);
+    await shipLog({ logPath, driver: openDriver(context), guardBytes, ended, signal: stop.signal, say });
   } catch (error) {
     say('error', 'the log is not sent any more', { error: messageOf(error) });
   }

@@ -6,7 +6,7 @@ import { requestedMode } from '../../spec/engine/tmpfs-options.ts';
 import { systemCode } from '../../sys/ffi/errors.ts';
 import { changeModeInRootAsync } from '../../sys/paths/paths.ts';
 import { processStartTime } from '../../sys/process/pidfd.ts';
-import { type Monitor, startContainerMonitor } from '../monitor/conmon.ts';
+import { guardLog, type Monitor, startContainerMonitor } from '../monitor/conmon.ts';
 import { exitFile } from '../monitor/exit-file.ts';
 import type { MonitorReport } from '../monitor/reports.ts';
 import { MonitorStdio } from '../monitor/stdio.ts';
@@ -47,6 +47,8 @@ export async function createContainer(context: LauncherContext, request: LaunchR
   try {
     recordMonitor(request.directory, monitor.process.pid);
     const pid = await createdPid(monitor, request, runtime);
+    // The container is there, and does not inherit it.
+    if (request.logPath !== undefined && request.logGuardBytes > 0) guardLog(monitor, request.logGuardBytes);
     return register(context, request, {
       runtime,
       monitor,
@@ -103,7 +105,6 @@ const startMonitor = (
     openStdin: request.process.openStdin,
     leaveStdinOpen: !request.process.stdinOnce,
     logPath: request.logPath,
-    logGuardBytes: request.logGuardBytes,
   });
 
 async function createdPid(monitor: Monitor, request: LaunchRequest, runtime: Runtime): Promise<number> {

@@ -5,6 +5,7 @@
 import { closeSync, openSync, writeSync } from 'node:fs';
 import { systemCode } from '../../sys/ffi/errors.ts';
 import type { MountView } from '../../sys/namespace/mount.ts';
+import { limitFileSize } from '../../sys/process/limits.ts';
 import { createPipe } from '../../sys/process/pipe.ts';
 import { type Child, spawn, spawnInView, type SpawnRequest } from '../../sys/process/spawn.ts';
 import { ReportPipe } from './reports.ts';
@@ -67,6 +68,8 @@ async function start(
       argv,
       env: [searchPath, ...env],
       fds: [...fds, [messages, 2]],
+      // Its log may get a limit (`guardLog`).
+      ignoresFileSize: true,
     };
     const { hiddenMounts: hidden, shownMount: shown } = request;
     return await (hidden.length === 0 && shown === undefined ? spawn(wanted) : spawnInView(wanted, { hidden, shown }));
@@ -82,14 +85,11 @@ async function start(
 export async function startContainerMonitor(
   request: MonitorRequest & {
     readonly logPath: string | undefined;
-    readonly logGuardBytes: number;
     readonly leaveStdinOpen: boolean;
   },
 ): Promise<Monitor> {
   const argv = [...commonArguments(request), '-u', request.containerId, '-l'];
   argv.push(request.logPath === undefined ? 'none' : `k8s-file:${request.logPath}`);
-  if (request.logPath !== undefined && request.logGuardBytes > 0)
-    argv.push('--log-size-max', String(request.logGuardBytes));
   if (request.openStdin && request.leaveStdinOpen) argv.push('--leave-stdin-open');
   const sync = createPipe();
   try {
@@ -102,6 +102,13 @@ export async function startContainerMonitor(
     closeSync(sync.write);
   }
 }
+
+/**
+ * The monitor of a created container writes no log file of more than `bytes`: what comes then is not written, until the
+ * log is reopened. conmon has a limit of its own (`--log-size-max`), but until its version 2.1.9 it counts over all the
+ * files that it was told to reopen, and throws away what is in the current one.
+ */
+export const guardLog = (monitor: Monitor, bytes: number): void => limitFileSize(monitor.process.pid, bytes);
 
 export interface ExecMonitor extends Monitor {
   /** Resolves when the attach socket is there; false when the monitor failed before. */

@@ -94,7 +94,7 @@ export interface LaunchRequest {
   readonly directory: string;
   /** Absolute path of the log that the monitor writes; undefined for none. */
   readonly logPath: string | undefined;
-  /** Bytes after which the monitor alone cuts the log, or 0; only a guard for the time when the engine is away. */
+  /** Bytes that the monitor writes to one file of the log at most, or 0: a guard for the time when the engine is away. */
   readonly logGuardBytes: number;
   readonly runtime: string;
   readonly useInit: boolean;

@@ -28,6 +28,8 @@ export interface LogReadOptions {
   /** The last so many lines only; undefined for all. */
   readonly tail?: number;
   readonly signal?: AbortSignal;
+  /** A file of so many bytes was full, see `RotationLimits`: an entry behind it says so. */
+  readonly guardBytes?: number;
 }
 
 /** What log options may tell about a container: its labels and variables, and the fields of a tag's template. */
@@ -57,6 +59,8 @@ export interface LogSettings {
 export interface RotationLimits {
   readonly maxBytes: number;
   readonly maxFiles: number;
+  /** The monitor writes no more than this to a file, 0 for no end: what comes then is lost, until the engine rotates. */
+  readonly guardBytes: number;
   readonly compress: boolean;
 }
 
@@ -64,7 +68,7 @@ export interface RotationLimits {
 export interface ContainerLogs {
   /**
    * Entries in order over all rotated files. With `follow` it goes on until `ended` resolves and everything written
-   * was delivered, or until the signal aborts. A place where the monitor cut the file shows as one entry that says so.
+   * was delivered, or until the signal aborts. A place where a file was full shows as one entry that says so.
    */
   read(logPath: string, options: LogReadOptions, ended: Promise<unknown>): AsyncIterable<LogBatch>;
   /**

@@ -15,6 +15,7 @@ const libc = openLibrary(null, {
   posix_spawnattr_setsigmask: { arguments: ['pointer', 'pointer'], return: 'i32' },
   posix_spawnattr_setsigdefault: { arguments: ['pointer', 'pointer'], return: 'i32' },
   posix_spawnattr_destroy: { arguments: ['pointer'], return: 'i32' },
+  signal: { arguments: ['i32', 'u64'], return: 'u64' },
   fcntl: { arguments: ['i32', 'i32', 'i64'], return: 'i32' },
 });
 
@@ -26,6 +27,8 @@ const POSIX_SPAWN_SETSIGDEF = 0x04;
 const POSIX_SPAWN_SETSIGMASK = 0x08;
 const POSIX_SPAWN_SETSID = 0x80;
 const F_DUPFD_CLOEXEC = 1030;
+const SIGXFSZ = 25;
+const SIG_IGN = 1n;
 
 export interface SpawnRequest {
   /** Absolute path of the program: no search. */
@@ -38,6 +41,8 @@ export interface SpawnRequest {
   readonly cwd?: string;
   /** A session of its own (setsid(2)): no terminal, no signals of the engine's process group. */
   readonly newSession?: boolean;
+  /** The child ignores SIGXFSZ, and so does this process from now on: writes beyond a limit fail instead of killing it. */
+  readonly ignoresFileSize?: boolean;
 }
 
 const O_RDWR = 2;
@@ -87,6 +92,17 @@ function planDescriptors(actions: Buffer, fds: readonly (readonly [number, numbe
   return opened;
 }
 
+/** The signals that get their default handlers: all of them, but for one that is ignored, which only inheritance does. */
+function defaultSignals(request: SpawnRequest): Buffer {
+  const signals = Buffer.alloc(SIGSET_BYTES, 0xff);
+  if (request.ignoresFileSize === true) {
+    libc.signal(SIGXFSZ, SIG_IGN);
+    const bit = SIGXFSZ - 1;
+    signals[bit >> 3] = 0xff & ~(1 << (bit & 7));
+  }
+  return signals;
+}
+
 /** posix_spawn(3) with default signal handlers and an empty signal mask. Blocks 0.25 ms. @throws SystemError. */
 export function posixSpawn(request: SpawnRequest): number {
   const actions = Buffer.alloc(FILE_ACTIONS_BYTES);
@@ -103,7 +119,7 @@ export function posixSpawn(request: SpawnRequest): number {
     const session = request.newSession === true ? POSIX_SPAWN_SETSID : 0;
     libc.posix_spawnattr_setflags(attributes, POSIX_SPAWN_SETSIGDEF | POSIX_SPAWN_SETSIGMASK | session);
     libc.posix_spawnattr_setsigmask(attributes, Buffer.alloc(SIGSET_BYTES));
-    libc.posix_spawnattr_setsigdefault(attributes, Buffer.alloc(SIGSET_BYTES, 0xff));
+    libc.posix_spawnattr_setsigdefault(attributes, defaultSignals(request));
     const errno = libc.posix_spawn(pid, request.path, actions, attributes, argv, env);
     if (errno !== 0) throw new SystemError(errno, 'posix_spawn', request.path);
     return pid.readInt32LE(0);

@@ -1,7 +1,10 @@
 import assert from 'node:assert/strict';
 import { once } from 'node:events';
-import { closeSync, createReadStream, openSync, readdirSync } from 'node:fs';
+import { closeSync, createReadStream, mkdtempSync, openSync, readdirSync, rmSync, statSync, writeSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { test } from 'node:test';
+import { limitFileSize } from './limits.ts';
 import { isAlive, processStartTime } from './pidfd.ts';
 import { createPipe } from './pipe.ts';
 import { run } from './run.ts';
@@ -41,6 +44,32 @@ test('run keeps only so many bytes, and kills a program that takes too long', as
 
 test('a missing program is ENOENT', () => {
   assert.throws(() => spawn({ path: '/nonexistent', argv: ['x'], env }), { code: 'ENOENT' });
+});
+
+test('with a limit for its files a child that ignores SIGXFSZ goes on, any other ends', async () => {
+  const folder = mkdtempSync(join(tmpdir(), 'spawn-'));
+  const grow = async (name: string, ignoresFileSize: boolean) => {
+    const [begin, out] = [createPipe(), createPipe()];
+    const script = `read line; head -c 5000 /dev/zero >> ${folder}/${name} 2>/dev/null; kill -XFSZ $$; echo on`;
+    const fds = [
+      [begin.read, 0],
+      [out.write, 1],
+    ] as const;
+    const child = spawn({ path: '/bin/sh', argv: ['sh', '-c', script], env, fds, ignoresFileSize });
+    for (const fd of [begin.read, out.write]) closeSync(fd);
+    limitFileSize(child.pid, 1000);
+    writeSync(begin.write, '\n');
+    closeSync(begin.write);
+    const said = await readToEnd(out.read);
+    return { said, size: statSync(join(folder, name)).size, ...(await child.exited) };
+  };
+  try {
+    assert.deepEqual(await grow('ignoring', true), { said: 'on\n', size: 1000, code: 0, signal: 0 });
+    assert.deepEqual(await grow('default', false), { said: '', size: 1000, code: 128 + 25, signal: 25 });
+    assert.throws(() => limitFileSize(2 ** 30, 1), { code: 'ESRCH' });
+  } finally {
+    rmSync(folder, { recursive: true });
+  }
 });
 
 test('a child has exactly the descriptors that it was given', async () => {
