@@ -85,6 +85,7 @@ export const operations = {
   VolumeClone: ['POST', '/volumes/{name}/clone'],
   VolumeRename: ['POST', '/volumes/{name}/rename'],
   VolumeResize: ['POST', '/volumes/{name}/resize'],
+  VolumeRekey: ['POST', '/volumes/{name}/rekey'],
   VolumeExport: ['GET', '/volumes/{name}/export'],
   VolumeImport: ['POST', '/volumes/{name}/import'],
   VolumeSnapshotList: ['GET', '/volumes/{name}/snapshots'],

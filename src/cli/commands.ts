@@ -1,5 +1,5 @@
 import type { Command } from './command.ts';
-import { volumeSnapshot } from './volume/snapshot-entries.ts';
+import { volume } from './volume/entries.ts';
 
 /** One name of the command line: a command, loaded when it is used, or a group of names. */
 export interface Entry {
@@ -310,52 +310,6 @@ const network: Readonly<Record<string, Entry>> = {
   update: {
     summary: 'Change the bandwidth of a network while it is used',
     load: async () => (await import('./network/update.ts')).update,
-  },
-};
-
-const volume: Readonly<Record<string, Entry>> = {
-  clone: {
-    summary: 'Make a volume with what another one holds',
-    load: async () => (await import('./volume/clone.ts')).clone,
-  },
-  create: {
-    summary: 'Make a volume',
-    load: async () => (await import('./volume/create.ts')).create,
-  },
-  export: {
-    summary: 'Write what a volume holds as a tar archive',
-    load: async () => (await import('./volume/export.ts')).exportVolume,
-  },
-  import: {
-    summary: 'Unpack a tar archive into a volume, which is made when there is none',
-    load: async () => (await import('./volume/import.ts')).importVolume,
-  },
-  inspect: {
-    summary: 'Show all that is known of volumes',
-    load: async () => (await import('./inspect/volume.ts')).inspectVolume,
-  },
-  ls: {
-    summary: 'List volumes',
-    alsoNamed: ['list'],
-    load: async () => (await import('./volume/list.ts')).list,
-  },
-  prune: {
-    summary: 'Remove volumes that no container uses',
-    load: async () => (await import('./volume/prune.ts')).prune,
-  },
-  rename: {
-    summary: 'Give a volume that no container uses another name',
-    load: async () => (await import('./volume/rename.ts')).rename,
-  },
-  rm: {
-    summary: 'Remove volumes',
-    alsoNamed: ['remove'],
-    load: async () => (await import('./volume/remove.ts')).remove,
-  },
-  snapshot: { summary: 'Work with snapshots of volumes', group: volumeSnapshot },
-  update: {
-    summary: 'Change a volume (of a swarm only)',
-    load: async () => (await import('./volume/update.ts')).update,
   },
 };
 

@@ -73,6 +73,8 @@ export interface EngineConfig {
   readonly metricsAddress: string | undefined;
   readonly authorizationPlugins: readonly string[];
   readonly pluginFolders: PluginFolders;
+  /** Where keys of volumes that are secrets are looked for; none: in the usual folders. */
+  readonly secretFolders: readonly string[];
   /** The API versions that are spoken begin at 1.`minApiMinor`. */
   readonly minApiMinor: number;
   /** Seconds. It is shown and reloaded; containers outlive the engine all the same. */
@@ -204,7 +206,8 @@ function complete(values: SettingValues, dataRoot: string, program: ProgramName)
     features: mapOf<boolean>(values, 'feature'),
     metricsAddress: metricsAddress(values),
     authorizationPlugins: listOf(values, 'authorization-plugin'),
-    pluginFolders: pluginFolders(listOf(values, 'plugin-dir')),
+    pluginFolders: pluginFolders(absoluteFolders(values, 'plugin-dir')),
+    secretFolders: absoluteFolders(values, 'secret-dir'),
     minApiMinor: minApiMinorOf(textOf(values, 'min-api-version') ?? process.env['DOCKER_MIN_API_VERSION']),
     shutdownTimeout: numberOf(values, 'shutdown-timeout', -1) ?? 15,
     notes,
@@ -213,14 +216,18 @@ function complete(values: SettingValues, dataRoot: string, program: ProgramName)
   };
 }
 
-/** Folders of the operator's own take the place of Docker's. @throws invalid for one that is no absolute path */
-function pluginFolders(own: readonly string[]): PluginFolders {
-  for (const folder of own) {
-    if (!folder.startsWith('/'))
-      throw invalid(`plugin-dir: an absolute path is expected, not ${JSON.stringify(folder)}`);
+/** @throws invalid for one that is no absolute path */
+function absoluteFolders(values: SettingValues, flag: string): readonly string[] {
+  const folders = listOf(values, flag);
+  for (const folder of folders) {
+    if (!folder.startsWith('/')) throw invalid(`${flag}: an absolute path is expected, not ${JSON.stringify(folder)}`);
   }
-  return own.length === 0 ? usualFolders : { sockets: own, descriptions: own };
+  return folders;
 }
+
+/** Folders of the operator's own take the place of Docker's. */
+const pluginFolders = (own: readonly string[]): PluginFolders =>
+  own.length === 0 ? usualFolders : { sockets: own, descriptions: own };
 
 /** What settings have to say for themselves. @throws invalid for those that are refused */
 function reviewSettings(values: SettingValues): string[] {

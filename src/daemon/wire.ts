@@ -151,11 +151,12 @@ export async function wire(
 
 /** The volumes of the local driver and of plugins. */
 async function openAllDrivers(
-  { dataRoot, execRoot, pluginFolders }: EngineConfig,
+  { dataRoot, execRoot, pluginFolders, secretFolders }: EngineConfig,
   base: { readonly journal: Journal; readonly clock: Clock; readonly log: Logger },
 ): Promise<{ readonly volumes: AllVolumes; readonly drivers: VolumeDrivers }> {
   const drivers = new VolumeDrivers({ folders: pluginFolders, log: base.log });
-  const local = await openVolumes({ directory: `${dataRoot}/volumes`, ...base });
+  const secrets = secretFolders.length === 0 ? {} : { secretFolders };
+  const local = await openVolumes({ directory: `${dataRoot}/volumes`, ...secrets, ...base });
   return { drivers, volumes: await openAllVolumes(local, { drivers, ...base, own: [dataRoot, execRoot] }) };
 }
 

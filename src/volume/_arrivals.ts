@@ -2,6 +2,7 @@ import { mkdir, readdir, rename, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Volume, VolumeSnapshot } from '../spec/contract/storage.ts';
 import { syncDirectory } from '../sys/file/durable.ts';
+import { settleKey } from './disk/rekey.ts';
 import { removeDoomed, snapshotsFolder } from './directories.ts';
 import type { Arrivals } from './record.ts';
 
@@ -34,6 +35,9 @@ export async function finishArrivals(
   const known = new Set(snapshots.map((snapshot) => snapshot.name));
   const found = await readdir(folder).catch((): string[] => []);
   for (const left of found) if (!known.has(left)) await removeDoomed(join(folder, left));
+  for (const directory of [own, ...[...known].map((one) => join(folder, one))]) {
+    await settleKey(directory, arrivals.keys);
+  }
 }
 
 async function arrive(from: string, to: string): Promise<void> {

@@ -1,5 +1,5 @@
 import { KeyedMutex } from '../base/async.ts';
-import { codeOf, conflict, invalid } from '../base/errors.ts';
+import { codeOf, conflict, invalid, messageOf } from '../base/errors.ts';
 import { type ContainerId, randomHex64 } from '../base/ids.ts';
 import type { Volume, VolumeRequest, Volumes } from '../spec/contract/storage.ts';
 import { closeFd } from '../sys/ffi/descriptor.ts';
@@ -79,8 +79,8 @@ export class AllVolumes implements Volumes {
     this.plugins.mounts.resume(name, containerId);
   }
 
-  settle(): Promise<void> {
-    return this.plugins.mounts.settle();
+  async settle(): Promise<void> {
+    await Promise.all([this.plugins.mounts.settle(), sweepMounts(this.local)]);
   }
 
   retain(name: string, containerId: ContainerId): void {
@@ -108,6 +108,20 @@ export class AllVolumes implements Volumes {
       closeFd(source);
       await this.plugins.mounts.unmount(name, id);
     }
+  }
+}
+
+/** Gives back what an earlier engine mounted for containers that ended while there was no engine. */
+async function sweepMounts({ state }: OwnedVolumes): Promise<void> {
+  for (const name of state.volumes.keys()) {
+    const swept = state.order.run(name, async () => {
+      const volume = state.volumes.get(name);
+      if (volume === undefined || !(await state.mounts.sweep(volume))) return;
+      state.log.info('unmounted a volume that nobody runs with', { volume: name });
+    });
+    await swept.catch((error: unknown) =>
+      state.log.error('a volume that nobody runs with was not unmounted', { volume: name, reason: messageOf(error) }),
+    );
   }
 }
 

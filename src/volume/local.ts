@@ -6,7 +6,8 @@ import { closeFd } from '../sys/ffi/descriptor.ts';
 import { diskUsage } from '../sys/file/usage.ts';
 import { makeVolumeDirectory, removeVolumeDirectory, snapshotsFolder } from './directories.ts';
 import { copyUp, openCopySource } from './copy-up.ts';
-import { makeVolumeDisk, takenByDisk } from './disk/disk.ts';
+import { takenByDisk } from './disk/disk.ts';
+import { makeVolumeDisk } from './disk/make.ts';
 import { checkVolumeName } from './name.ts';
 import { diskOf, isMountedVolume, parseVolumeOptions } from './options.ts';
 import { toRecord, volumeKind } from './record.ts';
@@ -141,7 +142,7 @@ export class LocalVolumes implements OwnedVolumes {
   }
 
   async #create(name: string, request: VolumeRequest): Promise<Volume> {
-    const { directory, journal, clock } = this.state;
+    const { directory, journal, clock, secretFolders } = this.state;
     const anonymous = request.name === undefined;
     const volume: Volume = {
       name,
@@ -155,7 +156,8 @@ export class LocalVolumes implements OwnedVolumes {
     const disk = diskOf(volume);
     if (disk !== undefined) {
       await withStage(this.state, async (stage) => {
-        await makeVolumeDisk(join(directory, stage.entry), name, disk, volume.options);
+        const use = { name, source: disk, secretFolders };
+        await makeVolumeDisk(join(directory, stage.entry), use, volume.options);
         await placeVolume(this.state, stage, volume, {});
       });
       return volume;

@@ -7,7 +7,8 @@ import type { StateJournal } from '../spec/contract/state.ts';
 import type { Volume } from '../spec/contract/storage.ts';
 import { ensureMode, removeDoomed } from './directories.ts';
 import { VolumeMounts } from './_mounts.ts';
-import { hasDisk, optionsOfDisk, settleDisk } from './disk/disk.ts';
+import { hasDisk, optionsOfDisk } from './disk/disk.ts';
+import { settleDisk } from './disk/mount.ts';
 import { VolumeHolds } from './holds.ts';
 import { LocalVolumes, type OwnedVolumes } from './local.ts';
 import { finishArrivals, foundSnapshots } from './_arrivals.ts';
@@ -20,7 +21,12 @@ export interface VolumesOptions {
   readonly journal: StateJournal;
   readonly log: Logger;
   readonly clock?: Clock;
+  /** Where secrets are, instead of the usual folders. */
+  readonly secretFolders?: readonly string[];
 }
+
+/** Where secrets are looked for, in this order, unless the engine is told otherwise. */
+const usualSecretFolders = ['/run/secrets', '/etc/gantry/secrets'];
 
 /** Opens the named volumes. */
 export const openVolumes = async (options: VolumesOptions): Promise<OwnedVolumes> =>
@@ -31,7 +37,7 @@ export const openVolumes = async (options: VolumesOptions): Promise<OwnedVolumes
  * data must not be); what was being removed when an engine died is removed now.
  */
 async function openVolumeState(options: VolumesOptions): Promise<VolumeState> {
-  const { directory, journal, log, clock = systemClock } = options;
+  const { directory, journal, log, clock = systemClock, secretFolders = usualSecretFolders } = options;
   await mkdir(directory, { recursive: true });
   await ensureMode(directory, 0o700);
   const volumes = new Map<string, Volume>();
@@ -73,9 +79,10 @@ async function openVolumeState(options: VolumesOptions): Promise<VolumeState> {
     journal,
     log,
     clock,
+    secretFolders,
     volumes,
     users: new Map(),
-    mounts: new VolumeMounts(),
+    mounts: new VolumeMounts(secretFolders),
     holds: new VolumeHolds(),
     order: new KeyedMutex(),
   };

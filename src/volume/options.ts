@@ -4,8 +4,9 @@ import type { Volume } from '../spec/contract/storage.ts';
 import type { MountAttributes, MountOption } from '../sys/mount/mount.ts';
 import { leastDisk, mostDisk } from '../sys/disk/make.ts';
 import { checkShare, mountedSource } from './_mount-words.ts';
-import type { DiskSource } from './disk/disk.ts';
-import { parseKeySource } from './disk/key-source.ts';
+import type { Encryption } from './disk/key-file.ts';
+import { keyForms, type KeySource, parseKeySource } from './disk/key-source.ts';
+import type { DiskSource } from './disk/parts.ts';
 
 /** What is mounted at a volume with options when it is used; `_mounts.ts` has how, for each kind. */
 export type VolumeSource =
@@ -24,6 +25,11 @@ export type VolumeSource =
       readonly options: readonly MountOption[];
       readonly attributes: MountAttributes;
     };
+
+const encryptions: ReadonlyMap<string, Encryption> = new Map([
+  ['fscrypt', 'fscrypt'],
+  ['gocryptfs', 'gocryptfs'],
+]);
 
 type Given = ReadonlyMap<string, string>;
 
@@ -74,8 +80,17 @@ const localOptions: Readonly<Record<string, LocalOption>> = {
         kind: 'disk',
         device: '',
         limit: limitOf(name, all.get('size') ?? '0'),
-        key: parseKeySource(name, value),
+        key: { ...keySourceOf(name, value), encryption: encryptions.get(all.get('encrypt-with') ?? '') },
       };
+    },
+  },
+  'encrypt-with': {
+    needs: ['encrypt'],
+    check(name, value) {
+      if (encryptions.has(value)) return;
+      throw invalid(
+        `create ${name}: invalid encrypt-with ${shown(value)}: ${[...encryptions.keys()].join(' or ')} is expected`,
+      );
     },
   },
 };
@@ -104,6 +119,12 @@ export function parseVolumeOptions(name: string, given: Readonly<Record<string, 
     found = { key, source };
   }
   return found?.source;
+}
+
+function keySourceOf(name: string, text: string): KeySource {
+  const found = parseKeySource(text);
+  if (found !== undefined) return found;
+  throw invalid(`create ${name}: invalid encrypt ${shown(text)}: ${keyForms} is expected`);
 }
 
 /** Bytes; undefined for zero, which is no limit. Docker's grammar of sizes. */

@@ -11,6 +11,8 @@ interface VolumeRecord {
   readonly anonymous: boolean;
   /** Where the volume's directory is while there is none of its name: a rename was about to be made. */
   readonly comesFrom?: string;
+  /** The change of key that has been decided, and may not have been made. */
+  readonly keys?: string;
   readonly snapshots?: readonly SnapshotRecord[];
 }
 
@@ -25,6 +27,8 @@ interface SnapshotRecord {
 /** The entry of the volumes' directory from which a volume's, or a snapshot's, directory is about to be renamed. */
 export interface Arrivals {
   readonly volume?: string;
+  /** Names a change of the volume's key: what is prepared for it counts from now on. */
+  readonly keys?: string;
   readonly snapshots?: ReadonlyMap<string, string>;
 }
 
@@ -36,6 +40,7 @@ export function toRecord(volume: Volume, arrivals: Arrivals = {}): VolumeRecord 
     createdNs: volume.createdNs.toString(),
     anonymous: volume.anonymous,
     ...(arrivals.volume === undefined ? {} : { comesFrom: arrivals.volume }),
+    ...(arrivals.keys === undefined ? {} : { keys: arrivals.keys }),
     ...(snapshots.length === 0 ? {} : { snapshots: snapshots.map((one) => snapshotRecord(one, arrivals)) }),
   };
 }
@@ -69,9 +74,13 @@ const toSnapshot = ({ name, createdNs, labels }: SnapshotRecord): VolumeSnapshot
 
 /** What a record says of renames that were about to be made when it was written. */
 export function arrivalsOf(value: unknown): Arrivals {
-  const { comesFrom, snapshots = [] } = value as VolumeRecord;
+  const { comesFrom, keys, snapshots = [] } = value as VolumeRecord;
   const coming = snapshots.flatMap((one): [string, string][] =>
     one.comesFrom === undefined ? [] : [[one.name, one.comesFrom]],
   );
-  return { ...(comesFrom === undefined ? {} : { volume: comesFrom }), snapshots: new Map(coming) };
+  return {
+    ...(comesFrom === undefined ? {} : { volume: comesFrom }),
+    ...(keys === undefined ? {} : { keys }),
+    snapshots: new Map(coming),
+  };
 }

@@ -13,6 +13,8 @@ export interface VolumeState {
   readonly directory: string;
   readonly journal: StateJournal;
   readonly log: Logger;
+  /** Folders in which keys of encrypted volumes that are secrets are looked for, in this order. */
+  readonly secretFolders: readonly string[];
   readonly clock: Clock;
   readonly volumes: Map<string, Volume>;
   /** The containers that refer to a volume, running or not. */

@@ -20,7 +20,25 @@ const leak = {
     "  const handedOn = openFd(process.env['GANTRY_TEST_CANARY'] ?? '/', 0);\n  libc.posix_spawn_file_actions_adddup2(actions, handedOn, highest + 20);\n  opened.push(handedOn);\n",
 };
 
+/** A kernel that knows nothing of encrypted directories. */
+const noFscrypt = {
+  file: 'sys/disk/calls.ts',
+  guard: '  const argument = Buffer.alloc(rawOffset + key.length);\n',
+  instead:
+    "  if (path !== '') throw new SystemError(95, 'ADD_ENCRYPTION_KEY', path);\n  const argument = Buffer.alloc(0);\n",
+};
+
 export const weaknesses = {
+  /** Not a weakness of the engine but of the host. */
+  'no fscrypt': [noFscrypt],
+  'no encryption': [
+    noFscrypt,
+    {
+      file: 'volume/disk/gocryptfs.ts',
+      guard: "const program = '/usr/bin/gocryptfs';",
+      instead: "const program = '/nowhere/gocryptfs';",
+    },
+  ],
   /** The firewall says nothing of internal networks: only a missing route keeps them in. */
   'internal by routes alone': [
     {

@@ -1,7 +1,7 @@
 import { invalid } from '../../base/errors.ts';
 import type { ByteStream } from '../../base/stream.ts';
 import type { ArchiveCompression } from '../../spec/contract/archives.ts';
-import { decodeCloneVolume, decodeCreateSnapshot } from '../../spec/decode/volume-snapshot.ts';
+import { decodeCloneVolume, decodeCreateSnapshot, decodeRekeyVolume } from '../../spec/decode/volume-snapshot.ts';
 import { bodyStream } from '../http/body.ts';
 import type { Exchange } from '../http/exchange.ts';
 import { writeBorrowed } from '../http/streams.ts';
@@ -34,6 +34,11 @@ export const volumeCopyHandlers = (volumes: VolumeCopiesApi): Handlers => ({
     if (!/^\d{1,15}$/.test(size))
       throw invalid(`invalid size ${JSON.stringify(size.slice(0, 100))}: bytes are expected`);
     await volumes.resize(exchange.param('name'), Number(size), exchange.signal);
+    exchange.empty(204);
+  },
+  async VolumeRekey(exchange) {
+    const { From, To } = decodeRekeyVolume(await exchange.json());
+    await volumes.rekey(exchange.param('name'), { from: From || undefined, to: To || undefined });
     exchange.empty(204);
   },
   async VolumeExport(exchange) {

@@ -28,6 +28,8 @@ export interface VolumeCopiesApi {
   rename(name: string, newName: string): Promise<void>;
   /** Lets a volume that has a limit hold so many bytes. @throws invalid for less than before */
   resize(name: string, bytes: number, signal: AbortSignal): Promise<void>;
+  /** Gives an encrypted volume another key: places as the option `encrypt` has them, undefined for what that says. */
+  rekey(name: string, request: { readonly from?: string | undefined; readonly to?: string | undefined }): Promise<void>;
   /** A tar archive; a piece is only valid until the next one is asked for. */
   export(
     name: string,

@@ -48,6 +48,10 @@ export const engineSettings: readonly Setting[] = [
   list('plugin-dir', "Folder to look for plugins in instead of Docker's: sockets, .spec and .json files", {
     key: 'plugin-dirs',
   }),
+  list('secret-dir', 'Folder for keys of volumes that are secrets, instead of /run/secrets and /etc/gantry/secrets', {
+    key: 'secret-dirs',
+    own: 'setting',
+  }),
   text('min-api-version', 'Oldest API version that is spoken', { keyOnly: true }),
   number('shutdown-timeout', 'Seconds to wait for containers at the end', {
     note: always('containers outlive the engine: its end waits for none'),

@@ -1,4 +1,4 @@
-import type { CloneVolumeRequest, CreateSnapshotRequest } from '../engine/volume-snapshot.ts';
+import type { CloneVolumeRequest, CreateSnapshotRequest, RekeyVolumeRequest } from '../engine/volume-snapshot.ts';
 import { decode, optional, record, string, struct } from './decoder.ts';
 
 const createSnapshot = struct<CreateSnapshotRequest>('VolumeSnapshotRequest', { Name: string, Labels: record(string) });
@@ -7,9 +7,13 @@ const cloneVolume = struct<CloneVolumeRequest>('VolumeCloneRequest', {
   Snapshot: string,
   Labels: optional(record(string)),
 });
+const rekeyVolume = struct<RekeyVolumeRequest>('VolumeRekeyRequest', { From: string, To: string });
 
 /** The body of `POST /volumes/{name}/snapshots`. @throws EngineError `invalid`. */
 export const decodeCreateSnapshot = (value: unknown): CreateSnapshotRequest => decode(createSnapshot, value);
 
 /** The body of `POST /volumes/{name}/clone`. @throws EngineError `invalid`. */
 export const decodeCloneVolume = (value: unknown): CloneVolumeRequest => decode(cloneVolume, value);
+
+/** The body of `POST /volumes/{name}/rekey`. @throws EngineError `invalid`. */
+export const decodeRekeyVolume = (value: unknown): RekeyVolumeRequest => decode(rekeyVolume, value);

@@ -25,3 +25,9 @@ export interface CloneVolumeRequest {
   /** Undefined: those of the volume. */
   Labels: Record<string, string> | undefined;
 }
+
+/** The decoded body of `POST /volumes/{name}/rekey`; empty: where the option `encrypt` says. */
+export interface RekeyVolumeRequest {
+  From: string;
+  To: string;
+}

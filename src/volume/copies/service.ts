@@ -10,6 +10,7 @@ import { diskOf } from '../options.ts';
 import { viewOf } from '../service.ts';
 import { type CloneRequest, cloneVolume, renameVolume } from './clone.ts';
 import { type CopiesContext, findSnapshot, findVolume } from './context.ts';
+import { type RekeyRequest, rekeyVolume } from './rekey.ts';
 import { resizeVolume } from './resize.ts';
 import { makeSnapshot, removeSnapshot, restoreSnapshot, type SnapshotRequest } from './snapshots.ts';
 import { snapshotData } from './stage.ts';
@@ -21,6 +22,8 @@ export interface VolumeCopies {
   rename(name: string, newName: string): Promise<void>;
   /** Lets a volume that has a limit hold so many bytes; never less than before. */
   resize(name: string, bytes: number, signal: AbortSignal): Promise<void>;
+  /** Gives an encrypted volume another key. */
+  rekey(name: string, request: RekeyRequest): Promise<void>;
   /** A piece is only valid until the next one is asked for. */
   export(name: string, request: ExportRequest, signal: AbortSignal): ByteStream;
   import(
@@ -46,6 +49,7 @@ export function createVolumeCopies(ctx: CopiesContext): VolumeCopies {
     clone: async (name, request, signal) => viewOf(await cloneVolume(ctx, name, request, signal)),
     rename: (name, newName) => renameVolume(ctx, name, newName),
     resize: (name, bytes, signal) => resizeVolume(ctx, name, bytes, signal),
+    rekey: (name, request) => rekeyVolume(ctx, name, request),
     export: (name, request, signal) => exportVolume(ctx, name, request, signal),
     import: async (name, archive, options) => viewOf(await importVolume(ctx, name, archive, options)),
     async snapshot(name, request, signal) {

@@ -8,7 +8,7 @@ import type { EventInput } from '../../spec/engine/event.ts';
 import { syncDirectory } from '../../sys/file/durable.ts';
 import { exchangePaths } from '../../sys/file/exchange.ts';
 import { removeDoomed, snapshotsFolder } from '../directories.ts';
-import { diskFolder } from '../disk/disk.ts';
+import { diskFolder } from '../disk/parts.ts';
 import { checkVolumeName } from '../name.ts';
 import { diskOf } from '../options.ts';
 import { type Arrivals, toRecord, volumeKind } from '../record.ts';

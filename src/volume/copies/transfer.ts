@@ -5,8 +5,9 @@ import { Scope } from '../../base/scope.ts';
 import type { ByteStream } from '../../base/stream.ts';
 import type { ArchiveCompression } from '../../spec/contract/archives.ts';
 import type { Volume } from '../../spec/contract/storage.ts';
-import { unmountAndRemove } from '../../sys/mount/mount.ts';
-import { type DiskSource, makeVolumeDisk, mountVolumeDisk } from '../disk/disk.ts';
+import { makeVolumeDisk } from '../disk/make.ts';
+import { mountVolumeDisk, unmountVolumeDisk } from '../disk/mount.ts';
+import type { DiskSource } from '../disk/parts.ts';
 import { checkVolumeName } from '../name.ts';
 import { diskOf } from '../options.ts';
 import type { VolumeState } from '../state.ts';
@@ -83,10 +84,21 @@ async function stillDirectory(
   const stage = await scope.acquire(openStage(state), (made) => removeStage(state, made));
   await copyContent(ctx, { name: volume.name, snapshot }, stage, { doing: 'exported', signal });
   if (disk !== undefined) {
-    await mountVolumeDisk(dirname(stage.data), volume.name, disk);
-    scope.defer(() => unmountAndRemove(stage.data));
+    await mountStagedDisk(ctx, scope, stage, { name: volume.name, disk });
   }
   return stage.data;
+}
+
+/** Shows what the disk of a stage holds at the stage's own data; until the scope ends. */
+async function mountStagedDisk(
+  { state }: CopiesContext,
+  scope: Scope,
+  stage: Stage,
+  { name, disk }: { readonly name: string; readonly disk: DiskSource },
+): Promise<void> {
+  const directory = dirname(stage.data);
+  await mountVolumeDisk(directory, { name, source: disk, secretFolders: state.secretFolders });
+  scope.defer(() => unmountVolumeDisk(directory));
 }
 
 /** What becomes of what a volume holds already: it must hold nothing, the archive's files come to it, or it is replaced. */
@@ -113,7 +125,8 @@ export async function importVolume(
     if (existing !== undefined && mode === 'merge') {
       await copyContent(ctx, { name }, stage, { doing: 'imported', signal });
     } else if (existing !== undefined && disk !== undefined) {
-      await makeVolumeDisk(dirname(stage.data), name, disk, existing.options);
+      const use = { name, source: disk, secretFolders: state.secretFolders };
+      await makeVolumeDisk(dirname(stage.data), use, existing.options);
     } else await makeContent(stage);
     await unpackInto(ctx, archive, { name, stage, disk, signal });
     if (existing === undefined) return newVolume(ctx, name, stage);
@@ -130,8 +143,7 @@ async function unpackInto(
 ): Promise<void> {
   await using scope = new Scope();
   if (disk !== undefined) {
-    await mountVolumeDisk(dirname(stage.data), name, disk);
-    scope.defer(() => unmountAndRemove(stage.data));
+    await mountStagedDisk(ctx, scope, stage, { name, disk });
   }
   await ctx.archives.unpack(archive, stage.data, { signal });
 }

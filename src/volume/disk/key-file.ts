@@ -7,6 +7,10 @@ import { EngineError } from '../../base/errors.ts';
  */
 interface KeyFile {
   readonly version: 1;
+  /** What the key is for; left out: fscrypt. */
+  readonly for?: 'gocryptfs';
+  /** Of a key that was changed: names the change that it came with. */
+  readonly change?: string;
   readonly kdf: 'scrypt';
   readonly n: number;
   readonly r: number;
@@ -17,25 +21,43 @@ interface KeyFile {
   readonly tag: string;
 }
 
-/** What fscrypt takes for AES-256-XTS. */
+/** What encrypts the files of a volume: the kernel, or a program that serves them through FUSE. */
+export type Encryption = 'fscrypt' | 'gocryptfs';
+
+/** What fscrypt takes for AES-256-XTS; gocryptfs takes anything for a password. */
 const volumeKeyBytes = 64;
 /** 32 MiB and a tenth of a second for each guess. */
 const cost = { n: 2 ** 15, r: 8, p: 1 } as const;
 const mostMemory = 256 << 20;
 const cipher = 'aes-256-gcm';
-const context = Buffer.from('gantry volume key 1');
+const contextOf = (encryption: Encryption): Buffer =>
+  Buffer.from(encryption === 'fscrypt' ? 'gantry volume key 1' : `gantry volume key 1 ${encryption}`);
 
-/** A new random key for a volume, and the text of the file that gives it back to who has `passphrase`. */
-export async function newVolumeKey(passphrase: Uint8Array): Promise<{ key: Buffer; text: string }> {
-  const key = randomBytes(volumeKeyBytes);
+/** A volume's own key and what it encrypts with; who has it overwrites it. */
+export interface VolumeKey {
+  readonly key: Buffer;
+  readonly encryption: Encryption;
+}
+
+/** A new random key for a volume. */
+export const newVolumeKey = (encryption: Encryption): VolumeKey => ({ key: randomBytes(volumeKeyBytes), encryption });
+
+/** The text of the file that gives a volume's key back to who has `passphrase`; `change` names why it was written anew. */
+export async function sealVolumeKey(
+  { key, encryption }: VolumeKey,
+  passphrase: Uint8Array,
+  change?: string,
+): Promise<string> {
   const [salt, nonce] = [randomBytes(32), randomBytes(12)];
   const wrapping = await derive(passphrase, salt, cost);
-  const encrypting = createCipheriv(cipher, wrapping, nonce).setAAD(context);
+  const encrypting = createCipheriv(cipher, wrapping, nonce).setAAD(contextOf(encryption));
   const wrapped = Buffer.concat([encrypting.update(key), encrypting.final()]);
   wrapping.fill(0);
   const base64 = (bytes: Buffer): string => bytes.toString('base64');
   const file: KeyFile = {
     version: 1,
+    ...(encryption === 'fscrypt' ? {} : { for: encryption }),
+    ...(change === undefined ? {} : { change }),
     kdf: 'scrypt',
     ...cost,
     salt: base64(salt),
@@ -43,17 +65,29 @@ export async function newVolumeKey(passphrase: Uint8Array): Promise<{ key: Buffe
     wrapped: base64(wrapped),
     tag: base64(encrypting.getAuthTag()),
   };
-  return { key, text: `${JSON.stringify(file)}\n` };
+  return `${JSON.stringify(file)}\n`;
+}
+
+/** What a volume is encrypted with, by the text of its key's file. @throws corrupt. */
+export const encryptionOf = (text: string): Encryption => parse(text).for ?? 'fscrypt';
+
+/** The change that a file came with; undefined also for a damaged one. */
+export function changeOf(text: string): string | undefined {
+  try {
+    return parse(text).change;
+  } catch {
+    return undefined;
+  }
 }
 
 /** The key of a volume; undefined when `passphrase` is the wrong one. The caller overwrites it. @throws corrupt. */
-export async function readVolumeKey(text: string, passphrase: Uint8Array): Promise<Buffer | undefined> {
-  const { n, r, p, salt, nonce, wrapped, tag } = parse(text);
+export async function readVolumeKey(text: string, passphrase: Uint8Array): Promise<VolumeKey | undefined> {
+  const { n, r, p, salt, nonce, wrapped, tag, for: encryption = 'fscrypt' } = parse(text);
   const wrapping = await derive(passphrase, Buffer.from(salt, 'base64'), { n, r, p });
   try {
-    const decrypting = createDecipheriv(cipher, wrapping, Buffer.from(nonce, 'base64')).setAAD(context);
+    const decrypting = createDecipheriv(cipher, wrapping, Buffer.from(nonce, 'base64')).setAAD(contextOf(encryption));
     decrypting.setAuthTag(Buffer.from(tag, 'base64'));
-    return Buffer.concat([decrypting.update(Buffer.from(wrapped, 'base64')), decrypting.final()]);
+    return { key: Buffer.concat([decrypting.update(Buffer.from(wrapped, 'base64')), decrypting.final()]), encryption };
   } catch {
     return undefined;
   } finally {
@@ -68,7 +102,8 @@ function parse(text: string): KeyFile {
   } catch {
     // Said below.
   }
-  if (file?.version === 1 && file.kdf === 'scrypt' && typeof file.wrapped === 'string') return file as KeyFile;
+  const isKnown = file?.version === 1 && (file.for === undefined || file.for === 'gocryptfs');
+  if (isKnown && file?.kdf === 'scrypt' && typeof file.wrapped === 'string') return file as KeyFile;
   throw new EngineError('corrupt', 'the file with the encrypted key of the volume is damaged');
 }
 

@@ -1,6 +1,6 @@
 import { constants } from 'node:fs';
 import { type FileHandle, open } from 'node:fs/promises';
-import { EngineError, invalid } from '../../base/errors.ts';
+import { EngineError } from '../../base/errors.ts';
 import { systemCode } from '../../sys/ffi/errors.ts';
 import { run } from '../../sys/process/run.ts';
 
@@ -10,34 +10,33 @@ export interface KeySource {
   readonly value: string;
 }
 
-/** Folders in which a secret is looked for, in this order. */
-const secretFolders = ['/run/secrets', '/etc/gantry/secrets'];
 const longestKey = 64 << 10;
 const commandMs = 60_000;
 const { O_NOFOLLOW, O_NONBLOCK, O_RDONLY } = constants;
 
-/** @throws invalid, beginning with `create NAME: `. */
-export function parseKeySource(name: string, text: string): KeySource {
+/** How a key's place is written. */
+export const keyForms = 'file:/PATH, secret:NAME or command:/PATH';
+
+/** Undefined for what is none of `keyForms`. */
+export function parseKeySource(text: string): KeySource | undefined {
   const [, kind = '', value = ''] = /^(file|secret|command):(.*)$/s.exec(text) ?? [];
   const isSound = kind === 'secret' ? /^[a-zA-Z0-9][a-zA-Z0-9_.-]{0,254}$/.test(value) : /^\/[^\0]+$/.test(value);
-  if (isSound) return { kind: kind as KeySource['kind'], value };
-  throw invalid(
-    `create ${name}: invalid encrypt ${JSON.stringify(text.slice(0, 200))}: file:/PATH, secret:NAME or command:/PATH is expected`,
-  );
+  return isSound ? { kind: kind as KeySource['kind'], value } : undefined;
 }
 
 /**
  * The key, for the caller to overwrite: what is in the file, or what the command prints; a line break at its end does not
- * count. It is never in a message. @throws EngineError unavailable, naming what was wrong with the source.
+ * count. It is never in a message. `folders`: where secrets are, in the order in which they are looked through.
+ * @throws EngineError unavailable, naming what was wrong with the source.
  */
-export async function readKey(volume: string, source: KeySource): Promise<Buffer> {
+export async function readKey(volume: string, source: KeySource, folders: readonly string[]): Promise<Buffer> {
   const fail = (why: string): EngineError =>
     new EngineError(
       'unavailable',
       `the key of the volume ${volume} cannot be read: ${source.kind} ${source.value}: ${why}`,
     );
   const bytes =
-    source.kind === 'command' ? await runCommand(volume, source.value, fail) : await readSource(source, fail);
+    source.kind === 'command' ? await runCommand(volume, source.value, fail) : await readSource(source, folders, fail);
   const end = bytes.at(-1) === 0x0a ? bytes.length - (bytes.at(-2) === 0x0d ? 2 : 1) : bytes.length;
   const key = Buffer.from(bytes.subarray(0, end));
   bytes.fill(0);
@@ -47,8 +46,8 @@ export async function readKey(volume: string, source: KeySource): Promise<Buffer
 
 type Fail = (why: string) => EngineError;
 
-async function readSource({ kind, value }: KeySource, fail: Fail): Promise<Buffer> {
-  const paths = kind === 'secret' ? secretFolders.map((folder) => `${folder}/${value}`) : [value];
+async function readSource({ kind, value }: KeySource, folders: readonly string[], fail: Fail): Promise<Buffer> {
+  const paths = kind === 'secret' ? folders.map((folder) => `${folder}/${value}`) : [value];
   for (const path of paths) {
     try {
       await using file = await open(path, O_RDONLY | O_NONBLOCK);
@@ -58,7 +57,7 @@ async function readSource({ kind, value }: KeySource, fail: Fail): Promise<Buffe
       if (systemCode(error) !== 'ENOENT') throw fail(systemCode(error) ?? 'it cannot be opened');
     }
   }
-  throw fail(kind === 'secret' ? `it is neither in ${secretFolders.join(' nor in ')}` : 'there is no such file');
+  throw fail(kind === 'secret' ? `it is neither in ${folders.join(' nor in ')}` : 'there is no such file');
 }
 
 async function readChecked(file: FileHandle, fail: Fail): Promise<Buffer> {
