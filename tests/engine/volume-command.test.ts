@@ -4,6 +4,8 @@ import { mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { test } from 'node:test';
 import { isOracle } from '../support/engine.ts';
+import { gantryProgram } from '../support/gantry-command.ts';
+import { must } from '../support/run.ts';
 import { engineSuite } from '../support/suite.ts';
 import { busybox, dockerOf } from './_docker.ts';
 
@@ -112,6 +114,7 @@ engineSuite('the volume commands of the stock client', {}, (engine) => {
     const json = JSON.parse(await volume('ls', '-f', 'name=first', '--format', 'json')) as { Name: string };
     assert.equal(json.Name, 'first');
     assert.equal(await volume('ls', '--format', 'table {{.Name}}', '-f', 'name=first'), 'VOLUME NAME\nfirst');
+    if (!isOracle()) await listsSizes();
     assert.match(await volume('ls', '--cluster'), /^VOLUME NAME\s+GROUP\s+DRIVER\s+AVAILABILITY\s+STATUS$/);
     assert.equal(
       await volume('inspect', '--format', '{{.Name}} {{.Scope}}', 'first', 'second'),
@@ -126,6 +129,22 @@ engineSuite('the volume commands of the stock client', {}, (engine) => {
     await fails(/can only update cluster volumes/, 'update', '--availability=drain', 'second');
     assert.equal((await engine().api('PUT', '/volumes/second?version=1', { Spec: null })).status, 503);
   });
+
+  /** An addition of Gantry. */
+  async function listsSizes(): Promise<void> {
+    await docker.ok('run', '--rm', '-v', 'first:/v', busybox, 'sh', '-c', 'head -c 3000 /dev/zero > /v/file');
+    await volume('create', '-o', 'type=tmpfs', '-o', 'device=tmpfs', 'third');
+    const [program, ...words] = gantryProgram;
+    const sized = (...args: string[]) =>
+      must(program, [...words, 'volume', 'ls', '--size', ...args], { env: { ...engine().clientEnv() } });
+    const lines = ['DRIVER VOLUME NAME LINKS SIZE', 'local first 0 3kB', 'local second 1 0B', 'local third N/A N/A'];
+    assert.deepEqual(
+      (await sized()).split('\n').map((line) => line.trim().replaceAll(/ +/g, ' ')),
+      lines,
+    );
+    assert.equal(await sized('-f', 'name=first', '--format', '{{.Name}} {{.Size}}'), 'first 3kB');
+    await volume('rm', 'third');
+  }
 
   test('prune: asks, anonymous ones or all, by label; mounts of the host stay', async () => {
     const anonymous = await volume('create');

@@ -248,6 +248,8 @@ for (const encryption of ['fscrypt', 'gocryptfs'] as const) {
       await docker('volume', 'rm', 'vault');
       await engine().stop();
       await engine().start();
+      // Has what the engine mounts for images mounted again.
+      await sh('open', 'true');
     });
 
     test('files have owners, modes, links, holes and attributes as in any volume', async () => {

@@ -5,7 +5,7 @@ import type { Volume } from '../../spec/contract/storage.ts';
 import { createSubvolume, snapshotSubvolume } from '../../sys/btrfs/subvolume.ts';
 import { ensureMode, snapshotsFolder } from '../directories.ts';
 import { diskOf, isMountedVolume } from '../options.ts';
-import { growStagedDisk, whileDiskStill } from '../disk/disk.ts';
+import { growStagedDisk, trimStagedDisk, whileDiskStill } from '../disk/disk.ts';
 import { diskFolder, type DiskSource } from '../disk/parts.ts';
 import { copyTree, type Writers } from '../copy/copy.ts';
 import type { Stage } from '../stage.ts';
@@ -84,6 +84,7 @@ async function copyDisk(
   }
   const own = dirname(volume.mountpoint);
   await state.order.run(volume.name, () => whileDiskStill(own, () => copyFrom(own)));
+  await trimStagedDisk(to);
 }
 
 /** Where the content of a snapshot is. @throws not-found. */

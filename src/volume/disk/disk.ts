@@ -1,6 +1,7 @@
 import { readFile, stat, truncate } from 'node:fs/promises';
 import { diskSize, growUnmountedDisk } from '../../sys/disk/make.ts';
 import { growDisk, whileFileSystemFrozen } from '../../sys/disk/mounted.ts';
+import { removeTree } from '../../sys/file/durable.ts';
 import { type Encryption, encryptionOf } from './key-file.ts';
 import { partsOf, withWhole } from './parts.ts';
 
@@ -28,6 +29,12 @@ export const encryptionOfDisk = (directory: string): Promise<Encryption | undefi
   readFile(partsOf(directory).keyFile, 'utf8')
     .then(encryptionOf, () => undefined)
     .catch(() => undefined);
+
+/** Takes out of a copy what was only there because the disk was mounted meanwhile. */
+export async function trimStagedDisk(directory: string): Promise<void> {
+  const { whole, encrypted } = partsOf(directory);
+  for (const path of [whole, encrypted]) await removeTree(path);
+}
 
 /** Runs `task` while nothing is written to the disk, mounted or not: it may be copied then. */
 export const whileDiskStill = <T>(directory: string, task: () => Promise<T>): Promise<T> =>

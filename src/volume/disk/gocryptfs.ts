@@ -1,6 +1,6 @@
 /** Encryption by gocryptfs, a program of Debian's that serves a directory through FUSE: for kernels without fscrypt. */
 import { closeSync, existsSync, readSync, writeSync } from 'node:fs';
-import { readdir, readFile, stat } from 'node:fs/promises';
+import { readdir, readFile, statfs } from 'node:fs/promises';
 import { stripVTControlCharacters } from 'node:util';
 import { EngineError } from '../../base/errors.ts';
 import { systemCode } from '../../sys/ffi/errors.ts';
@@ -81,7 +81,8 @@ function readSaid(fd: number): string {
 /** True when something is mounted there whose process has ended: whatever is asked of it fails. */
 export async function isDead(target: string): Promise<boolean> {
   try {
-    await stat(target);
+    // Answers to stat(2) are kept for a while.
+    await statfs(target);
     return false;
   } catch (error) {
     return systemCode(error) === 'ENOTCONN';
@@ -89,7 +90,7 @@ export async function isDead(target: string): Promise<boolean> {
 }
 
 /**
- * Ends what serves a directory, or is about to, of an engine that was killed before it was mounted: what comes to be mounted
+ * Ends what serves a directory, or is about to, of an engine that was killed before that was mounted: what comes to be mounted
  * later would be nobody's.
  */
 export async function endEncrypted(directory: string): Promise<void> {
