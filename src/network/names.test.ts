@@ -8,8 +8,10 @@ import { newContainerId } from '../base/ids.ts';
 import { silentLogger } from '../base/log.ts';
 import type { SandboxRequest } from '../spec/contract/network.ts';
 import type { EndpointSettings } from '../spec/engine/container.ts';
+import { longestLine } from '../spec/resolver/control.ts';
 import { emptyEndpointSettings } from '../spec/engine/empty-config.ts';
 import { processStartTime } from '../sys/process/pidfd.ts';
+import { LineSocket, listenForLines } from '../sys/socket/line-socket.ts';
 import { enterLab, labSkip, memoryJournal } from './_lab.ts';
 import { openNetworks } from './open.ts';
 import { closeNetNamespace, openNetNamespaceOf } from '../sys/namespace/net.ts';
@@ -126,6 +128,31 @@ describe('names of containers, with packets', { skip: labSkip }, () => {
     await networks.remove('first');
   });
 
+  test('one that has left its last network with names keeps its name server, also with the next engine', async () => {
+    await networks.create(network('first'));
+    const one = await container('one', { first: settings() });
+    const two = await container('two', { first: settings() });
+    const leaving = await networks.disconnect(two.request, 'first', two.process);
+    await leaving.apply();
+    // The name server says that nobody knows; without one nobody would answer.
+    assert.deepEqual(await two.client.ask('one'), ['error ESERVFAIL']);
+    await networks.shutdown();
+    networks = await service();
+    const running = { ...two.running, sandbox: leaving.sandbox };
+    await networks.restore(
+      new Map([
+        [one.request.containerId, one.running],
+        [two.request.containerId, running],
+      ]),
+    );
+    assert.deepEqual(await two.client.ask('one'), ['error ESERVFAIL']);
+    await networks.connect(two.request, { nameOrId: 'first', settings: settings() }, two.process);
+    assert.deepEqual(await two.client.ask('one'), [one.sandbox.endpoints['first']?.IPAddress]);
+    await two.end();
+    await one.end();
+    await networks.remove('first');
+  });
+
   test('the process answers without an engine, forgets who ends, and the next engine finds it', async () => {
     await networks.create(network('first'));
     const one = await container('one', { first: settings() });
@@ -165,6 +192,42 @@ describe('names of containers, with packets', { skip: labSkip }, () => {
     for (const name of ['nobody', 'two.bridge']) assert.deepEqual(await host.ask(name), ['error EREFUSED']);
     await two.end();
     await one.end();
+    await networks.remove('first');
+  });
+
+  test('a process of another version of the protocol is replaced', async () => {
+    const resolverSocket = join(folder, 'older.sock');
+    const said: string[] = [];
+    let connections = 0;
+    const older = listenForLines(resolverSocket, (fd) => {
+      connections++;
+      const engine: LineSocket = new LineSocket(fd, longestLine, {
+        line(text) {
+          const { do: what, number, containers } = JSON.parse(text) as { do: string; number: number; containers?: [] };
+          said.push(what === 'begin' ? `begin ${containers?.length}` : what);
+          if (what !== 'leave') return engine.send(JSON.stringify({ number }));
+          older[Symbol.dispose]();
+          rmSync(resolverSocket);
+          engine.close();
+        },
+        ended: () => engine.close(),
+      });
+    });
+    await networks.create(network('first'));
+    const one = await container('one', { first: settings() });
+    const two = await container('two', { first: settings() });
+    await networks.shutdown();
+    networks = await service({ resolverSocket });
+    await networks.restore(new Map([one, two].map((each) => [each.request.containerId, each.running])));
+    const three = await container('three', { first: settings() });
+    // The process of the engine before, which has another socket, does not know this one: the new one is asked.
+    const found = async () => (await one.client.ask('three')).join();
+    const end = performance.now() + 30_000;
+    while (performance.now() < end && (await found()).startsWith('error'));
+    assert.equal(await found(), three.sandbox.endpoints['first']?.IPAddress);
+    assert.deepEqual(await one.client.ask('two'), [two.sandbox.endpoints['first']?.IPAddress]);
+    assert.deepEqual([connections, said], [1, ['begin 2', 'begin 0', 'ports', 'listen', 'leave']]);
+    for (const each of [three, two, one]) await each.end();
     await networks.remove('first');
   });
 });

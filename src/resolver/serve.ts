@@ -1,5 +1,10 @@
 import { readFileSync, rmSync } from 'node:fs';
-import { longestLine, type ResolverAnswer, type ResolverStatement } from '../spec/resolver/control.ts';
+import {
+  longestLine,
+  resolverProtocol,
+  type ResolverAnswer,
+  type ResolverStatement,
+} from '../spec/resolver/control.ts';
 import { closeFd } from '../sys/ffi/descriptor.ts';
 import { connectLines, LineSocket, listenForLines } from '../sys/socket/line-socket.ts';
 import { NameServers } from './dns/servers.ts';
@@ -107,7 +112,7 @@ async function workOff(
       return { number, ...(await proxies.set(statement.ports)) };
     case 'begin':
       names.announce(statement.containers);
-      return { number };
+      return { number, version: resolverProtocol };
     case 'forget':
       names.forget(statement.container);
       return { number };

@@ -2,9 +2,10 @@ import { fileURLToPath } from 'node:url';
 import { delay } from '../../base/async.ts';
 import { EngineError, messageOf } from '../../base/errors.ts';
 import type { Logger } from '../../base/log.ts';
-import { longestLine, type ResolverAnswer, type ResolverStatement } from '../../spec/resolver/control.ts';
+import type { ResolverAnswer, ResolverStatement } from '../../spec/resolver/control.ts';
 import { spawn } from '../../sys/process/spawn.ts';
-import { connectLines, type LineSocket } from '../../sys/socket/line-socket.ts';
+import type { LineSocket } from '../../sys/socket/line-socket.ts';
+import { greetResolver } from './greeting.ts';
 
 /** A new process needs some 100 ms until it listens, much more on a busy machine; nobody waits for it. */
 const connectTries = 1200;
@@ -33,7 +34,9 @@ export interface ResolverLinkOptions {
   readonly log: Logger;
   /** There is something to do for the process: without that none is started. */
   readonly hasWork: () => boolean;
-  /** A process is there, new or found again, and knows nothing yet. */
+  /** The containers that there are, said first. */
+  readonly begin: () => Statement;
+  /** A process is there, new or found again, and knows nothing yet but these. */
   readonly onConnected: () => void;
   readonly onAnswer: (answer: ResolverAnswer) => void;
 }
@@ -96,13 +99,13 @@ export class ResolverLink {
   }
 
   async #open(): Promise<void> {
-    let connection = this.#tryConnect();
+    let connection = await this.#greet();
     // Without a process there is nothing to withdraw.
     if (connection === undefined && this.#options.hasWork()) {
       spawnResolver(this.#options.socketPath);
       for (let tries = 0; connection === undefined && tries < connectTries && !this.#closed; tries++) {
         await delay(connectDelayMs);
-        connection = this.#tryConnect();
+        connection = await this.#greet();
       }
       if (connection === undefined) throw new EngineError('unavailable', 'the resolver process did not start');
     }
@@ -110,12 +113,12 @@ export class ResolverLink {
     if (connection !== undefined) this.#options.onConnected();
   }
 
-  #tryConnect(): LineSocket | undefined {
-    const connection = connectLines(this.#options.socketPath, longestLine, {
-      line: (text) => this.#answered(JSON.parse(text) as ResolverAnswer),
+  #greet(): Promise<LineSocket | undefined> {
+    const listener = {
+      line: (text: string) => this.#answered(JSON.parse(text) as ResolverAnswer),
       ended: () => this.#ended(),
-    });
-    return connection?.unref();
+    };
+    return greetResolver({ ...this.#options, listener });
   }
 
   #answered(answer: ResolverAnswer): void {

@@ -88,8 +88,9 @@ export class ContainerNames {
       return;
     }
     const endpoints = namedEndpoints(held);
-    // One that has left its last such network still has its name server.
-    if (forwarding === undefined || (endpoints.length === 0 && !this.#told.has(containerId))) {
+    // One that has left its last such network still has its name server, also after a restart of the engine.
+    const isServed = endpoints.length > 0 || this.#told.has(containerId) || held.sandbox.hasNameServer === true;
+    if (forwarding === undefined || !isServed) {
       if (sockets !== undefined) closeNameSockets(sockets);
       return;
     }

@@ -30,6 +30,7 @@ export class ResolverProcess {
       socketPath,
       log,
       hasWork: () => this.#ports.length > 0 || this.#sandboxes.size > 0 || this.#listen !== undefined,
+      begin: () => this.#begin(),
       onConnected: () => this.#tellEverything(),
       onAnswer: (answer) => this.#answered(answer),
     });
@@ -85,8 +86,13 @@ export class ResolverProcess {
     else if (this.#restored) this.#link.connect();
   }
 
+  #begin(): Statement {
+    return { do: 'begin', containers: [...this.#sandboxes.keys()] };
+  }
+
   #tellEverything(): void {
-    this.#link.say({ do: 'begin', containers: [...this.#sandboxes.keys()] });
+    // Again: some may have come or gone since the process was greeted.
+    this.#link.say(this.#begin());
     this.#link.say({ do: 'ports', ports: this.#ports });
     this.#link.say({ do: 'listen', at: this.#listen });
     for (const sandbox of this.#sandboxes.values()) this.#tellSandbox(sandbox);

@@ -201,6 +201,10 @@ const publishOn = (
   { request }: Connection,
 ): readonly Publication[] => published(publisher, ports, targets, request.containerName);
 
+/** Also of a sandbox from before it said so itself. */
+const hasNameServer = (sandbox: Pick<Sandbox, 'endpoints' | 'hasNameServer'>): boolean =>
+  sandbox.hasNameServer === true || Object.values(sandbox.endpoints).some(({ DNSNames }) => DNSNames !== null);
+
 /** The sandbox with other endpoints; `added` are those that it did not have. */
 function changed(
   before: Sandbox,
@@ -218,5 +222,6 @@ function changed(
     ports: shown ? portMapOf(ports.exposed, publications) : noPorts,
     hostInterfaces: endpoints.flatMap(({ held }) => held.hostName ?? []),
     interfaces: Object.fromEntries(endpoints.map((endpoint) => [endpoint.networkName, interfaceOf(endpoint)])),
+    hasNameServer: [before, { endpoints: added }].some(hasNameServer),
   };
 }

@@ -204,6 +204,7 @@ export function sandboxOf(
     ports: ports.shown ? portMapOf(ports.exposed, ports.published) : noPorts,
     hostInterfaces: endpoints.flatMap(({ held }) => held.held.hostName ?? []),
     interfaces: Object.fromEntries(endpoints.map(({ held }) => [held.networkName, interfaceOf(held)])),
+    hasNameServer: endpoints.some(({ settings }) => settings.DNSNames !== null),
   };
 }
 

@@ -63,6 +63,8 @@ export interface Sandbox {
   readonly hostInterfaces: readonly string[];
   /** By network name: the host's end, where there is one, and the interface's name in the container. */
   readonly interfaces?: Readonly<Record<string, { readonly host?: string; readonly inside: string }>>;
+  /** It was on a network with names: it has a name server, also without any such network now. */
+  readonly hasNameServer?: boolean;
 }
 
 export interface OpenSandbox {

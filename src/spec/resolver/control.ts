@@ -8,6 +8,14 @@ export interface ListenAddress {
 }
 
 /**
+ * The version of what is said. The process outlives the engine, so another one may find it after an upgrade: it says its own
+ * in the answer to `begin`, and is replaced when the engine's is another. To be raised with every change that one side
+ * would get wrong without the other; `begin`, `ports`, `listen` and `leave` without anything in them stay for ever, as they
+ * make a process of any version end.
+ */
+export const resolverProtocol = 1;
+
+/**
  * What the engine and its resolver process say to each other over a unix socket: one JSON document a line, worked off in
  * order. An engine begins with `begin`, which makes the process forget what no engine knows any more; so an engine that was
  * started again, or a process that was, is soon where the other is.
@@ -28,6 +36,8 @@ export type ResolverStatement =
 export interface ResolverAnswer {
   /** Of the statement that was worked off. */
   readonly number: number;
+  /** In the answer to `begin`: the protocol that the process speaks; none before there were versions. */
+  readonly version?: number;
   /** Ports that could not be had. */
   readonly failures?: readonly { readonly port: ProxiedPort; readonly reason: string }[];
   /** Why the host's programs cannot ask. */
