@@ -1,7 +1,11 @@
 import type { Command } from './command.ts';
+import { build, builder, buildx, checkBuild } from './build/entries.ts';
 import { volume } from './volume/entries.ts';
 
-/** One name of the command line: a command, loaded when it is used, or a group of names. */
+/**
+ * One name of the command line: a command, loaded when it is used, or a group of names; of a command that is a group, too,
+ * the names in the group come before its arguments.
+ */
 export interface Entry {
   readonly summary: string;
   /** The section of the top-level help. */
@@ -162,13 +166,6 @@ const info: Entry = {
   load: async () => (await import('./system/info.ts')).info,
 };
 
-const build: Readonly<Record<string, Entry>> = {
-  check: {
-    summary: 'Check a Dockerfile, without building anything',
-    load: async () => (await import('./build/check.ts')).check,
-  },
-};
-
 const container: Readonly<Record<string, Entry>> = {
   attach,
   commit,
@@ -206,6 +203,7 @@ const container: Readonly<Record<string, Entry>> = {
 };
 
 const image: Readonly<Record<string, Entry>> = {
+  build,
   copy: {
     summary: 'Copy images to another engine, without the layers that it has',
     load: async () => (await import('./image/copy.ts')).copyImages,
@@ -381,7 +379,9 @@ export const commands: Readonly<Record<string, Entry>> = {
     load: async () => (await import('./system/version.ts')).version,
   },
   info: { ...info, section: 'common' },
-  build: { summary: 'Work with Dockerfiles', section: 'management', group: build },
+  build: { ...build, section: 'common', group: { check: checkBuild } },
+  builder: { summary: 'Work with builds', section: 'management', group: builder },
+  buildx: { summary: "Work with builds, by the names of docker's plugin", section: 'management', group: buildx },
   container: { summary: 'Work with containers', section: 'management', group: container },
   image: { summary: 'Work with images', section: 'management', group: image },
   imagetools: { summary: 'Work with images in registries', section: 'management', group: imagetools },

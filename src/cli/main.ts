@@ -70,9 +70,15 @@ async function dispatch(session: Session, words: readonly string[]): Promise<num
     const found = findEntry(entries, word);
     if (found === undefined) throw unknownCommand(path, word);
     path += ` ${found.name}`;
-    if (found.entry.load !== undefined) return runCommand(session, path, await found.entry.load(), words.slice(at + 1));
     entries = found.entry.group ?? {};
+    const isGroup = found.entry.load === undefined || findEntry(entries, words[at + 1] ?? '') !== undefined;
+    if (!isGroup) return runCommand(session, path, await loaded(found.entry), words.slice(at + 1));
   }
+}
+
+async function loaded({ load }: Entry): Promise<Command> {
+  if (load === undefined) throw new CliError('there is no such command');
+  return load();
 }
 
 function findEntryAt(words: readonly string[]): Entry | undefined {

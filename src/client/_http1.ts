@@ -150,9 +150,16 @@ function parseHead(text: string): ResponseHead {
   return { status, reason: first.slice(13), headers };
 }
 
+/** By name; several values are as many lines. */
+export type RequestHeaders = Readonly<Record<string, string | readonly string[]>>;
+
 /** The bytes of a request's head. */
-export function requestHead(method: string, target: string, headers: Readonly<Record<string, string>>): Uint8Array {
+export function requestHead(method: string, target: string, headers: RequestHeaders): Uint8Array {
   let text = `${method} ${target} HTTP/1.1\r\n`;
-  for (const [name, value] of Object.entries(headers)) text += `${name}: ${value.replace(/[\r\n]/g, ' ')}\r\n`;
+  for (const [name, values] of Object.entries(headers)) {
+    for (const value of typeof values === 'string' ? [values] : values) {
+      text += `${name}: ${value.replace(/[\r\n]/g, ' ')}\r\n`;
+    }
+  }
   return new TextEncoder().encode(`${text}\r\n`);
 }

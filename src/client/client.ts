@@ -4,7 +4,7 @@ import type { ByteStream } from '../base/stream.ts';
 import { Connections } from './_connections.ts';
 import type { Connection } from './_connections.ts';
 import { requestHead } from './_http1.ts';
-import type { ResponseHead } from './_http1.ts';
+import type { RequestHeaders, ResponseHead } from './_http1.ts';
 import { formatEndpoint } from './endpoint.ts';
 import type { Endpoint } from './endpoint.ts';
 import { ApiError } from './errors.ts';
@@ -21,8 +21,10 @@ export interface RequestOptions {
   /** Sent as JSON; a byte stream is sent as it is, chunked. */
   readonly body?: unknown;
   readonly bodyType?: string;
-  readonly headers?: Readonly<Record<string, string>>;
+  readonly headers?: RequestHeaders;
   readonly signal?: AbortSignal;
+  /** What the connection speaks after it was taken over. */
+  readonly upgrade?: 'tcp' | 'h2c';
   /** Leaves out the `/v1.xx` prefix. */
   readonly unversioned?: boolean;
 }
@@ -127,7 +129,7 @@ export class EngineClient {
       ...(bytes === undefined ? {} : { 'Content-Type': 'application/json' }),
       'Content-Length': String(bytes?.length ?? 0),
       Connection: 'Upgrade',
-      Upgrade: 'tcp',
+      Upgrade: options.upgrade ?? 'tcp',
     });
     await connection.socket.write(bytes === undefined ? head : concatBytes([head, bytes]));
     const response = await connection.reader.head();
@@ -196,7 +198,7 @@ export class EngineClient {
   }
 }
 
-function requestHeaders(client: ClientOptions, request: RequestOptions): Record<string, string> {
+function requestHeaders(client: ClientOptions, request: RequestOptions): Record<string, string | readonly string[]> {
   const { endpoint } = client;
   return {
     Host: endpoint.kind !== 'tcp' ? 'api.moby.localhost' : `${endpoint.host}:${endpoint.port}`,
@@ -211,7 +213,7 @@ async function send(
   { socket, reader }: Connection,
   method: string,
   target: string,
-  headers: Record<string, string>,
+  headers: Record<string, string | readonly string[]>,
   body: unknown,
   bodyType: string | undefined,
 ): Promise<ResponseHead | undefined> {

@@ -5,7 +5,7 @@ import { cacheFolder, unpackPackages } from './docker-client.ts';
 import type { TestEngine } from './engine.ts';
 
 /** Debian's docker-buildx and docker-compose, unpacked into the cache: the folder that docker finds its plugins in. */
-function buildPlugins(): string {
+export function buildPlugins(): string {
   const folder = 'usr/libexec/docker/cli-plugins';
   const unpacked = join(cacheFolder, 'packages/buildx', folder);
   const isThere = ['docker-buildx', 'docker-compose'].every((name) => existsSync(join(unpacked, name)));

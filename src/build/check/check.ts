@@ -44,10 +44,28 @@ export function checkDockerfile({ source, options, lookUp, ignored }: CheckReque
     if (!(caught instanceof DockerfileError)) throw caught;
     error = caught;
   }
+  const active = sortedActive(findings, settings);
+  return { findings: active, error: error ?? violation(active, settings) };
+}
+
+/** What is found in a file that is being built: `planned` is what its plan has reported. @throws DockerfileError */
+export function findingsOfBuild(
+  file: Dockerfile,
+  options: BuildOptions,
+  planned: readonly Finding<RuleName>[],
+): CheckResult {
+  const settings = settingsOf(file, options);
+  const findings = sortedActive([...checkFile(file), ...planned], settings);
+  return { findings, error: violation(findings, settings) };
+}
+
+function sortedActive(
+  findings: readonly Finding<RuleName>[],
+  settings: CheckOptions | undefined,
+): readonly Finding<RuleName>[] {
   const active = findings.filter(({ rule, comments }) => settings === undefined || isActive(rule, settings, comments));
   // The sort is stable: findings of one line stay in the order in which they were found.
-  active.sort((a, b) => a.range.start.line - b.range.start.line);
-  return { findings: active, error: error ?? violation(active, settings) };
+  return active.sort((a, b) => a.range.start.line - b.range.start.line);
 }
 
 /** The build argument counts in place of the line in the file. */

@@ -3,17 +3,20 @@ import type { BaseImage, BuildContent, BuiltLayer } from '../../spec/contract/bu
 import { formatPlatform } from '../../spec/oci/platform.ts';
 import { type ContextTree, releaseTree } from '../context/tree.ts';
 import { SourceError } from '../control/failure.ts';
-import type { BuildJob } from '../control/job.ts';
+import { type CheckResult, findingsOfBuild } from '../check/check.ts';
+import { rulePage, rules } from '../check/rules.ts';
+import { type BuildJob, stepDigest } from '../control/job.ts';
 import { DockerfileError } from '../dockerfile/error.ts';
 import { type Dockerfile, parseDockerfile } from '../dockerfile/parse.ts';
-import type { Range } from '../dockerfile/source.ts';
+import { linesRange, type Range } from '../dockerfile/source.ts';
+import type { Finding } from '../plan/finding.ts';
 import type { WantedImage } from '../plan/options.ts';
 import { type BuildPlan, planBuild } from '../plan/plan.ts';
 import { Evaluation } from '../solve/evaluate.ts';
 import type { SolvePorts } from '../solve/ports.ts';
 import type { AddedLayer, Secrets } from '../solve/scope.ts';
 import { baseImage, type Logins } from './base-image.ts';
-import { type Definition, loadDefinition, loadIgnore } from './definition.ts';
+import { type Definition, definitionStep, loadDefinition, loadIgnore } from './definition.ts';
 import { type Attributes, buildOptions } from './options.ts';
 import type { BuildSource } from './source.ts';
 
@@ -61,7 +64,8 @@ async function build(scope: BuildScope): Promise<Built> {
   const { ports, job, content, source, attributes, definition, secrets } = scope;
   const file = parseDockerfile({ name: definition.name, text: definition.text });
   const options = buildOptions(attributes, ports.platform);
-  const { plan, images } = await planned(scope, file, options);
+  const { plan, images, findings } = await planned(scope, file, options);
+  tellFindings(job, definition, findingsOfBuild(file, options, findings));
   const ignore = await loadIgnore(job, source, definition);
   await using held = new Scope();
   const trees = new Map<string, Promise<ContextTree>>();
@@ -94,7 +98,7 @@ async function planned(
   { ports, job, content, attributes, logins }: BuildScope,
   file: Dockerfile,
   options: ReturnType<typeof buildOptions>,
-): Promise<{ plan: BuildPlan; images: ReadonlyMap<string, BaseImage> }> {
+): Promise<{ plan: BuildPlan; images: ReadonlyMap<string, BaseImage>; findings: readonly Finding[] }> {
   const images = new Map<string, BaseImage>();
   const mode = attributes.get('image-resolve-mode') ?? '';
   const lookUp = ({ reference, platform }: WantedImage) => {
@@ -102,12 +106,10 @@ async function planned(
     return image === undefined ? undefined : { reference, config: image.config };
   };
   for (;;) {
-    const result = planBuild({
-      file,
-      options,
-      lookUp,
-    });
-    if (result.kind === 'plan') return { plan: result, images };
+    const findings: Finding[] = [];
+    const report = (finding: Finding): void => void findings.push(finding);
+    const result = planBuild({ file, options, lookUp, report });
+    if (result.kind === 'plan') return { plan: result, images, findings };
     await Promise.all(
       result.images.map(async ({ reference, platform }) => {
         const named = formatPlatform(platform);
@@ -118,6 +120,22 @@ async function planned(
       }),
     );
   }
+}
+
+/** As clients show them: where the file was loaded. @throws DockerfileError where the file says that findings are errors */
+function tellFindings(job: BuildJob, definition: Definition, { findings, error }: CheckResult): void {
+  const { filename, data } = placeOf(definition, linesRange(1, 1));
+  const warnings = findings.map(({ rule, detail, range }) => ({
+    vertex: stepDigest(job.ref, definitionStep(definition.name)),
+    level: 1,
+    short: Buffer.from(`${rule}: ${detail} (line ${range.start.line})`),
+    detail: [Buffer.from(rules[rule])],
+    url: rulePage(rule),
+    info: { filename, data, language: 'Dockerfile' },
+    ranges: [{ start: { line: range.start.line }, end: { line: range.end.line } }],
+  }));
+  if (warnings.length > 0) job.emit({ warnings });
+  if (error !== undefined) throw error;
 }
 
 /** The files of a context that the plan uses. */

@@ -19,10 +19,13 @@ export interface Definition {
   readonly ignore: readonly string[] | undefined;
 }
 
+/** The step in which a Dockerfile is loaded. */
+export const definitionStep = (name: string): string => `[internal] load build definition from ${name}`;
+
 /** Gets the Dockerfile of a build from its client. @throws not-found, invalid when it is too large */
 export async function loadDefinition(job: BuildJob, source: BuildSource, attributes: Attributes): Promise<Definition> {
   const name = attributes.get('filename') ?? 'Dockerfile';
-  return job.step({ name: `[internal] load build definition from ${name}` }, async (output) => {
+  return job.step({ name: definitionStep(name) }, async (output) => {
     const line = output.line('transferring dockerfile:');
     const tree = await source.definition({
       paths: [name, `${name}.dockerignore`, name.toLowerCase()],

@@ -28,3 +28,10 @@ function queryEscape(text: string): string {
   }
   return escaped;
 }
+
+/** The other way round, from what came with a call. */
+export function decodeMetadata(name: string, metadata: ReadonlyMap<string, readonly string[]>): readonly string[] {
+  const values = metadata.get(name) ?? [];
+  if (metadata.get(`${name}-encoded`)?.[0] !== '1') return values;
+  return values.map((value) => decodeURIComponent(value.replaceAll('+', '%20')));
+}

@@ -31,3 +31,18 @@ export const permissionsOfGoMode = (mode: number): number =>
   (has(mode, goModes.setuid) ? 0o4000 : 0) |
   (has(mode, goModes.setgid) ? 0o2000 : 0) |
   (has(mode, goModes.sticky) ? 0o1000 : 0);
+
+/** A mode as stat(2) has it, as fsutil sends it. */
+export function goModeOf(mode: number): number {
+  const kind = mode & 0o170000;
+  let bits = mode & 0o777;
+  if (kind === 0o040000) bits += goModes.directory;
+  else if (kind === 0o120000) bits += goModes.symlink;
+  else if (kind === 0o010000) bits += goModes.fifo;
+  else if (kind === 0o060000) bits += goModes.device;
+  else if (kind === 0o020000) bits += goModes.device + goModes.char;
+  if ((mode & 0o4000) !== 0) bits += goModes.setuid;
+  if ((mode & 0o2000) !== 0) bits += goModes.setgid;
+  if ((mode & 0o1000) !== 0) bits += goModes.sticky;
+  return bits;
+}

@@ -34,12 +34,20 @@ export function sendMessage(stream: Http2Stream, message: Uint8Array): Promise<v
 }
 
 /** The messages that come on a stream. @throws GrpcError for a compressed or overlong one, and when the last is cut off */
-export async function* receiveMessages(stream: Http2Stream, limit = longestMessage): AsyncGenerator<Uint8Array> {
+export function receiveMessages(stream: Http2Stream, limit = longestMessage): AsyncGenerator<Uint8Array> {
+  // Whoever stops reading still has a status to send.
+  return messagesIn(stream.iterator({ destroyOnReturn: false }), limit);
+}
+
+/** The same of bytes from anywhere. */
+export async function* messagesIn(
+  chunks: AsyncIterable<Uint8Array>,
+  limit = longestMessage,
+): AsyncGenerator<Uint8Array> {
   const queue = new ByteQueue();
   let wanted: number | undefined;
-  // Whoever stops reading still has a status to send.
-  for await (const chunk of stream.iterator({ destroyOnReturn: false })) {
-    queue.push(chunk as Buffer);
+  for await (const chunk of chunks) {
+    queue.push(Buffer.from(chunk.buffer, chunk.byteOffset, chunk.byteLength));
     for (;;) {
       if (wanted === undefined) {
         if (queue.length < prefixBytes) break;

@@ -50,6 +50,8 @@ const vertex = {
   started: [5, timestamp],
   completed: [6, timestamp],
   error: [7, 'string'],
+  /** Steps that are shown as one. */
+  progressGroup: [8, { id: [1, 'string'], name: [2, 'string'], weak: [3, 'bool'] }],
 } as const satisfies Table;
 
 const vertexStatus = {
@@ -174,6 +176,8 @@ export const gatewaySolveRequest = {
   definition: [1, definition],
   frontend: [2, 'string'],
   frontendOpt: [3, 'string', 'map'],
+  allowResultReturn: [5, 'bool'],
+  allowResultArrayRef: [6, 'bool'],
   frontendInputs: [13, definition, 'map'],
   evaluate: [14, 'bool'],
 } as const satisfies Table;

@@ -33,3 +33,4 @@ export const secretRequest = { id: [1, 'string'] } as const satisfies Table;
 export const secretResponse = { data: [1, 'bytes'] } as const satisfies Table;
 export const healthResponse = { status: [1, 'int'] } as const satisfies Table;
 export const nothing = {} as const satisfies Table;
+export const checkAgentRequest = { id: [1, 'string'] } as const satisfies Table;

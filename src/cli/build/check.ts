@@ -9,9 +9,9 @@ import { plainOptions } from '../../build/plan/options.ts';
 import { messageOf } from '../../base/errors.ts';
 import { hostPlatform, parsePlatform } from '../../spec/oci/platform.ts';
 import { atMost, defineCommand } from '../command.ts';
-import type { Environment } from '../config.ts';
 import { CliError } from '../errors.ts';
 import { flag, listOf, types } from '../flags/types.ts';
+import { buildArguments } from './_attributes.ts';
 
 export const check = defineCommand({
   usage: '[OPTIONS] [PATH | -]',
@@ -54,18 +54,6 @@ export const check = defineCommand({
     return result.findings.length > 0 || result.error !== undefined ? 1 : 0;
   },
 });
-
-function buildArguments(given: readonly string[], env: Environment): Map<string, string> {
-  const args = new Map<string, string>();
-  for (const text of given) {
-    const equals = text.indexOf('=');
-    const name = equals < 0 ? text : text.slice(0, equals);
-    if (name === '') throw new CliError(`--build-arg: ${JSON.stringify(text)}: expected NAME=VALUE or NAME`);
-    const value = equals < 0 ? env[name] : text.slice(equals + 1);
-    if (value !== undefined) args.set(name, value);
-  }
-  return args;
-}
 
 interface Input {
   readonly source: Source;

@@ -12,7 +12,7 @@ import { addExposed, readPorts } from './_port-spec.ts';
 import { healthcheck } from './_health.ts';
 import type { createFlags } from './_run-flags.ts';
 import { restartPolicy } from './_restart-policy.ts';
-import { cut } from './_validate.ts';
+import { cut } from './validate.ts';
 import { readVolumes } from './_volume-spec.ts';
 
 export type CreateFlags = FlagValues<typeof createFlags>;

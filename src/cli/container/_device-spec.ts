@@ -4,7 +4,7 @@ import type { DeviceMapping } from '../../spec/engine/container.ts';
 import { CliError } from '../errors.ts';
 import { parsedBy, parseInteger } from '../flags/types.ts';
 import { pairs } from '../key-values.ts';
-import { cut } from './_validate.ts';
+import { cut } from './validate.ts';
 
 /** A request for devices that a driver of the engine hands out, such as GPUs. */
 export interface DeviceRequest {

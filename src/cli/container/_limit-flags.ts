@@ -1,5 +1,5 @@
 import { flag, types } from '../flags/types.ts';
-import { bytesRateType, cpusType, operationsRateType, weightType } from './_validate.ts';
+import { bytesRateType, cpusType, operationsRateType, weightType } from './validate.ts';
 
 const { bytes, int, string, swapBytes, uint16 } = types;
 

@@ -3,7 +3,7 @@ import { csvFields } from '../../base/text/csv.ts';
 import { parseBinarySize } from '../../base/text/units.ts';
 import type { MountSpec } from '../../spec/engine/container.ts';
 import { parseBoolean, parsedBy } from '../flags/types.ts';
-import { cut } from './_validate.ts';
+import { cut } from './validate.ts';
 
 type Writable<T> = { -readonly [K in keyof T]: T[K] };
 

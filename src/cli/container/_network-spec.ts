@@ -5,7 +5,7 @@ import { rateOptions } from '../../spec/engine/network.ts';
 import { CliError } from '../errors.ts';
 import { checkMac } from '../mac-address.ts';
 import { parsedBy, parseInteger } from '../flags/types.ts';
-import { cut } from './_validate.ts';
+import { cut } from './validate.ts';
 
 /** One `--network`, with its options. */
 export interface NetworkAttachment {

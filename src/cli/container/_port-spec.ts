@@ -1,6 +1,6 @@
 import type { PortBinding } from '../../spec/engine/container.ts';
 import { CliError } from '../errors.ts';
-import { cut, isIpAddress } from './_validate.ts';
+import { cut, isIpAddress } from './validate.ts';
 
 export interface PublishedPorts {
   readonly exposed: Record<string, Record<string, never>>;

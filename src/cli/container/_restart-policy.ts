@@ -1,5 +1,5 @@
 import { CliError } from '../errors.ts';
-import { cut } from './_validate.ts';
+import { cut } from './validate.ts';
 
 /** `--restart NAME[:RETRIES]`; the engine knows the names. */
 export function restartPolicy(text: string): { Name: string; MaximumRetryCount: number } {

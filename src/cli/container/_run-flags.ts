@@ -13,7 +13,7 @@ import {
   checkStream,
   checkSysctl,
   ulimitType,
-} from './_validate.ts';
+} from './validate.ts';
 
 const { bool, bytes, duration, int, string, uint64 } = types;
 const list = listOf();

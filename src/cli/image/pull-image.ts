@@ -1,6 +1,6 @@
 import { formatReference, repositoryOf } from '../../spec/reference/reference.ts';
 import type { Reference } from '../../spec/reference/reference.ts';
-import { registryAuth } from './_registry-auth.ts';
+import { registryAuth } from './registry-auth.ts';
 import { showProgress } from '../progress.ts';
 import type { ProgressDisplay } from '../progress.ts';
 import type { Session } from '../session.ts';

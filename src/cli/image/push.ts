@@ -5,7 +5,7 @@ import { showProgress } from '../progress.ts';
 import { displayOn, quietDisplay } from '../progress-output.ts';
 import { nameToTransfer } from './_name.ts';
 import { platformJson } from './platform.ts';
-import { registryAuth } from './_registry-auth.ts';
+import { registryAuth } from './registry-auth.ts';
 
 export const push = defineCommand({
   usage: '[OPTIONS] NAME[:TAG]',

@@ -4,7 +4,7 @@ import { atLeast, defineCommand } from '../command.ts';
 import { flag, types } from '../flags/types.ts';
 import type { Session } from '../session.ts';
 import { nameToTransfer } from './_name.ts';
-import { registryAuth } from './_registry-auth.ts';
+import { registryAuth } from './registry-auth.ts';
 
 export const inspectTrust = defineCommand({
   usage: '[OPTIONS] IMAGE [IMAGE...]',

@@ -1,0 +1,63 @@
+import { listOf, flag, types, parsedBy } from '../flags/types.ts';
+import { checkExtraHost, ulimitType } from '../container/validate.ts';
+
+const modes = ['auto', 'none', 'plain', 'quiet', 'rawjson', 'tty'] as const;
+export type ProgressMode = (typeof modes)[number];
+
+const progressType = parsedBy<ProgressMode>('string', 'auto', (text) => {
+  const found = modes.find((mode) => mode === text);
+  if (found === undefined) throw new Error(`invalid progress mode ${text}: expected ${modes.join(', ')}`);
+  return found;
+});
+
+const array = (name = 'stringArray') => listOf(undefined, name);
+const hidden = { hidden: true } as const;
+
+/** The flags of `docker buildx build`, and what Gantry has besides. */
+export const buildFlags = {
+  'add-host': flag(listOf(checkExtraHost, 'strings'), 'Line for /etc/hosts of RUN: HOST:IP'),
+  allow: flag(array(), 'Allow what needs leave: network.host, security.insecure, device'),
+  annotation: flag(array(), 'Add an annotation to the image: [TYPE:]KEY=VALUE'),
+  attest: flag(array(), 'Add an attestation: type=sbom|provenance[,KEY=VALUE...]'),
+  'build-arg': flag(array(), 'Set a build argument: NAME=VALUE, or NAME to take it from the environment'),
+  'build-context': flag(array(), 'One more context: NAME=PATH, or NAME=ADDRESS'),
+  builder: flag(types.string, 'Accepted for compatibility: the engine builds'),
+  'cache-from': flag(array(), 'Where to take cached steps from: NAME, or type=TYPE,...'),
+  'cache-to': flag(array(), 'Where to put cached steps: NAME, or type=TYPE,...'),
+  call: flag(types.string, 'What is asked: build, check, outline or targets[,format=json]', {
+    initial: 'build',
+    shown: '"build"',
+  }),
+  'cgroup-parent': flag(types.string, 'Parent cgroup of RUN'),
+  check: flag(types.bool, 'Check the Dockerfile, without building: --call=check'),
+  debug: flag(types.bool, 'Say more about what is found and goes wrong', { short: 'D' }),
+  file: flag(types.string, 'Name of the Dockerfile (default "PATH/Dockerfile")', { short: 'f' }),
+  iidfile: flag(types.string, "Write the image's ID to this file"),
+  label: flag(array(), 'Set a label: NAME=VALUE'),
+  load: flag(types.bool, 'The result becomes an image of the engine: --output=type=docker'),
+  'metadata-file': flag(types.string, 'Write what is known of the result to this file'),
+  network: flag(types.string, 'Network of RUN: default, none or host', { initial: 'default', shown: '"default"' }),
+  'no-cache': flag(types.bool, 'Do every step again'),
+  'no-cache-filter': flag(array(), 'Do the steps of these stages again'),
+  output: flag(array(), 'What becomes of the result: PATH, -, or type=TYPE,...', { short: 'o' }),
+  platform: flag(array(), 'Platform to build for: os[/arch[/variant]]'),
+  progress: flag(progressType, 'How progress is shown: auto, none, plain, quiet, rawjson or tty', { shown: '"auto"' }),
+  provenance: flag(types.string, 'Say how the result was made: --attest=type=provenance'),
+  pull: flag(types.bool, 'Ask registries for newer base images'),
+  push: flag(types.bool, 'Push the result: --output=type=registry'),
+  quiet: flag(types.bool, "Print the image's ID only", { short: 'q' }),
+  sbom: flag(types.string, 'Say what the result contains: --attest=type=sbom'),
+  secret: flag(array(), 'Secret for RUN: id=ID[,src=PATH|,env=NAME]'),
+  'shm-size': flag(types.bytes, 'Size of /dev/shm in RUN'),
+  'show-context': flag(types.bool, 'Show what would travel to the engine and what stays here, without building'),
+  ssh: flag(array(), 'Agent for RUN: default|ID[=SOCKET]'),
+  tag: flag(array(), 'Name of the image: [HOST/]NAME[:TAG]', { short: 't' }),
+  target: flag(types.string, 'Build this stage'),
+  ulimit: flag(ulimitType, 'Resource limit of RUN: NAME=SOFT[:HARD]', { shown: '[]' }),
+  // What docker takes without a word, because BuildKit has no use for it.
+  compress: flag(types.bool, 'Accepted for compatibility', hidden),
+  'force-rm': flag(types.bool, 'Accepted for compatibility', hidden),
+  isolation: flag(types.string, 'Accepted for compatibility', hidden),
+  rm: flag(types.bool, 'Accepted for compatibility', { ...hidden, initial: true }),
+  'security-opt': flag(array(), 'Accepted for compatibility', hidden),
+} as const;

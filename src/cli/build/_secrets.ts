@@ -1,0 +1,56 @@
+import { statSync } from 'node:fs';
+import { invalid } from '../../base/errors.ts';
+import type { Environment } from '../config.ts';
+import { CliError } from '../errors.ts';
+import { keyValues } from './_fields.ts';
+import type { SecretSource } from './session/services.ts';
+
+/** `id=ID[,src=PATH|,env=NAME][,type=file|env]`; with an id alone it is a variable or a file of that name. */
+export function secretsOf(texts: readonly string[], env: Environment): Map<string, SecretSource> {
+  const secrets = new Map<string, SecretSource>();
+  for (const text of texts) {
+    const fields = keyValues('secret', text);
+    for (const key of fields.keys()) {
+      if (!['id', 'src', 'source', 'env', 'type'].includes(key)) {
+        throw invalid(
+          `--secret: unexpected key ${JSON.stringify(key)} in ${JSON.stringify(text)}: expected id, src, env or type`,
+        );
+      }
+    }
+    const type = fields.get('type') ?? '';
+    if (!['', 'file', 'env'].includes(type)) throw invalid(`unsupported secret type ${JSON.stringify(type)}`);
+    const id = fields.get('id') ?? '';
+    if (id === '') throw invalid(`--secret: ${JSON.stringify(text)}: expected id=ID[,src=PATH|,env=NAME]`);
+    secrets.set(id, sourceOf(id, type, fields, env));
+  }
+  return secrets;
+}
+
+function sourceOf(id: string, type: string, fields: ReadonlyMap<string, string>, env: Environment): SecretSource {
+  const file = fields.get('src') ?? fields.get('source') ?? '';
+  const variable = fields.get('env') ?? '';
+  if (variable !== '') return { env: variable };
+  if (type === 'env') return { env: file === '' ? id : file };
+  if (file === '' && type === '' && env[id] !== undefined) return { env: id };
+  const path = file === '' ? id : file;
+  if (statSync(path, { throwIfNoEntry: false }) === undefined) {
+    throw new CliError(`failed to stat ${path}: stat ${path}: no such file or directory`);
+  }
+  return { path };
+}
+
+/** `default`, `ID=SOCKET`: the agents that RUN --mount=type=ssh may use. */
+export function agentsOf(texts: readonly string[], env: Environment): Map<string, string> {
+  const agents = new Map<string, string>();
+  for (const text of texts) {
+    const equals = text.indexOf('=');
+    const id = equals < 0 ? text : text.slice(0, equals);
+    const path = equals < 0 ? (env['SSH_AUTH_SOCK'] ?? '') : text.slice(equals + 1);
+    if (path === '') throw new CliError(`invalid empty ssh agent socket: make sure SSH_AUTH_SOCK is set`);
+    if (statSync(path, { throwIfNoEntry: false })?.isSocket() !== true) {
+      throw new CliError(`--ssh: ${path} is no socket of an agent; keys in files have to be added to one (ssh-add)`);
+    }
+    agents.set(id === '' ? 'default' : id, path);
+  }
+  return agents;
+}

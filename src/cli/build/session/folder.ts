@@ -1,0 +1,113 @@
+import type { PathMatcher } from '../../../build/ignore/matcher.ts';
+
+/** Loaded with the first folder. */
+const fs = () => process.getBuiltinModule('node:fs');
+/** The bytes of a path, one char each. */
+export type BytePath = string;
+
+/** A path as node:fs takes it: bytes that are no ASCII would be encoded a second time. */
+export const nativePath = (path: BytePath): string | Buffer => (isAscii(path) ? path : Buffer.from(path, 'latin1'));
+/** As text, for patterns and people. */
+export const pathText = (path: BytePath): string =>
+  isAscii(path) ? path : Buffer.from(path, 'latin1').toString('utf8');
+export const pathBytes = (text: string): BytePath => (isAscii(text) ? text : Buffer.from(text).toString('latin1'));
+
+function isAscii(text: string): boolean {
+  for (let at = 0; at < text.length; at++) if (text.charCodeAt(at) > 0x7f) return false;
+  return true;
+}
+
+export interface FolderEntry {
+  /** Below the folder, without a slash at either end. */
+  readonly path: BytePath;
+  readonly stat: import('node:fs').BigIntStats;
+  /** Of a symbolic link. */
+  readonly target: BytePath;
+}
+
+export interface FolderFilter {
+  /** What is wanted: all when there are no patterns. */
+  readonly include: PathMatcher | undefined;
+  /** Whether something below a folder may be wanted. */
+  readonly mayHave: (folder: string) => boolean;
+  readonly exclude: PathMatcher | undefined;
+  /** Whether something below a folder that is left out may be taken back in. */
+  readonly mayReturn: (folder: string) => boolean;
+  /** Told of what stays out, when it is told of at all: a folder stands for all that is in it. */
+  readonly onExcluded?: (path: BytePath) => void;
+}
+
+interface Level {
+  readonly path: BytePath;
+  readonly include: readonly boolean[] | undefined;
+  readonly exclude: readonly boolean[] | undefined;
+  /** Not told of yet: it is when something in it is. */
+  pending: FolderEntry | undefined;
+  readonly above: Level | undefined;
+}
+
+/**
+ * What is in a folder of this machine and is wanted: parents before what is in them, names in byte order. Folders on the
+ * way to what is wanted are there too. Links are not followed. @throws the error of the system, with the path
+ */
+export function* listFolder(root: string, filter: FolderFilter): Generator<FolderEntry> {
+  yield* listLevel(pathBytes(root), filter, {
+    path: '',
+    include: [],
+    exclude: [],
+    pending: undefined,
+    above: undefined,
+  });
+}
+
+function* listLevel(root: BytePath, filter: FolderFilter, level: Level): Generator<FolderEntry> {
+  const folder = level.path === '' ? root : `${root}/${level.path}`;
+  // Byte strings sort as their bytes do.
+  const names = (fs().readdirSync(nativePath(folder), { encoding: 'latin1' }) as string[]).sort();
+  for (const name of names) {
+    const path = level.path === '' ? name : `${level.path}/${name}`;
+    const found = entryOf(root, path);
+    if (found === undefined) continue;
+    const isFolder = found.stat.isDirectory();
+    const text = pathText(path);
+    const include = filter.include?.enter(text, level.path === '' ? undefined : level.include);
+    const exclude = filter.exclude?.enter(text, level.path === '' ? undefined : level.exclude);
+    const isExcluded = exclude?.isMatch === true;
+    const isWanted = include?.isMatch !== false && !isExcluded;
+    if (isExcluded) filter.onExcluded?.(path);
+    if (isWanted) yield* flushed(level);
+    if (isWanted) yield found;
+    if (!isFolder) continue;
+    if (isExcluded && !filter.mayReturn(text)) continue;
+    if (include?.isMatch === false && !filter.mayHave(text)) continue;
+    yield* listLevel(root, filter, {
+      path,
+      include: include?.matches,
+      exclude: exclude?.matches,
+      pending: isWanted ? undefined : found,
+      above: level,
+    });
+  }
+}
+
+/** The folders that something is in which is told of now. */
+function* flushed(level: Level): Generator<FolderEntry> {
+  if (level.above !== undefined) yield* flushed(level.above);
+  const { pending } = level;
+  level.pending = undefined;
+  if (pending !== undefined) yield pending;
+}
+
+/** Undefined for what went away meanwhile, and for sockets: they mean nothing without the process behind them. */
+export function entryOf(root: BytePath, path: BytePath): FolderEntry | undefined {
+  const native = nativePath(`${root}/${path}`);
+  try {
+    const stat = fs().lstatSync(native, { bigint: true });
+    if (stat.isSocket()) return undefined;
+    const target = stat.isSymbolicLink() ? fs().readlinkSync(native, { encoding: 'latin1' }) : '';
+    return { path, stat, target };
+  } catch (error) {
+    if ((error as { code?: unknown }).code === 'ENOENT') return undefined;
+    throw error;
+  }
+}

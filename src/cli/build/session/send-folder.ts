@@ -1,0 +1,175 @@
+import { decodeMetadata } from '../../../build/fsutil/metadata.ts';
+import { goModeOf } from '../../../build/fsutil/modes.ts';
+import { GrpcError, statusCodes } from '../../../build/grpc/status.ts';
+import { PathMatcher } from '../../../build/ignore/matcher.ts';
+import { decode } from '../../../build/wire/decode.ts';
+import { encode } from '../../../build/wire/encode.ts';
+import { packet, packetTypes } from '../../../build/wire/session.ts';
+import { followLinks, patternsReach } from './follow.ts';
+import { type FolderEntry, type FolderFilter, listFolder, nativePath, pathBytes, pathText } from './folder.ts';
+import type { GrpcCall, Method } from './grpc.ts';
+
+const fs = () => process.getBuiltinModule('node:fs');
+
+/** A folder that the engine may have, or files that lie in none. */
+export type SentFolder = { readonly path: string } | { readonly files: ReadonlyMap<string, Uint8Array> };
+
+/** Entries that are sent at once. */
+const batch = 200;
+/** Of a file that is sent at once. */
+const pieceBytes = 256 << 10;
+
+/** FileSync/DiffCopy: lists one of these folders, as far as the engine wants it, and sends the files that it asks for. */
+export function sendFolders(folders: ReadonlyMap<string, SentFolder>): Method {
+  return async (call) => {
+    const [name = ''] = call.metadata.get('dir-name') ?? [];
+    const folder = folders.get(name);
+    if (folder === undefined)
+      throw new GrpcError(statusCodes.notFound, `no access allowed to dir ${JSON.stringify(name)}`);
+    const wishes = {
+      includes: decodeMetadata('include-patterns', call.metadata),
+      excludes: decodeMetadata('exclude-patterns', call.metadata),
+      follow: decodeMetadata('followpaths', call.metadata),
+    };
+    const sender = 'path' in folder ? new DiskSender(call, folder.path) : new MemorySender(call, folder.files);
+    await sender.list(wishes);
+    await call.send(encode(packet, { type: packetTypes.stat }));
+    for await (const message of call.messages) {
+      const { type, id } = decode(packet, message);
+      if (type === packetTypes.request) await sender.send(id);
+      if (type === packetTypes.end) {
+        await call.send(encode(packet, { type: packetTypes.end }));
+        return;
+      }
+    }
+  };
+}
+
+interface Wishes {
+  readonly includes: readonly string[];
+  readonly excludes: readonly string[];
+  readonly follow: readonly string[];
+}
+
+/** What of a folder is wanted. @throws EngineError `invalid` for a malformed pattern */
+export function folderFilter(root: string, { includes, excludes, follow }: Wishes): FolderFilter {
+  const patterns = [...includes, ...(follow.length === 0 ? [] : followLinks(root, follow))];
+  const exceptions = excludes.filter((pattern) => pattern.startsWith('!')).map((pattern) => pattern.slice(1));
+  return {
+    include: patterns.length === 0 ? undefined : new PathMatcher(patterns),
+    mayHave: patternsReach(patterns),
+    exclude: excludes.length === 0 ? undefined : new PathMatcher(excludes),
+    mayReturn: patternsReach(exceptions),
+  };
+}
+
+class DiskSender {
+  readonly #call: GrpcCall;
+  readonly #root: string;
+  /** The files by their ids, which are their places in the list. */
+  readonly #paths: (string | undefined)[] = [];
+
+  constructor(call: GrpcCall, root: string) {
+    this.#call = call;
+    this.#root = root;
+  }
+
+  async list(wishes: Wishes): Promise<void> {
+    const inodes = new Map<string, string>();
+    let messages: Uint8Array[] = [];
+    for (const entry of listFolder(this.#root, folderFilter(this.#root, wishes))) {
+      const first = firstName(inodes, entry);
+      this.#paths.push(first === undefined && entry.stat.isFile() ? entry.path : undefined);
+      messages.push(statPacket(entry, first));
+      if (messages.length < batch) continue;
+      await this.#call.send(...messages);
+      messages = [];
+    }
+    await this.#call.send(...messages);
+  }
+
+  /** @throws GrpcError for a file that nobody was told of */
+  async send(id: number): Promise<void> {
+    const path = this.#paths[id];
+    if (path === undefined) throw new GrpcError(statusCodes.invalid, `invalid file id ${id}`);
+    const whole = `${pathBytes(this.#root)}/${path}`;
+    let file: number;
+    try {
+      file = fs().openSync(nativePath(whole), fs().constants.O_RDONLY | fs().constants.O_NOFOLLOW);
+    } catch (error) {
+      throw new GrpcError(statusCodes.unknown, `failed to send ${pathText(path)}: ${(error as Error).message}`);
+    }
+    try {
+      const buffer = Buffer.allocUnsafe(pieceBytes);
+      for (;;) {
+        const count = fs().readSync(file, buffer, 0, pieceBytes, null);
+        const data = Buffer.from(buffer.subarray(0, count));
+        // Regular files give less than was asked for at their end alone.
+        const isLast = count < pieceBytes;
+        const end = encode(packet, { type: packetTypes.data, id });
+        const piece = count === 0 ? [] : [encode(packet, { type: packetTypes.data, id, data })];
+        await this.#call.send(...piece, ...(isLast ? [end] : []));
+        if (isLast) return;
+      }
+    } finally {
+      fs().closeSync(file);
+    }
+  }
+}
+
+/** The name under which a file with several names was told of already. */
+function firstName(inodes: Map<string, string>, { path, stat }: FolderEntry): string | undefined {
+  if (stat.nlink < 2n || !stat.isFile()) return undefined;
+  const inode = `${stat.dev}:${stat.ino}`;
+  const first = inodes.get(inode);
+  if (first === undefined) inodes.set(inode, path);
+  return first;
+}
+
+/** Who a file belongs to on this machine says nothing in an image: it is root's. */
+function statPacket({ path, stat, target }: FolderEntry, hardlink: string | undefined): Uint8Array {
+  const isFile = stat.isFile();
+  return encode(packet, {
+    type: packetTypes.stat,
+    stat: {
+      path,
+      mode: goModeOf(Number(stat.mode)),
+      size: isFile ? Number(stat.size) : 0,
+      modTime: stat.mtimeNs,
+      linkname: hardlink ?? target,
+      devmajor: isFile ? 0 : deviceMajor(stat.rdev),
+      devminor: isFile ? 0 : deviceMinor(stat.rdev),
+    },
+  });
+}
+
+const deviceMajor = (device: bigint): number => Number(((device >> 8n) & 0xfffn) | ((device >> 32n) & ~0xfffn));
+const deviceMinor = (device: bigint): number => Number((device & 0xffn) | ((device >> 12n) & 0xffff_ff00n));
+
+/** A Dockerfile from standard input lies in no folder. */
+class MemorySender {
+  readonly #call: GrpcCall;
+  readonly #files: readonly (readonly [string, Uint8Array])[];
+
+  constructor(call: GrpcCall, files: ReadonlyMap<string, Uint8Array>) {
+    this.#call = call;
+    this.#files = [...files].sort(([a], [b]) => (a < b ? -1 : 1));
+  }
+
+  async list(_wishes: Wishes): Promise<void> {
+    const stats = this.#files.map(([path, { length }]) =>
+      encode(packet, { type: packetTypes.stat, stat: { path, mode: 0o644, size: length, modTime: modTimeNow } }),
+    );
+    await this.#call.send(...stats);
+  }
+
+  async send(id: number): Promise<void> {
+    const data = this.#files[id]?.[1] ?? new Uint8Array(0);
+    const messages = [encode(packet, { type: packetTypes.data, id })];
+    if (data.length > 0) messages.unshift(encode(packet, { type: packetTypes.data, id, data }));
+    await this.#call.send(...messages);
+  }
+}
+
+/** Other contents must not look like those of an earlier build. */
+const modTimeNow = BigInt(Date.now()) * 1_000_000n;
