@@ -12,7 +12,7 @@ import type { OpenSandbox, SandboxRequest } from '../spec/contract/network.ts';
 import type { PortMap } from '../spec/engine/container.ts';
 import { noFilters } from '../spec/engine/filters.ts';
 import { closeNetNamespace, inNetNamespace } from '../sys/namespace/net.ts';
-import { deleteLinks } from '../sys/netlink/calls.ts';
+import { deleteLinks } from '../sys/netlink/cable.ts';
 import { linkIndex } from '../sys/netlink/plug.ts';
 import { Nftables } from '../sys/nftables/connection.ts';
 import { Agent, addNeighbour, enterLab, hostAgent, labSkip, memoryJournal, setSysctl } from './_lab.ts';
@@ -137,7 +137,7 @@ describe('the default network, with packets', { skip: labSkip }, () => {
     await until('the port is proxied', () => served('tcp'));
     await until('the UDP port is proxied', () => served('udp'));
     await assert.rejects(networks.open(request('late', { portBindings: publish('80/tcp', '8080', '::') })), {
-      message: /Bind for \[::\]:8080 failed: port is already allocated$/,
+      message: /Bind for :::8080 failed: port is already allocated$/,
     });
     await networks.shutdown();
     assert.ok(await served('tcp'), 'without an engine');
@@ -333,11 +333,11 @@ describe('the default network, with packets', { skip: labSkip }, () => {
 
   test('a deleted bridge comes back with the next container, cables and all', async () => {
     const web = await container('web', { portBindings: publish('80/tcp', '8080') });
-    deleteLinks([config.bridgeName]);
+    await deleteLinks([config.bridgeName]);
     const ready = linksNamed(config.interfacePrefix).filter(
       ({ name }) => !web.open.sandbox.hostInterfaces.includes(name),
     );
-    deleteLinks(ready.map(({ name }) => name));
+    await deleteLinks(ready.map(({ name }) => name));
     const next = await container('next');
     assert.match(await neighbour.ask('192.0.2.1', 8080), /^web /);
     assert.equal(await next.agent.ask(web.ip, 80), `web ${next.ip}`);

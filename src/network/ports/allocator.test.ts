@@ -34,7 +34,7 @@ test('a port has one owner for each address and protocol', () => {
   assert.deepEqual([...host.held], ['tcp 127.0.0.1:8080']);
   assert.throws(() => ports.allocate(want([8080, 8080]), target), {
     code: 'conflict',
-    message: 'Bind for 0.0.0.0:8080 failed: port is already allocated',
+    message: 'Bind for 127.0.0.1:8080 failed: port is already allocated',
   });
   ports.allocate(want([8080, 8080], { hostIps: ['192.0.2.1'] }), target);
   ports.allocate(want([8080, 8080], { protocol: 'udp' }), target);
@@ -91,7 +91,7 @@ test('a port on all addresses is had on both kinds, or on none', () => {
   );
   ports.allocate(want([8081, 8081], { hostIps: ['::1'] }), target);
   assert.throws(() => ports.allocate(want([8081, 8081], both), target), {
-    message: 'Bind for [::]:8081 failed: port is already allocated',
+    message: 'Bind for ::1:8081 failed: port is already allocated',
   });
   assert.ok(!host.held.has('tcp 0.0.0.0:8081'));
   assert.equal(ports.allocate(want([8081, 8082], both), target)[1]?.hostPort, 8082);

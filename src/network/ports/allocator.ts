@@ -116,8 +116,10 @@ export class PortAllocator {
     const owners = this.#taken.get(keyOf(protocol, hostPort)) ?? [];
     const clashes = (other: string): boolean =>
       isIpv6(other) === isIpv6(hostIp) && (other === hostIp || isAny(other) || isAny(hostIp));
-    if (owners.some((owner) => clashes(owner.hostIp))) {
-      throw new EngineError('conflict', `Bind for ${nameOf(hostIp)}:${hostPort} failed: port is already allocated`);
+    const owner = owners.find((one) => clashes(one.hostIp));
+    if (owner !== undefined) {
+      // The address that has it, as it is, in IPv6 too: Docker's words.
+      throw new EngineError('conflict', `Bind for ${owner.hostIp}:${hostPort} failed: port is already allocated`);
     }
     try {
       const hold = this.#host.hold(protocol, hostIp, hostPort);
