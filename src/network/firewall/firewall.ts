@@ -7,6 +7,7 @@ import { deleteLinks } from '../../sys/netlink/cable.ts';
 import type { MapElement, NatMap, TableFamily } from '../../sys/nftables/ruleset.ts';
 import { answerForNeighbours } from '../bridge/link.ts';
 import { ForeignFirewalls } from './foreign.ts';
+import { receivedPorts } from './obstacles.ts';
 import { isReentryThere, openReentry, type Reentry } from './reentry.ts';
 import { elementsOf, keyText, type LinkedPort, type PlacedElement, type Publication } from './elements.ts';
 import { type FirewallBridge, type FirewallShape, firewallTables, shapeOf } from './table.ts';
@@ -38,7 +39,8 @@ export class Firewall {
     this.#table = options.table;
     this.#protect = options.protect;
     this.#log = options.log;
-    this.foreign = new ForeignFirewalls({ ownTable: options.table, log: options.log });
+    const received = () => receivedPorts(this.#publications);
+    this.foreign = new ForeignFirewalls({ ownTable: options.table, log: options.log, received });
   }
 
   /** The host's interfaces that it needs now. */
@@ -84,12 +86,14 @@ export class Firewall {
       for (const publication of publications) this.#publications.delete(publication);
       throw error;
     }
+    if (publications.length > 0) this.foreign.portsChanged();
   }
 
   /** Takes publications back; they must be the same objects. */
   unpublish(publications: readonly Publication[]): void {
     const known = publications.filter((publication) => this.#publications.delete(publication));
     this.#change('delete', known);
+    if (known.length > 0) this.foreign.portsChanged();
   }
 
   /** Makes sure that the table is there, with all isolation between networks and the outside. */

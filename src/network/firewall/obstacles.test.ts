@@ -1,38 +1,16 @@
 import assert from 'node:assert/strict';
-import { execFileSync } from 'node:child_process';
-import { existsSync } from 'node:fs';
 import { test } from 'node:test';
-import { closeNetNamespace, createNetNamespace, inNetNamespace } from '../../sys/namespace/net.ts';
-import { foreignTablesAt } from '../../sys/nftables/tables.ts';
+import { type Command, has, nft, skip, tablesAfter } from './_foreign-lab.ts';
 import { describeObstacle, findObstacles, type Obstacle } from './obstacles.ts';
 
-const has = (program: string): boolean => existsSync(`/usr/sbin/${program}`);
-const skip = process.getuid?.() !== 0 ? 'netfilter needs root' : has('nft') ? false : 'nft is not installed';
 const bridges = [
   { name: 'gantry0', ipv4: true, ipv6: false },
   { name: 'br-6', ipv4: true, ipv6: true },
 ];
 
 /** What is in the way once a program has run these commands in an empty namespace. */
-function obstaclesAfter(commands: readonly (readonly [string, ...string[]])[]): Obstacle[] {
-  const namespace = createNetNamespace();
-  try {
-    return inNetNamespace(namespace, () => {
-      for (const [program, ...args] of commands) execFileSync(`/usr/sbin/${program}`, args, { stdio: 'pipe' });
-      return findObstacles(foreignTablesAt('forward'), bridges, 'eth0');
-    });
-  } finally {
-    closeNetNamespace(namespace);
-  }
-}
-/** A table as nft(8) wants it: one statement a line. */
-const lines = (text: string): string =>
-  text
-    .replaceAll(/[{;] ?/g, (sign) => `${sign.trim()}\n`)
-    .replaceAll('}', '\n}\n')
-    .replaceAll('(', '{')
-    .replaceAll(')', '}');
-const nft = (text: string): readonly [string, ...string[]] => ['nft', lines(text)];
+const obstaclesAfter = (commands: readonly Command[]): Obstacle[] =>
+  findObstacles(tablesAfter(commands), bridges, 'eth0');
 const chain = (rules: string, policy = 'accept'): Obstacle[] =>
   obstaclesAfter([
     nft(
@@ -58,6 +36,7 @@ test('chains that let them through, or are about something else', { skip }, () =
     [],
   );
   assert.deepEqual(cutOff('iifname "gantry0" accept;', 'drop'), ['gantry0', 'br-6'], 'one direction is not enough');
+  assert.deepEqual(cutOff('iif lo drop; oif lo drop; iif != lo oif != lo accept;', 'drop'), [], 'by the index');
   const set = '( "gantry0", "br-6" )';
   assert.deepEqual(cutOff(`iifname ${set} accept; oifname ${set} accept;`, 'drop'), []);
   assert.deepEqual(cutOff(`iifname != ${set} drop; iifname ${set} jump sub;`), ['gantry0', 'br-6']);
@@ -79,7 +58,7 @@ test('the command that mends it speaks the language of the table’s owner', { s
   assert.deepEqual(obstaclesAfter([theirs, ['nft', mended]]), []);
   const ufw =
     'table ip filter { chain ufw-before-forward { } chain FORWARD { type filter hook forward priority 0; policy drop; jump ufw-before-forward; } }';
-  const mends = (...commands: (readonly [string, ...string[]])[]) => obstaclesAfter(commands).map(({ mend }) => mend);
+  const mends = (...commands: Command[]) => obstaclesAfter(commands).map(({ mend }) => mend);
   assert.deepEqual(mends(nft(ufw)), [
     'ufw route allow in on gantry0 && ufw route allow out on gantry0 && ufw route allow in on br-6 && ufw route allow out on br-6',
   ]);
@@ -90,38 +69,30 @@ test('the command that mends it speaks the language of the table’s owner', { s
   );
 });
 
-test('rules of iptables', { skip: skip || (has('iptables') ? false : 'iptables is not installed') }, () => {
-  const drop: [string, ...string[]] = ['iptables', '-P', 'FORWARD', 'DROP'];
-  const docker: [string, ...string[]][] = [
-    drop,
-    ['iptables', '-N', 'DOCKER-USER'],
-    ['iptables', '-A', 'FORWARD', '-j', 'DOCKER-USER'],
-  ];
-  const [found] = obstaclesAfter(docker);
-  assert.match(
-    found?.mend ?? '',
-    /^iptables -I DOCKER-USER -i gantry0 -j ACCEPT && iptables -I DOCKER-USER -o gantry0 -j ACCEPT && /,
-  );
-  const mend = (found?.mend ?? '').split(' && ').map((command) => command.split(' ') as [string, ...string[]]);
-  assert.deepEqual(obstaclesAfter([...docker, ...mend]), []);
-  const six = obstaclesAfter([['ip6tables', '-P', 'FORWARD', 'DROP']]);
-  assert.deepEqual(
-    six.map(({ bridges: names, mend: command }) => [names, command.split(' ')[0]]),
-    [[['br-6'], 'ip6tables']],
-  );
-  const comment = ['-m', 'comment', '--comment', 'x'];
-  const own: [string, ...string[]][] = ['-i', '-o'].flatMap((side) =>
-    ['gantry0', 'br-+'].map((name): [string, ...string[]] => [
-      'iptables',
-      '-A',
-      'FORWARD',
-      side,
-      name,
-      ...comment,
-      '-j',
-      'ACCEPT',
-    ]),
-  );
-  assert.deepEqual(obstaclesAfter([drop, ...own]), []);
-  assert.equal(obstaclesAfter([['iptables', '-A', 'FORWARD', '-j', 'REJECT']]).length, 1);
-});
+const kinds = ['', '-legacy'].map((kind) => ({ kind, programs: [`iptables${kind}`, `ip6tables${kind}`] as const }));
+for (const { programs } of kinds) iptablesCases(...programs);
+
+function iptablesCases(four: string, six: string): void {
+  test(`rules of ${four}`, { skip: skip || (has(four) ? false : `${four} is not installed`) }, () => {
+    const drop: Command = [four, '-P', 'FORWARD', 'DROP'];
+    const docker: Command[] = [drop, [four, '-N', 'DOCKER-USER'], [four, '-A', 'FORWARD', '-j', 'DOCKER-USER']];
+    const [found] = obstaclesAfter(docker);
+    assert.match(
+      found?.mend ?? '',
+      new RegExp(`^${four} -I DOCKER-USER -i gantry0 -j ACCEPT && ${four} -I DOCKER-USER -o gantry0 -j ACCEPT && `),
+    );
+    const mend = (found?.mend ?? '').split(' && ').map((command) => command.split(' ') as unknown as Command);
+    assert.deepEqual(obstaclesAfter([...docker, ...mend]), []);
+    const ofSix = obstaclesAfter([[six, '-P', 'FORWARD', 'DROP']]);
+    assert.deepEqual(
+      ofSix.map(({ bridges: names, mend: command }) => [names, command.split(' ')[0]]),
+      [[['br-6'], six]],
+    );
+    const comment = ['-m', 'comment', '--comment', 'x'];
+    const own: Command[] = ['-i', '-o'].flatMap((side) =>
+      ['gantry0', 'br-+'].map((name): Command => [four, '-A', 'FORWARD', side, name, ...comment, '-j', 'ACCEPT']),
+    );
+    assert.deepEqual(obstaclesAfter([drop, ...own]), []);
+    assert.equal(obstaclesAfter([[four, '-A', 'FORWARD', '-j', 'REJECT']]).length, 1);
+  });
+}

@@ -1,5 +1,7 @@
 import type { ForeignTable } from '../../sys/nftables/tables.ts';
-import type { ForeignCondition } from '../../sys/nftables/foreign.ts';
+import type { Publication } from './elements.ts';
+import { Budget, judge, type Way } from './judge.ts';
+import { letIn, letThrough } from './mend.ts';
 
 /**
  * What other programs' firewalls do to packets of containers. A packet that any table drops is gone, whatever this
@@ -11,135 +13,130 @@ export interface Obstacle {
   /** `ip`, `ip6`, `inet`. */
   readonly family: string;
   readonly table: string;
+  readonly isLegacy: boolean;
   readonly chain: string;
-  /** The bridges that are cut off, at least one. */
+  /** At the hook `forward`: the bridges that are cut off, at least one. */
   readonly bridges: readonly string[];
+  /** At the hook `input`: the published ports that are closed, at least one. */
+  readonly ports: readonly ReceivedPort[];
   /** A command that lets their packets through. */
   readonly mend: string;
 }
 
-/** Beginnings of connections through the host. Undefined: an interface of which nothing is known. */
-interface Way {
-  readonly in: string | undefined;
-  readonly out: string | undefined;
-  /** `ct status`: destination NAT was done. */
-  readonly published: boolean;
+/** A published port whose packets the host itself receives, so that rules for incoming packets decide about it. */
+export interface ReceivedPort {
+  readonly family: 4 | 6;
+  readonly protocol: 'tcp' | 'udp' | 'sctp';
+  readonly port: number;
+  /** `loopback`: what comes from `::1`. */
+  readonly from: 'outside' | 'loopback';
+}
+
+/** A bridge that talks to the outside, and whether it has IPv4 and IPv6. */
+interface OpenBridge {
+  readonly name: string;
+  readonly ipv4: boolean;
+  readonly ipv6: boolean;
 }
 
 /**
  * The chains that drop new connections between a bridge and `outside`, the interface of the host's default route.
  * Rules that look at more than interfaces and the connection's state count neither for nor against.
- * @param bridges those that talk to the outside, and whether they have IPv4 and IPv6
  */
 export function findObstacles(
   tables: readonly ForeignTable[],
-  bridges: readonly { readonly name: string; readonly ipv4: boolean; readonly ipv6: boolean }[],
+  bridges: readonly OpenBridge[],
   outside: string | undefined,
 ): Obstacle[] {
-  const budget = { steps: mostSteps };
-  return tables.flatMap((table) => {
-    const seen = bridges.filter(({ ipv4, ipv6 }) =>
-      table.family === 'ip' ? ipv4 : table.family === 'ip6' ? ipv6 : true,
-    );
-    return table.bases.flatMap((base) => {
-      const drops = (way: Way): boolean => judge(table, base, way, budget) === 'drop';
-      const cutOff = seen
-        .map(({ name }) => name)
-        .filter(
-          (name) =>
-            drops({ in: name, out: outside, published: false }) || drops({ in: outside, out: name, published: true }),
-        );
-      if (cutOff.length === 0) return [];
-      const { family, name } = table;
-      return [{ family, table: name, chain: base.name, bridges: cutOff, mend: mendOf(table, base.name, cutOff) }];
-    });
+  const budget = new Budget();
+  return basesAt(tables, 'forward').flatMap(({ table, base }) => {
+    const drops = (way: Pick<Way, 'in' | 'out' | 'published'>): boolean =>
+      judge(table, base, { ...way, benefit: false }, budget) === 'drop';
+    const cutOff = bridges
+      .filter(({ ipv4, ipv6 }) => (ipv4 && sees(table, 4)) || (ipv6 && sees(table, 6)))
+      .map(({ name }) => name)
+      .filter(
+        (name) =>
+          drops({ in: name, out: outside, published: false }) || drops({ in: outside, out: name, published: true }),
+      );
+    if (cutOff.length === 0) return [];
+    return [{ ...nameOf(table, base), bridges: cutOff, ports: [], mend: letThrough(table, base.name, cutOff) }];
   });
 }
 
-export function describeObstacle({ family, table, chain, bridges, mend }: Obstacle): string {
-  const whose =
-    bridges.length > 3 ? `${bridges.slice(0, 3).join(', ')} and ${bridges.length - 3} more` : bridges.join(', ');
-  return `the firewall chain ${chain} of the table ${family} ${table} drops packets of containers (${whose}); to let them through: ${mend}`;
+/** More are not named at once. */
+const mostPorts = 16;
+
+/**
+ * The chains that drop new connections to published ports at the hook `input`, whoever the client is. Rules that look at
+ * more than interfaces, state, protocol and port let in what they may let in.
+ */
+export function findClosed(
+  tables: readonly ForeignTable[],
+  ports: readonly ReceivedPort[],
+  outside: string | undefined,
+): Obstacle[] {
+  const budget = new Budget();
+  return basesAt(tables, 'input').flatMap(({ table, base }) => {
+    const isClosed = ({ family, protocol, port, from }: ReceivedPort): boolean => {
+      const way = { in: from === 'loopback' ? 'lo' : outside, out: undefined, published: false, benefit: true };
+      const version = family === 4 ? 2 : 10;
+      const packet = { ...way, version, protocol: protocolNumbers[protocol], port };
+      return sees(table, family) && judge(table, base, packet, budget) === 'drop';
+    };
+    const closed = ports.filter(isClosed).slice(0, mostPorts);
+    if (closed.length === 0) return [];
+    return [{ ...nameOf(table, base), bridges: [], ports: closed, mend: letIn(table, base.name, closed) }];
+  });
 }
 
-/** Chains may jump to each other only so deep (NFT_JUMP_STACK_SIZE). */
-const deepestJump = 16;
-/** Rules that are looked at in one go, a few milliseconds: what is larger than anybody's rule book is not judged. */
-const mostSteps = 200_000;
+const protocolNumbers: Readonly<Record<ReceivedPort['protocol'], number>> = { tcp: 6, udp: 17, sctp: 132 };
 
-type Verdict = 'accept' | 'drop';
+const basesAt = (tables: readonly ForeignTable[], hook: 'forward' | 'input') =>
+  tables.flatMap((table) => table.bases.filter((base) => base.hook === hook).map((base) => ({ table, base })));
 
-function judge(
-  table: ForeignTable,
-  base: { readonly name: string; readonly drops: boolean },
-  way: Way,
-  budget: { steps: number },
-): Verdict {
-  /** Undefined: the chain's end was reached. */
-  const run = (chain: string, depth: number): Verdict | undefined => {
-    if (depth > deepestJump) return undefined;
-    for (const { conditions, verdict } of table.rules.get(chain) ?? []) {
-      if (--budget.steps < 0) return 'accept';
-      if (verdict === undefined || !conditions.every((condition) => holds(condition, way))) continue;
-      if (!('chain' in verdict)) return verdict.do === 'return' ? undefined : verdict.do;
-      const decided = run(verdict.chain, depth + 1);
-      if (decided !== undefined || verdict.do === 'goto') return decided;
+const sees = ({ family }: ForeignTable, version: 4 | 6): boolean =>
+  family === 'inet' || family === (version === 4 ? 'ip' : 'ip6');
+
+const nameOf = ({ family, name, isLegacy }: ForeignTable, base: { readonly name: string }) => ({
+  family,
+  table: name,
+  isLegacy,
+  chain: base.name,
+});
+
+/**
+ * Which published ports the host itself receives: those that the host's rules decide about, and those that the proxy process
+ * serves, for IPv6 clients of containers with IPv4 only and for `::1`.
+ */
+export function receivedPorts(publications: Iterable<Publication>): ReceivedPort[] {
+  const found = new Map<string, ReceivedPort>();
+  for (const { hostIp, hostPort, protocol, hostRules, target } of publications) {
+    if (hostPort === 0 || hostIp.startsWith('127.')) continue;
+    const family = hostIp.includes(':') ? 6 : 4;
+    const isProxied = family === 6 && protocol !== 'sctp';
+    const places = [
+      ...(hostIp !== '::1' && (hostRules === true || (isProxied && target.family === 4)) ? (['outside'] as const) : []),
+      ...(isProxied && (hostIp === '::' || hostIp === '::1') ? (['loopback'] as const) : []),
+    ];
+    for (const from of places) {
+      found.set([family, protocol, hostPort, from].join(), { family, protocol, port: hostPort, from });
     }
-    return undefined;
-  };
-  return run(base.name, 0) ?? (base.drops ? 'drop' : 'accept');
+  }
+  return [...found.values()];
 }
 
-/** NF_CT_STATE_BIT(IP_CT_NEW), and IPS_DST_NAT. */
-const stateNew = 8;
-const statusDestinationNat = 1 << 5;
-
-function holds(condition: ForeignCondition, way: Way): boolean {
-  switch (condition.on) {
-    case 'in-interface':
-    case 'out-interface': {
-      const name = condition.on === 'in-interface' ? way.in : way.out;
-      return condition.names.some((bytes) => isNamed(name, bytes)) !== condition.not;
-    }
-    case 'state':
-      return ((condition.bits & stateNew) !== 0) !== condition.not;
-    case 'status':
-      return (way.published && (condition.bits & statusDestinationNat) !== 0) !== condition.not;
-    case 'other':
-      return false;
+export function describeObstacle({ family, table, isLegacy, chain, bridges, ports, mend }: Obstacle): string {
+  const where = `the firewall chain ${chain} of the table ${family} ${table}${isLegacy ? ' of legacy iptables' : ''}`;
+  if (ports.length > 0) {
+    const named = ports.map(({ port, protocol, family: version, from }) => {
+      const client = from === 'loopback' ? ' from ::1' : version === 6 ? ' by IPv6' : '';
+      return `${port}/${protocol}${client}`;
+    });
+    return `${where} drops packets to published ports that the host receives itself (${few(named)}); to let them in: ${mend}`;
   }
+  return `${where} drops packets of containers (${few(bridges)}); to let them through: ${mend}`;
 }
 
-/** Names are compared with their NULs; fewer bytes are a beginning (`br-*`). */
-function isNamed(name: string | undefined, bytes: Uint8Array): boolean {
-  if (name === undefined) return false;
-  const padded = Buffer.alloc(Math.max(16, bytes.length));
-  padded.write(name);
-  return padded.subarray(0, bytes.length).equals(bytes);
-}
-
-/** In the language of the program whose table it is, so that it stays when that program writes its rules anew. */
-function mendOf(table: ForeignTable, chain: string, bridges: readonly string[]): string {
-  const each = (command: (bridge: string, way: 'in' | 'out') => string): string =>
-    bridges.flatMap((bridge) => [command(bridge, 'in'), command(bridge, 'out')]).join(' && ');
-  if ([...table.chains].some((name) => /^ufw6?-/.test(name))) {
-    return each((bridge, way) => `ufw route allow ${way} on ${bridge}`);
-  }
-  if (table.name === 'firewalld') {
-    const add = bridges.map((bridge) => `firewall-cmd --permanent --zone=trusted --add-interface=${bridge}`);
-    return [...add, 'firewall-cmd --reload'].join(' && ');
-  }
-  if (table.name === 'filter' && table.family !== 'inet' && chain === 'FORWARD') {
-    const program = table.family === 'ip6' ? 'ip6tables' : 'iptables';
-    const into = table.chains.has('DOCKER-USER') ? 'DOCKER-USER' : chain;
-    return each((bridge, way) => `${program} -I ${into} -${way === 'in' ? 'i' : 'o'} ${bridge} -j ACCEPT`);
-  }
-  const place = `${table.family} ${quoted(table.name)} ${quoted(chain)}`;
-  const rules = ['iifname', 'oifname'].map(
-    (side) => `insert rule ${place} ${side} { ${bridges.map((bridge) => JSON.stringify(bridge)).join(', ')} } accept`,
-  );
-  return `nft '${rules.join('; ')}'`;
-}
-
-/** Names of tables and chains are other programs': only harmless ones are shown as they are. */
-const quoted = (name: string): string => (/^[A-Za-z0-9_.-]{1,64}$/.test(name) ? name : '<name>');
+const few = (names: readonly string[]): string =>
+  names.length > 3 ? `${names.slice(0, 3).join(', ')} and ${names.length - 3} more` : names.join(', ');

@@ -14,7 +14,8 @@ import { closeView, openView } from '../namespace/view.ts';
 import { changeNamespace, deleteLinks, interfacesIn, openNamespace, writeNetSysctls } from '../netlink/calls.ts';
 import { limitLinks } from '../netlink/limit-calls.ts';
 import { forgetUdpFlows } from '../netlink/conntrack.ts';
-import { foreignTablesAt } from '../nftables/tables.ts';
+import { legacyTables } from '../nftables/legacy.ts';
+import { foreignTables } from '../nftables/tables.ts';
 import { mkdirAllInRoot, openInRoot, readFileInRoot, resolveInRoot } from '../paths/inroot.ts';
 import { changeModeInRoot, prepareMountTargets } from '../paths/mount-targets.ts';
 import { statInRoot } from '../paths/stat.ts';
@@ -50,7 +51,8 @@ export const blockingCalls = {
   interfacesIn,
   writeNetSysctls,
   deleteLinks,
-  foreignTablesAt,
+  foreignTables,
+  legacyTables,
   forgetUdpFlows,
   limitLinks,
   place,

@@ -3,14 +3,24 @@ import { openLibrary } from '../ffi/library.ts';
 import { inNetNamespace } from '../namespace/net.ts';
 import { addAddress, addDefaultRoute } from './address.ts';
 import { addStacked, addVeth, configurePort, deleteLink, getLink, linksIn, setLink, type StackedLink } from './link.ts';
+import { textOf } from './message.ts';
 import { netlinkFamily, NetlinkSocket } from './socket.ts';
 
 /** Interfaces of containers: how they come into a namespace. Synchronous, for the syscall worker. */
 
-const libc = openLibrary(null, { if_nametoindex: { arguments: ['pointer'], return: 'u32' } });
+const libc = openLibrary(null, {
+  if_nametoindex: { arguments: ['pointer'], return: 'u32' },
+  if_indextoname: { arguments: ['u32', 'pointer'], return: 'pointer' },
+});
 
 /** The index of a link of this namespace, 0 when there is none. It takes no lock of the kernel's: 5 us. */
 export const linkIndex = (name: string): number => libc.if_nametoindex(name);
+
+/** The name of the link of this namespace with that index, empty when there is none. */
+export function linkName(index: number): string {
+  const name = Buffer.alloc(16);
+  return Number(libc.if_indextoname(index, name)) === 0 ? '' : textOf(name);
+}
 
 /** Where an interface of a container leads. Names of the host's interfaces have at most 15 bytes. */
 export type LinkOrigin =

@@ -272,13 +272,28 @@ export const dumpRules = (family: number, table: string): NetlinkMessage =>
 export const dumpElements = (family: number, table: string, set: string): NetlinkMessage =>
   message(messageType.getElement, flags.dump, family, textAttribute(1, table), textAttribute(2, set));
 
-/** The keys in an answer to `dumpElements`; undefined for ranges. */
-export function keysIn(messages: readonly ReceivedMessage[]): Buffer[] | undefined {
+/** The keys of a set; of one of ranges (intervals), the first of each, and what comes behind the last of each, in any order. */
+export interface SetKeys {
+  readonly keys: readonly Buffer[];
+  readonly ends: readonly Buffer[];
+}
+
+const endsInterval = 1;
+
+/** The keys in an answer to `dumpElements`; undefined for ranges of concatenations. */
+export function keysIn(messages: readonly ReceivedMessage[]): SetKeys | undefined {
   const elements = messages.flatMap(({ body }) =>
     attributesListed(attributesIn(body, 4).get(3) ?? Buffer.alloc(0)).map((element) => attributesIn(element)),
   );
-  if (elements.some((element) => element.has(elementFlags) || element.has(elementKeyEnd))) return undefined;
-  return elements.flatMap((element) => attributesIn(element.get(elementKey) ?? Buffer.alloc(0)).get(dataValue) ?? []);
+  if (elements.some((element) => element.has(elementKeyEnd))) return undefined;
+  const keys: Buffer[] = [];
+  const ends: Buffer[] = [];
+  for (const element of elements) {
+    const key = attributesIn(element.get(elementKey) ?? Buffer.alloc(0)).get(dataValue);
+    const isEnd = ((element.get(elementFlags)?.readUInt32BE(0) ?? 0) & endsInterval) !== 0;
+    if (key !== undefined) (isEnd ? ends : keys).push(key);
+  }
+  return { keys, ends };
 }
 
 /** A chain of any table, as it stands in an answer to `dumpChains`. */
