@@ -1,4 +1,4 @@
-import { type Address, bytesOf } from '../base/address.ts';
+import { type Address, addressOf, bytesOf } from '../base/address.ts';
 
 /** Hardware addresses: 6 bytes. */
 
@@ -7,6 +7,12 @@ export function macOf(address: Address | undefined): Uint8Array {
   const tail = address?.family === 4 ? bytesOf(address) : crypto.getRandomValues(new Uint8Array(4));
   return Uint8Array.of(0x02, 0x42, ...tail);
 }
+
+/** The link-local address of IPv6 that an interface gives itself by its hardware address (RFC 4291, appendix A). */
+export const linkLocalOf = ([first = 0, ...rest]: Uint8Array): Address =>
+  addressOf(
+    Uint8Array.of(0xfe, 0x80, 0, 0, 0, 0, 0, 0, first ^ 2, ...rest.slice(0, 2), 0xff, 0xfe, ...rest.slice(2, 5)),
+  );
 
 export const formatMac = (mac: Uint8Array): string =>
   Array.from(mac, (byte) => byte.toString(16).padStart(2, '0')).join(':');

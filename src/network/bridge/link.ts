@@ -4,6 +4,7 @@ import { addAddress, addressesIn, dumpAddresses, dumpRoutes, routesIn } from '..
 import { addBridge, dumpLinks, getLink, type Link, linksIn, setLink } from '../../sys/netlink/link.ts';
 import { linkIndex } from '../../sys/netlink/plug.ts';
 import { netlinkFamily, NetlinkSocket } from '../../sys/netlink/socket.ts';
+import { linkLocalOf } from '../mac.ts';
 import { type Address, addressOf, bytesOf, type Prefix, prefixOf, sameAddress } from '../../base/address.ts';
 
 /** The kernel's side of bridges: short synchronous requests, made at boot and when something has gone missing. */
@@ -56,7 +57,10 @@ export function createBridge(bridge: {
   using socket = new NetlinkSocket(netlinkFamily.route);
   socket.request([addBridge(bridge.name, bridge.mac, bridge.mtu)], `making the bridge ${bridge.name}`);
   setIpv6(bridge.name, bridge.ipv6);
-  addAddresses(bridge.name, bridge.addresses);
+  // The kernel would give itself the same one, and look for duplicates, that cannot be, for the first second with a container:
+  // until then it finds no container that something is forwarded to.
+  const own = bridge.ipv6 ? [{ address: linkLocalOf(bridge.mac), length: 64 }] : [];
+  addAddresses(bridge.name, [...own, ...bridge.addresses]);
 }
 
 /** Gives a bridge addresses that it does not have yet. */
