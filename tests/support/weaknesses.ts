@@ -48,6 +48,14 @@ export const weaknesses = {
       instead: '',
     },
   ],
+  /** As on kernels before 6.9, which protect no table from other programs. */
+  'firewall tables of everybody': [
+    {
+      file: 'network/open.ts',
+      guard: 'protect: config.protectFirewall ?? true,',
+      instead: 'protect: false,',
+    },
+  ],
   /** The host asks its name servers for containers without a way out, too. */
   'internal networks ask outside': [
     {
