@@ -5,11 +5,11 @@ import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { test } from 'node:test';
 import { isOracle, type TestEngine } from '../support/engine.ts';
-import { askFrom, enterNetwork, startAsker, startNameServer } from '../support/name-tools.ts';
+import { askFrom, enterNetwork, lostAtRate, startAsker, startNameServer } from '../support/name-tools.ts';
 import { addNeighbour } from '../support/neighbour.ts';
 import { must } from '../support/run.ts';
 import { engineSuite } from '../support/suite.ts';
-import { eventually } from '../support/wait.ts';
+import { eventually, patience } from '../support/wait.ts';
 import { startWeakEngine } from '../support/weak-engine.ts';
 import { busybox, dockerOf } from './_docker.ts';
 
@@ -241,6 +241,16 @@ engineSuite('the resolver process', { skip: isOracle() && 'it is Gantry’s own'
     await eventually('the name is gone', async () => (await askFrom(pid, 'two')).join().startsWith('error'));
     await engine().start();
     assert.match((await askFrom(pid, 'two')).join(), /^error/);
+  });
+
+  test('5,000 questions a second are answered, all of them', async () => {
+    const pid = await network();
+    const [count, rate] = [15_000, 5000];
+    const began = performance.now();
+    assert.equal(await lostAtRate(pid, 'two', count, rate), 0);
+    // Who falls behind catches up: a client that could not keep the rate says nothing about the server.
+    const took = performance.now() - began;
+    assert.ok(took < 2 * patience * (count / rate) * 1000, `asked for ${took} ms`);
   });
 
   test('when it dies another one takes its place, with and without an engine that sees it', async () => {

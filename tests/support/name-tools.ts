@@ -160,3 +160,71 @@ export async function startAsker(pid: number | string, name: string): Promise<As
     },
   };
 }
+
+/**
+ * Asks for one container's name from the network namespace of another: NAME COUNT RATE VICTIM. Blocking sockets: the client
+ * is to take little. With a rate (questions a second) it prints how many of them were lost.
+ */
+export const pythonClient = `
+import os, socket, struct, sys, time
+name, count, rate, victim = sys.argv[1], int(sys.argv[2]), int(sys.argv[3]), int(sys.argv[4])
+rest = struct.pack(">HHHHH", 0x100, 1, 0, 0, 0) + bytes([len(name)]) + name.encode() + b"\\0\\0\\1\\0\\1"
+sock = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4 << 20)
+sock.connect(("127.0.0.11", 53))
+def answered(reply):
+    return reply[6:8] != b"\\0\\0"
+if victim > 0:
+    # Whoever has no such name asks others, who take their time: no answer soon is none.
+    sock.settimeout(0.05)
+    os.kill(victim, 9)
+    began = time.perf_counter()
+    for number in range(1, 10000):
+        asked = time.perf_counter()
+        sock.send(struct.pack(">H", number) + rest)
+        try:
+            while True:
+                reply = sock.recv(512)
+                if struct.unpack(">H", reply[:2])[0] == number: break
+            if not answered(reply): break
+        except socket.timeout:
+            break
+        time.sleep(0.001)
+    print((asked - began) * 1000)
+elif rate == 0:
+    sock.settimeout(5)
+    times = []
+    for number in range(count):
+        began = time.perf_counter()
+        sock.send(struct.pack(">H", number & 0xffff) + rest)
+        while True:
+            reply = sock.recv(512)
+            if struct.unpack(">H", reply[:2])[0] == number & 0xffff: break
+        if not answered(reply): sys.exit("no such name")
+        times.append(time.perf_counter() - began)
+    times.sort()
+    print(times[len(times) // 2] * 1000)
+else:
+    seen = set()
+    sock.setblocking(False)
+    def drain():
+        try:
+            while True:
+                reply = sock.recv(512)
+                if answered(reply): seen.add(reply[:2])
+        except BlockingIOError:
+            pass
+    began = time.perf_counter()
+    for number in range(count):
+        while time.perf_counter() - began < number / rate: drain()
+        sock.send(struct.pack(">H", number) + rest)
+    last = time.perf_counter()
+    while len(seen) < count and time.perf_counter() - last < 3: drain()
+    print(count - len(seen))
+`;
+
+/** How many of `count` questions for a container's name stay without an address when so many are asked a second. */
+export async function lostAtRate(pid: number | string, name: string, count: number, rate: number): Promise<number> {
+  const [program, ...args] = enterNetwork(pid, ['python3', '-c', pythonClient, name, String(count), String(rate), '0']);
+  return Number(await must(program, args, { timeout: 60_000 }));
+}
