@@ -37,15 +37,17 @@ const note = (text: string): void => console.error(`bench: ${text}`);
 
 type Row = BenchResult['cases'][string];
 
-function addRow(result: BenchResult, name: string, goal: number | undefined): Row {
-  const row: Row = { times: {}, refused: {}, ...(goal === undefined ? {} : { goal }) };
+function addRow(result: BenchResult, { name, goal, most }: NonNullable<Case['second']>): Row {
+  const goals = { ...(goal === undefined ? {} : { goal }), ...(most === undefined ? {} : { most }) };
+  const row: Row = { times: {}, refused: {}, ...goals };
   result.cases[name] = row;
   return row;
 }
 
 async function measureCase(one: Case, peers: readonly Peer[], images: BenchImages, result: BenchResult): Promise<void> {
-  const row = addRow(result, one.name, one.goal);
-  const second = one.second === undefined ? undefined : addRow(result, one.second.name, one.second.goal);
+  const { name, goal, second: besides } = one;
+  const row = addRow(result, { name, ...(goal === undefined ? {} : { goal }) });
+  const second = besides === undefined ? undefined : addRow(result, besides);
   const taking = peers.filter((peer) => one.without?.includes(peer.name) !== true);
   for (const peer of peers) {
     if (!taking.includes(peer)) for (const each of [row, second]) if (each) each.refused[peer.name] = 'takes no part';

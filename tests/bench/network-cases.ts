@@ -5,6 +5,7 @@ import { must, run } from '../support/run.ts';
 import { eventually } from '../support/wait.ts';
 import { type BenchImages, type Case, docker, timeDocker } from './cases.ts';
 import type { Peer } from './engines.ts';
+import { summarize } from './statistics.ts';
 
 /**
  * What networks carry: from the host to a container, and from another machine and the host's loopback to published ports.
@@ -104,6 +105,10 @@ async function crowd(peer: Peer, { busybox }: BenchImages): Promise<void> {
   await Promise.all(Array.from({ length: 8 }, worker));
 }
 
+/** Median of starts before the crowd came, in milliseconds, by engine. */
+const alone = new Map<string, number>();
+const startsAlone = 11;
+
 /** A start of a container with a port, on the network `crowd`. */
 async function startOne(peer: Peer, { busybox }: BenchImages): Promise<number> {
   const name = uniqueName('bench');
@@ -162,11 +167,19 @@ export const networkCases: readonly Case[] = [
   {
     name: `the same beside ${load.containers} containers with ${load.ports} ports`,
     without: ['podman'],
+    second: { name: 'that, in per cent of starts before them on the same network', most: 130 },
     async prepare(peer, images) {
       await docker(peer, 'network', 'create', 'crowd');
+      await startOne(peer, images);
+      const times: number[] = [];
+      for (let at = 0; at < startsAlone; at++) times.push(await startOne(peer, images));
+      alone.set(peer.name, summarize(times).median);
       await crowd(peer, images);
     },
-    measure: startOne,
+    async measure(peer, images) {
+      const took = await startOne(peer, images);
+      return [took, (100 * took) / (alone.get(peer.name) ?? Number.NaN)];
+    },
     finish: removeCrowd,
   },
 ];

@@ -11,7 +11,10 @@ export interface BenchResult {
   readonly versions: Readonly<Record<string, string>>;
   readonly pairs: number;
   /** Milliseconds by case and engine, one value a round. */
-  readonly cases: Record<string, { goal?: number; times: Record<string, number[]>; refused: Record<string, string> }>;
+  readonly cases: Record<
+    string,
+    { goal?: number; most?: number; times: Record<string, number[]>; refused: Record<string, string> }
+  >;
   /** Gantry's command line beside docker's, on the same engine. */
   readonly clients: Record<string, Record<string, { wall: number[]; cpu: number[] }>>;
   readonly memory: Record<string, MemoryUse>;
@@ -36,14 +39,17 @@ export function renderReport(result: BenchResult): string {
 const peers = ['gantry', 'dockerd', 'podman'];
 
 function caseTable(result: BenchResult): string {
-  const rows = Object.entries(result.cases).map(([name, { goal, times, refused }]) => {
+  const rows = Object.entries(result.cases).map(([name, { goal, most, times, refused }]) => {
     const cells = peers.map((peer) => timeCell(times[peer], refused[peer]));
     const ours = times['gantry'] ?? [];
     const theirs = times['dockerd'] ?? [];
-    return [`\`${name}\``, ...cells, ratioCell(ours, theirs), goal === undefined ? '' : goal.toFixed(2)];
+    return [`\`${name}\``, ...cells, ratioCell(ours, theirs), goalCell(goal, most)];
   });
   return table(['docker client, ms', ...peers, 'ratio to dockerd', 'goal'], rows);
 }
+
+const goalCell = (goal: number | undefined, most: number | undefined): string =>
+  most === undefined ? (goal?.toFixed(2) ?? '') : `at most ${most}`;
 
 const timeCell = (times: readonly number[] | undefined, refused: string | undefined): string => {
   if (times === undefined || times.length === 0) return refused === undefined ? '' : 'refused';
