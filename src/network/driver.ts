@@ -91,6 +91,11 @@ export interface AddressedNetwork {
   adopt(held: HeldAddresses): void;
   /** Takes back what a container had; at once for the caller, the addresses are free when the interface is gone. */
   retire(held: HeldAddresses): void;
+  /**
+   * Takes back what a container had whose interface is shut and out of its reach: the addresses are free at once, the
+   * rest goes in the background, but for limits of bandwidth, which are waited for. Only networks with cables have this.
+   */
+  pull?(held: HeldAddresses): Promise<void>;
   /** How many addresses are taken and free, by subnet. */
   usage(): readonly SubnetUse[];
 }

@@ -38,6 +38,8 @@ export class LiveNetworks {
   readonly #publisher: Publisher;
   readonly #log: Logger;
   readonly #live = new Map<string, LiveNetwork>();
+  /** What is left of networks that were removed. */
+  readonly #leaving = new Set<Promise<void>>();
   /** The firewall was written; containers must not come to be before that. */
   #guarded: Promise<void> | undefined;
   /** What was published before this engine ran. */
@@ -134,8 +136,8 @@ export class LiveNetworks {
 
   /** Lets go of all networks; with `remove` nothing of them stays on the host. */
   async close(options: { remove: boolean }): Promise<void> {
-    await Promise.all([...this.#live.values()].map(({ network }) => network.close(options)));
-    this.#live.clear();
+    await Promise.all([...this.#live.keys()].map((id) => this.#drop(id, options.remove)));
+    await Promise.all(this.#leaving);
     if (this.#guarded !== undefined) await this.#publisher.close(options);
     this.#guarded = undefined;
   }
@@ -143,7 +145,11 @@ export class LiveNetworks {
   async #drop(id: string, remove: boolean): Promise<void> {
     const live = this.#live.get(id);
     this.#live.delete(id);
-    await live?.network.close({ remove });
+    if (live === undefined) return;
+    await live.network.close({ remove });
+    if (!(live.network instanceof BridgeNetwork)) return;
+    const rest = live.network.departures.settled().finally(() => this.#leaving.delete(rest));
+    this.#leaving.add(rest);
   }
 
   async #guard(): Promise<void> {
@@ -186,6 +192,9 @@ export class LiveNetworks {
       network instanceof BridgeNetwork ? network : [],
     );
     const masters = [0, ...bridges.map(({ options }) => linkIndex(options.name))];
+    // Bridges of removed networks are called so, as long as they are there; cables in them belong to nobody.
+    const asides = linksNamed(prefix).filter(({ kind, name }) => kind === 'bridge' && isCableName(name, prefix));
+    await deleteLinks(asides.map(({ name }) => name));
     const links = linksNamed(prefix);
     const cables = links
       .filter(({ kind, master }) => kind === 'veth' && masters.includes(master))

@@ -100,14 +100,14 @@ describe('user-defined networks, with packets', { skip: labSkip }, () => {
     openTwo.releasePath();
     await networks.close(two.containerId);
     await assert.rejects(networks.remove('left'), { code: 'forbidden', message: /has active endpoints \(name:"one"/ });
-    // The address is free as soon as the other cable is gone.
-    let changed: Awaited<ReturnType<typeof connect>> | undefined;
-    for (let tries = 0; changed === undefined && tries < 200; tries++) {
-      changed = await connect().catch(() => undefined);
-      await new Promise((resolve) => setTimeout(resolve, 10));
-    }
-    assert.deepEqual(Object.keys(changed?.sandbox.endpoints ?? {}), ['left', 'right']);
-    await changed?.undo();
+    // The address is free as soon as the other cable is gone, and that is waited for; one that is wanted by name as well.
+    const changed = await connect();
+    assert.deepEqual(Object.keys(changed.sandbox.endpoints), ['left', 'right']);
+    await changed.undo();
+    const IPAMConfig = { IPv4Address: changed.sandbox.endpoints['right']?.IPAddress ?? '' };
+    const again = await networks.connect(one, { nameOrId: 'right', settings: settings({ IPAMConfig }) }, process);
+    assert.equal(again.sandbox.endpoints['right']?.IPAddress, IPAMConfig.IPv4Address);
+    await again.undo();
     const { Containers } = await networks.inspect('right', { verbose: false, scope: '' });
     assert.ok(!(one.containerId in Containers));
     await networks.close(one.containerId);

@@ -1,4 +1,4 @@
-import { EngineError, messageOf } from '../../base/errors.ts';
+import { codeOf, EngineError } from '../../base/errors.ts';
 import type { Logger } from '../../base/log.ts';
 import { deleteLinks, openNamespace } from '../../sys/netlink/cable.ts';
 import { type ContainerLink, linkIndex } from '../../sys/netlink/plug.ts';
@@ -23,7 +23,9 @@ import {
   hasAddresses,
   type LinkAddress,
   plugInto,
+  setAside,
 } from './link.ts';
+import { Departures } from './departures.ts';
 import { BridgeRates, type NetworkRates } from './rates.ts';
 import { ReadyStock } from './ready.ts';
 import { noRates } from '../rates/rate.ts';
@@ -76,9 +78,6 @@ export interface BridgeOptions {
   readonly log: Logger;
 }
 
-/** How often and how long the end of a cable is waited for before it is pulled out by force, in milliseconds. */
-const goneChecksMs = [5, 10, 20, 50, 100, 200, 400];
-
 const noWish: EndpointWish = {
   addresses: {},
   linkLocal: [],
@@ -98,12 +97,12 @@ export class BridgeNetwork implements AddressedNetwork {
   readonly hasNames: boolean;
   readonly publishing: Publishing | undefined;
   readonly rates: BridgeRates;
+  readonly departures: Departures;
   readonly ready?: () => Promise<ReadyNamespace>;
   readonly #addresses: NetworkAddresses;
   readonly #stock: ReadyStock<ReadyNamespace>;
   /** The host's ends of all cables that are in use, for plugging them in again. */
   readonly #cables = new Set<string>();
-  readonly #retiring = new Set<Promise<void>>();
 
   constructor(options: BridgeOptions) {
     this.options = options;
@@ -116,6 +115,7 @@ export class BridgeNetwork implements AddressedNetwork {
     this.hasNames = options.hasNames;
     this.publishing = options.publishing;
     this.rates = new BridgeRates({ ...options, bridge: options.name, prefix: options.cablePrefix });
+    this.departures = new Departures({ rates: this.rates, log: options.log });
     this.#addresses = new NetworkAddresses(
       options.subnets.map(({ subnet, gateway, range, reserved }) => ({
         subnet,
@@ -126,7 +126,7 @@ export class BridgeNetwork implements AddressedNetwork {
     this.#stock = new ReadyStock({
       size: options.ready,
       log: options.log,
-      make: () => this.#makeReady(),
+      make: () => makeReady(this.#lease(noWish), this.gateways, (lease) => this.#addresses.release(lease.addresses)),
       discard: (ready) => this.discard(ready),
     });
     if (options.ready > 0) this.ready = () => this.#takeIntact();
@@ -157,7 +157,10 @@ export class BridgeNetwork implements AddressedNetwork {
 
   async lease(wish: EndpointWish): Promise<Lease> {
     if (linkIndex(this.options.name) === 0) await this.ensure();
-    const lease = this.#lease(wish);
+    const lease = await orSoon(
+      () => this.#lease(wish),
+      (code) => this.departures.freed(code === 'forbidden' ? wish.addresses : {}),
+    );
     this.#cables.add(lease.hostName);
     return lease;
   }
@@ -172,20 +175,13 @@ export class BridgeNetwork implements AddressedNetwork {
     if (hostName !== undefined) this.#cables.add(hostName);
   }
 
-  /**
-   * The kernel removes the cable with the container's namespace, a little later; only then are the addresses free again,
-   * so that no dying container answers for a new one.
-   */
   retire(held: HeldAddresses): void {
-    const { hostName } = held;
-    const work = waitGone(hostName, this.options.log)
-      .then(() => (hostName === undefined ? undefined : this.rates.forget(hostName)))
-      .catch((error: unknown) => this.options.log.warn('a cable could not be removed', { hostName, error }))
-      .finally(() => {
-        this.release(held);
-        this.#retiring.delete(work);
-      });
-    this.#retiring.add(work);
+    this.departures.retire(held, () => this.release(held));
+  }
+
+  async pull(held: HeldAddresses): Promise<void> {
+    this.release(held);
+    if (held.hostName !== undefined) await this.departures.pull(held.hostName);
   }
 
   discard({ namespace, lease }: ReadyNamespace): void {
@@ -202,11 +198,16 @@ export class BridgeNetwork implements AddressedNetwork {
     return this.#cables.has(hostName);
   }
 
-  /** Drops the ready namespaces and waits until all that was retired is gone; with `remove` the bridge goes too. */
+  /**
+   * Drops the ready namespaces; with `remove` the bridge goes too: its name and its subnets are free when it resolves, and
+   * all else of it when the departures have settled.
+   */
   async close(options: { remove: boolean }): Promise<void> {
     await this.#stock.close();
-    await Promise.all(this.#retiring);
-    if (options.remove && this.options.owned) await deleteLinks([this.options.name]);
+    const { name, owned, cablePrefix } = this.options;
+    if (!options.remove || !owned) return;
+    const aside = newInterfaceName(cablePrefix);
+    if (setAside(name, aside, ownAddresses(this.options))) this.departures.remove(aside);
   }
 
   #lease(wish: EndpointWish): Lease & { readonly hostName: string } {
@@ -230,20 +231,6 @@ export class BridgeNetwork implements AddressedNetwork {
       sysctls: [...announce, ...ipv6, ...wish.sysctls],
     });
     return { addresses, mac, hostName, link };
-  }
-
-  async #makeReady(): Promise<ReadyNamespace> {
-    const lease = this.#lease(noWish);
-    const link = lease.link('eth0');
-    try {
-      const routes = Object.values(this.gateways).flatMap((gateway) =>
-        gateway === undefined ? [] : [{ link: link.name, gateway: bytesOf(gateway) }],
-      );
-      return { namespace: await openNamespace({ sysctls: namespaceSysctls, links: [link], routes }), lease };
-    } catch (error) {
-      this.#addresses.release(lease.addresses);
-      throw error;
-    }
   }
 
   /** A ready one may have lost its cable: anybody can remove interfaces. */
@@ -279,21 +266,6 @@ async function create(options: BridgeOptions, addresses: readonly LinkAddress[])
   }
 }
 
-/** Until the end of a cable is gone by itself, or by force. */
-async function waitGone(hostName: string | undefined, log: Logger): Promise<void> {
-  if (hostName === undefined) return;
-  for (const ms of goneChecksMs) {
-    await new Promise((resolve) => setTimeout(resolve, ms));
-    if (linkIndex(hostName) === 0) return;
-  }
-  // Something still lives in the namespace: another container that joined it, or a process that outlived its own.
-  try {
-    await deleteLinks([hostName]);
-  } catch (error) {
-    log.warn('an interface could not be removed', { hostName, reason: messageOf(error) });
-  }
-}
-
 /** A bridge that somebody else made only gets what it lacks. */
 function addMissing(name: string, has: readonly LinkAddress[] | undefined, wanted: readonly LinkAddress[]): void {
   if (has === undefined) {
@@ -319,3 +291,28 @@ export const isCableName = (name: string, prefix: string): boolean =>
   name.startsWith(prefix) &&
   name.length === prefix.length + randomDigits &&
   /^[0-9a-f]+$/.test(name.slice(prefix.length));
+
+/** A namespace with a cable to the network. When it cannot be made, `release` takes the lease back. */
+async function makeReady(lease: Lease, gateways: Addresses, release: (lease: Lease) => void): Promise<ReadyNamespace> {
+  const link = lease.link('eth0');
+  try {
+    const routes = Object.values(gateways).flatMap((gateway) =>
+      gateway === undefined ? [] : [{ link: link.name, gateway: bytesOf(gateway) }],
+    );
+    return { namespace: await openNamespace({ sysctls: namespaceSysctls, links: [link], routes }), lease };
+  } catch (error) {
+    release(lease);
+    throw error;
+  }
+}
+
+/** What was just given back is free in a moment: where `freed` says so, it is tried once more. */
+async function orSoon<T>(take: () => T, freed: (code: 'forbidden' | 'unavailable') => Promise<boolean>): Promise<T> {
+  try {
+    return take();
+  } catch (error) {
+    const code = codeOf(error);
+    if ((code !== 'forbidden' && code !== 'unavailable') || !(await freed(code))) throw error;
+    return take();
+  }
+}

@@ -103,6 +103,11 @@ export class BridgeRates {
     for (const cable of this.#own.keys()) if (!this.#isLimited(cable)) this.#limited.delete(cable);
   }
 
+  /** True for a cable that may have a limit. */
+  mayLimit(cable: string): boolean {
+    return this.#limited.has(cable);
+  }
+
   /** Names of the helpers that may be there. */
   helpers(): string[] {
     return [...this.#limited].map(helperOf);

@@ -10,7 +10,7 @@ import type {
 } from '../../spec/contract/network.ts';
 import { systemCode } from '../../sys/ffi/errors.ts';
 import { closeNetNamespace, openNetNamespaceOfProcess } from '../../sys/namespace/net.ts';
-import { changeNamespace, deleteLinks, interfacesIn } from '../../sys/netlink/cable.ts';
+import { changeNamespace, interfacesIn } from '../../sys/netlink/cable.ts';
 import { closeNameSockets } from '../../sys/socket/name-sockets.ts';
 import type { Publication } from '../firewall/elements.ts';
 import { type PortPlan, portMapOf } from '../ports/binding.ts';
@@ -120,21 +120,29 @@ export function leave(connection: Connection, network: { readonly id: string; re
   };
 }
 
-/** The interface goes by its name in the container; a cable whose end was renamed there goes by the host's end. */
+/**
+ * The interface goes by its name in the container. A cable is shut at both ends, whatever its end there is called by now: the
+ * kernel needs 20 ms to remove it, and nobody waits for that.
+ */
 async function pullOut(
   process: ContainerProcess,
   { held, network, interfaceName }: HeldEndpoint,
   routes: ReturnType<typeof routesOf> | undefined,
   log: Logger,
 ): Promise<void> {
+  const { hostName } = held;
+  const isPulled = hostName !== undefined && network.pull !== undefined;
   try {
-    await changeNamespaceOf(process, [interfaceName], routes);
-    if (held.hostName !== undefined) await deleteLinks([held.hostName]);
+    using namespace = namespaceOf(process);
+    const change = isPulled
+      ? { remove: [], setAside: [{ name: interfaceName, as: hostName }] }
+      : { remove: [interfaceName] };
+    await changeNamespace({ namespace: namespace.fd, add: [], ...change, routes });
   } catch (error) {
     log.warn('an interface could not be taken out of a container', { interfaceName, reason: messageOf(error) });
-  } finally {
-    network.retire(held);
   }
+  if (isPulled) await network.pull?.(held);
+  else network.retire(held);
 }
 
 /** @throws EngineError `conflict` when the process has ended: its container is about to be seen to have */

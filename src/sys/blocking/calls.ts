@@ -11,7 +11,7 @@ import { lookAtSources } from '../mount/source-calls.ts';
 import { mountIntoContainer, unmountFromContainer } from '../namespace/container-mounts.ts';
 import { inPrivateMounts, type MountView } from '../namespace/mount.ts';
 import { closeView, openView } from '../namespace/view.ts';
-import { changeNamespace, deleteLinks, interfacesIn, openNamespace, writeNetSysctls } from '../netlink/calls.ts';
+import { changeNamespace, interfacesIn, openNamespace, writeNetSysctls } from '../netlink/calls.ts';
 import { limitLinks } from '../netlink/limit-calls.ts';
 import { forgetUdpFlows } from '../netlink/conntrack.ts';
 import { legacyTables } from '../nftables/legacy.ts';
@@ -50,7 +50,6 @@ export const blockingCalls = {
   changeNamespace,
   interfacesIn,
   writeNetSysctls,
-  deleteLinks,
   foreignTables,
   legacyTables,
   forgetUdpFlows,

@@ -2,7 +2,14 @@ import { attribute, attributesIn, flags, type NetlinkMessage, type ReceivedMessa
 
 /** Requests about addresses and routes: rtnetlink(7). Addresses are 4 or 16 bytes in network order: IPv4 or IPv6. */
 
-const type = { newAddress: 20, getAddress: 22, newRoute: 24, deleteRoute: 25, getRoute: 26 } as const;
+const type = {
+  newAddress: 20,
+  deleteAddress: 21,
+  getAddress: 22,
+  newRoute: 24,
+  deleteRoute: 25,
+  getRoute: 26,
+} as const;
 const AF_UNSPEC = 0;
 const AF_INET = 2;
 const AF_INET6 = 10;
@@ -48,6 +55,15 @@ export function addAddress(index: number, address: Uint8Array, prefixLength: num
     ...(isIpv4 ? [attribute(addressAttr.broadcast, broadcast)] : []),
   );
 }
+
+/** Takes an address from a link, with the route to its subnet. */
+export const deleteAddress = (index: number, address: Uint8Array, prefixLength: number): NetlinkMessage =>
+  request(
+    type.deleteAddress,
+    0,
+    addressHeader(familyOf(address), prefixLength, index),
+    attribute(addressAttr.local, address),
+  );
 
 export const dumpAddresses = (): NetlinkMessage => request(type.getAddress, flags.dump, addressHeader(AF_UNSPEC, 0, 0));
 

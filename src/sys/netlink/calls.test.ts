@@ -5,7 +5,8 @@ import { check } from '../ffi/errors.ts';
 import { openLibrary } from '../ffi/library.ts';
 import { closeNetNamespace, inNetNamespace } from '../namespace/net.ts';
 import { addAddress, addressesIn, dumpAddresses, dumpRoutes, routesIn } from './address.ts';
-import { changeNamespace, deleteLinks, interfacesIn, openNamespace, writeNetSysctls } from './calls.ts';
+import { deleteLinks } from './cable.ts';
+import { changeNamespace, interfacesIn, openNamespace, writeNetSysctls } from './calls.ts';
 import { addBridge, dumpLinks, linksIn } from './link.ts';
 import { type ContainerLink, linkIndex } from './plug.ts';
 import { netlinkFamily, NetlinkSocket } from './socket.ts';
@@ -24,7 +25,7 @@ test('addresses carry the broadcast address of their subnet', () => {
   assert.ok(Buffer.from(body).includes(Buffer.from([10, 1, 15, 255])));
 });
 
-test('a namespace with a cable to a bridge: links, addresses, route, sysctls', { skip }, () => {
+test('a namespace with a cable to a bridge: links, addresses, route, sysctls', { skip }, async () => {
   leaveHost();
   let inside = -1;
   try {
@@ -113,8 +114,18 @@ test('a namespace with a cable to a bridge: links, addresses, route, sysctls', {
     assert.deepEqual(interfacesIn(inside), ['lo', 'eth0']);
     assert.deepEqual(defaultRoutes(), ['10.0.0.1']);
 
-    deleteLinks(['cable0', 'cable0', 'never-was']);
+    // What goes by its other end is shut and out of the way at once.
+    const aside = [
+      { name: 'eth0', as: 'cable0x' },
+      { name: 'eth9', as: 'cable9x' },
+    ];
+    changeNamespace({ namespace: inside, add: [], remove: [], setAside: aside, routes: undefined });
+    const shut = linksIn(own.query(dumpLinks(), 'links')).map(({ name, up }) => `${name} ${up}`);
+    assert.deepEqual(shut, ['lo true', 'cable0x false']);
+    assert.deepEqual(defaultRoutes(), []);
+    await deleteLinks(['cable0', 'cable0', 'never-was']);
     assert.equal(linkIndex('cable0'), 0);
+    assert.deepEqual(interfacesIn(inside), ['lo']);
   } finally {
     closeNetNamespace(inside);
   }

@@ -6,8 +6,8 @@ import { writeFileSync } from 'node:fs';
 import { systemCode } from '../ffi/errors.ts';
 import { closeNetNamespace, createNetNamespace, inNetNamespace } from '../namespace/net.ts';
 import { addDefaultRoute, deleteDefaultRoute, dumpRoutes, routesIn } from './address.ts';
-import { deleteLink, dumpLinks, linksIn, setLink } from './link.ts';
-import { type ContainerLink, type DefaultRoute, linkIndex, plugAll } from './plug.ts';
+import { deleteLink, dumpLinks, getLink, linksIn, renameLink, setLink } from './link.ts';
+import { type ContainerLink, type DefaultRoute, plugAll } from './plug.ts';
 import { netlinkFamily, NetlinkSocket } from './socket.ts';
 
 export interface NamespaceRequest {
@@ -50,15 +50,18 @@ export interface NamespaceChange {
   readonly add: readonly ContainerLink[];
   /** Names of interfaces that go; those that are gone already are no error. */
   readonly remove: readonly string[];
+  /** Interfaces that go by their other end: at once they are down, under another name that nobody asks for. */
+  readonly setAside?: readonly { readonly name: string; readonly as: string }[];
   /** The default routes from now on; those that there are of these families go. Undefined leaves all as they are. */
   readonly routes: readonly DefaultRoute[] | undefined;
 }
 
 /** Makes the change; when it throws NetlinkError or SystemError, what was added is gone again. */
 export function changeNamespace(change: NamespaceChange): void {
-  const { namespace, add, remove, routes } = change;
+  const { namespace, add, remove, setAside = [], routes } = change;
   using inside = inNetNamespace(namespace, () => new NetlinkSocket(netlinkFamily.route));
   for (const name of remove) tolerate('ENODEV', () => inside.request([deleteLink(name)], `removing ${name}`));
+  for (const { name, as } of setAside) tolerate('ENODEV', () => shut(inside, name, as));
   const before = routes === undefined ? [] : dropDefaultRoutes(inside);
   try {
     plugAll(namespace, inside, add, routes ?? []);
@@ -68,6 +71,14 @@ export function changeNamespace(change: NamespaceChange): void {
     }
     throw error;
   }
+}
+
+/** Takes a link out of use before the kernel takes its time to remove it. @throws NetlinkError `ENODEV` when it is not there */
+function shut(socket: NetlinkSocket, name: string, as: string): void {
+  const link = linksIn(socket.query(getLink(name), `looking up ${name}`))[0];
+  if (link === undefined) return;
+  socket.request([setLink(link.index, { up: false })], `shutting ${name}`);
+  socket.request([renameLink(link.index, as)], `renaming ${name}`);
 }
 
 function tolerate(code: string, work: () => void): void {
@@ -113,15 +124,3 @@ function writeSysctls(sysctls: Readonly<Record<string, string>>, options: { skip
 
 /** Where the kernel shows a sysctl; in a name that has slashes, dots belong to interface names (sysctl(8)). */
 const sysctlPath = (name: string): string => `/proc/sys/${name.includes('/') ? name : name.replaceAll('.', '/')}`;
-
-/** Removes links of this namespace by name; those that are gone already are no error. */
-export function deleteLinks(names: readonly string[]): void {
-  using socket = new NetlinkSocket(netlinkFamily.route);
-  for (const name of names) {
-    try {
-      if (linkIndex(name) !== 0) socket.request([deleteLink(name)], `removing ${name}`);
-    } catch (error) {
-      if (systemCode(error) !== 'ENODEV') throw error;
-    }
-  }
-}

@@ -4,9 +4,9 @@ import { test } from 'node:test';
 import { check } from '../ffi/errors.ts';
 import { openLibrary } from '../ffi/library.ts';
 import { closeNetNamespace } from '../namespace/net.ts';
-import { deleteLinks, openNamespace } from './calls.ts';
+import { openNamespace } from './calls.ts';
 import { limitLinks } from './limit-calls.ts';
-import { addBridge, dumpLinks, linksIn } from './link.ts';
+import { addBridge, deleteLink, dumpLinks, linksIn } from './link.ts';
 import { linkIndex } from './plug.ts';
 import { netlinkFamily, NetlinkSocket } from './socket.ts';
 import { addHooks, redirect, removeBucket, removeRedirect, setBucket } from './traffic.ts';
@@ -63,7 +63,7 @@ test('limits of a cable come, change and go, and leave nothing', { skip }, () =>
     limit(5_000_000_000, 3_000_000);
     assert.equal(linkIndex('cable0r'), helper);
     // A helper that somebody removed comes back with a filter that leads to it.
-    deleteLinks(['cable0r']);
+    socket.request([deleteLink('cable0r')], 'removing the helper');
     limit(undefined, 2_000_000);
     assert.ok(names().includes('cable0r ifb'));
     assert.throws(() => socket.request([removeBucket(index)], 'no bucket'), { code: /ENOENT|EINVAL/ });
@@ -73,7 +73,7 @@ test('limits of a cable come, change and go, and leave nothing', { skip }, () =>
     socket.request([removeBucket(index)], 'the bucket is there');
     // A link that is gone takes its helper along.
     limit(undefined, 2_000_000);
-    deleteLinks(['cable0']);
+    socket.request([deleteLink('cable0')], 'removing the cable');
     limit(1, 1);
     assert.deepEqual(
       names().filter((name) => name.startsWith('cable0')),

@@ -129,6 +129,10 @@ export const setLink = (
     ...(change.master === undefined ? [] : [u32Attribute(attr.master, change.master)]),
   );
 
+/** Another name for a link; one that is up must go down first on kernels before 6.2. */
+export const renameLink = (index: number, name: string): NetlinkMessage =>
+  request(type.new, 0, linkHeader({ index }), textAttribute(attr.name, name));
+
 /** Removes a link by name. It waits for the kernel's grace periods, 9 ms and more: never on the main thread. */
 export const deleteLink = (name: string): NetlinkMessage =>
   request(type.delete, 0, linkHeader({}), textAttribute(attr.name, name));

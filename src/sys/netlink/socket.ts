@@ -1,4 +1,5 @@
-import { getSystemErrorMessage, getSystemErrorName } from 'node:util';
+import { write } from 'node:fs';
+import { getSystemErrorMessage, getSystemErrorName, promisify } from 'node:util';
 import { closeFd } from '../ffi/descriptor.ts';
 import { check, SystemError } from '../ffi/errors.ts';
 import { lastErrno, openLibrary } from '../ffi/library.ts';
@@ -59,7 +60,8 @@ const receiveBuffer = Buffer.alloc(64 << 10);
 /**
  * A netlink socket of the calling thread's network namespace; it stays with that namespace when the thread moves on.
  * The kernel works a request off within send(2), so every call is synchronous and nothing ever waits for an answer;
- * a request may still wait for the lock of the routing tables while another process changes them.
+ * a request may still wait for the lock of the routing tables while another process changes them. What takes the kernel
+ * tens of milliseconds goes by `requestAside`.
  */
 export class NetlinkSocket implements Disposable {
   readonly fd: number;
@@ -99,6 +101,16 @@ export class NetlinkSocket implements Disposable {
     this.#exchange(messages, what, undefined);
   }
 
+  /**
+   * As `request`, in a thread of libuv's pool: neither the event loop nor the syscall worker waits. One at a time.
+   * @throws NetlinkError, SystemError of `write`
+   */
+  async requestAside(messages: readonly NetlinkMessage[], what: string): Promise<void> {
+    const first = this.#sequence;
+    await writeWhole(this.fd, this.#encode(messages, true));
+    this.#answers(first, what, undefined);
+  }
+
   /** Sends one `get` message and gives the objects of the answer. @throws NetlinkError. */
   query(message: NetlinkMessage, what: string): ReceivedMessage[] {
     const found: ReceivedMessage[] = [];
@@ -134,14 +146,23 @@ export class NetlinkSocket implements Disposable {
 
   #exchange(messages: readonly NetlinkMessage[], what: string, found: ReceivedMessage[] | undefined): void {
     const first = this.#sequence;
+    const bytes = this.#encode(messages, found === undefined);
+    check(libc.send(this.fd, bytes, BigInt(bytes.length), 0), what);
+    this.#answers(first, what, found);
+  }
+
+  #encode(messages: readonly NetlinkMessage[], acknowledged: boolean): Buffer {
     const parts: Buffer[] = [];
     for (const message of messages) {
       // Only the last one asks for its acknowledgement; refusals always come.
-      const last = parts.length === messages.length - 1 && found === undefined;
+      const last = parts.length === messages.length - 1 && acknowledged;
       parts.push(encodeMessage(last ? { ...message, flags: message.flags | flags.ack } : message, this.#sequence++));
     }
-    const bytes = parts.length === 1 && parts[0] !== undefined ? parts[0] : Buffer.concat(parts);
-    check(libc.send(this.fd, bytes, BigInt(bytes.length), 0), what);
+    return parts.length === 1 && parts[0] !== undefined ? parts[0] : Buffer.concat(parts);
+  }
+
+  /** What the kernel has answered by now to the messages from sequence number `first` on. */
+  #answers(first: number, what: string, found: ReceivedMessage[] | undefined): void {
     const { messages: answers, lost } = this.receive();
     for (const answer of answers) {
       if (answer.sequence < first || answer.sequence >= this.#sequence) continue;
@@ -154,4 +175,5 @@ export class NetlinkSocket implements Disposable {
   }
 }
 
+const writeWhole = promisify(write);
 const owned = (message: ReceivedMessage): ReceivedMessage => ({ ...message, body: Buffer.from(message.body) });
