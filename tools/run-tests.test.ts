@@ -6,7 +6,7 @@ import { join } from 'node:path';
 import { test } from 'node:test';
 
 /** What the runner says of one file of tests, and its exit code. */
-function runOn(source: string): { readonly code: number | null; readonly last: string } {
+function runOn(source: string): { readonly code: number | null; readonly last: string; readonly said: string } {
   const folder = mkdtempSync(join(tmpdir(), 'run-tests-'));
   try {
     writeFileSync(join(folder, 'one.test.mjs'), source);
@@ -20,7 +20,7 @@ function runOn(source: string): { readonly code: number | null; readonly last: s
       encoding: 'utf8',
       timeout: 60_000,
     });
-    return { code: status, last: stdout.trim().split('\n').at(-1) ?? '' };
+    return { code: status, last: stdout.trim().split('\n').at(-1) ?? '', said: stdout };
   } finally {
     rmSync(folder, { recursive: true });
   }
@@ -36,5 +36,17 @@ test('a test that fails with a worker that still runs does not hold up the run',
 });
 
 test('a file without a test, and a run without a file, are failures', () => {
-  assert.deepEqual(runOn('export {};'), { code: 1, last: '0 passed, 1 failed, 0 skipped' });
+  const { code, last } = runOn('export {};');
+  assert.deepEqual([code, last], [1, '0 passed, 1 failed, 0 skipped']);
+});
+
+test('a suite that is skipped as a whole is listed with its reason', () => {
+  const { code, last, said } = runOn(`
+    import { describe, test } from 'node:test';
+    test('runs', () => {});
+    describe('one suite', { skip: 'needs a moon' }, () => test('never', () => {}));
+    describe('another suite', () => test('within', { skip: 'needs a sun' }, () => {}));`);
+  assert.deepEqual([code, last], [0, '1 passed, 0 failed, 2 skipped']);
+  assert.match(said, /one suite: needs a moon\n/);
+  assert.match(said, /within: needs a sun\n/);
 });

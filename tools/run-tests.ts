@@ -80,7 +80,8 @@ async function runFiles(files: readonly string[], concurrency: number): Promise<
   stream.on('test:stdout', keep);
   stream.on('test:stderr', keep);
   stream.on('test:pass', (data) => {
-    if (data.details.type === 'suite') return;
+    // A suite passes by its tests, of which the runner tells one by one; of a skipped suite it tells nothing else than this.
+    if (data.details.type === 'suite' && data.skip === undefined) return;
     if (data.skip !== undefined || data.todo !== undefined) {
       const reason = typeof data.skip === 'string' && data.skip !== '' ? data.skip : 'no reason given';
       resultOf(data.file).skips.push({ name: titleOf(data), reason });

@@ -1,6 +1,7 @@
 /** On btrfs volumes are subvolumes, and their copies snapshots of those. */
 import assert from 'node:assert/strict';
-import { existsSync } from 'node:fs';
+import { spawnSync } from 'node:child_process';
+import { existsSync, readFileSync } from 'node:fs';
 import { readdir, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { test } from 'node:test';
@@ -10,9 +11,14 @@ import { must } from '../support/run.ts';
 import { engineSuite } from '../support/suite.ts';
 
 const image = 'gantry-test/busybox:1';
-const skip = isOracle()
-  ? 'dockerd has no copies of volumes'
-  : !existsSync('/usr/sbin/mkfs.btrfs') && !existsSync('/sbin/mkfs.btrfs') && 'needs mkfs.btrfs (btrfs-progs)';
+/** The kernel has btrfs, or a module for it that the first mount loads. */
+const hasBtrfs = (): boolean =>
+  /\tbtrfs$/m.test(readFileSync('/proc/filesystems', 'utf8')) || spawnSync('modprobe', ['-qn', 'btrfs']).status === 0;
+const hasMaker = existsSync('/usr/sbin/mkfs.btrfs') || existsSync('/sbin/mkfs.btrfs');
+const skip =
+  (isOracle() && 'dockerd has no copies of volumes') ||
+  (!hasMaker && 'needs mkfs.btrfs (btrfs-progs)') ||
+  (!hasBtrfs() && 'needs a kernel with btrfs');
 
 engineSuite('volumes on btrfs', { skip, dataRootMiB: 400, dataRootType: 'btrfs' }, (engine) => {
   const [program, ...first] = gantryProgram;
