@@ -100,6 +100,17 @@ engineSuite('networks with IPv6', {}, (engine) => {
     assert.equal(await fromOutside(`[${own}]:8100`), false);
   });
 
+  test('the host looks for containers of a new network at once', {
+    skip: isOracle() && 'a bridge of its own',
+  }, async () => {
+    await docker.ok('network', 'create', '--ipv6', '-o', 'com.docker.network.bridge.name=six0', 'six');
+    await docker.ok('run', '-d', '--network=six', busybox, 'sleep', '1000');
+    // The kernel asks no neighbours for the sake of forwarded packets before the bridge is sure of its link-local address.
+    const { stdout } = await engine().inside(['ip', '-6', '-o', 'address', 'show', 'dev', 'six0', 'scope', 'link']);
+    assert.match(stdout, /inet6 fe80::/);
+    assert.doesNotMatch(stdout, /tentative/);
+  });
+
   test('without IPv4', async () => {
     await docker.ok('network', 'create', '--ipv4=false', '--ipv6', 'only');
     assert.equal((await subnetsOf('only')).length, 1);
