@@ -4,8 +4,10 @@ import type { Exchange } from '../http/exchange.ts';
 import { decodeRegistryConfig } from '../http/registry-auth.ts';
 import type { ClassicBuildRequest } from '../services/build.ts';
 import type { RegistryAuth } from '../services/image.ts';
+import type { Ulimit } from '../../spec/engine/container.ts';
 import type { ProgressSink } from '../../spec/engine/progress.ts';
-import { decode, optional, record, string, struct } from '../../spec/decode/decoder.ts';
+import { type Decoder, decode, list, optional, record, string, struct } from '../../spec/decode/decoder.ts';
+import { ulimit } from '../../spec/decode/host-config.ts';
 import { parseJson } from '../../spec/decode/json.ts';
 
 /** Limits of a build's containers that are not there yet: they would be passed by in silence. */
@@ -46,6 +48,7 @@ function attributesOf(exchange: Exchange, text: (name: string) => string): Reado
   set('force-network-mode', text('networkmode') === 'bridge' ? '' : text('networkmode'));
   set('shm-size', text('shmsize') === '0' ? '' : text('shmsize'));
   set('cgroup-parent', text('cgroupparent'));
+  set('ulimit', ulimitsOf(text('ulimits')));
   set('add-hosts', text('extrahosts').replaceAll(/^([^:,]+):/gm, '$1='));
   if (exchange.flag('nocache')) attributes.set('no-cache', '');
   if (exchange.flag('pull')) attributes.set('image-resolve-mode', 'pull');
@@ -57,14 +60,25 @@ function attributesOf(exchange: Exchange, text: (name: string) => string): Reado
   return attributes;
 }
 
+const limits = struct<{ value: Ulimit[] }>('', { value: list(ulimit) });
+
+const ulimitsOf = (json: string): string =>
+  (jsonOf('ulimits', limits, json, 'a list of limits in JSON') ?? [])
+    .map(({ Name, Soft, Hard }) => `${Name}=${Soft}:${Hard}`)
+    .join(',');
+
 const texts = struct<{ value: Record<string, string | undefined> }>('', { value: record(optional(string)) });
 
-function namedTexts(what: string, json: string): [string, string | undefined][] {
-  if (json === '') return [];
+const namedTexts = (what: string, json: string): [string, string | undefined][] =>
+  Object.entries(jsonOf(what, texts, json, 'an object of texts in JSON') ?? {});
+
+/** A parameter in JSON; undefined when it is left out. @throws EngineError `invalid` */
+function jsonOf<T>(what: string, decoder: Decoder<{ value: T }>, json: string, expected: string): T | undefined {
+  if (json === '') return undefined;
   try {
-    return Object.entries(decode(texts, { value: parseJson(Buffer.from(json)) }).value);
+    return decode(decoder, { value: parseJson(Buffer.from(json)) }).value;
   } catch (error) {
-    throw invalid(`error reading ${what}: expected an object of texts in JSON`, error);
+    throw invalid(`error reading ${what}: expected ${expected}`, error);
   }
 }
 

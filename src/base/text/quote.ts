@@ -10,6 +10,13 @@ const named: Readonly<Record<string, string>> = {
   '\v': '\\v',
 };
 
+/** The character of that number in single quotes with Go's escapes, as `%q` prints numbers. */
+export function goQuoteCharacter(code: number): string {
+  const char = code <= 0x10_ffff ? String.fromCodePoint(code) : '\uFFFD';
+  if (char === "'") return "'\\''";
+  return char === '"' ? `'"'` : `'${goQuote(char).slice(1, -1)}'`;
+}
+
 /** `text` in double quotes with Go's escapes, as Docker quotes commands and values in messages. */
 export function goQuote(text: string): string {
   let quoted = '"';

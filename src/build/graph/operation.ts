@@ -24,6 +24,8 @@ export interface About {
   readonly range: Range | undefined;
   /** Its result may not come from the cache. */
   readonly noCache: boolean;
+  /** Variables of proxies: a program sees them, but what it makes does not depend on them. */
+  readonly proxies?: readonly string[];
 }
 
 export type Definition = SourceDefinition | FileDefinition | RunDefinition | MergeDefinition;

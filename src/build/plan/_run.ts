@@ -6,6 +6,7 @@ import type { RunInstruction } from '../dockerfile/run.ts';
 import type { Range } from '../dockerfile/source.ts';
 import type { FileOwner, RunMount } from '../graph/operation.ts';
 import { cleanPath } from '../ignore/clean-path.ts';
+import { proxyVariables } from './proxies.ts';
 import { about, type Scope, shown, text } from './_scope.ts';
 import { absolutePath, commandWords } from './_settings.ts';
 import { listed, note } from './_state.ts';
@@ -44,7 +45,8 @@ export function applyRun(scope: Scope, instruction: RunInstruction, sources: rea
     ulimits,
   } as const;
   const title = titleOf(scope, instruction);
-  state.root = graph.add(definition, [state.root, ...draft.inputs.keys()], about(scope, title, instruction.range));
+  const shownAs = { ...about(scope, title, instruction.range), proxies: proxyVariables(options.args) };
+  state.root = graph.add(definition, [state.root, ...draft.inputs.keys()], shownAs);
   note(scope, historyOf(scope, args), true);
 }
 
@@ -80,7 +82,7 @@ function runArguments(draft: Draft): readonly string[] {
   const definition = { kind: 'inline', name: command.name, content: command.content, mode: 0o755 } as const;
   const script = scope.graph.add(definition, [], { title: 'inline script', range: instruction.range, noCache: false });
   draft.mounts.push({ type: 'bind', target: scriptFolder, from: inputOf(draft, script), source: '/', readonly: true });
-  return [`${scriptFolder}/${command.name}`];
+  return commandWords(scope, { form: 'shell', text: `${scriptFolder}/${command.name}` });
 }
 
 function inputOf({ inputs }: Draft, operation: number): number {

@@ -1,6 +1,6 @@
 import { messageOf } from '../../base/errors.ts';
 import { formatDuration } from '../../base/text/duration.ts';
-import { goQuote } from '../../base/text/quote.ts';
+import { goQuote, goQuoteCharacter } from '../../base/text/quote.ts';
 import { parseSignal } from '../../base/text/signals.ts';
 import type {
   CommandInstruction,
@@ -96,14 +96,16 @@ function applyWorkdir(scope: Scope, instruction: WordInstruction, path: string):
   }
   state.hasWorkdir = true;
   const folder = absolutePath(scope, path);
-  state.config.WorkingDir = folder;
+  // Docker keeps what is written of an absolute path.
+  const written = path.startsWith('/') ? path : folder;
+  state.config.WorkingDir = written;
   if (folder !== '/') {
     const { User: user } = state.config;
     const definition = { kind: 'mkdir', path: folder, mode: 0o755, ...(user ? { user } : {}) } as const;
     const title = shown(scope, instruction);
     state.root = graph.add(definition, [state.root], about(scope, title, instruction.range));
   }
-  note(scope, `WORKDIR ${folder}`, folder !== '/');
+  note(scope, `WORKDIR ${written}`, folder !== '/');
 }
 
 /** A path as instructions mean it: relative ones in the working directory. Clean, without a closing slash. */
@@ -205,6 +207,6 @@ export function applyHealthcheck(scope: Scope, instruction: HealthcheckInstructi
     ...Object.fromEntries(given.map(([name, time]) => [name, Number(time)])),
     ...(retries === 0 ? {} : { Retries: retries }),
   };
-  const printed = Object.entries(times).map(([name, time]) => `${name}:${formatDuration(time)}`);
-  note(scope, `HEALTHCHECK {Test:[${test.join(' ')}] ${printed.join(' ')} Retries:${retries}}`);
+  const printed = Object.values(times).map((time) => goQuote(formatDuration(time)));
+  note(scope, `HEALTHCHECK &{${[quotedList(test), ...printed, goQuoteCharacter(retries)].join(' ')}}`);
 }

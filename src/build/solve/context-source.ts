@@ -6,7 +6,7 @@ import { readExtents } from '../context/pack.ts';
 import { type ContextEntry, type ContextTree, impliedDirectory } from '../context/tree.ts';
 import { cleanPath } from '../ignore/clean-path.ts';
 import { PathMatcher } from '../ignore/matcher.ts';
-import { bytesOf, type CopiedMember, type CopiedSource, isPattern, textOf } from './source.ts';
+import { bytesOf, type CopiedMember, type CopiedSource, type FileTime, isPattern, textOf } from './source.ts';
 
 /** As many symbolic links as Linux follows. */
 const mostLinks = 40;
@@ -34,7 +34,9 @@ export function selectFromContext(tree: ContextTree, pattern: string, excludes: 
     const name = path.slice(path.lastIndexOf('/') + 1);
     hash.update(JSON.stringify([isDirectory ? '' : name]));
     for (const { path: relative, entry } of entries) hash.update(digestible(relative, entry));
-    return { name, isDirectory, members: () => membersOf(entries) };
+    const { mtimeNs = 0n } = entries[0]?.entry ?? {};
+    const changed = !isDirectory || mtimeNs === 0n ? {} : { changed: timeOf(mtimeNs) };
+    return { name, isDirectory, ...changed, members: () => membersOf(entries) };
   });
   return { sources, digest: hash.digest('hex') };
 }
@@ -131,6 +133,9 @@ async function* membersOf(entries: readonly Found[]): AsyncGenerator<CopiedMembe
   }
 }
 
+/** In whole seconds. */
+const timeOf = (mtimeNs: bigint): FileTime => ({ mtime: Number(mtimeNs / 1_000_000_000n), mtimeNsec: 0 });
+
 /** Who a client's files belong to says nothing in an image: they are root's. */
 const tarEntry = (entry: ContextEntry, type: TarEntry['type'], size: number): TarEntry => ({
   type,
@@ -140,8 +145,7 @@ const tarEntry = (entry: ContextEntry, type: TarEntry['type'], size: number): Ta
   uid: 0,
   gid: 0,
   size,
-  mtime: Number(entry.mtimeNs / 1_000_000_000n),
-  mtimeNsec: 0,
+  ...timeOf(entry.mtimeNs),
   major: entry.major,
   minor: entry.minor,
   ...(entry.xattrs === undefined ? {} : { xattrs: entry.xattrs }),

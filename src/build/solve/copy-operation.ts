@@ -9,7 +9,8 @@ import { digestOf, missing } from './keys.ts';
 import type { BuiltRoot, BuiltSource, OperationScope } from './scope.ts';
 import { findOwner } from './owner.ts';
 import { selectFromRoot } from './root-source.ts';
-import { bytesOf, type CopiedSource } from './source.ts';
+import { inlineSource } from './inline-source.ts';
+import type { CopiedSource } from './source.ts';
 
 /** COPY and ADD: the layer is written straight from where the files are. */
 export async function makeCopy(scope: OperationScope, actions: readonly CopyAction[]): Promise<BuiltRoot> {
@@ -18,7 +19,7 @@ export async function makeCopy(scope: OperationScope, actions: readonly CopyActi
   for (const action of actions) {
     if (action.include !== undefined || action.required !== undefined) throw missing('COPY --parents');
     try {
-      taken.push(takenBy(action, await scope.source(action.from)));
+      taken.push(takenBy(scope, action, await scope.source(action.from)));
     } catch (error) {
       if (!(error instanceof EngineError) || error.code !== 'not-found') throw error;
       const message = `failed to compute cache key: failed to calculate checksum of ref ${operation.digest}: ${messageOf(error)}`;
@@ -47,7 +48,7 @@ interface Chosen {
   readonly source: CopiedSource;
 }
 
-function takenBy(action: CopyAction, from: BuiltSource): Taken {
+function takenBy(scope: OperationScope, action: CopyAction, from: BuiltSource): Taken {
   switch (from.kind) {
     case 'root':
       return { digest: digestOf(['root', from.key]), action, root: from };
@@ -56,7 +57,7 @@ function takenBy(action: CopyAction, from: BuiltSource): Taken {
       return { digest, action, fixed: sources };
     }
     case 'inline':
-      return { digest: digestOf([from]), action, fixed: [inlineSource(from)] };
+      return { digest: digestOf([from]), action, fixed: [inlineSource(from, scope.ports.clock)] };
   }
 }
 
@@ -97,21 +98,4 @@ async function place(
       onlyNew: false,
     },
   };
-}
-
-function inlineSource({ name, content, mode }: Extract<BuiltSource, { kind: 'inline' }>): CopiedSource {
-  const bytes = Buffer.from(content);
-  const plain = { linkName: '', uid: 0, gid: 0, mtime: 0, mtimeNsec: 0, major: 0, minor: 0 };
-  const entry = { ...plain, type: 'file' as const, name: bytesOf(name), mode, size: bytes.length };
-  return {
-    name: bytesOf(name),
-    isDirectory: false,
-    async *members() {
-      yield { path: '', entry, body: once(bytes) };
-    },
-  };
-}
-
-async function* once(bytes: Uint8Array): AsyncGenerator<Uint8Array> {
-  if (bytes.length > 0) yield bytes;
 }

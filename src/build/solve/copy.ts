@@ -3,9 +3,9 @@ import { invalid } from '../../base/errors.ts';
 import type { ByteStream } from '../../base/stream.ts';
 import type { FileView } from '../../spec/contract/files.ts';
 import type { FileMode } from '../graph/operation.ts';
-import { findDestination, type NewFiles, parentMembers } from './destination.ts';
+import { findDestination, parentMembers } from './destination.ts';
 import { changedMode } from './mode.ts';
-import { bytesOf, type CopiedSource, textOf } from './source.ts';
+import { bytesOf, type CopiedSource, type FileTime, textOf } from './source.ts';
 
 export interface CopyWishes {
   /** Absolute; with a slash (or `/.`) at its end where it must be a directory. */
@@ -42,7 +42,10 @@ export async function* copyMembers(
   for (const { source, wishes } of sources) {
     const { owner, time, mode } = wishes;
     const bits = mode !== undefined && 'bits' in mode ? mode.bits : 0o755;
-    const made: NewFiles & { mode: number } = { uid: owner?.uid ?? 0, gid: owner?.gid ?? 0, time, mode: bits };
+    const made: FileTime = { mtime: time, mtimeNsec: 0 };
+    // As on a disk: the time of a directory is that of what came into it last, or what was copied with it.
+    const changed = sources.findLast((one) => one.wishes.destination === wishes.destination)?.source.changed ?? made;
+    const directories = { uid: owner?.uid ?? 0, gid: owner?.gid ?? 0, mode: bits, made, changed };
     const { path, kind } = await findDestination(view, wishes.destination);
     const wantsDirectory = /\/\.?$/.test(wishes.destination);
     if (kind === 'other' && (wantsDirectory || source.isDirectory)) {
@@ -52,7 +55,7 @@ export async function* copyMembers(
     const isInside = !source.isDirectory && (kind === 'directory' || wantsDirectory);
     const target = isInside ? join(path, textOf(source.name)) : path;
     const parent = source.isDirectory || isInside ? path : target.slice(0, target.lastIndexOf('/'));
-    yield* parentMembers(view, parent, made, told);
+    yield* parentMembers(view, parent, directories, told);
     yield* placed(source, target, wishes, told);
   }
 }

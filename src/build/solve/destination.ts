@@ -1,8 +1,8 @@
 import { plainEntry, type TarEntry } from '../../archive/tar/entry.ts';
 import { invalid } from '../../base/errors.ts';
 import type { FileStat, FileView } from '../../spec/contract/files.ts';
-import { isDirectory, statOf } from './root-source.ts';
-import { bytesOf } from './source.ts';
+import { isDirectory, statOf, timeOf } from './root-source.ts';
+import { bytesOf, type FileTime } from './source.ts';
 
 /** Where a COPY goes in a root, without any link on the way. */
 export interface Destination {
@@ -35,22 +35,24 @@ export async function findDestination(view: FileView | undefined, path: string):
   return { path: at === '' ? '/' : at, kind };
 }
 
-/** Whom new files belong to, and when they were made. */
-export interface NewFiles {
+/** What directories get that are made on the way, and when the last one, new or old, was changed. */
+export interface NewDirectories {
   readonly uid: number;
   readonly gid: number;
-  /** Seconds since 1970. */
-  readonly time: number;
+  readonly mode: number;
+  readonly made: FileTime;
+  readonly changed: FileTime;
 }
 
 /**
  * The directory of that path and those above it as members of a layer: those that are there as they are (what a layer says
- * of a directory hides what layers below say), those that are missing new. Of those in `told` nothing is said again.
+ * of a directory hides what layers below say), those that are missing new, the last one with its new time. Of those in
+ * `told` nothing is said again.
  */
 export async function* parentMembers(
   view: FileView | undefined,
   path: string,
-  made: NewFiles & { readonly mode: number },
+  { uid, gid, mode, made, changed }: NewDirectories,
   told: Set<string>,
 ): AsyncGenerator<{ readonly entry: TarEntry }> {
   const parts = path.split('/').filter((part) => part !== '');
@@ -59,19 +61,12 @@ export async function* parentMembers(
     if (told.has(parent)) continue;
     told.add(parent);
     const stat = view === undefined ? undefined : await statOf(view, parent);
-    const name = `${bytesOf(parent.slice(1))}/`;
-    if (stat !== undefined)
-      yield { entry: { ...plainEntry('directory', name, { size: 0, mode: stat.mode & 0o7777 }), ...timesOf(stat) } };
+    const entry = plainEntry('directory', `${bytesOf(parent.slice(1))}/`, { size: 0, mode });
+    const last = depth === parts.length ? changed : {};
+    if (stat === undefined) yield { entry: { ...entry, uid, gid, ...made, ...last } };
     else {
-      const { uid, gid, time, mode } = made;
-      yield { entry: { ...plainEntry('directory', name, { size: 0, mode }), uid, gid, mtime: time } };
+      const owner = { uid: stat.uid, gid: stat.gid };
+      yield { entry: { ...entry, mode: stat.mode & 0o7777, ...owner, ...timeOf(stat), ...last } };
     }
   }
 }
-
-const timesOf = ({ uid, gid, mtimeNs }: FileStat) => ({
-  uid,
-  gid,
-  mtime: Number(mtimeNs / 1_000_000_000n),
-  mtimeNsec: Number(mtimeNs % 1_000_000_000n),
-});

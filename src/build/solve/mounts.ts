@@ -2,13 +2,14 @@ import { createHash } from 'node:crypto';
 import { chmod, chown, mkdir, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { writeTar } from '../../archive/tar/write.ts';
-import { EngineError, internal, invalid } from '../../base/errors.ts';
+import { EngineError, invalid } from '../../base/errors.ts';
 import { randomHex64 } from '../../base/ids.ts';
 import type { Scope } from '../../base/scope.ts';
-import type { StepMount } from '../../spec/contract/build.ts';
+import type { BuiltLayer, StepMount } from '../../spec/contract/build.ts';
 import type { RunMount } from '../graph/operation.ts';
 import { selectFromContext } from './context-source.ts';
 import { copyMembers } from './copy.ts';
+import { inlineSource } from './inline-source.ts';
 import { digestOf, missing } from './keys.ts';
 import type { BuiltSource, OperationScope } from './scope.ts';
 
@@ -69,16 +70,19 @@ type Of<Type extends RunMount['type']> = Extract<RunMount, { type: Type }>;
 async function bindOf(scope: OperationScope, { from, source, target, readonly }: Of<'bind'>): Promise<StepMount> {
   if (!readonly) throw missing('RUN --mount=type=bind,rw');
   const shown = await scope.source(from);
-  const layers = shown.kind === 'root' ? shown.layers : [await contextLayer(scope, shown, source)];
+  const layers = shown.kind === 'root' ? shown.layers : [await filesLayer(scope, shown, source)];
   const subpath = source.replace(/^\/+/, '');
   return { kind: 'layers', layers: layers.map(({ diffId }) => diffId), subpath, target };
 }
 
-/** A context is shown as a layer of its files, as it would be copied. */
-async function contextLayer({ input, ports }: OperationScope, shown: BuiltSource, path: string) {
-  if (shown.kind !== 'context') throw internal('a mount shows files, and no file of a heredoc');
-  const { sources } = selectFromContext(shown.tree, path, []);
-  const [source] = sources;
+/** Files of a context, or a heredoc's, are shown as a layer, as they would be copied. */
+async function filesLayer(
+  { input, ports }: OperationScope,
+  shown: Exclude<BuiltSource, { kind: 'root' }>,
+  path: string,
+): Promise<BuiltLayer> {
+  const [source] =
+    shown.kind === 'inline' ? [inlineSource(shown, ports.clock)] : selectFromContext(shown.tree, path, []).sources;
   if (source === undefined) throw new EngineError('not-found', `${JSON.stringify(path)}: not found`);
   const folder = source.isDirectory ? path : path.slice(0, path.lastIndexOf('/') + 1);
   const time = Number(ports.clock.nowNs() / 1_000_000_000n);

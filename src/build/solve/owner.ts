@@ -12,7 +12,7 @@ const number = (text: string): number | undefined =>
  */
 export async function findOwner(view: FileView | undefined, chown: string): Promise<{ uid: number; gid: number }> {
   const [user = '', group] = chown.split(':', 2);
-  const uid = number(user);
+  const uid = user === '' ? 0 : number(user);
   const account = uid === undefined ? await lookUp(view, '/etc/passwd', user, 'user') : undefined;
   const owner = uid ?? account?.[2] ?? 0;
   if (group === undefined || group === '') return { uid: Number(owner), gid: Number(account?.[3] ?? owner) };

@@ -5,7 +5,7 @@ import { globMatches } from '../../base/text/glob.ts';
 import type { FileStat, FileView } from '../../spec/contract/files.ts';
 import { PathMatcher } from '../ignore/matcher.ts';
 import { relativePath } from './context-source.ts';
-import { bytesOf, type CopiedMember, type CopiedSource, isPattern, textOf } from './source.ts';
+import { bytesOf, type CopiedMember, type CopiedSource, type FileTime, isPattern, textOf } from './source.ts';
 
 const kindBits = 0o170000;
 const directoryBits = 0o040000;
@@ -13,6 +13,11 @@ const linkBits = 0o120000;
 
 export const isDirectory = ({ mode }: FileStat): boolean => (mode & kindBits) === directoryBits;
 const isLink = ({ mode }: FileStat): boolean => (mode & kindBits) === linkBits;
+
+export const timeOf = ({ mtimeNs }: FileStat): FileTime => ({
+  mtime: Number(mtimeNs / 1_000_000_000n),
+  mtimeNsec: Number(mtimeNs % 1_000_000_000n),
+});
 
 /** What is at a path of a root; undefined for nothing. */
 export async function statOf(view: FileView, path: string): Promise<FileStat | undefined> {
@@ -46,7 +51,8 @@ export async function selectFromRoot(
     const real = isLink(stat) ? await statOf(view, target) : stat;
     if (real === undefined) throw notFound(`${JSON.stringify(`/${path}`)}: not found`);
     const name = bytesOf(path.slice(path.lastIndexOf('/') + 1));
-    sources.push({ name, isDirectory: isDirectory(real), members: () => members(view, target, matcher) });
+    const changed = isDirectory(real) ? { changed: timeOf(real) } : {};
+    sources.push({ name, isDirectory: isDirectory(real), ...changed, members: () => members(view, target, matcher) });
   }
   return sources;
 }

@@ -30,6 +30,7 @@ async function runStep(
   const { ports, input, base } = scope;
   const { content, job } = input;
   const { args, env, cwd, user } = definition;
+  const { proxies = [] } = scope.operation.about;
   const stub = await stubLayer(content, job.signal);
   await using until = new Scope();
   const mounted = await mountAll(scope, definition.mounts, until);
@@ -38,7 +39,7 @@ async function runStep(
     {
       layers: [stub, ...base.layers].map(({ diffId }) => diffId),
       args,
-      env: [...env, ...mounted.env],
+      env: [...proxies, ...env, ...mounted.env],
       cwd,
       user,
       mounts: mounted.mounts,

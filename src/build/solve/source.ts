@@ -12,11 +12,19 @@ export interface CopiedMember {
   readonly body?: ByteStream;
 }
 
+export interface FileTime {
+  /** Seconds since 1970, and the rest in nanoseconds. */
+  readonly mtime: number;
+  readonly mtimeNsec: number;
+}
+
 /** One thing that a COPY names, or that one of its patterns stands for. */
 export interface CopiedSource {
   /** Its last component. */
   readonly name: ByteString;
   readonly isDirectory: boolean;
+  /** Of a directory that has a time of its own, which the directory that it is copied to takes over. */
+  readonly changed?: FileTime;
   /** A directory's own member first. */
   members(): AsyncIterable<CopiedMember>;
 }

@@ -38,7 +38,7 @@ const restartPolicy = struct<RestartPolicy>('RestartPolicy', {
   MaximumRetryCount: int64,
 });
 
-const ulimit = struct<Ulimit>('Ulimit', { Name: string, Soft: int64, Hard: int64 });
+export const ulimit = struct<Ulimit>('Ulimit', { Name: string, Soft: int64, Hard: int64 });
 
 const device = struct<DeviceMapping>('DeviceMapping', {
   PathOnHost: string,
