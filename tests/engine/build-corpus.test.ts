@@ -32,6 +32,8 @@ interface Shape {
 const contextTime = new Date('2023-05-06T07:08:09Z');
 /** Times after this are those of the build. */
 const recent = '2026-01-01';
+/** Files of this day are the base image's: how large its programs are is the host's matter. */
+const baseDate = '2024-01-01';
 
 async function contextOf({ files, modes = {}, links = {} }: CorpusCase): Promise<string> {
   const root = await mkdtemp(join(tmpdir(), 'gantry-corpus-'));
@@ -55,9 +57,13 @@ function memberLine(line: string): string {
   const path = name.join(' ');
   // What says that a file is gone has no properties of its own.
   if (path.includes('/.wh.') || path.startsWith('.wh.')) return path;
-  return [mode, owner, ...(mode.startsWith('-') ? [size] : []), ...(isOld ? [`${date}T${time}`] : []), ...name].join(
-    ' ',
-  );
+  return [
+    mode,
+    owner,
+    ...(mode.startsWith('-') && date !== baseDate ? [size] : []),
+    ...(isOld ? [`${date}T${time}`] : []),
+    ...name,
+  ].join(' ');
 }
 
 /**
