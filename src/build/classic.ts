@@ -1,8 +1,8 @@
-import { EngineError, messageOf } from '../base/errors.ts';
+import { messageOf } from '../base/errors.ts';
 import { randomHex64 } from '../base/ids.ts';
 import type { ByteStream } from '../base/stream.ts';
 import type { RegistryLogin } from '../spec/contract/build.ts';
-import type { ProgressMessage, ProgressSink } from '../spec/engine/progress.ts';
+import { CommandFailure, type ProgressMessage, type ProgressSink } from '../spec/engine/progress.ts';
 import { contextFromTar } from './context/from-tar.ts';
 import { releaseTree } from './context/tree.ts';
 import { BuildJob, type StatusEvent } from './control/job.ts';
@@ -104,5 +104,5 @@ function inClassicWords(error: unknown): unknown {
   if (failed === null) return error;
   const command = JSON.parse(`"${failed[1] ?? ''}"`) as string;
   const message = `The command '${command}' returned a non-zero code: ${failed[2]}`;
-  return new EngineError('internal', message, { cause: error });
+  return new CommandFailure(message, Number(failed[2]), error);
 }

@@ -4,7 +4,7 @@ import { once } from 'node:events';
 import type { Writable } from 'node:stream';
 import { orAborted } from '../../base/async.ts';
 import { httpError } from '../errors.ts';
-import type { ProgressMessage } from '../../spec/engine/progress.ts';
+import { CommandFailure, type ProgressMessage } from '../../spec/engine/progress.ts';
 import type { Exchange } from './exchange.ts';
 
 /** Bytes in a response's buffer above which progress updates are dropped, and above which its client is. */
@@ -77,7 +77,8 @@ export async function streamProgress(
   } catch (error) {
     if (!response.headersSent) throw error;
     const { message } = httpError(error);
-    if (!response.destroyed) send({ errorDetail: { message }, error: message });
+    const code = error instanceof CommandFailure ? { code: error.exitCode } : {};
+    if (!response.destroyed) send({ errorDetail: { ...code, message }, error: message });
   }
   if (!response.headersSent) response.writeHead(200, { 'Content-Type': 'application/json' });
   response.end();

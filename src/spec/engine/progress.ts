@@ -1,3 +1,15 @@
+import { EngineError } from '../../base/errors.ts';
+
+/** A command that failed in what a stream tells of: clients exit with its code. */
+export class CommandFailure extends EngineError {
+  readonly exitCode: number;
+
+  constructor(message: string, exitCode: number, cause?: unknown) {
+    super('internal', message, { cause });
+    this.exitCode = exitCode;
+  }
+}
+
 /** One line of a JSON progress stream (pull, load, import, push, build). */
 export interface ProgressMessage {
   /** Text to be shown as it is: `Loaded image: busybox:latest\n`. */
