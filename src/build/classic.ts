@@ -37,13 +37,15 @@ export async function buildClassic(ports: SolvePorts, request: ClassicBuild): Pr
   try {
     const tree = await contextFromTar(ports.contexts, request.archive);
     try {
+      const logins = (host: string) => Promise.resolve(request.logins(host));
       const built = await buildDockerfile(ports, job, content, {
         attributes: request.attributes,
         source: archiveSource(tree),
-        logins: (host) => Promise.resolve(request.logins(host)),
+        logins,
         secrets: () => Promise.resolve(undefined),
       });
-      const exported = await exportImage(ports.clock, job, content, built, request.names);
+      const wanted = { type: 'image', attributes: new Map([['name', request.names.join(',')]]), index: 0 };
+      const exported = await exportImage({ ports, job, content, built, request: wanted, logins });
       job.close();
       await told;
       tellImage(request, exported.get('containerimage.digest') ?? '');

@@ -1,9 +1,9 @@
 import { randomHex64 } from '../base/ids.ts';
-import { EngineError, invalid } from '../base/errors.ts';
+import { invalid } from '../base/errors.ts';
 import type { BuildContent } from '../spec/contract/build.ts';
 import type { BuildJob } from './control/job.ts';
-import type { ExportRequest, FrontendRequest, Solved, Solver } from './control/ports.ts';
-import { exportImage } from './export/image.ts';
+import type { FrontendRequest, Solved, Solver } from './control/ports.ts';
+import { exportResult } from './export/exporters.ts';
 import type { Logins } from './frontend/base-image.ts';
 import { type Built, buildDockerfile } from './frontend/build.ts';
 import { answerRequest } from './frontend/requests.ts';
@@ -20,7 +20,7 @@ interface Work {
   readonly results: Map<string, Built>;
 }
 
-/** Builds and exports: what frontends and exporters there are. */
+/** Builds and exports: what frontends there are. */
 export function createSolver(ports: SolvePorts): Solver {
   const works = new Map<BuildJob, Work>();
   const workOf = (job: BuildJob): Work => {
@@ -30,7 +30,12 @@ export function createSolver(ports: SolvePorts): Solver {
   };
   return {
     solve: (job, request) => solve(ports, job, workOf(job), request),
-    export: (job, ref, request) => exportResult(ports, job, workOf(job), ref, request),
+    export(job, ref, request) {
+      const { content, results } = workOf(job);
+      const built = results.get(ref ?? '');
+      if (built === undefined) throw invalid('there is nothing to export: the build has no result');
+      return exportResult({ ports, job, content, built, request, logins: loginsOf(ports, job) });
+    },
     async release(job) {
       const work = works.get(job);
       works.delete(job);
@@ -48,38 +53,28 @@ async function solve(ports: SolvePorts, job: BuildJob, work: Work, request: Fron
     return { ref: undefined, metadata: new Map() };
   }
   if (frontend !== 'dockerfile.v0') throw missing(`the frontend ${JSON.stringify(frontend)}`);
-  const { session } = job.request;
-  const source = await sessionSource(ports, session, options, job.signal);
-  const wanted = options.get('requestid') ?? '';
-  if (wanted !== '') return { ref: undefined, metadata: await answerRequest(ports, job, { source, options, wanted }) };
-  const logins: Logins = async (host, signal) => loginOf(await ports.sessions.find(session, signal), host, signal);
-  const secrets: Secrets = async (id, signal) => secretOf(await ports.sessions.find(session, signal), id, signal);
-  const built = await buildDockerfile(ports, job, work.content, { attributes: options, source, logins, secrets });
-  const ref = randomHex64();
-  work.results.set(ref, built);
-  return { ref, metadata: new Map([['containerimage.config', Buffer.from(JSON.stringify(built.plan.image.config))]]) };
-}
-
-async function exportResult(
-  ports: SolvePorts,
-  job: BuildJob,
-  work: Work,
-  ref: string | undefined,
-  { type, attributes }: ExportRequest,
-): Promise<ReadonlyMap<string, string>> {
-  const built = work.results.get(ref ?? '');
-  if (built === undefined) throw invalid('there is nothing to export: the build has no result');
-  if (attributes.get('push') === 'true') throw missing('a push by the builder');
-  switch (type) {
-    case 'moby':
-    case 'image': {
-      const names = (attributes.get('name') ?? '').split(',').filter((name) => name !== '');
-      return exportImage(ports.clock, job, work.content, built, names);
+  const source = await sessionSource(ports, job, options);
+  try {
+    const wanted = options.get('requestid') ?? '';
+    if (wanted !== '') {
+      return { ref: undefined, metadata: await answerRequest(ports, job, { source, options, wanted }) };
     }
-    default:
-      throw new EngineError(
-        'not-implemented',
-        `the exporter ${JSON.stringify(type)} is not implemented by this engine yet`,
-      );
+    const { session } = job.request;
+    const secrets: Secrets = async (id, signal) => secretOf(await ports.sessions.find(session, signal), id, signal);
+    const origin = { attributes: options, source, logins: loginsOf(ports, job), secrets };
+    const built = await buildDockerfile(ports, job, work.content, origin);
+    const ref = randomHex64();
+    work.results.set(ref, built);
+    return {
+      ref,
+      metadata: new Map([['containerimage.config', Buffer.from(JSON.stringify(built.plan.image.config))]]),
+    };
+  } finally {
+    await source.close();
   }
 }
+
+const loginsOf =
+  ({ sessions }: SolvePorts, { request: { session } }: BuildJob): Logins =>
+  async (host, signal) =>
+    loginOf(await sessions.find(session, signal), host, signal);

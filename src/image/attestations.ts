@@ -6,7 +6,7 @@ import { bestForPlatform, formatPlatform, parsePlatform } from '../spec/oci/plat
 import type { ImageContext } from './context.ts';
 import { reachableManifests } from './manifests.ts';
 import { findImage } from './resolve.ts';
-import { attestedDigest, attestationKind, isAttestation } from './variant.ts';
+import { attestedDigest, attestationKind, isAttestation, predicateAnnotation } from './variant.ts';
 
 export interface AttestationOptions {
   /** Whose attestations; the host's by default. */
@@ -17,8 +17,6 @@ export interface AttestationOptions {
   readonly statement: boolean;
 }
 
-/** Where BuildKit notes what a layer of an attestation states. */
-const predicateAnnotation = 'in-toto.io/predicate-type';
 /** Bytes of a statement that is shown. */
 const largestStatement = 4 * 1024 * 1024;
 

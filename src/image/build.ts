@@ -1,21 +1,23 @@
+import type { Bundles } from '../archive/bundle/bundle.ts';
+import { decompress } from '../archive/compress/decompress.ts';
 import { EngineError } from '../base/errors.ts';
-import type { BaseImage, BuildContent, BuiltLayer, ImageToStore } from '../spec/contract/build.ts';
-import { type ImageManifest, mediaTypes } from '../spec/oci/image.ts';
+import type { ByteStream } from '../base/stream.ts';
+import type { BaseImage, BuildContent, BuiltLayer, LayerConversion, WrittenImage } from '../spec/contract/build.ts';
 import { familiarReference } from '../spec/reference/reference.ts';
 import type { ContentOperation } from './content.ts';
 import type { ImageContext } from './context.ts';
-import { describeBytes, encodeDocument } from './document.ts';
 import { imageEvent } from './event.ts';
 import type { Transfers } from './fetch-layers.ts';
 import { emptyLayer, storeNewLayer } from './new-layer.ts';
 import { resolveImage } from './resolve.ts';
+import { archiveMembers, type ArchivePart } from './save.ts';
 import { storeImage } from './store-image.ts';
 import { nameToGive } from './tag.ts';
 import { admitOrigin } from './trust/admit.ts';
-import { makeVariant } from './variant.ts';
+import { writeImage } from './write-image.ts';
 
 /** What one build uses and makes of the images. */
-export function beginBuild(context: ImageContext, transfers: Transfers): BuildContent {
+export function beginBuild(context: ImageContext, transfers: Transfers, bundles: Bundles): BuildContent {
   const content = context.content.begin();
   return {
     base: (nameOrId, platform) => baseImage(context, content, nameOrId, platform),
@@ -28,7 +30,14 @@ export function beginBuild(context: ImageContext, transfers: Transfers): BuildCo
       return layer.diffId === emptyLayer ? undefined : layer;
     },
     hold: (layer) => hold(content, layer),
-    storeImage: (image) => storeBuilt(context, content, image),
+    convertLayer: (layer, conversion, signal) =>
+      convertLayer({ context, content, transfers }, layer, conversion, signal),
+    writeImage: (image) => writeImage(content, image),
+    recordImage: (image, names) => recordImage(context, image, names),
+    async archiveImage(image, { names, forDocker, signal }) {
+      return bundles.stream(await archiveMembers(context, content, partsOf(image, names), { forDocker }), signal);
+    },
+    blob: ({ digest, size }) => context.content.streamBlob(digest, size),
     end: () => content.end(),
   };
 }
@@ -54,30 +63,42 @@ async function baseImage(
   return { id, config, layers };
 }
 
-async function storeBuilt(context: ImageContext, content: ContentOperation, { config, layers, names }: ImageToStore) {
+async function convertLayer(
+  parts: { readonly context: ImageContext; readonly content: ContentOperation; readonly transfers: Transfers },
+  { blob }: BuiltLayer,
+  { compression, change = (archive) => archive }: LayerConversion,
+  signal: AbortSignal,
+): Promise<BuiltLayer> {
+  const { context, content, transfers } = parts;
+  const stored: ByteStream = context.content.streamBlob(blob.digest, blob.size);
+  const archive = decompress(stored, { maxBytes: await content.room(), what: `layer ${blob.digest}` });
+  return storeNewLayer(content, transfers, {
+    archive: change(archive),
+    compression: compression ?? context.layerCompression,
+    signal,
+  });
+}
+
+async function recordImage(
+  context: ImageContext,
+  { target, manifest, platform, config, layers, blobs }: WrittenImage,
+  names: readonly string[],
+): Promise<void> {
   const references = names.map((name) => nameToGive(name, ''));
   const origin = { transport: 'local' } as const;
   const [first] = references;
   await admitOrigin(context, origin, first === undefined ? 'of a build' : familiarReference(first));
-  const configBytes = encodeDocument(config);
-  const manifest: ImageManifest = {
-    schemaVersion: 2,
-    mediaType: mediaTypes.ociManifest,
-    config: describeBytes(mediaTypes.ociConfig, configBytes),
-    layers: layers.map(({ blob }) => blob),
-  };
-  const bytes = encodeDocument(manifest);
-  const target = describeBytes(mediaTypes.ociManifest, bytes);
-  await content.putBlob(configBytes, manifest.config.digest);
-  await content.putBlob(bytes, target.digest);
-  const { variant } = makeVariant(target, manifest, configBytes);
-  const blobs = [target, manifest.config, ...manifest.layers];
-  const complete = { target, variants: [variant], blobs, origin };
+  const complete = { target, variants: [{ manifest, platform, config, layers }], blobs, origin };
   await storeImage(context, complete, references, async (image) => [
     await imageEvent(context, 'create', image, {}),
     ...(await Promise.all(
       references.map((reference) => imageEvent(context, 'tag', image, { name: familiarReference(reference) })),
     )),
   ]);
-  return { id: target.digest, config: manifest.config.digest };
+}
+
+function partsOf({ target, blobs, manifest, config, layers }: WrittenImage, names: readonly string[]): ArchivePart[] {
+  const part = { target, blobs, shown: { manifest, config, layers } };
+  if (names.length === 0) return [part];
+  return names.map((name) => ({ ...part, reference: nameToGive(name, '') }));
 }

@@ -50,7 +50,7 @@ export async function saveImages(
   const images = new Set(parts.map(({ image }) => image));
   const close = (): Promise<void> => endReading(context, held, images);
   try {
-    const members = await membersOf(context, held, parts, without);
+    const members = await archiveMembers(context, held, parts, { without, forDocker: true });
     for (const image of images) await context.catalog.tell(await imageEvent(context, 'save', image, {}));
     return {
       content: bundles.stream(members, signal),
@@ -85,7 +85,7 @@ function partsOf(context: ImageContext, names: readonly string[], platforms: rea
   return [...parts.values()];
 }
 
-function blobsOf(parts: readonly Part[]): Map<Digest, Descriptor> {
+function blobsOf(parts: readonly ArchivePart[]): Map<Digest, Descriptor> {
   const blobs = new Map<Digest, Descriptor>();
   for (const part of parts) for (const blob of part.blobs) blobs.set(blob.digest, blob);
   return blobs;
@@ -97,13 +97,16 @@ interface NamedImage {
   readonly reference?: Reference;
 }
 
-/** What of one image goes into the archive, under one name or none. */
-interface Part extends NamedImage {
+/** What of one image goes into an archive, under one name or none. */
+export interface ArchivePart {
   readonly target: Descriptor;
   readonly blobs: readonly Descriptor[];
   /** The one that readers see who know only `manifest.json`. */
-  readonly shown: ImageVariant | undefined;
+  readonly shown: Pick<ImageVariant, 'manifest' | 'config' | 'layers'> | undefined;
+  readonly reference?: Reference;
 }
+
+interface Part extends ArchivePart, NamedImage {}
 
 function imagesOfName(catalog: ImageCatalog, name: string): NamedImage[] {
   const { reference } = parseImageName(name);
@@ -142,11 +145,12 @@ const noSuchPlatform = (name: string, wanted: readonly Platform[]): EngineError 
     `no suitable export target found: image with reference ${name} was found but does not provide the specified platform (${wanted.map(formatPlatform).join(', ')})`,
   );
 
-async function membersOf(
+/** What an archive of images consists of; `forDocker` adds what engines read that do not know OCI's layout. */
+export async function archiveMembers(
   { content }: ImageContext,
   held: ContentOperation,
-  parts: readonly Part[],
-  without: ReadonlySet<Digest>,
+  parts: readonly ArchivePart[],
+  { without = new Set(), forDocker }: { readonly without?: ReadonlySet<Digest>; readonly forDocker: boolean },
 ): Promise<BundleMember[]> {
   const blobs = [...blobsOf(parts).values()].filter(({ digest }) => !without.has(digest));
   for (const blob of blobs) await holdBlob(held, blob);
@@ -158,7 +162,7 @@ async function membersOf(
       file: { path: content.blobPath(digest), digest },
     })),
     document('index.json', indexOf(parts), 0o644),
-    document('manifest.json', dockerManifest(parts), 0o644),
+    ...(forDocker ? [document('manifest.json', dockerManifest(parts), 0o644)] : []),
     document('oci-layout', { imageLayoutVersion: '1.0.0' }, 0o444),
   ];
 }
@@ -180,7 +184,7 @@ function document(name: string, value: unknown, mode: number): BundleMember {
 }
 
 /** A name a descriptor; containerd reads the whole name, other tools the tag. */
-const indexOf = (parts: readonly Part[]): unknown => ({
+const indexOf = (parts: readonly ArchivePart[]): unknown => ({
   schemaVersion: 2,
   mediaType: mediaTypes.ociIndex,
   manifests: parts.map(({ target: { mediaType, digest, size, annotations, platform }, reference }) => {
@@ -200,8 +204,8 @@ const indexOf = (parts: readonly Part[]): unknown => ({
 });
 
 /** What engines before containerd's store read: one manifest an image, with all its names. */
-function dockerManifest(parts: readonly Part[]): unknown[] {
-  const entries = new Map<Digest, { shown: ImageVariant; names: string[] }>();
+function dockerManifest(parts: readonly ArchivePart[]): unknown[] {
+  const entries = new Map<Digest, { shown: NonNullable<ArchivePart['shown']>; names: string[] }>();
   for (const { shown, reference } of parts) {
     if (shown === undefined) continue;
     const entry = entries.get(shown.manifest.digest) ?? { shown, names: [] };

@@ -239,7 +239,7 @@ function createService(
       inspectRemoteTrust(context, (name) => registry.repository(name, auth), reference, signal),
     configure: applyChanges,
     commit: (request) => commitImage(context, transfers, request),
-    beginBuild: () => beginBuild(context, transfers),
+    beginBuild: () => beginBuild(context, transfers, bundles),
     keepLayers: (live) => kept.keep(live),
     collect: () => context.content.collect(),
     import: (request) => importImage(context, transfers, request),

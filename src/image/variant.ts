@@ -1,5 +1,5 @@
 import { EngineError } from '../base/errors.ts';
-import type { DiffId } from '../base/ids.ts';
+import type { Digest, DiffId } from '../base/ids.ts';
 import { parseImageConfig } from '../spec/oci/config.ts';
 import { type Descriptor, type ImageConfig, type ImageManifest, mediaTypes, type Platform } from '../spec/oci/image.ts';
 import { layerCompression } from '../spec/oci/manifest.ts';
@@ -11,6 +11,15 @@ export const imageConfigTypes: readonly string[] = [mediaTypes.ociConfig, mediaT
 /** Marks manifests in an index that are about another manifest (BuildKit's provenance and SBOM attestations). */
 const attestationMark = 'vnd.docker.reference.type';
 const attestedMark = 'vnd.docker.reference.digest';
+
+/** Where BuildKit notes what a layer of an attestation states. */
+export const predicateAnnotation = 'in-toto.io/predicate-type';
+
+/** How an index marks an attestation of one of its manifests. */
+export const attestationAnnotations = (attested: Digest): Readonly<Record<string, string>> => ({
+  [attestationMark]: 'attestation-manifest',
+  [attestedMark]: attested,
+});
 
 /** What an index says that a manifest in it is about another one: `attestation-manifest`. */
 export const attestationKind = ({ annotations }: Descriptor): string | undefined => annotations?.[attestationMark];

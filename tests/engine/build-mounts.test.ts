@@ -78,6 +78,42 @@ engineSuite('mounts of builds', { prepare: withBuildx }, (engine) => {
     assert.match(targets.stdout, /^two \(default\)/m);
   });
 
+  test('what a build can be given is told, and what it does with a warning', async (t) => {
+    const context = await folder(t, {
+      Dockerfile: lines(
+        'ARG GLOBAL=one',
+        `FROM ${busybox} as base`,
+        '# WHAT is said',
+        'ARG WHAT=two',
+        'RUN --mount=type=secret,id=key,required=true true',
+        'FROM scratch AS last',
+        'COPY --from=base /bin/true /',
+      ),
+    });
+    const outline = await build(context, '--call=outline', '--target=base', '--build-arg=WHAT=three');
+    assert.equal(outline.code, 0, outline.stderr);
+    assert.match(outline.stdout, /^TARGET:\s+base$/m);
+    assert.match(outline.stdout, /^WHAT\s+three\s+is said$/m);
+    assert.match(outline.stdout, /^SECRET\s+REQUIRED\s*\nkey\s+true/m);
+    const list = await build(context, '--call=targets,format=json');
+    const { targets } = JSON.parse(list.stdout) as { targets: { name: string; default?: boolean }[] };
+    assert.deepEqual(
+      targets.map(({ name, default: isDefault = false }) => [name, isDefault]),
+      [
+        ['base', false],
+        ['last', true],
+      ],
+    );
+    const plain = await folder(t, { Dockerfile: lines(`FROM ${busybox} as base`, 'CMD ["true"]') });
+    const warned = await build(plain);
+    assert.equal(warned.code, 0, warned.stderr);
+    assert.match(warned.stderr, /1 warning found/);
+    assert.match(warned.stderr, /- FromAsCasing: .*\(line 1\)/);
+    const refused = await build(plain, '--build-arg=BUILDKIT_DOCKERFILE_CHECK=error=true');
+    assert.equal(refused.code, 1);
+    assert.match(refused.stderr, /lint violation found for rules: FromAsCasing/);
+  });
+
   test('an image that the engine has not is pulled', {
     skip: isOracle() && 'dockerd asks another registry',
   }, async (t) => {

@@ -33,6 +33,9 @@ const capabilities = [
   'gateway.solve.evaluate',
 ];
 
+/** Of the builder; clients refuse by themselves what is not among these. */
+const abilities = ['source.local', 'exporter.multiple', 'exporter.image.annotations', 'exporter.sourcedateepoch'];
+
 /** What a client calls that drives its build itself, as buildx does. */
 export function gatewayMethods(context: ControlContext): [string, Method][] {
   const jobOf = (call: ServerCall): Promise<BuildJob> =>
@@ -44,7 +47,7 @@ export function gatewayMethods(context: ControlContext): [string, Method][] {
         await jobOf(call);
         return {
           frontendCaps: capabilities.map((id) => ({ id, enabled: true })),
-          llbCaps: [{ id: 'source.local', enabled: true }],
+          llbCaps: abilities.map((id) => ({ id, enabled: true })),
           workers: [workerRecord(context.worker)],
         };
       }),

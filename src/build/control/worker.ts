@@ -20,8 +20,9 @@ export function workerMethods({ worker }: ControlContext): [string, Method][] {
 const versionOf = ({ version }: WorkerFacts) => ({ package: 'gantry', version: `v${version}` });
 
 /**
- * Clients take the label `org.mobyproject.buildkit.worker.snapshotter` for a promise of several abilities (multi-platform
- * images, pushes by the builder, caches that are exported): it is not among these before all of them are there.
+ * Clients take the label `org.mobyproject.buildkit.worker.snapshotter` for a promise of several abilities: archives of
+ * images, pushes by the builder, caches that are exported, attestations, several platforms. What of these is not there is
+ * refused here, and not by the client.
  */
 export function workerRecord(worker: WorkerFacts): NonNullable<Draft<typeof listWorkersResponse>['record']>[number] {
   return {
@@ -29,6 +30,7 @@ export function workerRecord(worker: WorkerFacts): NonNullable<Draft<typeof list
     labels: new Map([
       ['org.mobyproject.buildkit.worker.executor', 'oci'],
       ['org.mobyproject.buildkit.worker.hostname', worker.hostname],
+      ['org.mobyproject.buildkit.worker.snapshotter', 'gantry'],
     ]),
     platforms: [
       {

@@ -1,21 +1,35 @@
-import { formatTime, type Clock } from '../../base/clock.ts';
-import { internal } from '../../base/errors.ts';
-import type { BuildContent } from '../../spec/contract/build.ts';
+import { writeTar } from '../../archive/tar/write.ts';
+import { formatTime } from '../../base/clock.ts';
+import { internal, invalid } from '../../base/errors.ts';
+import type { BuiltLayer, WrittenImage } from '../../spec/contract/build.ts';
 import type { ImageConfig, ImageHistoryEntry } from '../../spec/oci/image.ts';
 import { formatReference, parseReference, withDefaultTag } from '../../spec/reference/reference.ts';
-import type { BuildJob } from '../control/job.ts';
+import type { StepOutput } from '../control/job.ts';
+import { transferLines } from '../control/transfer-lines.ts';
 import type { Built } from '../frontend/build.ts';
+import { epochOf } from '../frontend/epoch.ts';
 import type { AddedLayer } from '../solve/scope.ts';
+import { type ImageWishes, imageWishes } from './attributes.ts';
+import { withLatestTime } from './root-members.ts';
+import type { Exported, ExportScope } from './scope.ts';
+
+/** When an image is made, and the latest time in it, in nanoseconds. */
+interface Times {
+  readonly now: bigint;
+  readonly latest: bigint | undefined;
+}
 
 /**
  * The configuration of a built image: the planned one with its layers and the times at which they were made. What was in the
  * cache whole is the same image again.
  */
-export function imageConfig({ plan, layers, added }: Built, nowNs: bigint): ImageConfig {
+function imageConfig({ plan, added }: Built, layers: readonly BuiltLayer[], times: Times): ImageConfig {
   const { platform, author, config, history, base } = plan.image;
-  const dated = withLayers(history, base, added, formatTime(nowNs));
+  const dated = withLayers(history, base, added, formatTime(times.now));
+  const created =
+    times.latest === undefined ? (dated.at(-1)?.created ?? formatTime(times.now)) : formatTime(times.latest);
   return {
-    created: dated.at(-1)?.created ?? formatTime(nowNs),
+    created,
     ...(author === undefined || author === '' ? {} : { author }),
     architecture: platform.architecture,
     os: platform.os,
@@ -23,8 +37,13 @@ export function imageConfig({ plan, layers, added }: Built, nowNs: bigint): Imag
     ...(platform['os.version'] === undefined ? {} : { 'os.version': platform['os.version'] }),
     config,
     rootfs: { type: 'layers', diff_ids: layers.map(({ diffId }) => diffId) },
-    history: dated,
+    history: times.latest === undefined ? dated : dated.map((entry) => notLater(entry, created)),
   };
+}
+
+function notLater(entry: ImageHistoryEntry, latest: string): ImageHistoryEntry {
+  const isLater = entry.created === undefined || Date.parse(entry.created) > Date.parse(latest);
+  return isLater ? { ...entry, created: latest } : entry;
 }
 
 /**
@@ -50,25 +69,101 @@ function withLayers(
   return entries;
 }
 
-/** Puts the image into the engine's own store, under its names. */
-export async function exportImage(
-  clock: Clock,
-  job: BuildJob,
-  content: BuildContent,
-  built: Built,
-  names: readonly string[],
-): Promise<ReadonlyMap<string, string>> {
-  return job.step({ name: 'exporting to image' }, async (output) => {
-    output.line('exporting layers').done();
-    const config = imageConfig(built, clock.nowNs());
-    const { id, config: configDigest } = await content.storeImage({ config, layers: built.layers, names });
-    output.line(`writing image ${id}`).done();
+/** The layers of the result as an exporter wants them: those of the base stay as they are, unless all are to be compressed anew. */
+async function convertedLayers(
+  { content, job, built }: ExportScope,
+  wishes: ImageWishes,
+  epoch: number | undefined,
+): Promise<readonly BuiltLayer[]> {
+  const { compression, forceCompression, rewriteTimestamps } = wishes;
+  if (rewriteTimestamps && epoch === undefined)
+    throw invalid(
+      'rewrite-timestamp needs SOURCE_DATE_EPOCH, as a build argument or source-date-epoch of the exporter',
+    );
+  const ofBase = built.plan.image.base?.rootfs.diff_ids.length ?? 0;
+  const layers: BuiltLayer[] = [];
+  for (const [index, layer] of built.layers.entries()) {
+    const isOwn = index >= ofBase;
+    const wantsTimes = isOwn && rewriteTimestamps && epoch !== undefined;
+    const wantsBytes = compression !== undefined && (isOwn || forceCompression);
+    if (!wantsTimes && !wantsBytes) layers.push(layer);
+    else {
+      const conversion = {
+        ...(compression === undefined ? {} : { compression }),
+        ...(wantsTimes
+          ? { change: (archive: Parameters<typeof withLatestTime>[0]) => writeTar(withLatestTime(archive, epoch)) }
+          : {}),
+      };
+      layers.push(await content.convertLayer(layer, conversion, job.signal));
+    }
+  }
+  return layers;
+}
+
+/** An image with its names, all in the store. */
+export interface MadeImage {
+  readonly image: WrittenImage;
+  /** As users write them. */
+  readonly names: readonly string[];
+  readonly wishes: ImageWishes;
+  readonly exported: Map<string, string>;
+}
+
+/** Writes the image of the result. @throws invalid for a wish that is none, not-implemented */
+export async function makeImage(scope: ExportScope, output: StepOutput): Promise<MadeImage> {
+  const { ports, content, built, request } = scope;
+  const wishes = imageWishes(request.attributes, built.plan.image.platform);
+  const full = wishes.names.map((name) => formatReference(withDefaultTag(parseReference(name))));
+  const epoch = epochOf(request.attributes.get('source-date-epoch')) ?? built.epoch;
+  const line = output.line('exporting layers');
+  const layers = await convertedLayers(scope, wishes, epoch);
+  line.done();
+  const latest = epoch === undefined ? undefined : BigInt(epoch) * 1_000_000_000n;
+  const config = imageConfig(built, layers, { now: ports.clock.nowNs(), latest });
+  const { annotations, dockerTypes } = wishes;
+  const image = await content.writeImage({ config, layers, annotations, dockerTypes });
+  output.line(`exporting manifest ${image.manifest.digest}`).done();
+  output.line(`exporting config ${image.config.digest}`).done();
+  const exported = new Map([
+    ['containerimage.digest', image.target.digest],
+    ['containerimage.config.digest', image.config.digest],
+    ['containerimage.descriptor', descriptorText(image, config.created)],
+    ...(full.length === 0 ? [] : [['image.name', full.join(',')] as const]),
+  ]);
+  return { image, names: wishes.names, wishes, exported };
+}
+
+/** What clients write into their files about a build: JSON in base64. */
+function descriptorText({ target, config, platform, manifest }: WrittenImage, created: string | undefined): string {
+  const { mediaType, digest, size } = target;
+  const annotations = {
+    ...target.annotations,
+    'config.digest': config.digest,
+    ...(created === undefined ? {} : { 'org.opencontainers.image.created': created }),
+  };
+  const descriptor = { mediaType, digest, size, annotations, ...(digest === manifest.digest ? { platform } : {}) };
+  return Buffer.from(JSON.stringify(descriptor)).toString('base64');
+}
+
+/** Puts the image into the engine's own store, under its names, and into their registries if that is wished. */
+export async function exportImage(scope: ExportScope): Promise<Exported> {
+  return scope.job.step({ name: 'exporting to image' }, async (output) => {
+    const { image, names, wishes, exported } = await makeImage(scope, output);
+    if (wishes.push && names.length === 0) throw invalid('tag is needed when pushing to registry');
+    await scope.content.recordImage(image, names);
+    output.line(`writing image ${image.target.digest}`).done();
     const full = names.map((name) => formatReference(withDefaultTag(parseReference(name))));
     for (const name of full) output.line(`naming to ${name}`).done();
-    return new Map([
-      ['containerimage.digest', id],
-      ['containerimage.config.digest', configDigest],
-      ...(names.length === 0 ? [] : [['image.name', full.join(',')] as const]),
-    ]);
+    if (wishes.push) for (const name of full) await push(scope, name, output);
+    return exported;
   });
+}
+
+async function push({ ports, job, logins }: ExportScope, reference: string, output: StepOutput): Promise<void> {
+  const line = output.line(`pushing ${reference}`);
+  const auth = await logins(parseReference(reference).domain, job.signal);
+  const { progress, done } = transferLines(output);
+  await ports.images.push({ reference, progress, signal: job.signal, ...(auth === undefined ? {} : { auth }) });
+  done();
+  line.done();
 }

@@ -2,6 +2,7 @@ import { codeOf, EngineError, messageOf } from '../../base/errors.ts';
 import type { BaseImage, BuildContent, RegistryLogin } from '../../spec/contract/build.ts';
 import { parseReference } from '../../spec/reference/reference.ts';
 import type { StepOutput } from '../control/job.ts';
+import { transferLines } from '../control/transfer-lines.ts';
 import type { SolvePorts } from '../solve/ports.ts';
 
 /** Who a build is to a registry; undefined for nobody. */
@@ -38,20 +39,9 @@ export async function baseImage(ports: SolvePorts, content: BuildContent, wanted
 async function pull(ports: SolvePorts, { reference, platform, logins, output, signal }: WantedBase): Promise<void> {
   const host = parseReference(reference).domain;
   const auth = await logins(host, signal);
-  const lines = new Map<string, ReturnType<StepOutput['line']>>();
-  await ports.images.pull({
-    reference,
-    platform,
-    ...(auth === undefined ? {} : { auth }),
-    progress({ id, progressDetail }) {
-      if (id === undefined || progressDetail?.current === undefined) return;
-      const line = lines.get(id) ?? output.line(id);
-      lines.set(id, line);
-      line.progress(progressDetail.current, progressDetail.total);
-    },
-    signal,
-  });
-  for (const line of lines.values()) line.done();
+  const { progress, done } = transferLines(output);
+  await ports.images.pull({ reference, platform, ...(auth === undefined ? {} : { auth }), progress, signal });
+  done();
 }
 
 const notResolved = (reference: string, cause: unknown): EngineError =>

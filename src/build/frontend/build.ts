@@ -1,14 +1,14 @@
 import { Scope } from '../../base/scope.ts';
 import type { BaseImage, BuildContent, BuiltLayer } from '../../spec/contract/build.ts';
 import { formatPlatform } from '../../spec/oci/platform.ts';
+import { findingsOfBuild } from '../check/check.ts';
 import { type ContextTree, releaseTree } from '../context/tree.ts';
 import { SourceError } from '../control/failure.ts';
-import { type CheckResult, findingsOfBuild } from '../check/check.ts';
-import { rulePage, rules } from '../check/rules.ts';
-import { type BuildJob, stepDigest } from '../control/job.ts';
+import type { BuildJob } from '../control/job.ts';
 import { DockerfileError } from '../dockerfile/error.ts';
 import { type Dockerfile, parseDockerfile } from '../dockerfile/parse.ts';
-import { linesRange, type Range } from '../dockerfile/source.ts';
+import type { Range } from '../dockerfile/source.ts';
+import { PathMatcher } from '../ignore/matcher.ts';
 import type { Finding } from '../plan/finding.ts';
 import type { WantedImage } from '../plan/options.ts';
 import { type BuildPlan, planBuild } from '../plan/plan.ts';
@@ -16,9 +16,11 @@ import { Evaluation } from '../solve/evaluate.ts';
 import type { SolvePorts } from '../solve/ports.ts';
 import type { AddedLayer, Secrets } from '../solve/scope.ts';
 import { baseImage, type Logins } from './base-image.ts';
-import { type Definition, definitionStep, loadDefinition, loadIgnore } from './definition.ts';
+import { type Definition, loadDefinition, loadIgnore } from './definition.ts';
+import { epochOf } from './epoch.ts';
 import { type Attributes, buildOptions } from './options.ts';
 import type { BuildSource } from './source.ts';
+import { tellFindings } from './warnings.ts';
 
 /** What a build has made: the layers of the image, and the plan that says everything else. */
 export interface Built {
@@ -27,6 +29,8 @@ export interface Built {
   readonly layers: readonly BuiltLayer[];
   /** What each step of the history that may have a layer has added. */
   readonly added: readonly AddedLayer[];
+  /** The latest time that the result may show, in seconds since 1970; undefined for any. */
+  readonly epoch: number | undefined;
 }
 
 /** Where a build has everything from that is not the engine's. */
@@ -64,9 +68,10 @@ async function build(scope: BuildScope): Promise<Built> {
   const { ports, job, content, source, attributes, definition, secrets } = scope;
   const file = parseDockerfile({ name: definition.name, text: definition.text });
   const options = buildOptions(attributes, ports.platform);
-  const { plan, images, findings } = await planned(scope, file, options);
-  tellFindings(job, definition, findingsOfBuild(file, options, findings));
+  const epoch = epochOf(attributes.get('build-arg:SOURCE_DATE_EPOCH'));
   const ignore = await loadIgnore(job, source, definition);
+  const { plan, images, findings } = await planned(scope, file, options, ignore);
+  tellFindings(job, definition, findingsOfBuild(file, options, findings));
   await using held = new Scope();
   const trees = new Map<string, Promise<ContextTree>>();
   const context = (name: string): Promise<ContextTree> => {
@@ -88,7 +93,7 @@ async function build(scope: BuildScope): Promise<Built> {
     hostConfig: attributes.get('cgroup-parent') ? { CgroupParent: attributes.get('cgroup-parent') as string } : {},
   });
   const { layers } = await evaluation.root(plan.result);
-  return { plan, layers, added: await evaluation.addedLayers(plan.result) };
+  return { plan, layers, added: await evaluation.addedLayers(plan.result), epoch };
 }
 
 const imageKey = (reference: string, platform: string): string => `${reference} ${platform}`;
@@ -98,6 +103,7 @@ async function planned(
   { ports, job, content, attributes, logins }: BuildScope,
   file: Dockerfile,
   options: ReturnType<typeof buildOptions>,
+  ignore: readonly string[],
 ): Promise<{ plan: BuildPlan; images: ReadonlyMap<string, BaseImage>; findings: readonly Finding[] }> {
   const images = new Map<string, BaseImage>();
   const mode = attributes.get('image-resolve-mode') ?? '';
@@ -105,10 +111,10 @@ async function planned(
     const image = images.get(imageKey(reference, formatPlatform(platform)));
     return image === undefined ? undefined : { reference, config: image.config };
   };
+  const ignored = new PathMatcher([...ignore]);
   for (;;) {
     const findings: Finding[] = [];
-    const report = (finding: Finding): void => void findings.push(finding);
-    const result = planBuild({ file, options, lookUp, report });
+    const result = planBuild({ file, options, lookUp, ignored, report: (finding) => void findings.push(finding) });
     if (result.kind === 'plan') return { plan: result, images, findings };
     await Promise.all(
       result.images.map(async ({ reference, platform }) => {
@@ -120,22 +126,6 @@ async function planned(
       }),
     );
   }
-}
-
-/** As clients show them: where the file was loaded. @throws DockerfileError where the file says that findings are errors */
-function tellFindings(job: BuildJob, definition: Definition, { findings, error }: CheckResult): void {
-  const { filename, data } = placeOf(definition, linesRange(1, 1));
-  const warnings = findings.map(({ rule, detail, range }) => ({
-    vertex: stepDigest(job.ref, definitionStep(definition.name)),
-    level: 1,
-    short: Buffer.from(`${rule}: ${detail} (line ${range.start.line})`),
-    detail: [Buffer.from(rules[rule])],
-    url: rulePage(rule),
-    info: { filename, data, language: 'Dockerfile' },
-    ranges: [{ start: { line: range.start.line }, end: { line: range.end.line } }],
-  }));
-  if (warnings.length > 0) job.emit({ warnings });
-  if (error !== undefined) throw error;
 }
 
 /** The files of a context that the plan uses. */

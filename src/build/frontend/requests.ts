@@ -1,8 +1,12 @@
+import { internal } from '../../base/errors.ts';
 import { checkDockerfile } from '../check/check.ts';
 import { checkJson, printCheck, printFault } from '../check/print.ts';
 import type { BuildJob } from '../control/job.ts';
+import { outlineJson, printOutline } from '../describe/outline.ts';
+import { printTargets, targetsJson } from '../describe/targets.ts';
 import { parseDockerfile } from '../dockerfile/parse.ts';
 import { PathMatcher } from '../ignore/matcher.ts';
+import { planBuild } from '../plan/plan.ts';
 import { missing } from '../solve/keys.ts';
 import type { SolvePorts } from '../solve/ports.ts';
 import { type Definition, loadDefinition, loadIgnore } from './definition.ts';
@@ -26,6 +30,8 @@ export async function answerRequest(ports: SolvePorts, job: BuildJob, request: S
       return lint(ports, job, request, definition);
     case 'frontend.targets':
       return targets(definition);
+    case 'frontend.outline':
+      return outline(ports, request, definition);
     case 'frontend.subrequests.describe':
       return description();
     default:
@@ -64,31 +70,32 @@ async function lint(
   });
 }
 
-/** The stages, by their names and numbers. */
+/** The stages. */
 function targets({ name, text }: Definition): Answer {
-  const { stages } = parseDockerfile({ name, text });
-  const list = stages.map((stage, index) => ({
-    ...(stage.from.name === '' ? {} : { name: stage.from.name }),
-    ...(index === stages.length - 1 ? { default: true } : {}),
-    base: stage.from.base.text,
-    platform: stage.from.platform?.text ?? '',
-    location: { ranges: [{ start: { line: stage.from.range.start.line }, end: { line: stage.from.range.end.line } }] },
-  }));
-  const lines = list.map((target) => `${target.name ?? '(unnamed)'}${target.default === true ? ' (default)' : ''}\n`);
-  const json = { targets: list, sources: [Buffer.from(text).toString('base64')] };
-  return answer(JSON.stringify(json, undefined, 2), `TARGET\n${lines.join('')}`);
+  const file = parseDockerfile({ name, text });
+  return answer(targetsJson(file), printTargets(file));
+}
+
+/** What a build of the target can be given. Base images are not asked for: they have no say in it but by their triggers. */
+function outline({ platform }: SolvePorts, { options }: SubRequest, { name, text }: Definition): Answer {
+  const file = parseDockerfile({ name, text });
+  const plan = planBuild({ file, options: buildOptions(options, platform), lookUp: () => 'unknown' });
+  if (plan.kind !== 'plan') throw internal('an outline needs no images');
+  return answer(outlineJson(file, plan), printOutline(file, plan));
 }
 
 function description(): Answer {
-  const requests = ['frontend.lint', 'frontend.targets', 'frontend.subrequests.describe'].map((name) => ({
-    name,
-    version,
-    type: 'rpc',
-    description: '',
-    opts: [],
-    inputs: [],
-    metadata: [{ name: 'result.json' }, { name: 'result.txt' }],
-    refs: [],
-  }));
+  const requests = ['frontend.lint', 'frontend.outline', 'frontend.targets', 'frontend.subrequests.describe'].map(
+    (name) => ({
+      name,
+      version,
+      type: 'rpc',
+      description: '',
+      opts: [],
+      inputs: [],
+      metadata: [{ name: 'result.json' }, { name: 'result.txt' }],
+      refs: [],
+    }),
+  );
   return answer(JSON.stringify(requests), requests.map(({ name }) => `${name}\n`).join(''));
 }

@@ -2,7 +2,8 @@ import type { Digest, DiffId } from '../../base/ids.ts';
 import type { ByteStream } from '../../base/stream.ts';
 import type { HostConfig } from '../engine/container.ts';
 import type { ProgressSink } from '../engine/progress.ts';
-import type { Descriptor, ImageConfig } from '../oci/image.ts';
+import type { Descriptor, ImageConfig, Platform } from '../oci/image.ts';
+import type { LayerCompression } from '../oci/layer-compression.ts';
 import type { FileView } from './files.ts';
 
 /** A layer as it is stored: the blob, and what it unpacks to. */
@@ -19,12 +20,55 @@ export interface BaseImage {
   readonly layers: readonly BuiltLayer[];
 }
 
-export interface ImageToStore {
+/** What is noted at the parts of an image, by key. */
+export interface ImageAnnotations {
+  readonly manifest: Readonly<Record<string, string>>;
+  /** Where the index names the manifest. */
+  readonly manifestDescriptor: Readonly<Record<string, string>>;
+  readonly index: Readonly<Record<string, string>>;
+  /** Where the index of an archive names the image. */
+  readonly indexDescriptor: Readonly<Record<string, string>>;
+}
+
+/** What a statement about an image says (in-toto attestation, v0.1); of which image is added when that is written. */
+export interface Predicate {
+  readonly type: string;
+  /** JSON. */
+  readonly predicate: unknown;
+}
+
+export interface ImageToWrite {
   readonly config: ImageConfig;
   /** Lowest first; all that `config` names. */
   readonly layers: readonly BuiltLayer[];
-  /** As users write them. */
-  readonly names: readonly string[];
+  readonly annotations?: ImageAnnotations;
+  /** Statements beside the image: where there are any, it is an index. */
+  readonly predicates?: readonly Predicate[];
+  /** What the statements call the image, by package URLs. */
+  readonly subjects?: readonly string[];
+  /** Docker's media types instead of OCI's. */
+  readonly dockerTypes?: boolean;
+}
+
+/** An image whose documents and layers are all in the store; nothing says yet that the engine has it. */
+export interface WrittenImage {
+  /** The manifest, or the index where there is something beside it. */
+  readonly target: Descriptor;
+  readonly manifest: Descriptor;
+  readonly config: Descriptor;
+  readonly platform: Platform;
+  /** As the manifest names them. */
+  readonly layers: readonly BuiltLayer[];
+  /** All of it, each once. */
+  readonly blobs: readonly Descriptor[];
+}
+
+/** How a layer is to become another one. */
+export interface LayerConversion {
+  /** The engine's own choice when it is left out. */
+  readonly compression?: LayerCompression;
+  /** Makes another archive of its archive. */
+  readonly change?: (archive: ByteStream) => ByteStream;
 }
 
 /** What one build uses and makes of the image store: none of it is deleted until `end`. */
@@ -35,8 +79,22 @@ export interface BuildContent {
   storeLayer(archive: ByteStream, signal: AbortSignal): Promise<BuiltLayer | undefined>;
   /** Holds a layer of an earlier build; false when it is not there any more. */
   hold(layer: BuiltLayer): Promise<boolean>;
-  /** Records an image, gives it its names, and tells of it. */
-  storeImage(image: ImageToStore): Promise<{ readonly id: Digest; readonly config: Digest }>;
+  /** The same layer, stored in another way. @throws as `storeLayer` */
+  convertLayer(layer: BuiltLayer, conversion: LayerConversion, signal: AbortSignal): Promise<BuiltLayer>;
+  /** Stores the documents of an image. @throws invalid for a layer that its media types have not */
+  writeImage(image: ImageToWrite): Promise<WrittenImage>;
+  /** Makes a written image one of the engine's, gives it its names (as users write them), and tells of it. */
+  recordImage(image: WrittenImage, names: readonly string[]): Promise<void>;
+  /**
+   * A written image as an OCI layout in one archive, with `manifest.json` for Docker where that is wished. A piece is only
+   * valid until the next one is asked for. @throws invalid for a wrong name
+   */
+  archiveImage(
+    image: WrittenImage,
+    options: { readonly names: readonly string[]; readonly forDocker: boolean; readonly signal: AbortSignal },
+  ): Promise<ByteStream>;
+  /** The bytes of a stored blob that this build holds. */
+  blob(descriptor: Descriptor): ByteStream;
   end(): void;
 }
 
@@ -56,11 +114,21 @@ export interface PullForBuild {
   readonly signal: AbortSignal;
 }
 
+export interface PushForBuild {
+  /** With its tag. */
+  readonly reference: string;
+  readonly auth?: RegistryLogin;
+  readonly progress: ProgressSink;
+  readonly signal: AbortSignal;
+}
+
 /** The image store as builds need it. */
 export interface BuildImages {
   beginBuild(): BuildContent;
   /** @throws not-found, unauthorized, unavailable */
   pull(request: PullForBuild): Promise<void>;
+  /** Sends an image of the engine to where its name says. @throws unauthorized, unavailable */
+  push(request: PushForBuild): Promise<void>;
   /** Layers that later builds may use again: they stay as long as `live` names them. */
   keepLayers(live: () => Iterable<BuiltLayer>): void;
   /** Deletes what nobody needs any more. */

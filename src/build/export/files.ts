@@ -1,0 +1,52 @@
+import { writeTar } from '../../archive/tar/write.ts';
+import { invalid } from '../../base/errors.ts';
+import { epochOf } from '../frontend/epoch.ts';
+import { type SentFolder, sendFolder } from '../fsutil/send.ts';
+import { sendFile, type SendTarget } from '../session/file-send.ts';
+import { rootFolder } from './root-members.ts';
+import type { Exported, ExportScope } from './scope.ts';
+
+/** The files of the result in a folder of the client. */
+export function exportFolder(scope: ExportScope): Promise<Exported> {
+  const mode = scope.request.attributes.get('mode') ?? 'copy';
+  if (mode !== 'copy' && mode !== '') throw invalid(`unsupported mode ${JSON.stringify(mode)}: expected copy`);
+  return toClient(scope, 'exporting to client directory', 'copying files', sendFolder);
+}
+
+/** The same as one archive. */
+export function exportTar(scope: ExportScope): Promise<Exported> {
+  return toClient(scope, 'exporting to client tarball', 'sending tarball', async (target, folder, progress) =>
+    sendFile(target, writeTar(withBodies(folder)), new Map(), progress),
+  );
+}
+
+/** Only files have content. */
+async function* withBodies(folder: SentFolder) {
+  for await (const { entry, body } of folder()) yield { entry, ...(entry.type === 'file' ? { body } : {}) };
+}
+
+async function toClient(
+  { ports, job, built, request }: ExportScope,
+  name: string,
+  line: string,
+  send: (target: SendTarget, folder: SentFolder, progress: (bytes: number) => void) => Promise<void>,
+): Promise<Exported> {
+  const epoch = epochOf(request.attributes.get('source-date-epoch')) ?? built.epoch;
+  const session = await ports.sessions.find(job.request.session, job.signal);
+  const target = { session, exporter: request.index, signal: job.signal };
+  await job.step({ name }, async (output) => {
+    const counted = output.line(line);
+    const progress = (bytes: number): void => counted.progress(bytes);
+    if (built.layers.length === 0) await send(target, noFiles, progress);
+    else {
+      await ports.steps.view(
+        built.layers.map(({ diffId }) => diffId),
+        (view) => send(target, rootFolder(view, epoch, job.signal), progress),
+      );
+    }
+    counted.done();
+  });
+  return new Map();
+}
+
+const noFiles: SentFolder = async function* nothing() {};

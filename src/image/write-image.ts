@@ -1,0 +1,118 @@
+import { invalid } from '../base/errors.ts';
+import { hexOf } from '../base/ids.ts';
+import type { BuiltLayer, ImageAnnotations, ImageToWrite, Predicate, WrittenImage } from '../spec/contract/build.ts';
+import { type Descriptor, type ImageIndex, type ImageManifest, mediaTypes } from '../spec/oci/image.ts';
+import type { ContentOperation } from './content.ts';
+import { describeBytes, encodeDocument } from './document.ts';
+import { attestationAnnotations, makeVariant, predicateAnnotation } from './variant.ts';
+
+const statementType = 'application/vnd.in-toto+json';
+
+const noAnnotations: ImageAnnotations = { manifest: {}, manifestDescriptor: {}, index: {}, indexDescriptor: {} };
+
+/** Stores the documents of an image that is made here: configuration, manifest, statements and the index over them. */
+export async function writeImage(content: ContentOperation, image: ImageToWrite): Promise<WrittenImage> {
+  const { config, predicates = [], annotations = noAnnotations, dockerTypes = false } = image;
+  const layers = dockerTypes ? image.layers.map(withDockerType) : image.layers;
+  const configBytes = encodeDocument(config);
+  const manifest: ImageManifest = {
+    schemaVersion: 2,
+    mediaType: dockerTypes ? mediaTypes.dockerManifest : mediaTypes.ociManifest,
+    config: await put(content, dockerTypes ? mediaTypes.dockerConfig : mediaTypes.ociConfig, configBytes),
+    layers: layers.map(({ blob }) => blob),
+    ...given('annotations', annotations.manifest),
+  };
+  const described = await put(content, manifest.mediaType as string, encodeDocument(manifest));
+  const { variant } = makeVariant(described, manifest, configBytes);
+  const own = [manifest.config, ...manifest.layers];
+  const written = { manifest: described, config: manifest.config, platform: variant.platform, layers };
+  if (predicates.length === 0) {
+    const target = { ...described, ...given('annotations', annotations.indexDescriptor) };
+    return { ...written, target, blobs: unique([described, ...own]) };
+  }
+  const entry: Descriptor = {
+    ...described,
+    platform: variant.platform,
+    ...given('annotations', annotations.manifestDescriptor),
+  };
+  const attestation = await putAttestation(content, described, predicates, image.subjects ?? []);
+  const index: ImageIndex = {
+    schemaVersion: 2,
+    mediaType: mediaTypes.ociIndex,
+    manifests: [entry, attestation.descriptor],
+    ...given('annotations', annotations.index),
+  };
+  const top = await put(content, mediaTypes.ociIndex, encodeDocument(index));
+  const target = { ...top, ...given('annotations', annotations.indexDescriptor) };
+  return { ...written, target, blobs: unique([top, described, ...own, ...attestation.blobs]) };
+}
+
+const given = <Name extends string>(
+  name: Name,
+  value: Readonly<Record<string, string>>,
+): Partial<Record<Name, Readonly<Record<string, string>>>> =>
+  Object.keys(value).length === 0 ? {} : ({ [name]: value } as Record<Name, Readonly<Record<string, string>>>);
+
+const unique = (blobs: readonly Descriptor[]): Descriptor[] => [
+  ...new Map(blobs.map((blob) => [blob.digest, blob])).values(),
+];
+
+async function put(content: ContentOperation, mediaType: string, bytes: Uint8Array): Promise<Descriptor> {
+  const descriptor = describeBytes(mediaType, bytes);
+  await content.putBlob(bytes, descriptor.digest);
+  return descriptor;
+}
+
+/** What an index has beside an image: a manifest whose layers are statements (BuildKit, attestation-storage.md). */
+async function putAttestation(
+  content: ContentOperation,
+  about: Descriptor,
+  predicates: readonly Predicate[],
+  subjects: readonly string[],
+): Promise<{ readonly descriptor: Descriptor; readonly blobs: readonly Descriptor[] }> {
+  const digest = { sha256: hexOf(about.digest) };
+  const names = subjects.length === 0 ? ['_'] : subjects;
+  const layers: Descriptor[] = [];
+  for (const { type, predicate } of predicates) {
+    const statement = {
+      _type: 'https://in-toto.io/Statement/v0.1',
+      predicateType: type,
+      subject: names.map((name) => ({ name, digest })),
+      predicate,
+    };
+    const blob = await put(content, statementType, encodeDocument(statement));
+    layers.push({ ...blob, annotations: { [predicateAnnotation]: type } });
+  }
+  const config = await put(
+    content,
+    mediaTypes.ociConfig,
+    encodeDocument({
+      architecture: 'unknown',
+      os: 'unknown',
+      config: {},
+      rootfs: { type: 'layers', diff_ids: layers.map((layer) => layer.digest) },
+    }),
+  );
+  const manifest: ImageManifest = { schemaVersion: 2, mediaType: mediaTypes.ociManifest, config, layers };
+  const bytes = await put(content, mediaTypes.ociManifest, encodeDocument(manifest));
+  return {
+    descriptor: {
+      ...bytes,
+      annotations: attestationAnnotations(about.digest),
+      platform: { architecture: 'unknown', os: 'unknown' },
+    },
+    blobs: [bytes, config, ...layers],
+  };
+}
+
+const dockerLayers: Readonly<Record<string, string>> = {
+  [mediaTypes.ociLayer]: mediaTypes.dockerLayer,
+  [mediaTypes.ociLayerGzip]: mediaTypes.dockerLayerGzip,
+};
+
+function withDockerType({ blob, diffId }: BuiltLayer): BuiltLayer {
+  if (blob.mediaType === mediaTypes.ociLayerZstd) {
+    throw invalid("docker's media types have no layers compressed by zstd: leave oci-mediatypes=false out");
+  }
+  return { diffId, blob: { ...blob, mediaType: dockerLayers[blob.mediaType] ?? blob.mediaType } };
+}
