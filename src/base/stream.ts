@@ -15,6 +15,18 @@ export async function readAll(stream: ByteStream, limit: number, what = 'stream'
   return concatBytes(chunks, length);
 }
 
+/** What comes after the first `from` bytes, for sources that cannot begin in the middle. */
+export async function* afterBytes(
+  stream: ByteStream | Iterable<Uint8Array>,
+  from: number,
+): AsyncGenerator<Uint8Array, void, undefined> {
+  let at = 0;
+  for await (const chunk of stream) {
+    if (at + chunk.length > from) yield chunk.subarray(Math.max(0, from - at));
+    at += chunk.length;
+  }
+}
+
 /** The chunks in one array of `length` bytes (their sum when it is left out). */
 export function concatBytes(chunks: readonly Uint8Array[], length?: number): Uint8Array {
   const only = chunks[0];

@@ -43,6 +43,9 @@ export async function buildClassic(ports: SolvePorts, request: ClassicBuild): Pr
         source: archiveSource(tree),
         logins,
         secrets: () => Promise.resolve(undefined),
+        agents: () => Promise.resolve(undefined),
+        allowed: { insecure: false, devices: false },
+        imported: () => Promise.resolve(undefined),
       });
       const wanted = { type: 'image', attributes: new Map([['name', request.names.join(',')]]), index: 0 };
       const exported = await exportImage({ ports, job, content, built, request: wanted, logins });

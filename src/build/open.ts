@@ -12,7 +12,7 @@ import type { WorkerFacts } from './control/ports.ts';
 import { type BuildControl, createControl } from './control/service.ts';
 import { Sessions } from './session/session.ts';
 import { CacheMounts } from './solve/cache-mounts.ts';
-import type { SolvePorts } from './solve/ports.ts';
+import type { Entitlements, SolvePorts } from './solve/ports.ts';
 import { createSolver } from './solver.ts';
 
 export interface BuildOptions {
@@ -24,6 +24,7 @@ export interface BuildOptions {
   readonly images: BuildImages;
   readonly steps: BuildSteps;
   readonly worker: WorkerFacts;
+  readonly entitlements: Entitlements;
   readonly platform: Platform;
   readonly clock: Clock;
   readonly log: Logger;
@@ -54,6 +55,7 @@ export async function openBuilds(options: BuildOptions): Promise<Builds> {
     sessions,
     cacheMounts: new CacheMounts(),
     secretDirectory,
+    entitlements: options.entitlements,
     platform,
     clock,
     log,

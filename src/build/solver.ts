@@ -1,5 +1,6 @@
 import { randomHex64 } from '../base/ids.ts';
 import { invalid } from '../base/errors.ts';
+import { provenance } from './attest/provenance.ts';
 import type { BuildContent } from '../spec/contract/build.ts';
 import type { BuildJob } from './control/job.ts';
 import type { FrontendRequest, Solved, Solver } from './control/ports.ts';
@@ -8,11 +9,15 @@ import type { Logins } from './frontend/base-image.ts';
 import { type Built, buildDockerfile } from './frontend/build.ts';
 import { answerRequest } from './frontend/requests.ts';
 import { sessionSource } from './frontend/session-source.ts';
+import { exportCache } from './remote-cache/export.ts';
+import { importCaches, wishesOf } from './remote-cache/import.ts';
+import type { CacheFinder } from './remote-cache/places.ts';
 import { secretOf } from './session/calls.ts';
 import { loginOf } from './session/logins.ts';
-import type { Secrets } from './solve/scope.ts';
+import { agentSocket, hasAgent } from './session/ssh.ts';
+import type { Agents, Allowed, Secrets } from './solve/scope.ts';
 import { missing } from './solve/keys.ts';
-import type { SolvePorts } from './solve/ports.ts';
+import type { Entitlements, SolvePorts } from './solve/ports.ts';
 
 /** What belongs to one job, as long as that lasts. */
 interface Work {
@@ -35,6 +40,17 @@ export function createSolver(ports: SolvePorts): Solver {
       const built = results.get(ref ?? '');
       if (built === undefined) throw invalid('there is nothing to export: the build has no result');
       return exportResult({ ports, job, content, built, request, logins: loginsOf(ports, job) });
+    },
+    describe(job, ref) {
+      const built = works.get(job)?.results.get(ref ?? '');
+      const wish = { mode: 'max', isDefault: true, builderId: '', reproducible: false } as const;
+      return built === undefined ? [] : [provenance(job, built, wish, new Date()), ...built.sboms];
+    },
+    async exportCache(job, ref, wish) {
+      const { content, results } = workOf(job);
+      const built = results.get(ref ?? '');
+      if (built === undefined) throw invalid('there is no cache to export: the build has no result');
+      return exportCache(await finderOf(ports, job), job, content, built, wish);
     },
     async release(job) {
       const work = works.get(job);
@@ -61,8 +77,14 @@ async function solve(ports: SolvePorts, job: BuildJob, work: Work, request: Fron
     }
     const { session } = job.request;
     const secrets: Secrets = async (id, signal) => secretOf(await ports.sessions.find(session, signal), id, signal);
-    const origin = { attributes: options, source, logins: loginsOf(ports, job), secrets };
-    const built = await buildDockerfile(ports, job, work.content, origin);
+    const agents: Agents = async (id, at) => {
+      const open = await ports.sessions.find(session, at.signal);
+      return (await hasAgent(open, id, at.signal)) ? agentSocket(open, id, at) : undefined;
+    };
+    const imported = await importCaches(await finderOf(ports, job), job, work.content, wishesOf(options));
+    const origin = { attributes: options, source, logins: loginsOf(ports, job), secrets, agents, imported };
+    const allowed = allowedBy(job.request.entitlements, ports.entitlements);
+    const built = await buildDockerfile(ports, job, work.content, { ...origin, allowed });
     const ref = randomHex64();
     work.results.set(ref, built);
     return {
@@ -73,6 +95,19 @@ async function solve(ports: SolvePorts, job: BuildJob, work: Work, request: Fron
     await source.close();
   }
 }
+
+/** What both the client and the engine allow: `security.insecure`, `device`, `device=NAME`. */
+const allowedBy = (asked: readonly string[], engine: Entitlements): Allowed => ({
+  insecure: engine.insecure && asked.includes('security.insecure'),
+  devices: engine.devices && asked.some((name) => name === 'device' || name.startsWith('device=')),
+});
+
+const finderOf = async (ports: SolvePorts, job: BuildJob): Promise<CacheFinder> => ({
+  ports,
+  session: await ports.sessions.find(job.request.session, job.signal),
+  logins: loginsOf(ports, job),
+  signal: job.signal,
+});
 
 const loginsOf =
   ({ sessions }: SolvePorts, { request: { session } }: BuildJob): Logins =>

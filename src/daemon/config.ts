@@ -29,6 +29,7 @@ import type { SettingValues } from './settings/setting.ts';
 import { settings } from './settings/table.ts';
 import { storageBudget } from './settings/budget.ts';
 import type { StorageBudget } from '../spec/engine/storage-budget.ts';
+import { type BuilderSettings, builderSettings } from './settings/builder.ts';
 import { type StorageSettings, storageSettings } from './settings/storage.ts';
 import { type TlsSettings, tlsSettings } from './settings/tls.ts';
 
@@ -57,6 +58,7 @@ export interface EngineConfig {
   readonly logDriver: string;
   readonly logOptions: Readonly<Record<string, string>>;
   readonly storage: StorageSettings;
+  readonly builder: BuilderSettings;
   /** What images may take; undefined: as much as they want. */
   readonly budget: StorageBudget | undefined;
   readonly containers: ContainerDefaults;
@@ -195,6 +197,7 @@ function complete(values: SettingValues, dataRoot: string, program: ProgramName)
     logDriver: textOf(values, 'log-driver') ?? 'json-file',
     logOptions: mapOf<string>(values, 'log-opt'),
     storage: storageSettings(values),
+    builder: builderSettings(values),
     budget: storageBudget(values),
     containers: containerDefaults(values),
     network: networkDefaults(values),

@@ -220,6 +220,7 @@ async function joined(rooms: Rooms): Promise<WiredEngine> {
       images,
       steps: containers.steps,
       worker: workerFacts(engine.id, facts),
+      entitlements: live.current.builder,
       platform: hostPlatform(process.arch),
       clock: engine.clock,
       log: engine.log,

@@ -1,7 +1,7 @@
 import type { Bundles } from '../archive/bundle/bundle.ts';
 import { decompress } from '../archive/compress/decompress.ts';
 import { EngineError } from '../base/errors.ts';
-import type { ByteStream } from '../base/stream.ts';
+import { afterBytes, type ByteStream } from '../base/stream.ts';
 import type { BaseImage, BuildContent, BuiltLayer, LayerConversion, WrittenImage } from '../spec/contract/build.ts';
 import { familiarReference } from '../spec/reference/reference.ts';
 import type { ContentOperation } from './content.ts';
@@ -9,6 +9,7 @@ import type { ImageContext } from './context.ts';
 import { imageEvent } from './event.ts';
 import type { Transfers } from './fetch-layers.ts';
 import { emptyLayer, storeNewLayer } from './new-layer.ts';
+import { layerCompression } from '../spec/oci/manifest.ts';
 import { resolveImage } from './resolve.ts';
 import { archiveMembers, type ArchivePart } from './save.ts';
 import { storeImage } from './store-image.ts';
@@ -30,6 +31,7 @@ export function beginBuild(context: ImageContext, transfers: Transfers, bundles:
       return layer.diffId === emptyLayer ? undefined : layer;
     },
     hold: (layer) => hold(content, layer),
+    importLayer: (blob, diffId, open, signal) => importLayer(content, transfers, { blob, diffId }, open, signal),
     convertLayer: (layer, conversion, signal) =>
       convertLayer({ context, content, transfers }, layer, conversion, signal),
     writeImage: (image) => writeImage(content, image),
@@ -77,6 +79,24 @@ async function convertLayer(
     compression: compression ?? context.layerCompression,
     signal,
   });
+}
+
+async function importLayer(
+  content: ContentOperation,
+  { unpacks }: Transfers,
+  layer: BuiltLayer,
+  open: () => ByteStream,
+  signal: AbortSignal,
+): Promise<BuiltLayer> {
+  const { mediaType, digest, size } = layer.blob;
+  if (layerCompression(mediaType) === undefined) {
+    throw new EngineError('invalid', `layer ${digest} has the unsupported type ${mediaType.slice(0, 100)}`);
+  }
+  if (!(await hold(content, layer))) {
+    await content.writeBlob((from) => afterBytes(open(), from), { digest, size });
+    await unpacks.run(() => content.unpack(digest, { expected: layer.diffId, signal }), signal);
+  }
+  return { blob: { mediaType, digest, size }, diffId: layer.diffId };
 }
 
 async function recordImage(

@@ -29,10 +29,11 @@ import type { StorageBudget } from '../spec/engine/storage-budget.ts';
 import type { Platform } from '../spec/oci/image.ts';
 import type { LayerCompression } from '../spec/oci/layer-compression.ts';
 import { hostPlatform } from '../spec/oci/platform.ts';
-import { parseReference, type Reference } from '../spec/reference/reference.ts';
+import { parseReference, type Reference, withDefaultTag } from '../spec/reference/reference.ts';
 import { type AttestationOptions, imageAttestations } from './attestations.ts';
 import { BlobSources } from './blob-sources.ts';
 import { keepBudget } from './budget.ts';
+import { blobPlace } from './blob-place.ts';
 import { ImageCatalog } from './catalog.ts';
 import { applyChanges } from './changes.ts';
 import { beginBuild } from './build.ts';
@@ -232,6 +233,7 @@ function createService(
     },
     push: ({ auth, ...request }) =>
       pushImages(context, { open: (name) => registry.pushTarget(name, auth), uploads: transfers.uploads }, request),
+    repository: (reference, auth) => blobPlace(registry, withDefaultTag(parseReference(reference)), auth),
     inspectRemote: ({ reference, auth, signal }) =>
       inspectRemote((name) => registry.repository(name, auth), parseReference(reference), signal),
     inspectTrust: (nameOrId) => inspectTrust(context, nameOrId),

@@ -1,12 +1,11 @@
 import { invalid } from '../base/errors.ts';
 import { hexOf } from '../base/ids.ts';
 import type { BuiltLayer, ImageAnnotations, ImageToWrite, Predicate, WrittenImage } from '../spec/contract/build.ts';
+import { statementOf, statementType } from '../spec/oci/statement.ts';
 import { type Descriptor, type ImageIndex, type ImageManifest, mediaTypes } from '../spec/oci/image.ts';
 import type { ContentOperation } from './content.ts';
 import { describeBytes, encodeDocument } from './document.ts';
 import { attestationAnnotations, makeVariant, predicateAnnotation } from './variant.ts';
-
-const statementType = 'application/vnd.in-toto+json';
 
 const noAnnotations: ImageAnnotations = { manifest: {}, manifestDescriptor: {}, index: {}, indexDescriptor: {} };
 
@@ -74,13 +73,8 @@ async function putAttestation(
   const names = subjects.length === 0 ? ['_'] : subjects;
   const layers: Descriptor[] = [];
   for (const { type, predicate } of predicates) {
-    const statement = {
-      _type: 'https://in-toto.io/Statement/v0.1',
-      predicateType: type,
-      subject: names.map((name) => ({ name, digest })),
-      predicate,
-    };
-    const blob = await put(content, statementType, encodeDocument(statement));
+    const subject = names.map((name) => ({ name, digest }));
+    const blob = await put(content, statementType, encodeDocument(statementOf(type, subject, predicate)));
     layers.push({ ...blob, annotations: { [predicateAnnotation]: type } });
   }
   const config = await put(

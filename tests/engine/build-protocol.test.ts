@@ -1,10 +1,13 @@
 import assert from 'node:assert/strict';
+import { readFile } from 'node:fs/promises';
 import { connect } from 'node:net';
+import { join } from 'node:path';
 import { test } from 'node:test';
 import { withBuildx } from '../support/buildx.ts';
 import { isOracle, type TestEngine } from '../support/engine.ts';
 import { engineSuite } from '../support/suite.ts';
-import { dockerOf } from './_docker.ts';
+import { folder, lines } from './_build-folder.ts';
+import { busybox, dockerOf } from './_docker.ts';
 
 engineSuite('the protocol of builds', { prepare: withBuildx }, (engine) => {
   const docker = dockerOf(engine);
@@ -47,6 +50,44 @@ engineSuite('the protocol of builds', { prepare: withBuildx }, (engine) => {
     }
     assert.equal((await engine().api('GET', '/_ping')).status, 200);
     assert.match(await docker.ok('buildx', 'inspect'), /^Status:\s+running$/m);
+  });
+
+  test('builds that are over are listed, looked into and deleted', async (t) => {
+    const build = (context: string, ...options: readonly string[]) =>
+      docker('buildx', 'build', '--progress=plain', ...options, context);
+    const good = await folder(t, { Dockerfile: lines(`FROM ${busybox}`, 'RUN echo said-in-a-build') });
+    const bad = await folder(t, { Dockerfile: lines(`FROM ${busybox}`, 'RUN echo why-it-failed; exit 7') });
+    const metadata = join(good, 'metadata.json');
+    assert.equal((await build(good, '--metadata-file', metadata, '--build-arg=A=b')).code, 0);
+    assert.equal((await build(bad)).code, 1);
+    const told = JSON.parse(await readFile(metadata, 'utf8')) as Record<string, unknown>;
+    const ref = String(told['buildx.build.ref']).split('/').at(-1) ?? '';
+    const provenance = told['buildx.build.provenance'] as { materials: { uri: string }[] };
+    assert.match(provenance.materials[0]?.uri ?? '', /^pkg:docker\/gantry-test\/busybox@1\?platform=linux/);
+    const list = async (...options: readonly string[]) =>
+      (await docker.ok('buildx', 'history', 'ls', '--format', '{{.Ref}} {{.Status}}', ...options))
+        .split('\n')
+        .filter((line) => line !== '')
+        .map((line) => line.split('/').at(-1) ?? '');
+    assert.deepEqual(
+      (await list()).map((line) => line.split(' ')[1]),
+      ['Error', 'Completed'],
+    );
+    assert.deepEqual(await list('--filter', 'status=completed'), [`${ref} Completed`]);
+    assert.deepEqual(await list('--filter', `ref=${ref}`), [`${ref} Completed`]);
+    assert.deepEqual(await list('--filter', 'startedAt<1h', '--filter', 'status!=completed'), []);
+    const logs = await docker('buildx', 'history', 'logs', ref);
+    assert.match(logs.stderr, /said-in-a-build/);
+    const shown = await docker.ok('buildx', 'history', 'inspect', ref);
+    assert.match(shown, /^Status:\s+Completed$/m);
+    assert.match(shown, /^A\s+b$/m);
+    assert.match(shown, /https:\/\/slsa\.dev\/provenance\//);
+    const failed = await docker.ok('buildx', 'history', 'inspect', '^0');
+    assert.match(failed, /exit code: 7/);
+    assert.match(failed, />>> RUN echo why-it-failed; exit 7/);
+    await docker.ok('buildx', 'history', 'rm', ref);
+    assert.equal((await list()).length, 1);
+    await docker.ok('buildx', 'history', 'rm', '--all');
   });
 
   test('a session needs a name', { skip: isOracle() && 'dockerd takes one without' }, async () => {

@@ -58,10 +58,14 @@ export class StepCache {
     for (const { layer } of this.#entries.values()) if (layer !== undefined) yield layer;
   }
 
-  /** Resolves when it is durable. */
-  async put(key: string, layer: BuiltLayer | undefined, description: string): Promise<CacheEntry> {
-    const now = this.#clock.nowNs();
-    const entry = { key, layer, description, createdNs: now, lastUsedNs: now, usageCount: 0 };
+  /** Resolves when it is durable. `createdNs` is when it was made, now when that is left out. */
+  async put(
+    key: string,
+    layer: BuiltLayer | undefined,
+    description: string,
+    createdNs = this.#clock.nowNs(),
+  ): Promise<CacheEntry> {
+    const entry = { key, layer, description, createdNs, lastUsedNs: this.#clock.nowNs(), usageCount: 0 };
     this.#entries.set(key, entry);
     await this.#journal.commit({ records: [putOf(entry)] });
     return entry;

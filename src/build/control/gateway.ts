@@ -34,7 +34,13 @@ const capabilities = [
 ];
 
 /** Of the builder; clients refuse by themselves what is not among these. */
-const abilities = ['source.local', 'exporter.multiple', 'exporter.image.annotations', 'exporter.sourcedateepoch'];
+const abilities = [
+  'source.local',
+  'exporter.multiple',
+  'exporter.image.annotations',
+  'exporter.image.attestations',
+  'exporter.sourcedateepoch',
+];
 
 /** What a client calls that drives its build itself, as buildx does. */
 export function gatewayMethods(context: ControlContext): [string, Method][] {
@@ -56,6 +62,8 @@ export function gatewayMethods(context: ControlContext): [string, Method][] {
       `${bridge}/Solve`,
       unary(gatewaySolveRequest, gatewaySolveResponse, async (request, call) => {
         const job = await jobOf(call);
+        job.record.frontend = request.frontend;
+        job.record.attributes = request.frontendOpt;
         try {
           const { ref, metadata } = await context.solver.solve(job, {
             frontend: request.frontend,

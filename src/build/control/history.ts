@@ -3,6 +3,7 @@ import { answering, type Method, unary } from '../grpc/server.ts';
 import { historyEvent, historyRequest, updateHistoryRequest } from '../wire/control.ts';
 import type { Draft, Message } from '../wire/message.ts';
 import { nothing } from '../wire/session.ts';
+import { historyFilter } from './history-filter.ts';
 import type { BuildJob } from './job.ts';
 import type { ControlContext } from './service.ts';
 
@@ -15,14 +16,11 @@ export function historyMethods({ jobs }: ControlContext): [string, Method][] {
     [
       `${control}/ListenBuildHistory`,
       answering(historyRequest, historyEvent, async function* listen(request, call) {
-        if (request.filter.length > 0) {
-          throw new EngineError(
-            'not-implemented',
-            'filters of the build history are not implemented by this engine yet',
-          );
-        }
-        call.begin();
-        const queue: BuildJob[] = [...(request.activeOnly ? [] : jobs.past()), ...jobs.active()];
+        const fits = historyFilter(request.filter, Date.now());
+        const isMeant = (job: BuildJob): boolean => isWanted(job, request) && fits(job);
+        call.begin({ 'buildkit-current-timestamp': new Date().toISOString() });
+        const now = [...(request.activeOnly ? [] : jobs.past()), ...jobs.active()].filter(isMeant);
+        const queue = request.limit > 0 ? now.slice(-request.limit) : now;
         let wake = (): void => undefined;
         using _watch = jobs.watch((job) => {
           queue.push(job);
@@ -33,7 +31,7 @@ export function historyMethods({ jobs }: ControlContext): [string, Method][] {
         while (!call.signal.aborted) {
           const job = queue.shift();
           if (job !== undefined) {
-            if (isWanted(job, request)) yield eventOf(job);
+            if (isMeant(job)) yield eventOf(job);
           } else if (request.earlyExit) return;
           else {
             const { promise, resolve } = Promise.withResolvers<void>();
@@ -46,11 +44,10 @@ export function historyMethods({ jobs }: ControlContext): [string, Method][] {
     [
       `${control}/UpdateBuildHistory`,
       unary(updateHistoryRequest, nothing, async (request) => {
-        if (request.pinned)
-          throw new EngineError('not-implemented', 'pinned builds are not implemented by this engine yet');
-        if (request.delete && !jobs.forget(request.ref)) {
-          throw new EngineError('not-found', `failed to get build ref ${request.ref}: not found`);
-        }
+        // Everything is final here.
+        if (request.finalize) return {};
+        const isThere = request.delete ? jobs.forget(request.ref) : jobs.pin(request.ref, request.pinned);
+        if (!isThere) throw new EngineError('not-found', `failed to get build ref ${request.ref}: not found`);
         return {};
       }),
     ],
@@ -60,19 +57,29 @@ export function historyMethods({ jobs }: ControlContext): [string, Method][] {
 const isWanted = (job: BuildJob, { ref, activeOnly }: Message<typeof historyRequest>): boolean =>
   !job.request.internal && (ref === '' || ref === job.ref) && !(activeOnly && job.completedAt !== undefined);
 
-const eventOf = (job: BuildJob): Draft<typeof historyEvent> => ({
-  type: job.completedAt !== undefined ? eventTypes.complete : eventTypes.started,
-  record: {
-    ref: job.ref,
-    frontend: job.request.frontend,
-    frontendAttrs: job.request.frontendAttrs,
-    exporters: job.request.exporters,
-    error: job.error,
-    createdAt: job.createdAt,
-    completedAt: job.completedAt,
-    exporterResponse: job.response,
-    numCachedSteps: job.counts.cached,
-    numTotalSteps: job.counts.total,
-    numCompletedSteps: job.counts.completed,
-  },
-});
+const eventOf = (job: BuildJob): Draft<typeof historyEvent> => {
+  const { record, request } = job;
+  return {
+    type: job.completedAt !== undefined ? eventTypes.complete : eventTypes.started,
+    record: {
+      ref: job.ref,
+      frontend: record.frontend || request.frontend,
+      frontendAttrs: record.attributes.size > 0 ? record.attributes : request.frontendAttrs,
+      exporters: request.exporters,
+      error: job.error,
+      createdAt: job.createdAt,
+      completedAt: job.completedAt,
+      exporterResponse: job.response,
+      result: {
+        attestations: record.attestations,
+        results: [...record.results].map(([key, value]) => ({ key: Number(key), value })),
+      },
+      pinned: record.pinned,
+      numCachedSteps: job.counts.cached,
+      numTotalSteps: job.counts.total,
+      numCompletedSteps: job.counts.completed,
+      externalError: record.failure,
+      numWarnings: record.warnings,
+    },
+  };
+};

@@ -1,5 +1,6 @@
 import { createHash } from 'node:crypto';
 import { delay } from '../../base/async.ts';
+import { BuildRecord } from './record.ts';
 import { EngineError, messageOf } from '../../base/errors.ts';
 import type { Draft, Message } from '../wire/message.ts';
 import type { gatewayResult, solveRequest, statusResponse } from '../wire/control.ts';
@@ -53,6 +54,7 @@ export class BuildJob {
   completedAt: Timestamp | undefined;
   response: ReadonlyMap<string, string> = new Map();
   error: { readonly code: number; readonly message: string } | undefined;
+  readonly record = new BuildRecord();
   readonly counts = { total: 0, completed: 0, cached: 0 };
   readonly #events: StatusEvent[] = [];
   readonly #watchers = new Set<() => void>();
@@ -120,6 +122,7 @@ export class BuildJob {
   }
 
   emit(event: StatusEvent): void {
+    this.record.warnings += event.warnings?.length ?? 0;
     if (this.#events.length >= mostEvents) return;
     this.#events.push(event);
     this.#wake();
@@ -187,6 +190,8 @@ export function stepDigest(ref: string, name: string): string {
 const patienceMs = 10_000;
 /** So many builds that are over are remembered. */
 const mostRemembered = 100;
+/** Besides them. */
+const mostPinned = 100;
 
 /** The builds under way, and the latest ones that are over. */
 export class BuildJobs {
@@ -211,10 +216,8 @@ export class BuildJobs {
     this.#active.delete(job.ref);
     // Builds by which clients only ask what the engine can are of no interest to people, but their Status may still come.
     this.#past.set(job.ref, job);
-    for (const ref of this.#past.keys()) {
-      if (this.#past.size <= mostRemembered) break;
-      this.#past.delete(ref);
-    }
+    const forgettable = [...this.#past.values()].filter(({ record }) => !record.pinned);
+    for (const { ref } of forgettable.slice(0, -mostRemembered)) this.#past.delete(ref);
     this.#tell(job);
   }
 
@@ -250,6 +253,18 @@ export class BuildJobs {
 
   forget(ref: string): boolean {
     return this.#past.delete(ref);
+  }
+
+  /** Keeps a build that is over, or no longer; false when there is none. @throws conflict when too many are kept */
+  pin(ref: string, pinned: boolean): boolean {
+    const job = this.#past.get(ref);
+    if (job === undefined) return false;
+    if (pinned && [...this.#past.values()].filter(({ record }) => record.pinned).length >= mostPinned) {
+      throw new EngineError('conflict', `${mostPinned} builds are pinned: more are not kept`);
+    }
+    job.record.pinned = pinned;
+    this.#tell(job);
+    return true;
   }
 
   /** Calls `watcher` for every build that begins or ends. */

@@ -1,3 +1,4 @@
+import type { Predicate } from '../../spec/contract/build.ts';
 import type { Message } from '../wire/message.ts';
 import type { definition } from '../wire/control.ts';
 import type { BuildJob } from './job.ts';
@@ -26,12 +27,23 @@ export interface ExportRequest {
   readonly index: number;
 }
 
+/** A cache that a client wants of its build. */
+export interface CacheRequest {
+  /** `registry`, `local`. */
+  readonly type: string;
+  readonly attributes: ReadonlyMap<string, string>;
+}
+
 /** Builds what a job wants. */
 export interface Solver {
   /** @throws EngineError; a failure of a step is a SourceError where its place is known */
   solve(job: BuildJob, request: FrontendRequest): Promise<Solved>;
   /** Gives what clients get to know (`containerimage.digest`). */
   export(job: BuildJob, ref: string | undefined, request: ExportRequest): Promise<ReadonlyMap<string, string>>;
+  /** What there is to say of a result, for the history; nothing without one. */
+  describe(job: BuildJob, ref: string | undefined): readonly Predicate[];
+  /** Brings what the steps of a build have made to where later builds of other engines find it. */
+  exportCache(job: BuildJob, ref: string | undefined, request: CacheRequest): Promise<ReadonlyMap<string, string>>;
   /** The job is over: what it held may go. */
   release(job: BuildJob): Promise<void>;
 }

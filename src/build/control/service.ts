@@ -4,6 +4,7 @@ import type { Logger } from '../../base/log.ts';
 import { serveGrpc, type Methods, type Method } from '../grpc/server.ts';
 import { Sessions, type SessionInfo } from '../session/session.ts';
 import { cacheMethods } from './cache.ts';
+import { contentMethods } from './content.ts';
 import { gatewayMethods } from './gateway.ts';
 import { historyMethods } from './history.ts';
 import { BuildJobs } from './job.ts';
@@ -46,6 +47,7 @@ export function createControl(parts: Omit<ControlContext, 'jobs'>): BuildControl
     ...solveMethods(context),
     ...gatewayMethods(context),
     ...historyMethods(context),
+    ...contentMethods(context),
     sessionMethod(context),
   ]);
   return {

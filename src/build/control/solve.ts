@@ -6,7 +6,9 @@ import type { Message } from '../wire/message.ts';
 import { describeFailure } from './failure.ts';
 import type { BuildJob } from './job.ts';
 import type { ExportRequest } from './ports.ts';
+import type { RecordDescriptor } from './record.ts';
 import type { ControlContext } from './service.ts';
+import type { Descriptor } from '../../spec/oci/image.ts';
 
 const control = '/moby.buildkit.v1.Control';
 
@@ -39,6 +41,7 @@ async function solve(
   } catch (error) {
     const failure = describeFailure(error, job);
     job.error = { code: failure.status, message: failure.message };
+    if (failure.details !== undefined) job.record.failure = job.record.keep(failureType, failure.details);
     if (codeOf(error) === 'internal' && !(error instanceof GrpcError)) {
       context.log.warn('a build failed', { error: messageOf(error) });
     }
@@ -74,9 +77,28 @@ async function run(context: ControlContext, job: BuildJob): Promise<ReadonlyMap<
   }
   const response = new Map<string, string>();
   for (const wanted of exportersOf(request)) {
-    for (const [key, value] of await context.solver.export(job, ref, wanted)) response.set(key, value);
+    const exported = await context.solver.export(job, ref, wanted);
+    for (const [key, value] of exported) response.set(key, value);
+    const descriptor = exported.get('containerimage.descriptor');
+    if (descriptor !== undefined) job.record.results.set(String(wanted.index), resultOf(descriptor));
+  }
+  for (const predicate of context.solver.describe(job, ref)) job.record.attest(predicate);
+  for (const { type, attrs } of request.cache?.exports ?? []) {
+    // An inline cache is in the images.
+    if (type === 'inline') continue;
+    const exported = await context.solver.exportCache(job, ref, { type, attributes: attrs });
+    for (const [key, value] of exported) response.set(key, value);
   }
   return response;
+}
+
+/** A google.rpc.Status. */
+const failureType = 'application/vnd.googeapis.google.rpc.status+proto';
+
+/** What an exporter of images has told of its image. */
+function resultOf(text: string): RecordDescriptor {
+  const { mediaType, digest, size } = JSON.parse(Buffer.from(text, 'base64').toString()) as Descriptor;
+  return { mediaType, digest, size };
 }
 
 /** Older clients send one exporter in fields of its own, newer ones both. */

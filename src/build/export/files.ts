@@ -1,10 +1,12 @@
 import { writeTar } from '../../archive/tar/write.ts';
 import { invalid } from '../../base/errors.ts';
+import { provenance } from '../attest/provenance.ts';
 import { epochOf } from '../frontend/epoch.ts';
 import { type SentFolder, sendFolder } from '../fsutil/send.ts';
 import { sendFile, type SendTarget } from '../session/file-send.ts';
 import { rootFolder } from './root-members.ts';
 import type { Exported, ExportScope } from './scope.ts';
+import { withStatements } from './statements.ts';
 
 /** The files of the result in a folder of the client. */
 export function exportFolder(scope: ExportScope): Promise<Exported> {
@@ -32,16 +34,26 @@ async function toClient(
   send: (target: SendTarget, folder: SentFolder, progress: (bytes: number) => void) => Promise<void>,
 ): Promise<Exported> {
   const epoch = epochOf(request.attributes.get('source-date-epoch')) ?? built.epoch;
+  const { provenance: wish } = built.attest;
+  const predicates = [
+    // What clients want of images by default is not for folders.
+    ...(wish === undefined || wish.isDefault ? [] : [provenance(job, built, wish, new Date())]),
+    ...built.sboms,
+  ];
+  const prefix = request.attributes.get('attestation-prefix') ?? '';
+  const time = epoch ?? Math.floor(Date.now() / 1000);
   const session = await ports.sessions.find(job.request.session, job.signal);
   const target = { session, exporter: request.index, signal: job.signal };
   await job.step({ name }, async (output) => {
     const counted = output.line(line);
     const progress = (bytes: number): void => counted.progress(bytes);
-    if (built.layers.length === 0) await send(target, noFiles, progress);
+    const sendAll = async (folder: SentFolder): Promise<void> =>
+      send(target, await withStatements(folder, predicates, { prefix, time }), progress);
+    if (built.layers.length === 0) await sendAll(noFiles);
     else {
       await ports.steps.view(
         built.layers.map(({ diffId }) => diffId),
-        (view) => send(target, rootFolder(view, epoch, job.signal), progress),
+        (view) => sendAll(rootFolder(view, epoch, job.signal)),
       );
     }
     counted.done();

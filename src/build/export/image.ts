@@ -1,14 +1,17 @@
 import { writeTar } from '../../archive/tar/write.ts';
 import { formatTime } from '../../base/clock.ts';
 import { internal, invalid } from '../../base/errors.ts';
-import type { BuiltLayer, WrittenImage } from '../../spec/contract/build.ts';
+import type { BuiltLayer, Predicate, WrittenImage } from '../../spec/contract/build.ts';
 import type { ImageConfig, ImageHistoryEntry } from '../../spec/oci/image.ts';
 import { formatReference, parseReference, withDefaultTag } from '../../spec/reference/reference.ts';
+import { provenance } from '../attest/provenance.ts';
+import { packageUrl } from '../attest/purl.ts';
 import type { StepOutput } from '../control/job.ts';
 import { transferLines } from '../control/transfer-lines.ts';
 import type { Built } from '../frontend/build.ts';
 import { epochOf } from '../frontend/epoch.ts';
 import type { AddedLayer } from '../solve/scope.ts';
+import { inlineCache } from '../remote-cache/export.ts';
 import { type ImageWishes, imageWishes } from './attributes.ts';
 import { withLatestTime } from './root-members.ts';
 import type { Exported, ExportScope } from './scope.ts';
@@ -119,9 +122,13 @@ export async function makeImage(scope: ExportScope, output: StepOutput): Promise
   const layers = await convertedLayers(scope, wishes, epoch);
   line.done();
   const latest = epoch === undefined ? undefined : BigInt(epoch) * 1_000_000_000n;
-  const config = imageConfig(built, layers, { now: ports.clock.nowNs(), latest });
+  const plain = imageConfig(built, layers, { now: ports.clock.nowNs(), latest });
+  const inline = wantsInlineCache(scope) ? inlineCache(built) : undefined;
+  const config = inline === undefined ? plain : { ...plain, 'moby.buildkit.cache.v0': inline };
   const { annotations, dockerTypes } = wishes;
-  const image = await content.writeImage({ config, layers, annotations, dockerTypes });
+  const subjects = full.map((name) => packageUrl(name, built.plan.image.platform));
+  const predicates = predicatesOf(scope, wishes, epoch);
+  const image = await content.writeImage({ config, layers, annotations, dockerTypes, predicates, subjects });
   output.line(`exporting manifest ${image.manifest.digest}`).done();
   output.line(`exporting config ${image.config.digest}`).done();
   const exported = new Map([
@@ -132,6 +139,24 @@ export async function makeImage(scope: ExportScope, output: StepOutput): Promise
   ]);
   return { image, names: wishes.names, wishes, exported };
 }
+
+/**
+ * What is said beside the image. Provenance that nobody asked for (clients do by default) comes along where the image leaves
+ * the engine: it has the time of the build, and an image that was built before would be another one each time.
+ */
+function predicatesOf(
+  { job, built, request }: ExportScope,
+  { push: leaves }: ImageWishes,
+  epoch: number | undefined,
+): readonly Predicate[] {
+  const { provenance: wish } = built.attest;
+  const isWanted =
+    wish !== undefined && (!wish.isDefault || ((leaves || request.type === 'oci') && epoch === undefined));
+  return [...(isWanted ? [provenance(job, built, wish, new Date())] : []), ...built.sboms];
+}
+
+const wantsInlineCache = ({ job }: ExportScope): boolean =>
+  job.request.cache?.exports.some(({ type }) => type === 'inline') === true;
 
 /** What clients write into their files about a build: JSON in base64. */
 function descriptorText({ target, config, platform, manifest }: WrittenImage, created: string | undefined): string {

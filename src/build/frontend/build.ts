@@ -1,6 +1,10 @@
 import { Scope } from '../../base/scope.ts';
-import type { BaseImage, BuildContent, BuiltLayer } from '../../spec/contract/build.ts';
+import type { Digest } from '../../base/ids.ts';
+import type { BaseImage, BuildContent, BuiltLayer, Predicate } from '../../spec/contract/build.ts';
+import type { ImageConfig, Platform } from '../../spec/oci/image.ts';
 import { formatPlatform } from '../../spec/oci/platform.ts';
+import { sbom } from '../attest/sbom.ts';
+import { type AttestWishes, attestWishes } from '../attest/wishes.ts';
 import { findingsOfBuild } from '../check/check.ts';
 import { type ContextTree, releaseTree } from '../context/tree.ts';
 import { SourceError } from '../control/failure.ts';
@@ -12,9 +16,11 @@ import { PathMatcher } from '../ignore/matcher.ts';
 import type { Finding } from '../plan/finding.ts';
 import type { WantedImage } from '../plan/options.ts';
 import { type BuildPlan, planBuild } from '../plan/plan.ts';
-import { Evaluation } from '../solve/evaluate.ts';
+import type { CacheStep } from '../remote-cache/format.ts';
+import type { ImportedSteps } from '../remote-cache/import.ts';
+import { type AddedRoot, Evaluation } from '../solve/evaluate.ts';
 import type { SolvePorts } from '../solve/ports.ts';
-import type { AddedLayer, Secrets } from '../solve/scope.ts';
+import type { AddedLayer, Agents, Allowed, Secrets } from '../solve/scope.ts';
 import { baseImage, type Logins } from './base-image.ts';
 import { type Definition, loadDefinition, loadIgnore } from './definition.ts';
 import { epochOf } from './epoch.ts';
@@ -29,8 +35,28 @@ export interface Built {
   readonly layers: readonly BuiltLayer[];
   /** What each step of the history that may have a layer has added. */
   readonly added: readonly AddedLayer[];
+  /** What every step has made that was looked at, and what those have made that the result consists of. */
+  readonly steps: readonly CacheStep[];
+  readonly resultSteps: readonly CacheStep[];
+  /** Images that it stands on or takes files from. */
+  readonly images: readonly UsedImage[];
+  /** Folders of the client that it had files from. */
+  readonly locals: readonly string[];
+  readonly definition: Definition;
+  readonly attributes: Attributes;
+  /** Where it was made. */
+  readonly builder: Platform;
+  readonly attest: AttestWishes;
+  /** Lists of what the result consists of, where they were asked for. */
+  readonly sboms: readonly Predicate[];
   /** The latest time that the result may show, in seconds since 1970; undefined for any. */
   readonly epoch: number | undefined;
+}
+
+export interface UsedImage {
+  readonly reference: string;
+  readonly platform: Platform;
+  readonly digest: Digest;
 }
 
 /** Where a build has everything from that is not the engine's. */
@@ -39,6 +65,10 @@ export interface BuildOrigin {
   readonly source: BuildSource;
   readonly logins: Logins;
   readonly secrets: Secrets;
+  readonly agents: Agents;
+  readonly allowed: Allowed;
+  /** What other engines have done of the build; gives nothing where nothing is known. */
+  readonly imported: ImportedSteps;
 }
 
 /** Builds what a Dockerfile says (`dockerfile.v0`). `content` holds what it makes. */
@@ -65,9 +95,10 @@ interface BuildScope extends BuildOrigin {
 }
 
 async function build(scope: BuildScope): Promise<Built> {
-  const { ports, job, content, source, attributes, definition, secrets } = scope;
+  const { ports, job, content, source, attributes, definition } = scope;
   const file = parseDockerfile({ name: definition.name, text: definition.text });
   const options = buildOptions(attributes, ports.platform);
+  const attest = attestWishes(attributes);
   const epoch = epochOf(attributes.get('build-arg:SOURCE_DATE_EPOCH'));
   const ignore = await loadIgnore(job, source, definition);
   const { plan, images, findings } = await planned(scope, file, options, ignore);
@@ -88,13 +119,53 @@ async function build(scope: BuildScope): Promise<Built> {
     content,
     image: (reference, platform) => images.get(imageKey(reference, platform)),
     context,
-    secrets,
+    secrets: scope.secrets,
+    agents: scope.agents,
+    allowed: scope.allowed,
+    imported: scope.imported,
     place: (range) => (range === undefined ? undefined : placeOf(definition, range)),
     hostConfig: attributes.get('cgroup-parent') ? { CgroupParent: attributes.get('cgroup-parent') as string } : {},
   });
   const { layers } = await evaluation.root(plan.result);
-  return { plan, layers, added: await evaluation.addedLayers(plan.result), epoch };
+  const chain = await evaluation.chain(plan.result);
+  const { logins } = scope;
+  return {
+    plan,
+    layers,
+    added: chain.map(({ added }) => added),
+    steps: (await evaluation.made()).map(stepOf),
+    resultSteps: chain.map(stepOf),
+    images: usedImages(plan, images),
+    locals: ['dockerfile', ...trees.keys()],
+    definition,
+    attributes,
+    builder: ports.platform,
+    attest,
+    sboms: attest.sbom === undefined ? [] : await sbom({ ports, job, content, logins, wish: attest.sbom, layers }),
+    epoch,
+  };
 }
+
+const stepOf = ({ key, layers, added }: AddedRoot): CacheStep => ({
+  key,
+  layers,
+  createdNs: added.createdNs,
+  hasLayer: added.layer !== undefined,
+});
+
+const usedImages = ({ graph }: BuildPlan, images: ReadonlyMap<string, BaseImage>): UsedImage[] =>
+  graph.flatMap(({ definition }) => {
+    if (definition.kind !== 'image') return [];
+    const { reference, platform } = definition;
+    const image = images.get(imageKey(reference, platform));
+    return image === undefined ? [] : [{ reference, platform: platformOf(image.config), digest: image.id }];
+  });
+
+const platformOf = ({ os, architecture, variant }: ImageConfig): Platform => ({
+  os,
+  architecture,
+  ...(variant === undefined ? {} : { variant }),
+});
 
 const imageKey = (reference: string, platform: string): string => `${reference} ${platform}`;
 

@@ -112,6 +112,15 @@ function statusOf(stream: ClientHttp2Stream): Promise<GrpcError | undefined> {
   return promise;
 }
 
+/** Reads what the other side says, for callers that only send: a call that is ended early is known at once. */
+export function drained({ messages }: ClientCall): Promise<void> {
+  const over = (async () => {
+    for await (const _message of messages) continue;
+  })();
+  over.catch(() => undefined);
+  return over;
+}
+
 /** One request, one answer. @throws GrpcError with the status of the other side */
 export async function callUnary<Request extends Table, Response extends Table>(
   client: GrpcClient,

@@ -1,7 +1,7 @@
 import { invalid } from '../../base/errors.ts';
 import type { ByteStream } from '../../base/stream.ts';
 import { encodeMetadata } from '../fsutil/metadata.ts';
-import type { Metadata } from '../grpc/client.ts';
+import { drained, type Metadata } from '../grpc/client.ts';
 import { asEngineError, GrpcError, statusCodes } from '../grpc/status.ts';
 import { encode } from '../wire/encode.ts';
 import { bytesMessage } from '../wire/session.ts';
@@ -41,7 +41,7 @@ export async function sendFile(
   const metadata = [...about].map(([name, value]) => encodeMetadata(`exporter-md-${name}`, [value]));
   const call = openSend(target, Object.assign({}, ...metadata) as Metadata);
   // Read from the start: a client that refuses ends the call while we still send.
-  const ended = drained(call.messages);
+  const ended = drained(call);
   let sent = 0;
   try {
     for await (const chunk of content) {
@@ -59,12 +59,4 @@ export async function sendFile(
     if (error instanceof GrpcError && error.status === statusCodes.exists) return;
     throw asEngineError(error);
   }
-}
-
-function drained(messages: AsyncIterable<Uint8Array>): Promise<void> {
-  const over = (async () => {
-    for await (const _message of messages) continue;
-  })();
-  over.catch(() => undefined);
-  return over;
 }

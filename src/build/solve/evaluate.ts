@@ -32,17 +32,22 @@ export class Evaluation {
     return made;
   }
 
-  /** What each operation added that a root stands on by way of its first input, from the lowest on. */
-  async addedLayers(index: number): Promise<AddedLayer[]> {
-    const layers: AddedLayer[] = [];
+  /** The roots with what was added that a root stands on by way of first inputs, from the lowest on; of a merge, what it lays over. */
+  async chain(index: number): Promise<AddedRoot[]> {
+    const roots: AddedRoot[] = [];
     for (let at = index; ; ) {
-      const operation = this.#operation(at);
-      const [base] = operation.inputs;
-      if (base === undefined) return layers.reverse();
-      const { added } = await this.root(at);
-      if (added !== undefined) layers.push(added);
+      const { inputs, definition } = this.#operation(at);
+      const [base] = inputs;
+      if (base === undefined) return roots.reverse();
+      roots.push(...added([await this.root(definition.kind === 'merge' ? (inputs[1] ?? at) : at)]));
       at = base;
     }
+  }
+
+  /** All roots that steps have made so far. */
+  async made(): Promise<AddedRoot[]> {
+    const all = await Promise.all(this.#made.entries().map(async ([at, made]) => ({ at, made: await made })));
+    return added(all.flatMap(({ at, made }) => (this.#operation(at).definition.kind === 'merge' ? [] : [made])));
   }
 
   #operation(index: number): Operation {
@@ -113,17 +118,9 @@ export class Evaluation {
       operation,
       base,
       source: (input) => this.#source(operation.inputs[input] ?? -1),
-      onView: (root, look) => this.#onView(root, look),
+      onView: (root, look) => onView(this.#ports, root, look),
       cached: (parts, make) => this.#cached(operation, base, digestOf(parts), make),
     };
-  }
-
-  #onView<T>(root: BuiltRoot, look: (view: FileView | undefined) => Promise<T>): Promise<T> {
-    if (root.layers.length === 0) return look(undefined);
-    return this.#ports.steps.view(
-      root.layers.map(({ diffId }) => diffId),
-      look,
-    );
   }
 
   async #cached(
@@ -140,6 +137,11 @@ export class Evaluation {
       cache.note(known);
       await job.step({ name, cached: true }, () => Promise.resolve());
       return rootOn(base, known, key);
+    }
+    const elsewhere = about.noCache ? undefined : await this.#input.imported(key);
+    if (elsewhere !== undefined) {
+      await job.step({ name, cached: true }, () => Promise.resolve());
+      return rootOn(base, await cache.put(key, elsewhere.layer, name, elsewhere.createdNs), key);
     }
     const layer = await job.step({ name }, make);
     return rootOn(base, await cache.put(key, layer, name), key);
@@ -158,3 +160,21 @@ const rootOn = (base: BuiltRoot, { layer, createdNs }: AddedLayer, key: string):
   key,
   added: { layer, createdNs },
 });
+
+/** A root whose operation has added something, if only nothing to the files. */
+export type AddedRoot = BuiltRoot & { readonly added: AddedLayer };
+
+const added = (sources: readonly BuiltSource[]): AddedRoot[] =>
+  sources.filter((source): source is AddedRoot => source.kind === 'root' && source.added !== undefined);
+
+function onView<T>(
+  { steps }: SolvePorts,
+  { layers }: BuiltRoot,
+  look: (view: FileView | undefined) => Promise<T>,
+): Promise<T> {
+  if (layers.length === 0) return look(undefined);
+  return steps.view(
+    layers.map(({ diffId }) => diffId),
+    look,
+  );
+}

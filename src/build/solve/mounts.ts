@@ -16,7 +16,7 @@ import type { BuiltSource, OperationScope } from './scope.ts';
 /** What RUN's mounts bring into a step, until its scope ends. */
 export interface MountedStep {
   readonly mounts: readonly StepMount[];
-  /** Secrets that are given as variables. */
+  /** Secrets that are given as variables, and where an agent is. */
   readonly env: readonly string[];
 }
 
@@ -40,6 +40,7 @@ function keyOf(source: BuiltSource, path: string): string {
 export async function mountAll(scope: OperationScope, mounts: readonly RunMount[], until: Scope): Promise<MountedStep> {
   const made: StepMount[] = [];
   const env: string[] = [];
+  let agents = 0;
   for (const mount of mounts) {
     switch (mount.type) {
       case 'tmpfs':
@@ -58,8 +59,13 @@ export async function mountAll(scope: OperationScope, mounts: readonly RunMount[
         if (mount.target !== undefined) made.push(await secretFile(scope, mount, mount.target, secret, until));
         break;
       }
-      case 'ssh':
-        throw missing('RUN --mount=type=ssh');
+      case 'ssh': {
+        const path = await agentOf(scope, mount, until);
+        if (path === undefined) break;
+        const target = mount.target ?? `/run/buildkit/ssh_agent.${agents++}`;
+        if (!env.some((one) => one.startsWith('SSH_AUTH_SOCK='))) env.push(`SSH_AUTH_SOCK=${target}`);
+        made.push({ kind: 'bind', source: path, target, readOnly: false });
+      }
     }
   }
   return { mounts: made, env };
@@ -105,6 +111,22 @@ async function cacheOf(scope: OperationScope, mount: Of<'cache'>, until: Scope):
   until.defer(release);
   await ports.steps.cacheVolume(taken, mount.id, mount.owner);
   return { kind: 'volume', name: taken, target: mount.target, readOnly: mount.readonly };
+}
+
+/** Where the client's agent is reached, as long as the step runs. */
+async function agentOf(
+  { input, ports }: OperationScope,
+  { id, owner, required }: Of<'ssh'>,
+  until: Scope,
+): Promise<string | undefined> {
+  const { signal } = input.job;
+  const socket = await input.agents(id, { directory: ports.secretDirectory, owner, signal });
+  if (socket !== undefined) {
+    until.defer(() => socket.close());
+    return socket.path;
+  }
+  if (required) throw new EngineError('not-found', `ssh agent ${id}: the client forwards none: use --ssh`);
+  return undefined;
 }
 
 async function secretBytes({ input }: OperationScope, mount: Of<'secret'>): Promise<Uint8Array | undefined> {

@@ -7,6 +7,14 @@ import type { Contexts } from '../context/contexts.ts';
 import type { Sessions } from '../session/session.ts';
 import type { CacheMounts } from './cache-mounts.ts';
 
+/** What the engine allows builds whose clients ask for it. */
+export interface Entitlements {
+  /** Commands without the sandbox. */
+  readonly insecure: boolean;
+  /** Devices of the host, by their descriptions. */
+  readonly devices: boolean;
+}
+
 /** What builds stand on. */
 export interface SolvePorts {
   readonly images: BuildImages;
@@ -17,6 +25,7 @@ export interface SolvePorts {
   readonly cacheMounts: CacheMounts;
   /** Of the engine alone; nothing in it outlives a step. */
   readonly secretDirectory: string;
+  readonly entitlements: Entitlements;
   /** Of this host. */
   readonly platform: Platform;
   readonly clock: Clock;

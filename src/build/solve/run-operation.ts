@@ -1,11 +1,11 @@
 import { writeTar } from '../../archive/tar/write.ts';
 import { plainEntry } from '../../archive/tar/entry.ts';
-import { internal } from '../../base/errors.ts';
+import { EngineError, internal } from '../../base/errors.ts';
 import { Scope } from '../../base/scope.ts';
 import type { BuildContent, BuiltLayer, StepRequest } from '../../spec/contract/build.ts';
 import type { StepOutput } from '../control/job.ts';
 import type { RunDefinition } from '../graph/operation.ts';
-import { missing } from './keys.ts';
+
 import type { BuiltRoot, OperationScope } from './scope.ts';
 import { clippedLog } from './log.ts';
 import { withoutMountPoints } from './mount-points.ts';
@@ -14,8 +14,9 @@ import { mountAll, mountKeys } from './mounts.ts';
 /** Runs a command on its base; what it changed is the new layer. @throws internal when it fails, in BuildKit's words */
 export async function makeRun(scope: OperationScope, definition: RunDefinition): Promise<BuiltRoot> {
   const { base, input } = scope;
-  if (definition.security === 'insecure') throw missing('RUN --security=insecure');
-  if (definition.devices.length > 0) throw missing('RUN --device');
+  const { insecure, devices } = input.allowed;
+  if (definition.security === 'insecure' && !insecure) throw notAllowed('security.insecure');
+  if (definition.devices.length > 0 && !devices) throw notAllowed('device');
   const shown = await mountKeys(scope, definition.mounts);
   return scope.cached(['run', base.key, definition, shown, input.hostConfig], (output) =>
     runStep(scope, definition, output),
@@ -58,14 +59,31 @@ async function runStep(
   throw internal(`process ${JSON.stringify(args.join(' '))} did not complete successfully: ${why}`);
 }
 
-function settingsOf({ network, hosts, shmSize, ulimits }: RunDefinition): StepRequest['hostConfig'] {
+const notAllowed = (entitlement: string): EngineError =>
+  new EngineError(
+    'forbidden',
+    `${entitlement} is not allowed: the client must allow it (--allow ${entitlement}), and so must the engine`,
+  );
+
+function settingsOf({ network, hosts, shmSize, ulimits, security, devices }: RunDefinition): StepRequest['hostConfig'] {
   return {
     ...(network === 'default' ? {} : { NetworkMode: network }),
+    ...(security === 'insecure' ? { Privileged: true } : {}),
+    ...(devices.length === 0 ? {} : { DeviceRequests: [deviceRequest(devices.map(({ name }) => name))] }),
     ...(hosts.length === 0 ? {} : { ExtraHosts: [...hosts] }),
     ...(shmSize === undefined ? {} : { ShmSize: shmSize }),
     ...(ulimits.length === 0 ? {} : { Ulimits: ulimits.map(ulimitOf) }),
   };
 }
+
+/** Devices by their names in descriptions (CDI). */
+const deviceRequest = (names: readonly string[]) => ({
+  Driver: 'cdi',
+  Count: 0,
+  DeviceIDs: [...names],
+  Capabilities: [],
+  Options: {},
+});
 
 /** `nofile=1024:2048`; with one number both limits are that. */
 function ulimitOf(text: string): { Name: string; Soft: number; Hard: number } {
@@ -78,7 +96,7 @@ function ulimitOf(text: string): { Name: string; Soft: number; Hard: number } {
  * What the engine mounts over in a step is there below the image: an empty file or directory that no layer of the build then
  * has to have. Images that have their own there hide it.
  */
-async function stubLayer(content: BuildContent, signal: AbortSignal): Promise<BuiltLayer> {
+export async function stubLayer(content: BuildContent, signal: AbortSignal): Promise<BuiltLayer> {
   const layer = await content.storeLayer(writeTar(stubs()), signal);
   if (layer === undefined) throw internal('the layer of mount points is empty');
   return layer;

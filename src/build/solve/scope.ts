@@ -6,6 +6,7 @@ import type { BuildJob, StepOutput } from '../control/job.ts';
 import type { Range } from '../dockerfile/source.ts';
 import type { Graph } from '../graph/graph.ts';
 import type { Operation } from '../graph/operation.ts';
+import type { AgentSocket, SocketOwner } from '../session/ssh.ts';
 import type { SolvePorts } from './ports.ts';
 
 /** What an operation has added to its base, in this build or an earlier one. */
@@ -35,6 +36,18 @@ export type BuiltSource =
 /** The bytes of a secret by its id; undefined when the client has none of that id. */
 export type Secrets = (id: string, signal: AbortSignal) => Promise<Uint8Array | undefined>;
 
+/** Opens a way to the client's agent of that id, as a socket below `directory`; undefined when it has none. */
+export type Agents = (
+  id: string,
+  at: { readonly directory: string; readonly owner: SocketOwner; readonly signal: AbortSignal },
+) => Promise<AgentSocket | undefined>;
+
+/** What commands may do that not every build allows. */
+export interface Allowed {
+  readonly insecure: boolean;
+  readonly devices: boolean;
+}
+
 /** What one build has at hand. */
 export interface EvaluationInput {
   readonly graph: Graph;
@@ -45,6 +58,10 @@ export interface EvaluationInput {
   /** The files of a context, by its name; asked for once. */
   readonly context: (name: string) => Promise<ContextTree>;
   readonly secrets: Secrets;
+  readonly agents: Agents;
+  readonly allowed: Allowed;
+  /** What steps have made elsewhere, by their keys. */
+  readonly imported: (key: string) => Promise<AddedLayer | undefined>;
   readonly place: (range: Range | undefined) => SourcePlace | undefined;
   /** What all commands get besides what their instructions say. */
   readonly hostConfig: StepRequest['hostConfig'];

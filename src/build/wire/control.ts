@@ -136,7 +136,19 @@ export const historyRequest = {
   filter: [4, 'string', 'list'],
   limit: [5, 'int'],
 } as const satisfies Table;
-const historyRecord = {
+const recordDescriptor = {
+  mediaType: [1, 'string'],
+  digest: [2, 'string'],
+  size: [3, 'int'],
+  annotations: [5, 'string', 'map'],
+} as const satisfies Table;
+/** Its map of results has numbers for keys on the wire: entries with a key and a value. */
+const resultEntry = { key: [1, 'int'], value: [2, recordDescriptor] } as const satisfies Table;
+const buildResult = {
+  attestations: [2, recordDescriptor, 'list'],
+  results: [3, resultEntry, 'list'],
+} as const satisfies Table;
+export const historyRecord = {
   ref: [1, 'string'],
   frontend: [2, 'string'],
   frontendAttrs: [3, 'string', 'map'],
@@ -145,10 +157,13 @@ const historyRecord = {
   createdAt: [6, timestamp],
   completedAt: [7, timestamp],
   exporterResponse: [9, 'string', 'map'],
+  result: [10, buildResult],
   pinned: [14, 'bool'],
   numCachedSteps: [15, 'int'],
   numTotalSteps: [16, 'int'],
   numCompletedSteps: [17, 'int'],
+  externalError: [18, recordDescriptor],
+  numWarnings: [19, 'int'],
 } as const satisfies Table;
 export const historyEvent = { type: [1, 'int'], record: [2, historyRecord] } as const satisfies Table;
 export const updateHistoryRequest = {
@@ -184,3 +199,9 @@ export const gatewaySolveRequest = {
 export const gatewaySolveResponse = { ref: [1, 'string'], result: [3, gatewayResult] } as const satisfies Table;
 export const returnRequest = { result: [1, gatewayResult], error: [2, rpcStatus] } as const satisfies Table;
 export const evaluateRequest = { ref: [1, 'string'] } as const satisfies Table;
+
+/** Of containerd's content service. */
+export const contentInfoRequest = { digest: [1, 'string'] } as const satisfies Table;
+export const contentInfoResponse = {
+  info: [1, { digest: [1, 'string'], size: [2, 'int'] }],
+} as const satisfies Table;

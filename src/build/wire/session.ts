@@ -31,6 +31,23 @@ export const credentialsRequest = { host: [1, 'string'] } as const satisfies Tab
 export const credentialsResponse = { username: [1, 'string'], secret: [2, 'string'] } as const satisfies Table;
 export const secretRequest = { id: [1, 'string'] } as const satisfies Table;
 export const secretResponse = { data: [1, 'bytes'] } as const satisfies Table;
+export const checkAgentRequest = { id: [1, 'string'] } as const satisfies Table;
 export const healthResponse = { status: [1, 'int'] } as const satisfies Table;
 export const nothing = {} as const satisfies Table;
-export const checkAgentRequest = { id: [1, 'string'] } as const satisfies Table;
+
+/** Of containerd's content service (api/services/content/v1/content.proto). */
+export const readContentRequest = {
+  digest: [1, 'string'],
+  offset: [2, 'int'],
+  size: [3, 'int'],
+} as const satisfies Table;
+export const readContentResponse = { offset: [1, 'int'], data: [2, 'bytes'] } as const satisfies Table;
+export const writeActions = { write: 1, commit: 2 } as const;
+export const writeContentRequest = {
+  action: [1, 'int'],
+  ref: [2, 'string'],
+  total: [3, 'int'],
+  expected: [4, 'string'],
+  offset: [5, 'int'],
+  data: [6, 'bytes'],
+} as const satisfies Table;

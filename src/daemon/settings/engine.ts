@@ -11,6 +11,7 @@ import {
   whenOff,
   whenOn,
 } from './setting.ts';
+import { builderNote } from './builder.ts';
 import { storageDriverNote } from './storage.ts';
 
 const noContainerd = always('there is no containerd in this engine: nothing is connected to');
@@ -84,9 +85,9 @@ export const engineSettings: readonly Setting[] = [
   text('swarm-default-advertise-addr', 'Address for other nodes of a swarm', { note: noSwarm }),
   number('swarm-raft-heartbeat-tick', 'Ticks of the swarm', { note: noSwarm }),
   number('swarm-raft-election-tick', 'Ticks of the swarm', { note: noSwarm }),
-  map('builder', 'Garbage collection of the builder', {
+  map('builder', 'What builds may be allowed (entitlements), and garbage collection of the builder', {
     keyOnly: true,
-    note: always('the cache of builds is not limited yet'),
+    note: builderNote,
   }),
   map('nri-opts', 'Node Resource Interface', { keyOnly: true, note: always('there is no Node Resource Interface') }),
   text('deprecated-key-path', 'Has had no effect for long', {

@@ -35,6 +35,8 @@ export interface Predicate {
   readonly type: string;
   /** JSON. */
   readonly predicate: unknown;
+  /** What a file with it is called. */
+  readonly file: string;
 }
 
 export interface ImageToWrite {
@@ -79,6 +81,8 @@ export interface BuildContent {
   storeLayer(archive: ByteStream, signal: AbortSignal): Promise<BuiltLayer | undefined>;
   /** Holds a layer of an earlier build; false when it is not there any more. */
   hold(layer: BuiltLayer): Promise<boolean>;
+  /** Stores a layer that another engine has made. `open` may be called again. @throws corrupt, unavailable, no-space */
+  importLayer(blob: Descriptor, diffId: DiffId, open: () => ByteStream, signal: AbortSignal): Promise<BuiltLayer>;
   /** The same layer, stored in another way. @throws as `storeLayer` */
   convertLayer(layer: BuiltLayer, conversion: LayerConversion, signal: AbortSignal): Promise<BuiltLayer>;
   /** Stores the documents of an image. @throws invalid for a layer that its media types have not */
@@ -114,6 +118,18 @@ export interface PullForBuild {
   readonly signal: AbortSignal;
 }
 
+/** A place with blobs and one named manifest, which is not the store: a repository of a registry, a folder of the client. */
+export interface BlobPlace {
+  /** The bytes of a manifest or index: the named one, or that of a digest. @throws not-found, unavailable */
+  manifest(digest: Digest | undefined, signal: AbortSignal): Promise<Uint8Array>;
+  /** Not verified: who keeps them does that. */
+  blob(descriptor: Descriptor, signal: AbortSignal): ByteStream;
+  /** Brings a blob there, unless it is there. `open` may be called again. */
+  put(descriptor: Descriptor, open: () => ByteStream | Iterable<Uint8Array>, signal: AbortSignal): Promise<void>;
+  /** Makes these bytes the named manifest. */
+  putManifest(descriptor: Descriptor, bytes: Uint8Array, signal: AbortSignal): Promise<void>;
+}
+
 export interface PushForBuild {
   /** With its tag. */
   readonly reference: string;
@@ -129,6 +145,8 @@ export interface BuildImages {
   pull(request: PullForBuild): Promise<void>;
   /** Sends an image of the engine to where its name says. @throws unauthorized, unavailable */
   push(request: PushForBuild): Promise<void>;
+  /** What a name of a registry means, with its tag. No request is made yet. @throws invalid */
+  repository(reference: string, auth?: RegistryLogin): BlobPlace;
   /** Layers that later builds may use again: they stay as long as `live` names them. */
   keepLayers(live: () => Iterable<BuiltLayer>): void;
   /** Deletes what nobody needs any more. */

@@ -86,4 +86,6 @@ export interface ImageConfig {
   readonly config: ImageRunConfig;
   readonly rootfs: { readonly type: 'layers'; readonly diff_ids: readonly DiffId[] };
   readonly history: readonly ImageHistoryEntry[];
+  /** What of the image later builds may use (BuildKit's inline cache): JSON in base64. */
+  readonly 'moby.buildkit.cache.v0'?: string;
 }
