@@ -100,7 +100,7 @@ function statusOf(stream: ClientHttp2Stream): Promise<GrpcError | undefined> {
   stream.on('response', note);
   stream.on('trailers', note);
   stream.on('error', () => undefined);
-  stream.once('close', () => {
+  const settle = (): void => {
     const status = final?.['grpc-status'];
     if (status === '0') resolve(undefined);
     else if (status === undefined) resolve(new GrpcError(statusCodes.unavailable, 'the client is gone'));
@@ -108,7 +108,12 @@ function statusOf(stream: ClientHttp2Stream): Promise<GrpcError | undefined> {
       resolve(
         new GrpcError(Number(status), decodeMessage(String(final?.['grpc-message'] ?? `status ${String(status)}`))),
       );
+  };
+  // The other side may have said all while we have not: its stream is closed by us then.
+  stream.once('end', () => {
+    if (final !== undefined) settle();
   });
+  stream.once('close', settle);
   return promise;
 }
 
