@@ -128,6 +128,20 @@ engineSuite('outputs of builds', { prepare: withBuildx }, (engine) => {
     }
   });
 
+  test('an image goes into a folder, blob by blob', onlyHere, async (t) => {
+    const context = await folder(t, { Dockerfile: lines(`FROM ${busybox}`, 'RUN echo x > /x') });
+    const out = emptyFolder(t);
+    for (const _again of [1, 2]) {
+      await built(context, '--provenance=false', '--tag=layout:1', '-o', `type=oci,tar=false,dest=${out}`);
+    }
+    const index = JSON.parse(readFileSync(join(out, 'index.json'), 'utf8')) as { manifests: { digest: string }[] };
+    const digest = index.manifests[0]?.digest ?? '';
+    const blob = (name: string): Buffer => readFileSync(join(out, 'blobs/sha256', name.slice('sha256:'.length)));
+    const { layers } = JSON.parse(blob(digest).toString()) as { layers: { digest: string; size: number }[] };
+    for (const layer of layers) assert.equal(blob(layer.digest).length, layer.size);
+    assert.equal(readdirSync(join(out, 'blobs/sha256')).length, layers.length + 2);
+  });
+
   test('a context comes from standard input', async (t) => {
     const context = await folder(t, {
       'sub/Dockerfile': lines(`FROM ${busybox}`, 'COPY sub/f /f', 'RUN ls /ctx 2>/dev/null; cat /f > /g'),

@@ -1,17 +1,27 @@
+import type { WrittenImage } from '../../spec/contract/build.ts';
+import type { StepOutput } from '../control/job.ts';
+import { clientStore } from '../session/content-store.ts';
 import { sendFile } from '../session/file-send.ts';
+import type { Session } from '../session/session.ts';
 import { flag } from './attributes.ts';
 import { makeImage } from './image.ts';
-import { missing } from '../solve/keys.ts';
 import type { Exported, ExportScope } from './scope.ts';
 
-/** The image as an OCI layout in one archive of the client's (`oci`), which Docker's older engines read as well (`docker`). */
+/**
+ * The image as an OCI layout of the client's (`oci`), in one archive unless `tar=false` asks for a folder; with what Docker's
+ * older engines read beside it (`docker`).
+ */
 export async function exportArchive(scope: ExportScope): Promise<Exported> {
   const { ports, job, content, request } = scope;
   const { type, attributes, index } = request;
-  if (!flag(attributes, 'tar', true)) throw missing('an OCI layout that is no archive (tar=false)');
+  const isArchive = flag(attributes, 'tar', true);
   const session = await ports.sessions.find(job.request.session, job.signal);
   return job.step({ name: `exporting to ${type} image format` }, async (output) => {
     const { image, names, exported } = await makeImage(scope, output);
+    if (!isArchive) {
+      await sendBlobs(scope, session, image, output);
+      return exported;
+    }
     const line = output.line('sending tarball');
     const options = { names, forDocker: type === 'docker', signal: job.signal };
     await sendFile(
@@ -23,4 +33,21 @@ export async function exportArchive(scope: ExportScope): Promise<Exported> {
     line.done();
     return exported;
   });
+}
+
+/** What clients call the folder that such an image goes to; its index they write themselves. */
+const folderName = 'export';
+
+async function sendBlobs(
+  { job, content }: ExportScope,
+  session: Session,
+  { blobs }: WrittenImage,
+  output: StepOutput,
+): Promise<void> {
+  const folder = clientStore(session, folderName, undefined);
+  for (const blob of blobs) {
+    const line = output.line(`sending ${blob.digest}`);
+    await folder.put(blob, () => content.blob(blob), job.signal);
+    line.done();
+  }
 }
