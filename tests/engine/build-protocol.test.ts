@@ -75,7 +75,8 @@ engineSuite('the protocol of builds', { prepare: withBuildx }, (engine) => {
     );
     assert.deepEqual(await list('--filter', 'status=completed'), [`${ref} Completed`]);
     assert.deepEqual(await list('--filter', `ref=${ref}`), [`${ref} Completed`]);
-    assert.deepEqual(await list('--filter', 'startedAt<1h', '--filter', 'status!=completed'), []);
+    // dockerd 28.5.2 ends the connection at a filter by times.
+    if (!isOracle()) assert.deepEqual(await list('--filter', 'startedAt<1h', '--filter', 'status!=completed'), []);
     const logs = await docker('buildx', 'history', 'logs', ref);
     assert.match(logs.stderr, /said-in-a-build/);
     const shown = await docker.ok('buildx', 'history', 'inspect', ref);

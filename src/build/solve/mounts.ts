@@ -60,11 +60,11 @@ export async function mountAll(scope: OperationScope, mounts: readonly RunMount[
         break;
       }
       case 'ssh': {
-        const path = await agentOf(scope, mount, until);
-        if (path === undefined) break;
         const target = mount.target ?? `/run/buildkit/ssh_agent.${agents++}`;
+        // As with BuildKit, also where there is no agent.
         if (!env.some((one) => one.startsWith('SSH_AUTH_SOCK='))) env.push(`SSH_AUTH_SOCK=${target}`);
-        made.push({ kind: 'bind', source: path, target, readOnly: false });
+        const path = await agentOf(scope, mount, until);
+        if (path !== undefined) made.push({ kind: 'bind', source: path, target, readOnly: false });
       }
     }
   }
