@@ -27,7 +27,8 @@ const { values, positionals } = parseArgs({
   options: {
     long: { type: 'boolean', default: false },
     again: { type: 'boolean', default: false },
-    concurrency: { type: 'string', default: String(Math.min(2, availableParallelism())) },
+    // Engine tests spend more than half of their time waiting: for processes to start and end, for what must not happen.
+    concurrency: { type: 'string', default: String(Math.min(2, availableParallelism()) + 1) },
     // Longest time for one test, and for one file: a test that hangs must not hold the whole run.
     timeout: { type: 'string', default: '120' },
     only: { type: 'string' },
