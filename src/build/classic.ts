@@ -1,14 +1,15 @@
-import { messageOf } from '../base/errors.ts';
+import { invalid, messageOf } from '../base/errors.ts';
 import { randomHex64 } from '../base/ids.ts';
 import type { ByteStream } from '../base/stream.ts';
 import type { RegistryLogin } from '../spec/contract/build.ts';
 import { CommandFailure, type ProgressMessage, type ProgressSink } from '../spec/engine/progress.ts';
 import { contextFromTar } from './context/from-tar.ts';
-import { releaseTree } from './context/tree.ts';
+import { type ContextTree, releaseTree } from './context/tree.ts';
 import { BuildJob, type StatusEvent } from './control/job.ts';
 import { exportImage } from './export/image.ts';
 import { archiveSource } from './frontend/archive-source.ts';
 import { buildDockerfile } from './frontend/build.ts';
+import { isRemoteContext, remoteContext } from './sources/remote-context.ts';
 import type { SolvePorts } from './solve/ports.ts';
 import { solveRequest } from './wire/control.ts';
 import { decode } from './wire/decode.ts';
@@ -35,7 +36,7 @@ export async function buildClassic(ports: SolvePorts, request: ClassicBuild): Pr
   const told = request.quiet ? Promise.resolve() : tell(job, request.progress);
   const content = ports.images.beginBuild();
   try {
-    const tree = await contextFromTar(ports.contexts, request.archive);
+    const tree = await contextOf(ports, job, request);
     try {
       const logins = (host: string) => Promise.resolve(request.logins(host));
       const built = await buildDockerfile(ports, job, content, {
@@ -63,7 +64,18 @@ export async function buildClassic(ports: SolvePorts, request: ClassicBuild): Pr
     await told;
     content.end();
     await ports.images.collect();
+    ports.keepBudget();
   }
+}
+
+/** The context is in the request, or behind an address. */
+function contextOf(ports: SolvePorts, job: BuildJob, { archive, attributes }: ClassicBuild): Promise<ContextTree> {
+  const { contexts, sources } = ports;
+  const locator = attributes.get('context') ?? '';
+  if (locator === '') return contextFromTar(contexts, archive);
+  if (!isRemoteContext(locator)) throw invalid(`remote: ${JSON.stringify(locator)} is no address of a build context`);
+  const secrets = (): Promise<undefined> => Promise.resolve(undefined);
+  return remoteContext({ sources, contexts, job, secrets, upload: () => archive }, locator);
 }
 
 function tellImage({ names, quiet, progress }: ClassicBuild, id: string): void {

@@ -1,18 +1,26 @@
 import { mkdir, rm } from 'node:fs/promises';
 import type { Clock } from '../base/clock.ts';
+import { Semaphore } from '../base/async.ts';
+import { messageOf } from '../base/errors.ts';
 import type { Logger } from '../base/log.ts';
-import type { BuildImages, BuildSteps } from '../spec/contract/build.ts';
+import type { BuildImages, BuildSteps, ConfinedPrograms } from '../spec/contract/build.ts';
 import type { StateJournal } from '../spec/contract/state.ts';
 import type { Platform } from '../spec/oci/image.ts';
 import { buildClassic, type ClassicBuild } from './classic.ts';
+import { keepCacheBudget } from './cache/budget.ts';
 import { StepCache } from './cache/cache.ts';
 import { cacheView } from './cache/view.ts';
 import { Contexts } from './context/contexts.ts';
 import type { WorkerFacts } from './control/ports.ts';
 import { type BuildControl, createControl } from './control/service.ts';
 import { Sessions } from './session/session.ts';
+import type { PlanThread } from './planner/planner.ts';
+import { Flights } from './solve/flights.ts';
+import type { StorageBudget } from '../spec/engine/storage-budget.ts';
 import { CacheMounts } from './solve/cache-mounts.ts';
 import type { Entitlements, SolvePorts } from './solve/ports.ts';
+import { GitRepositories } from './sources/git.ts';
+import { HttpFiles } from './sources/http.ts';
 import { createSolver } from './solver.ts';
 
 export interface BuildOptions {
@@ -23,6 +31,13 @@ export interface BuildOptions {
   readonly journal: StateJournal;
   readonly images: BuildImages;
   readonly steps: BuildSteps;
+  /** Steps of all builds that run at the same time. */
+  readonly jobs: number;
+  /** What may be left for later builds; undefined for no limit. */
+  readonly cacheBudget: StorageBudget['limit'] | undefined;
+  readonly planThread: PlanThread;
+  /** Runs git for what strangers keep in repositories. */
+  readonly programs: ConfinedPrograms;
   readonly worker: WorkerFacts;
   readonly entitlements: Entitlements;
   readonly platform: Platform;
@@ -46,14 +61,32 @@ export async function openBuilds(options: BuildOptions): Promise<Builds> {
   const { secretDirectory } = options;
   await rm(secretDirectory, { recursive: true, force: true });
   await mkdir(secretDirectory, { recursive: true, mode: 0o700 });
+  const git = await GitRepositories.open(contexts, options.programs, `${options.directory}/git`);
   const sessions = new Sessions(log);
+  let keeping: Promise<void> | undefined;
+  const keepBudget = (): void => {
+    const { cacheBudget: limit, directory } = options;
+    if (limit === undefined) return;
+    keeping ??= keepCacheBudget({ cache, contexts, images, directory, log }, limit)
+      .catch((error: unknown) =>
+        log.warn('the budget of the build cache could not be kept', { error: messageOf(error) }),
+      )
+      .finally(() => {
+        keeping = undefined;
+      });
+  };
   const ports: SolvePorts = {
     images,
     steps,
     cache,
     contexts,
     sessions,
+    flights: new Flights(),
+    slots: new Semaphore(options.jobs),
+    keepBudget,
+    planThread: options.planThread,
     cacheMounts: new CacheMounts(),
+    sources: { http: new HttpFiles(contexts), git },
     secretDirectory,
     entitlements: options.entitlements,
     platform,

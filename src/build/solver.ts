@@ -58,6 +58,7 @@ export function createSolver(ports: SolvePorts): Solver {
       work?.content.end();
       // What a build that failed has made, and what the cache does not name.
       if (work !== undefined) await ports.images.collect();
+      ports.keepBudget();
     },
   };
 }
@@ -69,14 +70,14 @@ async function solve(ports: SolvePorts, job: BuildJob, work: Work, request: Fron
     return { ref: undefined, metadata: new Map() };
   }
   if (frontend !== 'dockerfile.v0') throw missing(`the frontend ${JSON.stringify(frontend)}`);
-  const source = await sessionSource(ports, job, options);
+  const { session } = job.request;
+  const secrets: Secrets = async (id, signal) => secretOf(await ports.sessions.find(session, signal), id, signal);
+  const source = await sessionSource(ports, job, options, secrets);
   try {
     const wanted = options.get('requestid') ?? '';
     if (wanted !== '') {
       return { ref: undefined, metadata: await answerRequest(ports, job, { source, options, wanted }) };
     }
-    const { session } = job.request;
-    const secrets: Secrets = async (id, signal) => secretOf(await ports.sessions.find(session, signal), id, signal);
     const agents: Agents = async (id, at) => {
       const open = await ports.sessions.find(session, at.signal);
       return (await hasAgent(open, id, at.signal)) ? agentSocket(open, id, at) : undefined;

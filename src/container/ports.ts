@@ -76,8 +76,8 @@ export interface HostFiles {
   /** Deletes trees that the engine owns; nothing there is no error. */
   removeTrees(paths: readonly string[]): Promise<void>;
   list(path: string): Promise<readonly string[]>;
-  /** Gives an empty directory that belongs to the host's root to somebody else; any other stays as it is. */
-  giveEmpty(path: string, owner: IdOwner): Promise<void>;
+  /** Gives an empty directory that belongs to the host's root to somebody else, with a mode; any other stays as it is. */
+  giveEmpty(path: string, owner: IdOwner, mode?: number): Promise<void>;
   /**
    * Gives a file or a whole directory to somebody; links are not followed. @throws invalid for folders of the system (unless
    * it is a copy: `isOverlay`)

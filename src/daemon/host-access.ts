@@ -1,4 +1,4 @@
-import { chown, mkdir, readdir, readFile, realpath, stat } from 'node:fs/promises';
+import { chmod, chown, mkdir, readdir, readFile, realpath, stat } from 'node:fs/promises';
 import { hostname } from 'node:os';
 import type { HostFiles, RootAccess } from '../container/ports.ts';
 import { invalid } from '../base/errors.ts';
@@ -82,9 +82,11 @@ export const hostFiles: HostFiles = {
       throw error;
     }
   },
-  async giveEmpty(path, owner) {
+  async giveEmpty(path, owner, mode) {
     const { uid, gid } = await stat(path);
-    if (uid === 0 && gid === 0 && (await readdir(path)).length === 0) await chown(path, owner.uid, owner.gid);
+    if (uid !== 0 || gid !== 0 || (await readdir(path)).length > 0) return;
+    await chown(path, owner.uid, owner.gid);
+    if (mode !== undefined) await chmod(path, mode);
   },
   async chownTree(path, { uid, gid }, isOverlay) {
     if (!isOverlay) refuseSystemFolder(await realpath(path));

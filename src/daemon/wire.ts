@@ -11,6 +11,7 @@ import { createContainerService } from '../container/service.ts';
 import { AsideBook } from '../events/aside.ts';
 import { Journal } from '../events/journal.ts';
 import { type Builds, openBuilds } from '../build/open.ts';
+import { runConfined } from '../sys/process/confined.ts';
 import { createTransfers, type Transfers } from '../image/fetch-layers.ts';
 import { type ImageService, openImages } from '../image/service.ts';
 import { openContainerLogs } from '../logs/open.ts';
@@ -44,6 +45,7 @@ import type { LiveConfig } from './live.ts';
 import { defaultsOf, hostFactsFor, networkConfig } from './room-settings.ts';
 import type { ReloadedDefaults } from './reload.ts';
 import { RuntimeChoice } from './runtime-choice.ts';
+import { openPlanner } from './build-planner.ts';
 import { budgetKeeper, budgetOf } from './budget.ts';
 import { buildApi } from './builds.ts';
 import { checkEngine } from './check.ts';
@@ -212,6 +214,8 @@ async function joined(rooms: Rooms): Promise<WiredEngine> {
     freeze: containers.freeze,
     driverOf,
   });
+  const planner = openPlanner();
+  scope.defer(planner.close);
   const builds = await scope.acquire(
     openBuilds({
       directory: `${live.current.dataRoot}/build`,
@@ -219,6 +223,10 @@ async function joined(rooms: Rooms): Promise<WiredEngine> {
       journal,
       images,
       steps: containers.steps,
+      programs: runConfined,
+      planThread: planner.thread,
+      jobs: live.current.builder.jobs,
+      cacheBudget: live.current.builder.cacheBudget,
       worker: workerFacts(engine.id, facts),
       entitlements: live.current.builder,
       platform: hostPlatform(process.arch),

@@ -3,7 +3,10 @@ import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { test } from 'node:test';
 import { repository } from '../support/docker-client.ts';
+import { gantryProgram } from '../support/gantry-command.ts';
+import { must } from '../support/run.ts';
 import { engineSuite } from '../support/suite.ts';
+import { folder, lines } from './_build-folder.ts';
 
 const image = 'gantry-test/busybox:1';
 
@@ -66,6 +69,28 @@ engineSuite('userns-remap', { images: ['busybox'], flags: ['--userns-remap=daemo
         'fine',
       );
     }
+  });
+
+  test('builds run in it, and layers have the ids inside', async (t) => {
+    const context = await folder(t, {
+      Dockerfile: lines(
+        `FROM ${image}`,
+        "RUN awk '{print $1, $2, $3}' /proc/self/uid_map > /map && touch /root-file && touch /own && chown 1000:1000 /own",
+        'COPY --chown=7:8 f /copied',
+        'USER 1000',
+        'RUN --mount=type=secret,id=s,uid=1000 --mount=type=cache,target=/c,uid=1000,mode=0750 cat /run/secrets/s > /tmp/s && touch /c/x && stat -c "%u %a" /c > /tmp/c',
+      ),
+      f: 'f',
+      secret: 'known',
+    });
+    const [program, ...first] = gantryProgram;
+    const args = [...first, 'build', '-t', 'remapped:1', '--secret', `id=s,src=${join(context, 'secret')}`, context];
+    await must(program, args, { env: engine().clientEnv() });
+    const script = 'cat /map /tmp/s; echo; cat /tmp/c; stat -c "%n %u %g" /root-file /own /copied';
+    assert.equal(
+      await docker('run', '--rm', 'remapped:1', 'sh', '-c', script),
+      '0 300000 65536\nknown\n1000 750\n/root-file 0 0\n/own 1000 1000\n/copied 7 8',
+    );
   });
 });
 

@@ -11,7 +11,7 @@ import { ulimit } from '../../spec/decode/host-config.ts';
 import { parseJson } from '../../spec/decode/json.ts';
 
 /** Limits of a build's containers that are not there yet: they would be passed by in silence. */
-const notYet = ['memory', 'memswap', 'cpushares', 'cpuperiod', 'cpuquota', 'cpusetcpus', 'squash', 'remote', 'outputs'];
+const notYet = ['memory', 'memswap', 'cpushares', 'cpuperiod', 'cpuquota', 'cpusetcpus', 'squash', 'outputs'];
 
 /** What `POST /build` wants. @throws EngineError `invalid`, not-implemented */
 export function classicBuild(exchange: Exchange, progress: ProgressSink): ClassicBuildRequest {
@@ -43,6 +43,7 @@ function attributesOf(exchange: Exchange, text: (name: string) => string): Reado
     if (value !== '') attributes.set(name, value);
   };
   set('filename', text('dockerfile'));
+  set('context', text('remote'));
   set('target', text('target'));
   set('platform', text('platform'));
   set('force-network-mode', text('networkmode') === 'bridge' ? '' : text('networkmode'));

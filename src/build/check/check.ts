@@ -2,6 +2,7 @@ import { invalid, messageOf } from '../../base/errors.ts';
 import { DockerfileError } from '../dockerfile/error.ts';
 import { type Dockerfile, parseDockerfile } from '../dockerfile/parse.ts';
 import { linesRange, type Source } from '../dockerfile/source.ts';
+import type { Budget } from '../expand/budget.ts';
 import type { PathMatcher } from '../ignore/matcher.ts';
 import type { Finding } from '../plan/finding.ts';
 import type { BuildOptions, LookUp } from '../plan/options.ts';
@@ -16,6 +17,7 @@ export interface CheckRequest {
   /** What is known of base images; `unknown` for those that are not looked up. */
   readonly lookUp: LookUp;
   readonly ignored?: PathMatcher;
+  readonly budget?: Budget;
 }
 
 export interface CheckResult {
@@ -28,7 +30,7 @@ export interface CheckResult {
 /**
  * Checks a Dockerfile: all stages, unless a target is chosen. What is found before a fault of the file is told with it.
  */
-export function checkDockerfile({ source, options, lookUp, ignored }: CheckRequest): CheckResult {
+export function checkDockerfile({ source, options, lookUp, ...rest }: CheckRequest): CheckResult {
   const findings: Finding<RuleName>[] = [];
   let settings: CheckOptions | undefined;
   let error: DockerfileError | undefined;
@@ -38,7 +40,7 @@ export function checkDockerfile({ source, options, lookUp, ignored }: CheckReque
     findings.push(...checkFile(file));
     const report = (finding: Finding<RuleName>) => void findings.push(finding);
     const allStages = options.target === undefined;
-    const plan = planBuild({ file, options, lookUp, report, allStages, ...(ignored === undefined ? {} : { ignored }) });
+    const plan = planBuild({ file, options, lookUp, report, allStages, ...rest });
     if (plan.kind === 'wants') throw invalid(`${plan.images[0]?.reference} was not looked up`);
   } catch (caught) {
     if (!(caught instanceof DockerfileError)) throw caught;

@@ -62,6 +62,17 @@ export class Contexts {
     return this.#kept.size;
   }
 
+  /** Forgets those that were used longest ago, until the others take no more than this; gives the bytes that went. */
+  async shrink(bytes: number): Promise<number> {
+    const before = this.size;
+    for (const [oldest, tree] of this.#kept) {
+      if (this.size <= bytes) break;
+      this.#kept.delete(oldest);
+      await releaseTree(tree);
+    }
+    return before - this.size;
+  }
+
   /** Forgets all of them; gives the bytes that they took. */
   async clear(): Promise<number> {
     const { size } = this;

@@ -7,7 +7,14 @@ import { invalid } from '../../base/errors.ts';
 import type { ByteStream } from '../../base/stream.ts';
 import type { Contexts } from './contexts.ts';
 import type { Extent, Pack } from './pack.ts';
-import { type ContextEntry, type ContextTree, type FileContent, impliedDirectory, TreeBuilder } from './tree.ts';
+import {
+  type ContextEntry,
+  type ContextTree,
+  type FileContent,
+  impliedDirectory,
+  inOrder,
+  TreeBuilder,
+} from './tree.ts';
 
 /** Bytes of a context; what does not fit on the disk ends earlier. */
 const mostBytes = 2 ** 38;
@@ -91,7 +98,5 @@ function ordered(members: ReadonlyMap<ByteString, ContextEntry>): ContextEntry[]
       all.set(parent, { ...impliedDirectory, path: parent });
     }
   }
-  // A slash sorts before everything else: what is in a directory comes right behind it.
-  const key = (path: ByteString): string => path.replaceAll('/', '\0');
-  return [...all.values()].sort((a, b) => (key(a.path) < key(b.path) ? -1 : 1));
+  return inOrder(all.values());
 }

@@ -62,6 +62,39 @@ export async function releaseTree({ packs }: ContextTree): Promise<void> {
   for (const pack of packs) await pack.release();
 }
 
+/** The same order for members that came in another one: a slash sorts before everything else. */
+const orderKey = (path: ByteString): string => path.replaceAll('/', '\0');
+
+/** Parents before what is in them, names in byte order. */
+export const inOrder = (entries: Iterable<ContextEntry>): ContextEntry[] =>
+  [...entries].sort((a, b) => (orderKey(a.path) < orderKey(b.path) ? -1 : 1));
+
+/**
+ * One tree of several, each below a path, later ones over earlier ones; directories on the way are made. The caller holds it;
+ * the parts stay their holders'.
+ */
+export function joinTrees(parts: readonly { readonly tree: ContextTree; readonly at: ByteString }[]): ContextTree {
+  const entries = new Map<ByteString, ContextEntry>();
+  const packs = new Set<Pack>();
+  for (const { tree, at } of parts) {
+    for (let slash = at.indexOf('/'); at !== '' && slash !== 0; slash = at.indexOf('/', slash + 1)) {
+      const path = slash < 0 ? at : at.slice(0, slash);
+      if (entries.get(path)?.type !== 'directory') entries.set(path, { ...impliedDirectory, path });
+      if (slash < 0) break;
+    }
+    const prefix = at === '' ? '' : `${at}/`;
+    for (const entry of tree.entries.values()) {
+      const path = prefix + entry.path;
+      const linkName = entry.type === 'hardlink' ? prefix + entry.linkName : entry.linkName;
+      entries.set(path, prefix === '' ? entry : { ...entry, path, linkName });
+    }
+    for (const pack of tree.packs) packs.add(pack);
+  }
+  const joined = { entries: new Map(inOrder(entries.values()).map((entry) => [entry.path, entry])), packs };
+  holdTree(joined);
+  return joined;
+}
+
 /** Linux allows names of 255 and paths of 4,095 bytes. */
 const longestComponent = 255;
 const longestPath = 4095;

@@ -17,6 +17,11 @@ export class Budget {
     if (this.#left < 0) throw invalid('the values of variables become too long, or their patterns take too long');
   }
 
+  /** More was asked for than there was. */
+  get isSpent(): boolean {
+    return this.#left < 0;
+  }
+
   /** A text that is read or written, a step a character. */
   take(text: string): string {
     this.spend(text.length);

@@ -1,3 +1,5 @@
+import { Semaphore } from '../../base/async.ts';
+import { EngineError, internal, invalid } from '../../base/errors.ts';
 import { Scope } from '../../base/scope.ts';
 import type { Digest } from '../../base/ids.ts';
 import type { BaseImage, BuildContent, BuiltLayer, Predicate } from '../../spec/contract/build.ts';
@@ -5,19 +7,18 @@ import type { ImageConfig, Platform } from '../../spec/oci/image.ts';
 import { formatPlatform } from '../../spec/oci/platform.ts';
 import { sbom } from '../attest/sbom.ts';
 import { type AttestWishes, attestWishes } from '../attest/wishes.ts';
-import { findingsOfBuild } from '../check/check.ts';
 import { type ContextTree, releaseTree } from '../context/tree.ts';
 import { SourceError } from '../control/failure.ts';
 import type { BuildJob } from '../control/job.ts';
 import { DockerfileError } from '../dockerfile/error.ts';
-import { type Dockerfile, parseDockerfile } from '../dockerfile/parse.ts';
 import type { Range } from '../dockerfile/source.ts';
-import { PathMatcher } from '../ignore/matcher.ts';
-import type { Finding } from '../plan/finding.ts';
-import type { WantedImage } from '../plan/options.ts';
-import { type BuildPlan, planBuild } from '../plan/plan.ts';
+import type { BaseImage as KnownImage } from '../plan/options.ts';
+import type { BuildPlan } from '../plan/plan.ts';
+import { planTask } from '../planner/planner.ts';
+import { errorOf, imageKey } from '../planner/task.ts';
 import type { CacheStep } from '../remote-cache/format.ts';
 import type { ImportedSteps } from '../remote-cache/import.ts';
+import { fetchSource } from '../sources/fetch.ts';
 import { type AddedRoot, Evaluation } from '../solve/evaluate.ts';
 import type { SolvePorts } from '../solve/ports.ts';
 import type { AddedLayer, Agents, Allowed, Secrets } from '../solve/scope.ts';
@@ -95,20 +96,19 @@ interface BuildScope extends BuildOrigin {
 }
 
 async function build(scope: BuildScope): Promise<Built> {
-  const { ports, job, content, source, attributes, definition } = scope;
-  const file = parseDockerfile({ name: definition.name, text: definition.text });
-  const options = buildOptions(attributes, ports.platform);
+  const { ports, job, content, source, attributes, definition, secrets } = scope;
   const attest = attestWishes(attributes);
   const epoch = epochOf(attributes.get('build-arg:SOURCE_DATE_EPOCH'));
   const ignore = await loadIgnore(job, source, definition);
-  const { plan, images, findings } = await planned(scope, file, options, ignore);
-  tellFindings(job, definition, findingsOfBuild(file, options, findings));
+  const { plan, images } = await planned(scope, ignore);
   await using held = new Scope();
+  const stop = new AbortController();
+  const signal = AbortSignal.any([job.signal, stop.signal]);
   const trees = new Map<string, Promise<ContextTree>>();
   const context = (name: string): Promise<ContextTree> => {
     let tree = trees.get(name);
     if (tree === undefined) {
-      tree = held.acquire(loadContext(scope, plan, ignore, name), releaseTree);
+      tree = held.acquire(loadContext(scope, { plan, ignore, name, signal }), releaseTree);
       trees.set(name, tree);
     }
     return tree;
@@ -119,14 +119,18 @@ async function build(scope: BuildScope): Promise<Built> {
     content,
     image: (reference, platform) => images.get(imageKey(reference, platform)),
     context,
-    secrets: scope.secrets,
+    fetch: (definition) => held.acquire(fetchSource(ports.sources, job, { secrets, signal }, definition), releaseTree),
+    signal,
+    stop: () => stop.abort(new EngineError('cancelled', 'context canceled')),
+    slots: new Semaphore(jobsOf(attributes)),
+    secrets,
     agents: scope.agents,
     allowed: scope.allowed,
     imported: scope.imported,
     place: (range) => (range === undefined ? undefined : placeOf(definition, range)),
     hostConfig: attributes.get('cgroup-parent') ? { CgroupParent: attributes.get('cgroup-parent') as string } : {},
   });
-  const { layers } = await evaluation.root(plan.result);
+  const { layers } = await evaluation.result(plan.result);
   const chain = await evaluation.chain(plan.result);
   const { logins } = scope;
   return {
@@ -167,44 +171,57 @@ const platformOf = ({ os, architecture, variant }: ImageConfig): Platform => ({
   ...(variant === undefined ? {} : { variant }),
 });
 
-const imageKey = (reference: string, platform: string): string => `${reference} ${platform}`;
+/** How many steps of a build run at the same time, besides what the engine allows for all. @throws invalid */
+function jobsOf(attributes: Attributes): number {
+  const text = attributes.get('jobs') ?? '';
+  if (text === '') return Number.POSITIVE_INFINITY;
+  if (!/^[1-9]\d{0,5}$/.test(text)) throw invalid(`jobs: ${JSON.stringify(text)}: expected a number from 1 on`);
+  return Number(text);
+}
 
 /** Plans, and looks images up until the plan wants no more. */
 async function planned(
-  { ports, job, content, attributes, logins }: BuildScope,
-  file: Dockerfile,
-  options: ReturnType<typeof buildOptions>,
+  { ports, job, content, attributes, logins, definition }: BuildScope,
   ignore: readonly string[],
-): Promise<{ plan: BuildPlan; images: ReadonlyMap<string, BaseImage>; findings: readonly Finding[] }> {
+): Promise<{ readonly plan: BuildPlan; readonly images: ReadonlyMap<string, BaseImage> }> {
+  const options = buildOptions(attributes, ports.platform);
   const images = new Map<string, BaseImage>();
   const mode = attributes.get('image-resolve-mode') ?? '';
-  const lookUp = ({ reference, platform }: WantedImage) => {
-    const image = images.get(imageKey(reference, formatPlatform(platform)));
-    return image === undefined ? undefined : { reference, config: image.config };
-  };
-  const ignored = new PathMatcher([...ignore]);
+  const known = new Map<string, KnownImage>();
+  const source = { name: definition.name, text: definition.text };
   for (;;) {
-    const findings: Finding[] = [];
-    const result = planBuild({ file, options, lookUp, ignored, report: (finding) => void findings.push(finding) });
-    if (result.kind === 'plan') return { plan: result, images, findings };
+    const reply = await planTask(ports.planThread, { purpose: 'build', source, options, images: known, ignore });
+    if (reply.kind === 'fault') throw errorOf(reply.fault);
+    if (reply.kind === 'plan') {
+      const error = reply.fault === undefined ? undefined : errorOf(reply.fault);
+      tellFindings(job, definition, { findings: reply.findings, error });
+      return { plan: reply.plan, images };
+    }
+    if (reply.kind === 'checked') throw internal('a build was checked instead of planned');
     await Promise.all(
-      result.images.map(async ({ reference, platform }) => {
+      reply.images.map(async ({ reference, platform }) => {
         const named = formatPlatform(platform);
         const base = await job.step({ name: `[internal] load metadata for ${reference}` }, (output) =>
           baseImage(ports, content, { reference, platform: named, mode, logins, output, signal: job.signal }),
         );
         images.set(imageKey(reference, named), base);
+        known.set(imageKey(reference, named), { reference, config: base.config });
       }),
     );
   }
 }
 
+interface WantedContext {
+  readonly plan: BuildPlan;
+  readonly ignore: readonly string[];
+  readonly name: string;
+  readonly signal: AbortSignal;
+}
+
 /** The files of a context that the plan uses. */
 async function loadContext(
   { job, source }: BuildScope,
-  plan: BuildPlan,
-  ignore: readonly string[],
-  name: string,
+  { plan, ignore, name, signal }: WantedContext,
 ): Promise<ContextTree> {
   const isOwn = name === 'context';
   const paths = (plan.contextPaths.get(name) ?? ['/']).map((path) => path.replace(/^\/+/, ''));
@@ -215,7 +232,7 @@ async function loadContext(
       excludes: isOwn ? ignore : [],
       paths: paths.includes('') ? [] : paths,
       progress: (bytes) => line.progress(bytes),
-      signal: job.signal,
+      signal,
     });
     line.done();
     return tree;

@@ -1,12 +1,12 @@
 import { internal } from '../../base/errors.ts';
-import { checkDockerfile } from '../check/check.ts';
 import { checkJson, printCheck, printFault } from '../check/print.ts';
 import type { BuildJob } from '../control/job.ts';
 import { outlineJson, printOutline } from '../describe/outline.ts';
 import { printTargets, targetsJson } from '../describe/targets.ts';
 import { parseDockerfile } from '../dockerfile/parse.ts';
-import { PathMatcher } from '../ignore/matcher.ts';
 import { planBuild } from '../plan/plan.ts';
+import { planTask } from '../planner/planner.ts';
+import { errorOf } from '../planner/task.ts';
 import { missing } from '../solve/keys.ts';
 import type { SolvePorts } from '../solve/ports.ts';
 import { type Definition, loadDefinition, loadIgnore } from './definition.ts';
@@ -50,19 +50,19 @@ const answer = (json: string, text: string, more: Readonly<Record<string, string
   );
 
 async function lint(
-  { platform }: SolvePorts,
+  { platform, planThread }: SolvePorts,
   job: BuildJob,
-  { source: from, options }: SubRequest,
+  { source: from, options: attributes }: SubRequest,
   definition: Definition,
 ): Promise<Answer> {
   const source = { name: definition.name, text: definition.text };
-  const ignored = new PathMatcher([...(await loadIgnore(job, from, definition))]);
-  const result = checkDockerfile({
-    source,
-    options: buildOptions(options, platform),
-    lookUp: () => 'unknown',
-    ignored,
-  });
+  const ignore = await loadIgnore(job, from, definition);
+  const options = buildOptions(attributes, platform);
+  const reply = await planTask(planThread, { purpose: 'check', source, options, images: new Map(), ignore });
+  if (reply.kind === 'fault') throw errorOf(reply.fault);
+  if (reply.kind !== 'checked') throw internal('a check was planned instead');
+  const error = reply.fault === undefined ? undefined : errorOf(reply.fault);
+  const result = { findings: reply.findings, error };
   const fault = result.error === undefined ? '' : printFault(source, result.error);
   const isClean = result.findings.length === 0 && result.error === undefined;
   return answer(checkJson(source, result), printCheck(source, result) + fault, {

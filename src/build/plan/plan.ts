@@ -24,6 +24,8 @@ export interface PlanRequest {
   readonly ignored?: PathMatcher;
   /** Also stages that the target does not need: a check looks at all of them. */
   readonly allStages?: boolean;
+  /** Of the work with variables; the usual one when it is left out. */
+  readonly budget?: Budget;
 }
 
 export type PlanResult =
@@ -76,7 +78,7 @@ export function planBuild(request: PlanRequest): PlanResult {
 }
 
 function plan({ file, options, lookUp, report = () => undefined, ...rest }: PlanRequest): PlanResult {
-  const budget = new Budget();
+  const { budget = new Budget() } = rest;
   const targetName = options.target || (file.stages.at(-1)?.from.name ?? '');
   const defaults = defaultArguments(file, options, targetName, budget);
   const globals = globalArguments(file, options, targetName, budget);

@@ -11,6 +11,17 @@ import { bytesOf, type CopiedMember, type CopiedSource, type FileTime, isPattern
 /** As many symbolic links as Linux follows. */
 const mostLinks = 40;
 
+/** What of a source is taken. */
+export interface Selection {
+  readonly excludes?: readonly string[] | undefined;
+  /** `--parents`: only what these patterns match, and the folders on the way. */
+  readonly include?: readonly string[] | undefined;
+  /** Paths that must be there. */
+  readonly required?: readonly string[] | undefined;
+  /** The path is meant as it is: nothing in it is a pattern. */
+  readonly isExact?: boolean | undefined;
+}
+
 /** A selection out of a context, and what it holds as a digest: equal ones make equal layers. */
 export interface ContextSelection {
   readonly sources: readonly CopiedSource[];
@@ -22,14 +33,19 @@ export interface ContextSelection {
  * What a COPY takes out of a context. Links are followed inside the context where they are named, and copied as links below
  * that. @throws EngineError `not-found` for a path that is not there; a pattern may stand for nothing
  */
-export function selectFromContext(tree: ContextTree, pattern: string, excludes: readonly string[]): ContextSelection {
+export function selectFromContext(tree: ContextTree, pattern: string, selection: Selection): ContextSelection {
+  const { excludes = [], include, required = [], isExact = false } = selection;
   const matcher = excludes.length === 0 ? undefined : new PathMatcher([...excludes]);
-  const cleaned = relativePath(pattern);
+  for (const path of required) {
+    if (followed(tree, bytesOf(relativePath(path))) === undefined) throw notFound(`${JSON.stringify(path)}: not found`);
+  }
   const hash = createHash('sha256');
-  const sources = pathsOf(tree, cleaned).map((path): CopiedSource => {
-    const entries = subtree(tree, path).filter(
+  const paths = isExact ? [bytesOf(pattern.slice(1))] : pathsOf(tree, relativePath(pattern));
+  const sources = paths.map((path): CopiedSource => {
+    const all = subtree(tree, path).filter(
       ({ path: relative }) => relative === '' || matcher?.matches(textOf(relative)) !== true,
     );
+    const entries = include === undefined ? all : included(all, include);
     const isDirectory = entries[0]?.entry.type === 'directory';
     const name = path.slice(path.lastIndexOf('/') + 1);
     hash.update(JSON.stringify([isDirectory ? '' : name]));
@@ -89,6 +105,18 @@ interface Found {
   /** Below what was selected. */
   readonly path: ByteString;
   readonly entry: ContextEntry;
+}
+
+/** What patterns match, with all that is in it, and the folders on the way there. */
+function included(entries: readonly Found[], patterns: readonly string[]): Found[] {
+  const matcher = new PathMatcher([...patterns]);
+  const wanted = new Set<ByteString>(['']);
+  for (const { path } of entries) {
+    if (path === '' || !matcher.matches(textOf(path))) continue;
+    wanted.add(path);
+    for (let at = path.lastIndexOf('/'); at > 0; at = path.lastIndexOf('/', at - 1)) wanted.add(path.slice(0, at));
+  }
+  return entries.filter(({ path }) => wanted.has(path));
 }
 
 const root: ContextEntry = { path: '', ...impliedDirectory };

@@ -5,7 +5,7 @@ import type { CopyAction } from '../graph/operation.ts';
 import { unpackable } from './archive-source.ts';
 import { selectFromContext } from './context-source.ts';
 import { copyMembers, type PlacedSource } from './copy.ts';
-import { digestOf, missing } from './keys.ts';
+import { digestOf } from './keys.ts';
 import type { BuiltRoot, BuiltSource, OperationScope } from './scope.ts';
 import { findOwner } from './owner.ts';
 import { selectFromRoot } from './root-source.ts';
@@ -17,9 +17,9 @@ export async function makeCopy(scope: OperationScope, actions: readonly CopyActi
   const { base, operation, input } = scope;
   const taken: Taken[] = [];
   for (const action of actions) {
-    if (action.include !== undefined || action.required !== undefined) throw missing('COPY --parents');
+    const from = await scope.source(action.from);
     try {
-      taken.push(takenBy(scope, action, await scope.source(action.from)));
+      taken.push(takenBy(scope, action, from));
     } catch (error) {
       if (!(error instanceof EngineError) || error.code !== 'not-found') throw error;
       const message = `failed to compute cache key: failed to calculate checksum of ref ${operation.digest}: ${messageOf(error)}`;
@@ -32,7 +32,7 @@ export async function makeCopy(scope: OperationScope, actions: readonly CopyActi
       withSources(scope, taken, async (placed) => {
         const sources: PlacedSource[] = [];
         for (const { action, source } of placed) sources.push(await place(scope, view, action, source));
-        return input.content.storeLayer(writeTar(copyMembers(view, sources)), input.job.signal);
+        return input.content.storeLayer(writeTar(copyMembers(view, sources)), input.signal);
       }),
     ),
   );
@@ -53,7 +53,9 @@ function takenBy(scope: OperationScope, action: CopyAction, from: BuiltSource): 
     case 'root':
       return { digest: digestOf(['root', from.key]), action, root: from };
     case 'context': {
-      const { digest, sources } = selectFromContext(from.tree, action.source, action.exclude ?? []);
+      const { exclude: excludes, include, required } = action;
+      const selection = { excludes, include, required, isExact: from.isExact };
+      const { digest, sources } = selectFromContext(from.tree, action.source, selection);
       return { digest, action, fixed: sources };
     }
     case 'inline':
@@ -75,7 +77,8 @@ async function withSources<T>(
   if ('fixed' in first) return withSources(scope, rest, use, [...found, ...choose(first.fixed)]);
   return scope.onView(first.root, async (view) => {
     if (view === undefined) throw new EngineError('not-found', `${JSON.stringify(action.source)}: not found`);
-    const selected = await selectFromRoot(view, action.source, action.exclude ?? []);
+    const { exclude: excludes, include, required } = action;
+    const selected = await selectFromRoot(view, action.source, { excludes, include, required });
     return withSources(scope, rest, use, [...found, ...choose(selected)]);
   });
 }

@@ -16,7 +16,7 @@ export function makeDirectory(
       const owner = wanted.user === undefined ? undefined : await findOwner(view, wanted.user);
       const time = Number(ports.clock.nowNs() / 1_000_000_000n);
       const wishes = { destination: `${wanted.path}/`, owner, mode: { bits: wanted.mode }, time, onlyNew: true };
-      return input.content.storeLayer(writeTar(copyMembers(view, [{ source: nothing, wishes }])), input.job.signal);
+      return input.content.storeLayer(writeTar(copyMembers(view, [{ source: nothing, wishes }])), input.signal);
     }),
   );
 }

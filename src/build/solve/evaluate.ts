@@ -6,7 +6,7 @@ import type { StepOutput } from '../control/job.ts';
 import type { Operation } from '../graph/operation.ts';
 import { makeCopy } from './copy-operation.ts';
 import { makeDirectory } from './directory-operation.ts';
-import { digestOf, missing } from './keys.ts';
+import { digestOf } from './keys.ts';
 import type { SolvePorts } from './ports.ts';
 import { makeRun } from './run-operation.ts';
 import type { AddedLayer, BuiltRoot, BuiltSource, EvaluationInput, OperationScope } from './scope.ts';
@@ -19,13 +19,30 @@ export class Evaluation {
   readonly #ports: SolvePorts;
   readonly #input: EvaluationInput;
   readonly #made = new Map<number, Promise<BuiltSource>>();
+  #failure: unknown;
 
   constructor(ports: SolvePorts, input: EvaluationInput) {
     this.#ports = ports;
     this.#input = input;
   }
 
-  /** The root that an operation makes. @throws SourceError with the operation's place, cancelled */
+  /**
+   * The root that an operation makes. When a step fails, the others are given up, and all have ended when this rejects.
+   * @throws SourceError with the place of the step that failed first, cancelled
+   */
+  async result(index: number): Promise<BuiltRoot> {
+    try {
+      return await this.root(index);
+    } catch (error) {
+      for (let begun = -1; begun !== this.#made.size; ) {
+        begun = this.#made.size;
+        await Promise.allSettled(this.#made.values());
+      }
+      throw this.#failure ?? error;
+    }
+  }
+
+  /** The same for those that are made already, or are made on the way. */
   async root(index: number): Promise<BuiltRoot> {
     const made = await this.#source(index);
     if (made.kind !== 'root') throw internal(`operation ${index} of the build makes no root`);
@@ -61,7 +78,10 @@ export class Evaluation {
     if (made === undefined) {
       const operation = this.#operation(index);
       made = this.#make(operation).catch((error: unknown) => {
-        throw this.#placed(operation, error);
+        const failure = this.#placed(operation, error);
+        this.#failure ??= failure;
+        this.#input.stop();
+        throw failure;
       });
       this.#made.set(index, made);
     }
@@ -81,7 +101,7 @@ export class Evaluation {
         return definition;
       case 'http':
       case 'git':
-        throw missing(`sources by ${definition.kind}`);
+        return { kind: 'context', tree: await this.#input.fetch(definition), isExact: definition.kind === 'http' };
       case 'run':
         return makeRun(await this.#scope(operation), definition);
       case 'copy':
@@ -110,6 +130,8 @@ export class Evaluation {
   }
 
   async #scope(operation: Operation): Promise<OperationScope> {
+    // All begin now: files of other stages do not wait for the base that they are copied to.
+    for (const input of operation.inputs) this.#source(input).catch(() => undefined);
     const [first = -1] = operation.inputs;
     const base = await this.root(first);
     return {
@@ -129,27 +151,32 @@ export class Evaluation {
     key: string,
     make: (output: StepOutput) => Promise<BuiltLayer | undefined>,
   ): Promise<BuiltRoot> {
-    const { job, content } = this.#input;
-    const { cache } = this.#ports;
+    const { job, content, slots, signal } = this.#input;
+    const { cache, flights } = this.#ports;
     const name = about.title;
-    const known = about.noCache ? undefined : cache.get(key);
-    if (known !== undefined && (known.layer === undefined || (await content.hold(known.layer)))) {
+    const look = async (): Promise<BuiltRoot | undefined> => {
+      const known = cache.get(key);
+      if (known === undefined || (known.layer !== undefined && !(await content.hold(known.layer)))) return undefined;
       cache.note(known);
       await job.step({ name, cached: true }, () => Promise.resolve());
       return rootOn(base, known, key);
-    }
-    const elsewhere = about.noCache ? undefined : await this.#input.imported(key);
-    if (elsewhere !== undefined) {
-      await job.step({ name, cached: true }, () => Promise.resolve());
-      return rootOn(base, await cache.put(key, elsewhere.layer, name, elsewhere.createdNs), key);
-    }
-    const layer = await job.step({ name }, make);
-    return rootOn(base, await cache.put(key, layer, name), key);
+    };
+    const fresh = async (): Promise<BuiltRoot> => {
+      const elsewhere = about.noCache ? undefined : await this.#input.imported(key);
+      if (elsewhere !== undefined) {
+        await job.step({ name, cached: true }, () => Promise.resolve());
+        return rootOn(base, await cache.put(key, elsewhere.layer, name, elsewhere.createdNs), key);
+      }
+      // What is made in a step needs no other step: nobody who has a place waits for one.
+      const layer = await slots.run(() => this.#ports.slots.run(() => job.step({ name }, make), signal), signal);
+      return rootOn(base, await cache.put(key, layer, name), key);
+    };
+    return about.noCache ? fresh() : flights.share(key, signal, look, fresh);
   }
 
   #placed({ about }: Operation, error: unknown): unknown {
     const place = this.#input.place(about.range);
-    if (error instanceof SourceError || this.#input.job.signal.aborted || place === undefined) return error;
+    if (error instanceof SourceError || this.#input.signal.aborted || place === undefined) return error;
     return new SourceError(error, place, about.title);
   }
 }

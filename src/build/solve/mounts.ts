@@ -25,6 +25,8 @@ export async function mountKeys(scope: OperationScope, mounts: readonly RunMount
   const keys: unknown[] = [];
   for (const mount of mounts) {
     if (mount.type === 'bind') keys.push(keyOf(await scope.source(mount.from), mount.source));
+    // What a new cache begins with is no part of the key, but has to be there before the step begins.
+    else if (mount.type === 'cache') await scope.source(mount.from).then(() => keys.push(mount.type));
     else keys.push(mount.type);
   }
   return keys;
@@ -32,7 +34,7 @@ export async function mountKeys(scope: OperationScope, mounts: readonly RunMount
 
 function keyOf(source: BuiltSource, path: string): string {
   if (source.kind === 'root') return source.key;
-  if (source.kind === 'context') return selectFromContext(source.tree, path, []).digest;
+  if (source.kind === 'context') return selectFromContext(source.tree, path, {}).digest;
   return digestOf([source]);
 }
 
@@ -88,15 +90,12 @@ async function filesLayer(
   path: string,
 ): Promise<BuiltLayer> {
   const [source] =
-    shown.kind === 'inline' ? [inlineSource(shown, ports.clock)] : selectFromContext(shown.tree, path, []).sources;
+    shown.kind === 'inline' ? [inlineSource(shown, ports.clock)] : selectFromContext(shown.tree, path, {}).sources;
   if (source === undefined) throw new EngineError('not-found', `${JSON.stringify(path)}: not found`);
   const folder = source.isDirectory ? path : path.slice(0, path.lastIndexOf('/') + 1);
   const time = Number(ports.clock.nowNs() / 1_000_000_000n);
   const wishes = { destination: `${folder}/`, owner: undefined, mode: undefined, time, onlyNew: false };
-  const layer = await input.content.storeLayer(
-    writeTar(copyMembers(undefined, [{ source, wishes }])),
-    input.job.signal,
-  );
+  const layer = await input.content.storeLayer(writeTar(copyMembers(undefined, [{ source, wishes }])), input.signal);
   if (layer === undefined) throw invalid(`cannot mount ${JSON.stringify(path)}: there is nothing in it`);
   return layer;
 }
@@ -107,7 +106,7 @@ async function cacheOf(scope: OperationScope, mount: Of<'cache'>, until: Scope):
   if (begin.kind !== 'root' || begin.layers.length > 0) throw missing('RUN --mount=type=cache,from=');
   const { ports } = scope;
   const name = `build-cache-${createHash('sha256').update(mount.id).digest('hex').slice(0, 16)}`;
-  const { name: taken, release } = await ports.cacheMounts.take(name, mount.sharing, scope.input.job.signal);
+  const { name: taken, release } = await ports.cacheMounts.take(name, mount.sharing, scope.input.signal);
   until.defer(release);
   await ports.steps.cacheVolume(taken, mount.id, mount.owner);
   return { kind: 'volume', name: taken, target: mount.target, readOnly: mount.readonly };
@@ -119,7 +118,7 @@ async function agentOf(
   { id, owner, required }: Of<'ssh'>,
   until: Scope,
 ): Promise<string | undefined> {
-  const { signal } = input.job;
+  const { signal } = input;
   const socket = await input.agents(id, { directory: ports.secretDirectory, owner, signal });
   if (socket !== undefined) {
     until.defer(() => socket.close());
@@ -130,7 +129,7 @@ async function agentOf(
 }
 
 async function secretBytes({ input }: OperationScope, mount: Of<'secret'>): Promise<Uint8Array | undefined> {
-  const secret = await input.secrets(mount.id, input.job.signal);
+  const secret = await input.secrets(mount.id, input.signal);
   if (secret === undefined && mount.required) throw new EngineError('not-found', `secret ${mount.id}: not found`);
   return secret;
 }
@@ -148,7 +147,8 @@ async function secretFile(
   until.defer(() => rm(folder, { recursive: true, force: true }));
   const source = join(folder, 'secret');
   await writeFile(source, secret, { mode: 0o600 });
-  await chown(source, owner.uid, owner.gid);
+  const { uid, gid } = ports.steps.hostOwner(owner);
+  await chown(source, uid, gid);
   await chmod(source, owner.mode);
   return { kind: 'bind', source, target, readOnly: true };
 }

@@ -1,10 +1,10 @@
 import { readTar } from '../../archive/tar/read.ts';
-import type { ByteString } from '../../archive/tar/entry.ts';
+import { type ByteString, plainEntry, type TarEntry } from '../../archive/tar/entry.ts';
 import { invalid, messageOf, notFound } from '../../base/errors.ts';
 import { globMatches } from '../../base/text/glob.ts';
 import type { FileStat, FileView } from '../../spec/contract/files.ts';
 import { PathMatcher } from '../ignore/matcher.ts';
-import { relativePath } from './context-source.ts';
+import { relativePath, type Selection } from './context-source.ts';
 import { bytesOf, type CopiedMember, type CopiedSource, type FileTime, isPattern, textOf } from './source.ts';
 
 const kindBits = 0o170000;
@@ -36,9 +36,12 @@ export async function statOf(view: FileView, path: string): Promise<FileStat | u
 export async function selectFromRoot(
   view: FileView,
   pattern: string,
-  excludes: readonly string[],
+  { excludes = [], include, required = [] }: Selection,
 ): Promise<readonly CopiedSource[]> {
   const matcher = excludes.length === 0 ? undefined : new PathMatcher([...excludes]);
+  for (const path of required) {
+    if ((await statOf(view, path)) === undefined) throw notFound(`${JSON.stringify(path)}: not found`);
+  }
   const cleaned = relativePath(pattern);
   const paths = isPattern(cleaned)
     ? await matching(view, cleaned)
@@ -52,7 +55,10 @@ export async function selectFromRoot(
     if (real === undefined) throw notFound(`${JSON.stringify(`/${path}`)}: not found`);
     const name = bytesOf(path.slice(path.lastIndexOf('/') + 1));
     const changed = isDirectory(real) ? { changed: timeOf(real) } : {};
-    sources.push({ name, isDirectory: isDirectory(real), ...changed, members: () => members(view, target, matcher) });
+    const all = (): AsyncGenerator<CopiedMember> => members(view, target, matcher);
+    const some = (patterns: readonly string[]) => onTheWay(view, target, patterns, matcher);
+    const taken = () => (include === undefined ? all() : some(include));
+    sources.push({ name, isDirectory: isDirectory(real), ...changed, members: taken });
   }
   return sources;
 }
@@ -97,6 +103,61 @@ async function* members(view: FileView, path: string, matcher: PathMatcher | und
     };
   }
 }
+
+/**
+ * `--parents`: what patterns match below a directory, with the directories on the way. Only what lies below a pattern's first
+ * part with a star is looked through.
+ */
+async function* onTheWay(
+  view: FileView,
+  path: string,
+  patterns: readonly string[],
+  excluded: PathMatcher | undefined,
+): AsyncGenerator<CopiedMember> {
+  const told = new Set<ByteString>();
+  const join = (base: string, part: string): string => (base === '' ? part : `${base}/${part}`);
+  for (const pattern of patterns) {
+    const parts = pattern.split('/');
+    const first = parts.findIndex(isPattern);
+    const fixed = first < 0 ? parts : parts.slice(0, first);
+    const matcher = new PathMatcher([pattern]);
+    let pending: CopiedMember[] = [];
+    let base = '';
+    let stat: FileStat | undefined;
+    for (const part of fixed) {
+      if (base !== '' && stat !== undefined) pending.push({ path: bytesOf(base), entry: directoryEntry(stat) });
+      base = join(base, part);
+      stat = await statOf(view, `${path === '/' ? '' : path}/${base}`);
+      if (stat === undefined) break;
+    }
+    if (base !== '' && stat === undefined) continue;
+    for await (const member of members(view, base === '' ? path : `${path === '/' ? '' : path}/${base}`, undefined)) {
+      const relative = join(base, textOf(member.path));
+      const own = relative.endsWith('/') ? relative.slice(0, -1) : relative;
+      if (own === '' || excluded?.matches(own) === true) continue;
+      const placed = { ...member, path: bytesOf(own), ...prefixedLink(member, base) };
+      pending = pending.filter(({ path: above }) => placed.path.startsWith(`${above}/`));
+      if (!matcher.matches(own)) {
+        if (member.entry.type === 'directory') pending.push(placed);
+        continue;
+      }
+      for (const above of pending) if (!told.has(above.path)) yield above;
+      for (const above of pending) told.add(above.path);
+      if (!told.has(placed.path)) yield placed;
+      told.add(placed.path);
+    }
+  }
+}
+
+const prefixedLink = ({ linkPath }: CopiedMember, base: string): { linkPath?: ByteString } =>
+  linkPath === undefined ? {} : { linkPath: base === '' ? linkPath : `${bytesOf(base)}/${linkPath}` };
+
+const directoryEntry = ({ mode, uid, gid, mtimeNs }: FileStat): TarEntry => ({
+  ...plainEntry('directory', '', { size: 0, mode: mode & 0o7777 }),
+  uid,
+  gid,
+  mtime: Number(mtimeNs / 1_000_000_000n),
+});
 
 /** A small file of a root; undefined when there is none. @throws invalid when it is larger */
 export async function readSmall(view: FileView, path: string, limit: number): Promise<Buffer | undefined> {

@@ -29,10 +29,10 @@ async function runStep(
   output: StepOutput,
 ): Promise<BuiltLayer | undefined> {
   const { ports, input, base } = scope;
-  const { content, job } = input;
+  const { content, signal } = input;
   const { args, env, cwd, user } = definition;
   const { proxies = [] } = scope.operation.about;
-  const stub = await stubLayer(content, job.signal);
+  const stub = await stubLayer(content, signal);
   await using until = new Scope();
   const mounted = await mountAll(scope, definition.mounts, until);
   let layer: BuiltLayer | undefined;
@@ -47,11 +47,11 @@ async function runStep(
       hostConfig: { ...input.hostConfig, ...settingsOf(definition) },
       ...(definition.hostname === undefined ? {} : { hostname: definition.hostname }),
       output: clippedLog((stream, bytes) => output.log(stream, bytes)),
-      signal: job.signal,
+      signal,
     },
     async (archive) => {
       const targets = mounted.mounts.map(({ target }) => target);
-      layer = await content.storeLayer(withoutMountPoints(archive, targets), job.signal);
+      layer = await content.storeLayer(withoutMountPoints(archive, targets), signal);
     },
   );
   if (code === 0) return layer;

@@ -1,3 +1,4 @@
+import type { Semaphore } from '../../base/async.ts';
 import type { BaseImage, BuildContent, BuiltLayer, StepRequest } from '../../spec/contract/build.ts';
 import type { FileView } from '../../spec/contract/files.ts';
 import type { ContextTree } from '../context/tree.ts';
@@ -7,6 +8,7 @@ import type { Range } from '../dockerfile/source.ts';
 import type { Graph } from '../graph/graph.ts';
 import type { Operation } from '../graph/operation.ts';
 import type { AgentSocket, SocketOwner } from '../session/ssh.ts';
+import type { RemoteDefinition } from '../sources/fetch.ts';
 import type { SolvePorts } from './ports.ts';
 
 /** What an operation has added to its base, in this build or an earlier one. */
@@ -30,7 +32,12 @@ export interface BuiltRoot {
 /** Files that are no root: what a client has sent, or the text of a heredoc. */
 export type BuiltSource =
   | BuiltRoot
-  | { readonly kind: 'context'; readonly tree: ContextTree }
+  | {
+      readonly kind: 'context';
+      readonly tree: ContextTree;
+      /** Paths in it are meant as they are: nothing in them is a pattern. */
+      readonly isExact?: boolean;
+    }
   | { readonly kind: 'inline'; readonly name: string; readonly content: string; readonly mode: number };
 
 /** The bytes of a secret by its id; undefined when the client has none of that id. */
@@ -57,11 +64,19 @@ export interface EvaluationInput {
   readonly image: (reference: string, platform: string) => BaseImage | undefined;
   /** The files of a context, by its name; asked for once. */
   readonly context: (name: string) => Promise<ContextTree>;
+  /** Files that lie elsewhere; there as long as the build runs. */
+  readonly fetch: (definition: RemoteDefinition) => Promise<ContextTree>;
   readonly secrets: Secrets;
   readonly agents: Agents;
   readonly allowed: Allowed;
   /** What steps have made elsewhere, by their keys. */
   readonly imported: (key: string) => Promise<AddedLayer | undefined>;
+  /** Aborts when the build is given up, or one of its steps has failed. */
+  readonly signal: AbortSignal;
+  /** Gives up what is being made. */
+  readonly stop: () => void;
+  /** Steps of this build alone that run at the same time. */
+  readonly slots: Semaphore;
   readonly place: (range: Range | undefined) => SourcePlace | undefined;
   /** What all commands get besides what their instructions say. */
   readonly hostConfig: StepRequest['hostConfig'];

@@ -75,6 +75,8 @@ export function frontendAttributes(
   if (flags['shm-size'] > 0) set('shm-size', String(flags['shm-size']));
   set('ulimit', flags.ulimit.map(({ Name, Soft, Hard }) => `${Name}=${Soft}:${Hard}`).join(','));
   set('cgroup-parent', flags['cgroup-parent']);
+  if (flags.jobs < 0) throw new CliError(`--jobs: ${flags.jobs}: expected a number from 1 on`);
+  if (flags.jobs > 0) set('jobs', String(flags.jobs));
   for (const [name, value] of attestations(flags)) attributes.set(`attest:${name}`, value);
   return attributes;
 }

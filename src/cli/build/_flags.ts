@@ -33,6 +33,7 @@ export const buildFlags = {
   debug: flag(types.bool, 'Say more about what is found and goes wrong', { short: 'D' }),
   file: flag(types.string, 'Name of the Dockerfile (default "PATH/Dockerfile")', { short: 'f' }),
   iidfile: flag(types.string, "Write the image's ID to this file"),
+  jobs: flag(types.int, 'Steps that run at the same time'),
   label: flag(array(), 'Set a label: NAME=VALUE'),
   load: flag(types.bool, 'The result becomes an image of the engine: --output=type=docker'),
   'metadata-file': flag(types.string, 'Write what is known of the result to this file'),

@@ -1,5 +1,6 @@
 import { readdirSync, statSync } from 'node:fs';
 import { basename, dirname, join, resolve } from 'node:path';
+import { archiveHeadBytes, looksLikeArchive } from '../../archive/tar/looks-like.ts';
 import { invalid } from '../../base/errors.ts';
 import { readAll } from '../../base/stream.ts';
 import { limits } from '../../build/dockerfile/source.ts';
@@ -94,7 +95,7 @@ async function fromStandardInput(draft: Draft, file: string): Promise<void> {
   const chunks = standardInput()[Symbol.asyncIterator]();
   const head: Uint8Array[] = [];
   let length = 0;
-  while (length < archiveHead) {
+  while (length < archiveHeadBytes) {
     const next = await chunks.next();
     if (next.done === true) break;
     head.push(next.value);
@@ -104,7 +105,7 @@ async function fromStandardInput(draft: Draft, file: string): Promise<void> {
     yield* head;
     for (let next = await chunks.next(); next.done !== true; next = await chunks.next()) yield next.value;
   })();
-  if (isArchive(Buffer.concat(head))) {
+  if (looksLikeArchive(Buffer.concat(head))) {
     const name = randomName();
     draft.uploads.set(name, rest);
     draft.attributes.set('context', `http://buildkit-session/${name}`);
@@ -114,25 +115,6 @@ async function fromStandardInput(draft: Draft, file: string): Promise<void> {
   if (file !== '') throw new CliError('ambiguous Dockerfile source: both stdin and flag correspond to Dockerfiles');
   draft.folders.set('context', { files: new Map() });
   dockerfileFrom(draft, await readAll(rest, limits.fileBytes, 'the Dockerfile'));
-}
-
-const archiveHead = 1024;
-
-/** gzip, bzip2, xz, zstd, and tar by the checksum of its first header. */
-function isArchive(head: Buffer): boolean {
-  const magics = ['1f8b08', '425a68', 'fd377a585a00', '28b52ffd'];
-  if (magics.some((magic) => head.subarray(0, magic.length / 2).toString('hex') === magic)) return true;
-  if (head.length < 512) return false;
-  const told = Number.parseInt(
-    head
-      .toString('latin1', 148, 156)
-      .replace(/[\0 ]+$/, '')
-      .trim(),
-    8,
-  );
-  let sum = 0;
-  for (let at = 0; at < 512; at++) sum += at >= 148 && at < 156 ? 0x20 : (head[at] ?? 0);
-  return told === sum;
 }
 
 /** `NAME=PATH` or `NAME=ADDRESS` (`docker-image://`, `oci-layout://`, `target:`, http, git). */

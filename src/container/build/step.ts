@@ -4,6 +4,7 @@ import { Scope } from '../../base/scope.ts';
 import type { ByteStream } from '../../base/stream.ts';
 import type { StepMount, StepRequest, StepResult } from '../../spec/contract/build.ts';
 import type { StdioSink } from '../../spec/contract/launch.ts';
+import type { HostConfig } from '../../spec/engine/container.ts';
 import { emptyContainerConfig, emptyHostConfig } from '../../spec/engine/empty-config.ts';
 import { type ContainerContext, dataDirectory, runDirectory } from '../context.ts';
 import { withHostDefaults } from '../create/defaults.ts';
@@ -13,6 +14,8 @@ import { engineTargets, mountAndConnect } from '../start/apply.ts';
 import { prepareFiles } from '../start/files.ts';
 import { planLaunch } from '../start/plan.ts';
 import { createdState } from '../state.ts';
+import { rootOwner } from '../../spec/contract/user-namespace.ts';
+import { chooseIds, openUserNamespace } from '../user-namespace/choose.ts';
 
 const killSignal = 9;
 
@@ -27,11 +30,24 @@ export async function runStep(
 ): Promise<StepResult> {
   if (ctx.closing) throw conflict('the engine is going down');
   const { signal } = request;
-  const entry = new ContainerEntry(recordOf(ctx, newContainerId(), request));
+  const hostConfig = hostConfigOf(ctx, request);
+  using chosen = chooseIds(ctx, hostConfig);
+  const { ids } = chosen;
+  const entry = new ContainerEntry({
+    ...recordOf(ctx, newContainerId(), request),
+    hostConfig,
+    ...(ids === undefined ? {} : { ids }),
+  });
   const { id, record } = entry;
   await using scope = new Scope();
   scope.defer(() => ctx.host.removeTrees([dataDirectory(ctx, id), runDirectory(ctx, id)]));
-  await scope.acquire(ctx.snapshots.prepare(id, record.layers), () => ctx.snapshots.remove(id));
+  const own = ids === undefined ? {} : { ids };
+  await scope.acquire(ctx.snapshots.prepare(id, record.layers, own), () => ctx.snapshots.remove(id));
+  if (ids !== undefined) {
+    // A new cache is to be written by the root inside.
+    const volumes = record.mounts.filter(({ type, source }) => type === 'volume' && source !== '');
+    for (const { source } of volumes) await ctx.host.giveEmpty(source, rootOwner(ids));
+  }
   const images = record.mounts.flatMap(({ image }) => (image === undefined ? [] : [image.layers]));
   ctx.runMounts.keepImages(id, images);
   scope.defer(() => ctx.runMounts.forgetImages(id));
@@ -49,14 +65,16 @@ export async function runStep(
 async function launchAndWait(ctx: ContainerContext, entry: ContainerEntry, request: StepRequest): Promise<StepResult> {
   const { id, record } = entry;
   await using scope = new Scope();
-  const { rootfs, network } = await mountAndConnect(ctx, entry, scope, undefined);
+  const userNamespace = await openUserNamespace(ctx, entry);
+  using _closed = { [Symbol.dispose]: () => userNamespace?.close() };
+  const { rootfs, network } = await mountAndConnect(ctx, entry, scope, userNamespace?.takeNetwork());
   for (const { type, name } of record.mounts) {
     if (type !== 'volume') continue;
     await scope.acquire(ctx.volumes.mount(name, id), () => ctx.volumes.unmount(name, id));
   }
   scope.defer(() => ctx.runMounts.release(id));
   const files = await prepareFiles(ctx, entry, network);
-  const plan = await planLaunch(ctx, entry, { rootfs, network, files, userNamespace: undefined });
+  const plan = await planLaunch(ctx, entry, { rootfs, network, files, userNamespace });
   scope.defer(() => ctx.launcher.delete(id, plan.directory, plan.runtime));
   const live = await ctx.launcher.create(plan);
   await ctx.runMounts.releasePlaces(id);
@@ -80,8 +98,8 @@ const sinkTo = (output: StepRequest['output']): StdioSink => ({ write: output, e
 /** No image is behind it: only what launching asks of a record counts. */
 const noImage = `sha256:${'0'.repeat(64)}` as Digest;
 
-function recordOf(ctx: ContainerContext, id: ContainerId, request: StepRequest): ContainerRecord {
-  const hostConfig = withHostDefaults(
+function hostConfigOf(ctx: ContainerContext, request: StepRequest): HostConfig {
+  return withHostDefaults(
     // Nothing of a run that the host does not survive is wanted: it is never synced.
     { ...emptyHostConfig(), ...request.hostConfig, AutoRemove: true, LogConfig: { Type: 'none', Config: {} } },
     {
@@ -92,10 +110,13 @@ function recordOf(ctx: ContainerContext, id: ContainerId, request: StepRequest):
       readonlyPaths: ctx.settings.readonlyPaths,
     },
   );
-  const { userNamespaces } = ctx.settings;
-  if (userNamespaces.ids !== undefined) {
-    throw new EngineError('not-implemented', 'builds on an engine with --userns-remap are not implemented yet');
-  }
+}
+
+function recordOf(
+  ctx: ContainerContext,
+  id: ContainerId,
+  request: StepRequest,
+): Omit<ContainerRecord, 'hostConfig' | 'ids'> {
   return {
     id,
     name: `build-${id.slice(0, 12)}`,
@@ -113,7 +134,6 @@ function recordOf(ctx: ContainerContext, id: ContainerId, request: StepRequest):
       Cmd: [...request.args],
       WorkingDir: request.cwd,
     },
-    hostConfig,
     endpoints: {},
     mounts: request.mounts.map((mount) => mountRecord(ctx, mount)),
     state: createdState,

@@ -1,19 +1,43 @@
 import { invalid } from '../../base/errors.ts';
-import { mapOf } from './read.ts';
-import type { SettingValues } from './setting.ts';
+import { availableParallelism } from 'node:os';
+import { parseBudgetLimit, type StorageBudget } from '../../spec/engine/storage-budget.ts';
+import { mapOf, numberOf, textOf } from './read.ts';
+import { number, type Setting, type SettingValues, text } from './setting.ts';
 
 /** What builds may be allowed, where their clients ask for it. */
 export interface BuilderSettings {
   /** Commands without the sandbox; not unless the operator says so, as in Docker. */
   readonly insecure: boolean;
   readonly devices: boolean;
+  /** What builds leave for the next ones may take; undefined: as much as it wants. */
+  readonly cacheBudget: StorageBudget['limit'] | undefined;
+  /** Steps of all builds that run at the same time. */
+  readonly jobs: number;
 }
 
-/** What the log says: of the key `builder` only `entitlements` means something here. */
-export const builderNote = (value: unknown): string | undefined =>
-  Object.keys(value as object).some((name) => name !== 'entitlements')
-    ? 'the cache of builds is not limited yet'
-    : undefined;
+const spaces = ['defaultMaxUsedSpace', 'defaultReservedSpace', 'defaultKeepStorage'] as const;
+/** As much as BuildKit keeps in any case. */
+const defaultBudget: StorageBudget['limit'] = { percent: 10 };
+/** Steps wait for disks and networks, too. */
+const jobsPerProcessor = 2;
+const fewestJobs = 4;
+
+/** What the log says of keys in `builder` that mean nothing here. */
+export function builderNote(value: unknown): string | undefined {
+  const { gc } = value as { gc?: unknown };
+  const hasPolicy = typeof gc === 'object' && gc !== null && ('policy' in gc || 'defaultMinFreeSpace' in gc);
+  return hasPolicy ? 'the build cache has one budget: policies of its garbage collection are passed by' : undefined;
+}
+
+/** Settings of builds that Docker has not. */
+export const ownBuilderSettings: readonly Setting[] = [
+  text('build-cache-budget', 'What the build cache may take: SIZE, PERCENT% or none (10% if left out)', {
+    own: 'setting',
+  }),
+  number('build-jobs', 'Steps of builds that run at once (twice the processors, at least 4, if left out)', {
+    own: 'setting',
+  }),
+];
 
 /** Reads `builder: {"entitlements": {"security-insecure": true, "device": false}}`. @throws invalid */
 export function builderSettings(values: SettingValues): BuilderSettings {
@@ -24,5 +48,29 @@ export function builderSettings(values: SettingValues): BuilderSettings {
     if (typeof value !== 'boolean') throw invalid(`invalid builder.entitlements.${name}: expected true or false`);
     return value;
   };
-  return { insecure: of('security-insecure', false), devices: of('device', true) };
+  return {
+    insecure: of('security-insecure', false),
+    devices: of('device', true),
+    cacheBudget: budgetOf(values),
+    jobs: numberOf(values, 'build-jobs', 1) ?? Math.max(fewestJobs, jobsPerProcessor * availableParallelism()),
+  };
+}
+
+/** `gc: {"enabled": true, "defaultKeepStorage": "20GB"}` counts where the flag says nothing. */
+function budgetOf(values: SettingValues): StorageBudget['limit'] | undefined {
+  const own = textOf(values, 'build-cache-budget');
+  if (own !== undefined) return own === 'none' ? undefined : parseBudgetLimit(own);
+  const gc = mapOf<unknown>(values, 'builder')['gc'] ?? {};
+  if (typeof gc !== 'object') throw invalid('invalid builder.gc: expected an object');
+  const settings = gc as Readonly<Record<string, unknown>>;
+  const { enabled = true } = settings;
+  if (typeof enabled !== 'boolean') throw invalid('invalid builder.gc.enabled: expected true or false');
+  if (!enabled) return undefined;
+  for (const name of spaces) {
+    const space = settings[name];
+    if (space === undefined || space === '') continue;
+    if (typeof space !== 'string') throw invalid(`invalid builder.gc.${name}: expected a text such as "20GB"`);
+    return parseBudgetLimit(space);
+  }
+  return defaultBudget;
 }

@@ -11,7 +11,7 @@ import {
   whenOff,
   whenOn,
 } from './setting.ts';
-import { builderNote } from './builder.ts';
+import { builderNote, ownBuilderSettings } from './builder.ts';
 import { storageDriverNote } from './storage.ts';
 
 const noContainerd = always('there is no containerd in this engine: nothing is connected to');
@@ -89,6 +89,7 @@ export const engineSettings: readonly Setting[] = [
     keyOnly: true,
     note: builderNote,
   }),
+  ...ownBuilderSettings,
   map('nri-opts', 'Node Resource Interface', { keyOnly: true, note: always('there is no Node Resource Interface') }),
   text('deprecated-key-path', 'Has had no effect for long', {
     keyOnly: true,

@@ -196,12 +196,27 @@ export interface BuildSteps {
    * @throws invalid, internal when it cannot be started; cancelled.
    */
   run(request: StepRequest, changed: (archive: ByteStream) => Promise<void>): Promise<StepResult>;
-  /** Makes the volume of a cache mount where there is none; it belongs to `owner` while it is empty. */
+  /** Makes the volume of a cache mount where there is none; it belongs to `owner`, with that mode, while it is empty. */
   cacheVolume(
     name: string,
     id: string,
-    owner: { readonly uid: number; readonly gid: number } | undefined,
+    owner: { readonly uid: number; readonly gid: number; readonly mode: number } | undefined,
   ): Promise<void>;
+  /** Somebody of a step as the host knows them: with --userns-remap these are other numbers. */
+  hostOwner(owner: { readonly uid: number; readonly gid: number }): { readonly uid: number; readonly gid: number };
   /** Lets `look` see a root file system of these layers, read-only. */
   view<T>(layers: readonly DiffId[], look: (view: FileView) => Promise<T>): Promise<T>;
 }
+
+/** A program of the host that is to work on what strangers send. */
+export interface ConfinedRequest {
+  readonly program: string;
+  readonly args: readonly string[];
+  /** The one folder that it can write to: it belongs to 65534. */
+  readonly directory: string;
+  readonly env: Readonly<Record<string, string>>;
+  readonly signal: AbortSignal;
+}
+
+/** Its output, to be read to its end. @throws EngineError `internal` with what it complained, cancelled */
+export type ConfinedPrograms = (request: ConfinedRequest) => ByteStream;
