@@ -1,11 +1,11 @@
 /** `gantry build`: what it sends, what it shows, and what becomes of the result, with this engine and with dockerd. */
 import assert from 'node:assert/strict';
-import { chmod, link, mkdir, readFile, symlink } from 'node:fs/promises';
+import { chmod, link, mkdir, readFile, readlink, stat, symlink } from 'node:fs/promises';
 import { join } from 'node:path';
 import { test } from 'node:test';
 import { isOracle } from '../support/engine.ts';
 import { gantryProgram } from '../support/gantry-command.ts';
-import { run, type RunResult } from '../support/run.ts';
+import { must, run, type RunResult } from '../support/run.ts';
 import { engineSuite } from '../support/suite.ts';
 import { folder, lines } from './_build-folder.ts';
 import { busybox, dockerOf } from './_docker.ts';
@@ -168,5 +168,52 @@ engineSuite('gantry build', {}, (engine) => {
     const shown = await ok(['build', '--show-context', context]);
     assert.match(shown.stdout, /\nTravels: {2}3 files, \d+B\n/);
     assert.match(shown.stdout, /\nStays here:\n {2}skip\n/);
+  });
+
+  test('results come into folders, archives and standard output; layouts and caches into folders', async (t) => {
+    const context = await folder(t, {
+      Dockerfile: lines(
+        `FROM ${busybox} AS base`,
+        'RUN mkdir -p /d/e && echo hi > /d/e/f && chmod 640 /d/e/f && ln -s f /d/e/l',
+        'FROM scratch',
+        'COPY --from=base /d /',
+      ),
+    });
+    const out = await folder(t, { 'files/e/f': 'older', 'files/stays': 's' });
+    const local = join(out, 'files');
+    await ok(['build', '-o', local, context]);
+    assert.equal(await readFile(join(local, 'e/f'), 'utf8'), 'hi\n');
+    assert.equal((await stat(join(local, 'e/f'))).mode & 0o777, 0o640);
+    assert.equal(await readlink(join(local, 'e/l')), 'f');
+    assert.equal(await readFile(join(local, 'stays'), 'utf8'), 's');
+    await ok(['build', '-o', `type=tar,dest=${join(out, 'made/out.tar')}`, context]);
+    assert.match(await must('tar', ['-tf', join(out, 'made/out.tar')]), /^(\.\/)?e\/f$/m);
+    assert.match((await ok(['build', '-o', '-', context])).stdout, /e\/f/);
+    if (isOracle()) return;
+    await ok(['build', '-o', `type=docker,dest=${join(out, 'image.tar')}`, '-t', 'saved:1', context]);
+    await docker.ok('load', '-i', join(out, 'image.tar'));
+    assert.match(await docker.ok('image', 'ls', '-q', 'saved:1'), /^[0-9a-f]{12}$/);
+    const cache = `dest=${join(out, 'cache')},mode=max`;
+    await ok([
+      'build',
+      '-o',
+      `type=oci,tar=false,dest=${join(out, 'layout')}`,
+      '--cache-to',
+      `type=local,${cache}`,
+      context,
+    ]);
+    const index = JSON.parse(await readFile(join(out, 'layout/index.json'), 'utf8')) as {
+      manifests: { digest: string }[];
+    };
+    await stat(join(out, 'layout/blobs/sha256', String(index.manifests[0]?.digest.slice(7))));
+    await ok(['builder', 'prune', '-af']);
+    const from = [
+      '--cache-from',
+      `type=local,src=${join(out, 'cache')}`,
+      '--cache-from',
+      'type=local,src=/nowhere/at/all',
+    ];
+    const { stderr } = await ok(['build', '--progress=plain', ...from, context]);
+    assert.match(stderr, /RUN mkdir .*\n#\d+ CACHED/);
   });
 });

@@ -89,6 +89,26 @@ describe('the cache of builds', { skip: needsRoot() }, () => {
     await built(engine, await layer(4));
   });
 
+  test('volumes that every command sees', async (t) => {
+    await using engine = await startEngine();
+    await engine.load('busybox');
+    await engine.dockerOk(['run', '--rm', '-v', 'deps:/v', busybox, 'sh', '-c', 'echo known > /v/known']);
+    const context = await folder(t, {
+      Dockerfile: lines(
+        `FROM ${busybox}`,
+        'RUN cat /deps/known > /made && echo new > /deps/new; touch /ro/x || echo read-only >> /made',
+      ),
+    });
+    await built(engine, '-t', 'volumes:1', '--build-volume=deps:/deps', '--build-volume=deps:/ro:ro', context);
+    assert.equal(
+      await look(engine, 'volumes:1', 'sh', '-c', 'cat /made; ls -d /deps /ro 2>/dev/null || true'),
+      'known\nread-only',
+    );
+    assert.equal(await engine.dockerOk(['run', '--rm', '-v', 'deps:/v', busybox, 'cat', '/v/new']), 'new');
+    const wrong = await build(engine, '--build-volume=/etc:/etc', context);
+    assert.deepEqual([wrong.code, /expected NAME:\/PATH/.test(wrong.stderr)], [1, true]);
+  });
+
   async function killedBuild(t: TestContext, engine: TestEngine, instruction: string): Promise<void> {
     const context = await folder(t, { Dockerfile: lines(`FROM ${busybox}`, 'COPY f /f', instruction), f: 'f' });
     const data = () => readdir(join(engine.paths.dataRoot, 'containers'));

@@ -27,6 +27,7 @@ import { type Definition, loadDefinition, loadIgnore } from './definition.ts';
 import { epochOf } from './epoch.ts';
 import { type Attributes, buildOptions } from './options.ts';
 import type { BuildSource } from './source.ts';
+import { volumesOf } from './volumes.ts';
 import { tellFindings } from './warnings.ts';
 
 /** What a build has made: the layers of the image, and the plan that says everything else. */
@@ -127,6 +128,7 @@ async function build(scope: BuildScope): Promise<Built> {
     agents: scope.agents,
     allowed: scope.allowed,
     imported: scope.imported,
+    volumes: volumesOf(attributes),
     place: (range) => (range === undefined ? undefined : placeOf(definition, range)),
     hostConfig: attributes.get('cgroup-parent') ? { CgroupParent: attributes.get('cgroup-parent') as string } : {},
   });

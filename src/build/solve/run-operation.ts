@@ -18,7 +18,9 @@ export async function makeRun(scope: OperationScope, definition: RunDefinition):
   if (definition.security === 'insecure' && !insecure) throw notAllowed('security.insecure');
   if (definition.devices.length > 0 && !devices) throw notAllowed('device');
   const shown = await mountKeys(scope, definition.mounts);
-  return scope.cached(['run', base.key, definition, shown, input.hostConfig], (output) =>
+  // What is in a volume is no part of the key, as with caches.
+  const volumes = input.volumes.length === 0 ? [] : [input.volumes];
+  return scope.cached(['run', base.key, definition, shown, input.hostConfig, ...volumes], (output) =>
     runStep(scope, definition, output),
   );
 }
@@ -35,6 +37,8 @@ async function runStep(
   const stub = await stubLayer(content, signal);
   await using until = new Scope();
   const mounted = await mountAll(scope, definition.mounts, until);
+  for (const { name } of input.volumes) await ports.steps.cacheVolume(name, undefined, undefined);
+  const mounts = [...mounted.mounts, ...input.volumes];
   let layer: BuiltLayer | undefined;
   const { code, oomKilled } = await ports.steps.run(
     {
@@ -43,14 +47,14 @@ async function runStep(
       env: [...proxies, ...env, ...mounted.env],
       cwd,
       user,
-      mounts: mounted.mounts,
+      mounts,
       hostConfig: { ...input.hostConfig, ...settingsOf(definition) },
       ...(definition.hostname === undefined ? {} : { hostname: definition.hostname }),
       output: clippedLog((stream, bytes) => output.log(stream, bytes)),
       signal,
     },
     async (archive) => {
-      const targets = mounted.mounts.map(({ target }) => target);
+      const targets = mounts.map(({ target }) => target);
       layer = await content.storeLayer(withoutMountPoints(archive, targets), signal);
     },
   );

@@ -1,5 +1,5 @@
 import type { Semaphore } from '../../base/async.ts';
-import type { BaseImage, BuildContent, BuiltLayer, StepRequest } from '../../spec/contract/build.ts';
+import type { BaseImage, BuildContent, BuiltLayer, StepMount, StepRequest } from '../../spec/contract/build.ts';
 import type { FileView } from '../../spec/contract/files.ts';
 import type { ContextTree } from '../context/tree.ts';
 import type { SourcePlace } from '../control/failure.ts';
@@ -78,6 +78,8 @@ export interface EvaluationInput {
   /** Steps of this build alone that run at the same time. */
   readonly slots: Semaphore;
   readonly place: (range: Range | undefined) => SourcePlace | undefined;
+  /** Volumes that all commands see. */
+  readonly volumes: readonly (StepMount & { readonly kind: 'volume' })[];
   /** What all commands get besides what their instructions say. */
   readonly hostConfig: StepRequest['hostConfig'];
 }

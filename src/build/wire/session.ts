@@ -51,3 +51,11 @@ export const writeContentRequest = {
   offset: [5, 'int'],
   data: [6, 'bytes'],
 } as const satisfies Table;
+export const writeContentResponse = {
+  action: [1, 'int'],
+  offset: [4, 'int'],
+  total: [5, 'int'],
+  digest: [6, 'string'],
+} as const satisfies Table;
+export const contentInfoRequest = { digest: [1, 'string'] } as const satisfies Table;
+export const contentInfoResponse = { info: [1, { digest: [1, 'string'], size: [2, 'int'] }] } as const satisfies Table;

@@ -60,6 +60,11 @@ export function frontendAttributes(
   for (const [name, value] of args) attributes.set(`build-arg:${name}`, value);
   const epoch = env['SOURCE_DATE_EPOCH'] ?? '';
   if (!args.has('SOURCE_DATE_EPOCH')) set('build-arg:SOURCE_DATE_EPOCH', epoch);
+  for (const volume of flags['build-volume']) {
+    const [, name = '', path = '', mode = ''] = /^([^:/]+):(\/[^:]+)(:ro|:rw)?$/.exec(volume) ?? [];
+    if (name === '') throw new CliError(`--build-volume: ${JSON.stringify(volume)}: expected NAME:/PATH[:ro]`);
+    attributes.set(`build-volume:${path}`, name + mode);
+  }
   for (const label of flags.label) {
     const equals = label.indexOf('=');
     attributes.set(`label:${equals < 0 ? label : label.slice(0, equals)}`, equals < 0 ? '' : label.slice(equals + 1));

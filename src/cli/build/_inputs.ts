@@ -21,6 +21,7 @@ export interface Inputs {
 export interface InputFlags {
   readonly file: string;
   readonly 'build-context': readonly string[];
+  readonly 'nested-ignore': boolean;
 }
 
 interface Draft {
@@ -43,11 +44,11 @@ export async function inputsOf(context: string, flags: InputFlags): Promise<Inpu
       throw new CliError("invalid argument: can't use stdin for both build context and dockerfile");
     }
     await fromStandardInput(draft, file);
-  } else if (isFolder(context)) fromFolder(draft, context, file);
+  } else if (isFolder(context)) fromFolder(draft, context, flags);
   else if (isRemote(context)) fromAddress(draft, context, file);
   else throw new CliError(`unable to prepare context: path ${JSON.stringify(context)} not found`);
   if (file === '-') dockerfileFrom(draft, await readAll(standardInput(), limits.fileBytes, 'the Dockerfile'));
-  for (const text of flags['build-context']) addNamed(draft, text);
+  for (const text of flags['build-context']) addNamed(draft, text, flags['nested-ignore']);
   return draft;
 }
 
@@ -61,12 +62,12 @@ function dockerfileFrom({ attributes, folders }: Draft, content: Uint8Array): vo
   attributes.set('filename', 'Dockerfile');
 }
 
-function fromFolder(draft: Draft, context: string, file: string): void {
+function fromFolder(draft: Draft, context: string, { file, 'nested-ignore': nestedIgnore }: InputFlags): void {
   draft.contextFolder = resolve(context);
-  draft.folders.set('context', { path: draft.contextFolder });
+  draft.folders.set('context', { path: draft.contextFolder, nestedIgnore });
   if (file === '-') return;
   const path = file === '' ? join(context, 'Dockerfile') : file;
-  draft.folders.set('dockerfile', { path: resolve(dirname(path)) });
+  draft.folders.set('dockerfile', { path: resolve(dirname(path)), nestedIgnore: false });
   draft.attributes.set('filename', asWritten(dirname(path), basename(path)));
 }
 
@@ -84,7 +85,7 @@ function fromAddress(draft: Draft, context: string, file: string): void {
   draft.attributes.set('context', context);
   if (file === '-') return;
   if (file.startsWith('/')) {
-    draft.folders.set('dockerfile', { path: dirname(file) });
+    draft.folders.set('dockerfile', { path: dirname(file), nestedIgnore: false });
     draft.attributes.set('dockerfilekey', 'dockerfile');
     draft.attributes.set('filename', basename(file));
   } else draft.attributes.set('filename', file === '' ? 'Dockerfile' : file);
@@ -118,7 +119,7 @@ async function fromStandardInput(draft: Draft, file: string): Promise<void> {
 }
 
 /** `NAME=PATH` or `NAME=ADDRESS` (`docker-image://`, `oci-layout://`, `target:`, http, git). */
-function addNamed({ attributes, folders }: Draft, text: string): void {
+function addNamed({ attributes, folders }: Draft, text: string, nestedIgnore: boolean): void {
   const equals = text.indexOf('=');
   if (equals <= 0) {
     throw invalid(`invalid context value: ${text}, expected key=value`);
@@ -132,6 +133,6 @@ function addNamed({ attributes, folders }: Draft, text: string): void {
   if (!isFolder(value)) throw new CliError(`failed to get build context path ${JSON.stringify(value)}: no such folder`);
   // These two are taken by the build itself.
   const local = name === 'context' || name === 'dockerfile' ? `_${name}` : name;
-  folders.set(local, { path: resolve(value) });
+  folders.set(local, { path: resolve(value), nestedIgnore });
   attributes.set(`context:${name}`, `local:${local}`);
 }

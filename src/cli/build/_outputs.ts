@@ -16,6 +16,8 @@ export interface Outputs {
   readonly targets: ReadonlyMap<number, ExportTarget>;
   /** Names that are pushed when the image is there. */
   readonly pushes: readonly string[];
+  /** The folder of an OCI layout that is no archive. */
+  readonly layout: string | undefined;
 }
 
 export interface OutputFlags {
@@ -41,6 +43,7 @@ export async function outputsOf(session: Session, flags: OutputFlags): Promise<O
   const exporters: { type: string; attrs: Map<string, string> }[] = [];
   const targets = new Map<number, ExportTarget>();
   const pushes: string[] = [];
+  let layout: string | undefined;
   for (const { type, fields } of withShorthands(flags)) {
     if (type === 'cacheonly') continue;
     const attrs = new Map(fields);
@@ -59,10 +62,16 @@ export async function outputsOf(session: Session, flags: OutputFlags): Promise<O
     }
     // An image of the engine: what other exporters make is sent here.
     const isOwn = (isImage(type) && type !== 'docker') || (type === 'docker' && dest === '');
-    if (!isOwn) targets.set(exporters.length, await targetOf(session, type, dest));
+    if (type === 'oci' && attrs.get('tar') === 'false') layout = layoutFolder(dest);
+    else if (!isOwn) targets.set(exporters.length, await targetOf(session, type, dest));
     exporters.push({ type: isOwn ? 'moby' : type, attrs });
   }
-  return { exporters, targets, pushes };
+  return { exporters, targets, pushes, layout };
+}
+
+function layoutFolder(dest: string): string {
+  if (dest === '' || dest === '-') throw new CliError('an OCI layout that is no archive needs dest=FOLDER');
+  return dest;
 }
 
 const isImage = (type: string): boolean => ['image', 'registry', 'docker', 'moby'].includes(type);

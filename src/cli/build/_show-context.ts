@@ -22,6 +22,7 @@ export function showContext(inputs: Inputs): string {
   const excluded: string[] = [];
   const filter = {
     ...folderFilter(folder.path, { includes: [], excludes, follow: [] }),
+    nestedIgnore: folder.nestedIgnore,
     onExcluded: (path: string) => void excluded.push(path),
   };
   const sizes = new Map<string, { bytes: number; files: number }>();

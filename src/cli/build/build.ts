@@ -3,6 +3,7 @@ import type { solveRequest } from '../../build/wire/control.ts';
 import { defineCommand, exactly } from '../command.ts';
 import { CliError } from '../errors.ts';
 import { credentialsOf } from '../registry/server.ts';
+import { requireGantry } from '../image/require-gantry.ts';
 import type { Session } from '../session.ts';
 import { type BuildFlags, buildArguments, cacheEntries, frontendAttributes, proxyArguments } from './_attributes.ts';
 import { callOf, printAnswer } from './_call.ts';
@@ -16,7 +17,9 @@ import { imageIdOf, metadataText, removeResult, writeResult } from './_results.t
 import { agentsOf, secretsOf } from './_secrets.ts';
 import { showContext } from './_show-context.ts';
 import { ask, solve } from './_solve.ts';
+import { type Stores, storesOf } from './_stores.ts';
 import type { Warning } from './progress/events.ts';
+import { contentMethods } from './session/content.ts';
 import type { Method } from './session/grpc.ts';
 import { openControl, openSession, randomName } from './session/open.ts';
 import { receiveExports } from './session/receive.ts';
@@ -42,7 +45,11 @@ export const build = defineCommand({
     if (flags.iidfile !== '' && outputs.exporters.some(({ type }) => type === 'local' || type === 'tar')) {
       throw new CliError('local and tar exporters are incompatible with image ID file');
     }
-    const wishes = { session, flags, inputs, outputs, mode };
+    const caches = (flag: 'cache-from' | 'cache-to') => cacheEntries(flag, flags[flag]);
+    const stores = storesOf(caches('cache-from'), caches('cache-to'), outputs);
+    const wishes = { session, flags, inputs, outputs, stores, mode };
+    const own = flags['build-volume'].length > 0 || flags.jobs > 0;
+    if (own) await requireGantry(session, '--build-volume and --jobs need an engine of Gantry');
     const request = await requestOf(wishes);
     for (const path of [flags.iidfile, flags['metadata-file']]) removeResult(path);
     const answered = await buildWith(wishes, request, call?.requestId);
@@ -52,7 +59,7 @@ export const build = defineCommand({
   },
 });
 
-const noOutputs: Outputs = { exporters: [], targets: new Map(), pushes: [] };
+const noOutputs: Outputs = { exporters: [], targets: new Map(), pushes: [], layout: undefined };
 
 function modeOf({ quiet, progress }: BuildFlags): ProgressMode {
   if (!quiet) return progress;
@@ -67,18 +74,19 @@ interface Wishes {
   readonly flags: BuildFlags;
   readonly inputs: Inputs;
   readonly outputs: Outputs;
+  readonly stores: Stores;
   readonly mode: ProgressMode;
 }
 
 type Request = Draft<typeof solveRequest> & { readonly ref: string };
 
-async function requestOf({ session, flags, inputs, outputs }: Wishes): Promise<Request> {
+async function requestOf({ session, flags, inputs, outputs, stores }: Wishes): Promise<Request> {
   const args = buildArguments(flags['build-arg'], session.env);
   for (const [name, value] of proxyArguments(session.config.proxies ?? {}, '', args)) args.set(name, value);
-  const exports = cacheEntries('cache-to', flags['cache-to']);
+  const { imports } = stores;
+  const exports = [...stores.exports];
   if (args.get('BUILDKIT_INLINE_CACHE') === '1') exports.push({ type: 'inline', attrs: new Map() });
   const [first] = outputs.exporters;
-  const imports = cacheEntries('cache-from', flags['cache-from']);
   const attributes = new Map([...frontendAttributes(flags, args, session.env), ...inputs.attributes]);
   // BuildKit's frontend reads them itself.
   const forFrontend = imports.map(({ type, attrs }) => ({ Type: type, Attrs: Object.fromEntries(attrs) }));
@@ -107,7 +115,7 @@ interface Answered {
 
 /** Builds with a session of its own, shows it, and pushes what is to be pushed. @throws CliError */
 async function buildWith(wishes: Wishes, request: Request, requestId: string | undefined): Promise<Answered> {
-  const { session, flags, inputs, outputs, mode } = wishes;
+  const { session, flags, inputs, outputs, stores, mode } = wishes;
   const methods = methodsOf(wishes);
   const display = displayFor(session, mode);
   const abort = new AbortController();
@@ -133,8 +141,10 @@ async function buildWith(wishes: Wishes, request: Request, requestId: string | u
         display.take(event);
       },
     };
-    if (requestId === undefined) response = await solve(connection, options);
-    else {
+    if (requestId === undefined) {
+      response = await solve(connection, options);
+      stores.finish(response);
+    } else {
       const frontendAttrs = new Map([...(request.frontendAttrs ?? []), ['requestid', requestId]] as [string, string][]);
       frontendAttrs.set('frontend.caps', 'moby.buildkit.frontend.subrequests');
       metadata = await ask(connection, { ...options, request: { ...options.request, frontendAttrs } });
@@ -156,7 +166,7 @@ async function buildWith(wishes: Wishes, request: Request, requestId: string | u
 const shownWarnings = (warnings: readonly Warning[], { debug }: BuildFlags, mode: ProgressMode): string =>
   ['quiet', 'none', 'rawjson'].includes(mode) ? '' : warningsText(warnings, debug);
 
-function methodsOf({ session, flags, inputs, outputs }: Wishes): ReadonlyMap<string, Method> {
+function methodsOf({ session, flags, inputs, outputs, stores }: Wishes): ReadonlyMap<string, Method> {
   const { env } = session;
   const agents = agentsOf(flags.ssh, env);
   return new Map<string, Method>([
@@ -166,6 +176,7 @@ function methodsOf({ session, flags, inputs, outputs }: Wishes): ReadonlyMap<str
     secretMethod(secretsOf(flags.secret, env), env),
     ...(inputs.uploads.size === 0 ? [] : [uploadMethod(inputs.uploads)]),
     ...(agents.size === 0 ? [] : sshMethods(agents)),
+    ...(stores.folders.size === 0 ? [] : contentMethods(stores.folders)),
     ...(outputs.targets.size === 0 ? [] : [receiveExports(outputs.targets)]),
   ]);
 }

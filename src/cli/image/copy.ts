@@ -9,7 +9,7 @@ import { flag, listOf, types } from '../flags/types.ts';
 import { progressWriter, type WireProgress } from '../progress.ts';
 import { displayOn, quietDisplay } from '../progress-output.ts';
 import type { Session } from '../session.ts';
-import { isGantry } from './_require-gantry.ts';
+import { isGantry } from './require-gantry.ts';
 import { needsVersion } from './needs-version.ts';
 import { platformJson } from './platform.ts';
 

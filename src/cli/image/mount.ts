@@ -4,7 +4,7 @@ import { pathPart } from '../../client/target.ts';
 import { atLeast, defineCommand } from '../command.ts';
 import { flag, types } from '../flags/types.ts';
 import type { Session } from '../session.ts';
-import { requireGantry } from './_require-gantry.ts';
+import { requireGantry } from './require-gantry.ts';
 import { platformJson } from './platform.ts';
 
 export const mountImages = defineCommand({

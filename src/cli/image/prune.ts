@@ -6,7 +6,7 @@ import { CliError } from '../errors.ts';
 import { filtersJson, filterType, flag, types } from '../flags/types.ts';
 import { formatRows, type RowKind } from '../format/rows.ts';
 import { shortId } from '../format/text.ts';
-import { requireGantry } from './_require-gantry.ts';
+import { requireGantry } from './require-gantry.ts';
 
 type PlanItem = NonNullable<ImagePruneView['Plan']>[number];
 

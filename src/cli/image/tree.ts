@@ -2,7 +2,7 @@ import type { ImageSummary } from '../../spec/engine/image.ts';
 import { atMost, defineCommand } from '../command.ts';
 import { filtersJson, filterType, flag } from '../flags/types.ts';
 import { layerTree } from './_layer-tree.ts';
-import { requireGantry } from './_require-gantry.ts';
+import { requireGantry } from './require-gantry.ts';
 
 export const tree = defineCommand({
   usage: '[OPTIONS] [REPOSITORY[:TAG]]',

@@ -3,7 +3,7 @@ import { pathPart } from '../../client/target.ts';
 import { atLeast, defineCommand } from '../command.ts';
 import { CliError } from '../errors.ts';
 import { flag, types } from '../flags/types.ts';
-import { requireGantry } from './_require-gantry.ts';
+import { requireGantry } from './require-gantry.ts';
 import { platformJson } from './platform.ts';
 
 export const unmountImages = defineCommand({

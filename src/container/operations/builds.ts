@@ -17,7 +17,10 @@ function hostOwner({ settings }: ContainerContext, { uid, gid }: Owner): Owner {
 export const buildOperations = (ctx: ContainerContext): BuildSteps => ({
   run: (request, changed) => runStep(ctx, request, changed),
   async cacheVolume(name, id, owner) {
-    const { mountpoint } = await ctx.volumes.ensure({ name, labels: { 'gantry.build.cache': id } });
+    const { mountpoint } = await ctx.volumes.ensure({
+      name,
+      labels: id === undefined ? {} : { 'gantry.build.cache': id },
+    });
     if (owner !== undefined) await ctx.host.giveEmpty(mountpoint, hostOwner(ctx, owner), owner.mode);
   },
   hostOwner: (owner) => hostOwner(ctx, owner),

@@ -196,10 +196,10 @@ export interface BuildSteps {
    * @throws invalid, internal when it cannot be started; cancelled.
    */
   run(request: StepRequest, changed: (archive: ByteStream) => Promise<void>): Promise<StepResult>;
-  /** Makes the volume of a cache mount where there is none; it belongs to `owner`, with that mode, while it is empty. */
+  /** Makes a volume where there is none, labelled as that of a cache mount's id when one is given; it belongs to `owner`, with that mode, while it is empty. */
   cacheVolume(
     name: string,
-    id: string,
+    id: string | undefined,
     owner: { readonly uid: number; readonly gid: number; readonly mode: number } | undefined,
   ): Promise<void>;
   /** Somebody of a step as the host knows them: with --userns-remap these are other numbers. */

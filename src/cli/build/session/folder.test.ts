@@ -70,3 +70,12 @@ test('links are sent with what they lead to, and lead nowhere above the folder',
   assert.deepEqual(followLinks(root, ['l*']), ['l*', 'loop', 'real']);
   assert.deepEqual(listed(root, { follow: ['link'] }), ['link', 'real', 'real/again', 'real/file', 'real/other']);
 });
+
+test('ignore files of folders inside count for their folders, where that is wanted', (t) => {
+  const root = folder(t, ['a/log', 'a/keep', 'a/b/log', 'a/b/c/x', 'a/b/c/y', 'log']);
+  writeFileSync(join(root, 'a/.dockerignore'), 'log\nb/c\n!b/c/y\n');
+  const plain = folderFilter(root, { includes: [], excludes: [], follow: [] });
+  const paths = [...listFolder(root, { ...plain, nestedIgnore: true })].map(({ path }) => path);
+  assert.deepEqual(paths, ['a', 'a/.dockerignore', 'a/b', 'a/b/c', 'a/b/c/y', 'a/b/log', 'a/keep', 'log']);
+  assert.equal([...listFolder(root, plain)].length, 10);
+});

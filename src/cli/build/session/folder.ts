@@ -1,4 +1,5 @@
-import type { PathMatcher } from '../../../build/ignore/matcher.ts';
+import { parseIgnoreFile } from '../../../build/ignore/ignore-file.ts';
+import { type FolderMatches, PathMatcher } from '../../../build/ignore/matcher.ts';
 
 /** Loaded with the first folder. */
 const fs = () => process.getBuiltinModule('node:fs');
@@ -33,14 +34,24 @@ export interface FolderFilter {
   readonly exclude: PathMatcher | undefined;
   /** Whether something below a folder that is left out may be taken back in. */
   readonly mayReturn: (folder: string) => boolean;
+  /** Ignore files of folders inside count, too, each for what is in its folder. */
+  readonly nestedIgnore?: boolean;
   /** Told of what stays out, when it is told of at all: a folder stands for all that is in it. */
   readonly onExcluded?: (path: BytePath) => void;
+}
+
+/** An ignore file of a folder inside, and what it said of the folder that is listed. */
+interface NestedIgnore {
+  readonly base: string;
+  readonly matcher: PathMatcher;
+  readonly matches: FolderMatches | undefined;
 }
 
 interface Level {
   readonly path: BytePath;
   readonly include: readonly boolean[] | undefined;
   readonly exclude: readonly boolean[] | undefined;
+  readonly nested: readonly NestedIgnore[];
   /** Not told of yet: it is when something in it is. */
   pending: FolderEntry | undefined;
   readonly above: Level | undefined;
@@ -55,6 +66,7 @@ export function* listFolder(root: string, filter: FolderFilter): Generator<Folde
     path: '',
     include: [],
     exclude: [],
+    nested: [],
     pending: undefined,
     above: undefined,
   });
@@ -64,6 +76,7 @@ function* listLevel(root: BytePath, filter: FolderFilter, level: Level): Generat
   const folder = level.path === '' ? root : `${root}/${level.path}`;
   // Byte strings sort as their bytes do.
   const names = (fs().readdirSync(nativePath(folder), { encoding: 'latin1' }) as string[]).sort();
+  const nested = [...level.nested, ...ownIgnore(folder, names, level.path, filter)];
   for (const name of names) {
     const path = level.path === '' ? name : `${level.path}/${name}`;
     const found = entryOf(root, path);
@@ -72,23 +85,44 @@ function* listLevel(root: BytePath, filter: FolderFilter, level: Level): Generat
     const text = pathText(path);
     const include = filter.include?.enter(text, level.path === '' ? undefined : level.include);
     const exclude = filter.exclude?.enter(text, level.path === '' ? undefined : level.exclude);
-    const isExcluded = exclude?.isMatch === true;
+    const inside = nested.map((one) => ({
+      ...one,
+      ...one.matcher.enter(text.slice(one.base.length + 1), one.matches),
+    }));
+    const isOut = inside.some(({ isMatch }) => isMatch);
+    const isExcluded = exclude?.isMatch === true || isOut;
     const isWanted = include?.isMatch !== false && !isExcluded;
     if (isExcluded) filter.onExcluded?.(path);
     if (isWanted) yield* flushed(level);
     if (isWanted) yield found;
     if (!isFolder) continue;
-    if (isExcluded && !filter.mayReturn(text)) continue;
+    if (exclude?.isMatch === true && !filter.mayReturn(text)) continue;
+    if (inside.some(({ isMatch, matcher }) => isMatch && !matcher.hasExceptions)) continue;
     if (include?.isMatch === false && !filter.mayHave(text)) continue;
     yield* listLevel(root, filter, {
       path,
       include: include?.matches,
       exclude: exclude?.matches,
+      nested: inside,
       pending: isWanted ? undefined : found,
       above: level,
     });
   }
 }
+
+/** That of a folder below the context's root; the root's own is the engine's business. */
+function ownIgnore(
+  folder: BytePath,
+  names: readonly string[],
+  path: BytePath,
+  { nestedIgnore = false }: FolderFilter,
+): NestedIgnore[] {
+  if (!nestedIgnore || path === '' || !names.includes(ignoreFile)) return [];
+  const text = fs().readFileSync(nativePath(`${folder}/${ignoreFile}`), 'utf8');
+  return [{ base: pathText(path), matcher: new PathMatcher(parseIgnoreFile(text)), matches: undefined }];
+}
+
+const ignoreFile = '.dockerignore';
 
 /** The folders that something is in which is told of now. */
 function* flushed(level: Level): Generator<FolderEntry> {

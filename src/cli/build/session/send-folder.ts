@@ -12,7 +12,9 @@ import type { GrpcCall, Method } from './grpc.ts';
 const fs = () => process.getBuiltinModule('node:fs');
 
 /** A folder that the engine may have, or files that lie in none. */
-export type SentFolder = { readonly path: string } | { readonly files: ReadonlyMap<string, Uint8Array> };
+export type SentFolder =
+  | { readonly path: string; readonly nestedIgnore: boolean }
+  | { readonly files: ReadonlyMap<string, Uint8Array> };
 
 /** Entries that are sent at once. */
 const batch = 200;
@@ -31,7 +33,7 @@ export function sendFolders(folders: ReadonlyMap<string, SentFolder>): Method {
       excludes: decodeMetadata('exclude-patterns', call.metadata),
       follow: decodeMetadata('followpaths', call.metadata),
     };
-    const sender = 'path' in folder ? new DiskSender(call, folder.path) : new MemorySender(call, folder.files);
+    const sender = 'path' in folder ? new DiskSender(call, folder) : new MemorySender(call, folder.files);
     await sender.list(wishes);
     await call.send(encode(packet, { type: packetTypes.stat }));
     for await (const message of call.messages) {
@@ -66,18 +68,21 @@ export function folderFilter(root: string, { includes, excludes, follow }: Wishe
 class DiskSender {
   readonly #call: GrpcCall;
   readonly #root: string;
+  readonly #nestedIgnore: boolean;
   /** The files by their ids, which are their places in the list. */
   readonly #paths: (string | undefined)[] = [];
 
-  constructor(call: GrpcCall, root: string) {
+  constructor(call: GrpcCall, { path, nestedIgnore }: Extract<SentFolder, { path: string }>) {
     this.#call = call;
-    this.#root = root;
+    this.#root = path;
+    this.#nestedIgnore = nestedIgnore;
   }
 
   async list(wishes: Wishes): Promise<void> {
     const inodes = new Map<string, string>();
     let messages: Uint8Array[] = [];
-    for (const entry of listFolder(this.#root, folderFilter(this.#root, wishes))) {
+    const filter = { ...folderFilter(this.#root, wishes), nestedIgnore: this.#nestedIgnore };
+    for (const entry of listFolder(this.#root, filter)) {
       const first = firstName(inodes, entry);
       this.#paths.push(first === undefined && entry.stat.isFile() ? entry.path : undefined);
       messages.push(statPacket(entry, first));
