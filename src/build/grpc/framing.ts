@@ -21,15 +21,25 @@ export function sendMessage(stream: Http2Stream, message: Uint8Array): Promise<v
   stream.write(framePrefix(message.length));
   if (message.length > 0) stream.write(message);
   stream.uncork();
-  if (!stream.writableNeedDrain) return Promise.resolve();
+  return stream.writableNeedDrain ? drainOf(stream) : Promise.resolve();
+}
+
+/** Those who wait for room, by stream: thousands may, of whom none has to. */
+const drains = new WeakMap<Http2Stream, Promise<void>>();
+
+function drainOf(stream: Http2Stream): Promise<void> {
+  const waiting = drains.get(stream);
+  if (waiting !== undefined) return waiting;
   const { promise, resolve } = Promise.withResolvers<void>();
   const done = (): void => {
     stream.off('drain', done);
     stream.off('close', done);
+    drains.delete(stream);
     resolve();
   };
   stream.once('drain', done);
   stream.once('close', done);
+  drains.set(stream, promise);
   return promise;
 }
 

@@ -34,12 +34,13 @@ function pushValue(out: Uint8Array[], number: number, type: Scalar | Table, valu
   if (typeof type !== 'string') return pushBytes(out, number, encode(type, value as Draft<Table>));
   switch (type) {
     case 'bool':
-      if (value === true || always) out.push(varint(BigInt(number << 3) | BigInt(varintType)), varint(value ? 1n : 0n));
+      if (value === true || always) out.push(tagOf(number, varintType), value ? one : zero);
       return;
     case 'int':
     case 'big': {
-      const integer = BigInt(value as number | bigint);
-      if (integer !== 0n || always) out.push(varint(BigInt(number << 3) | BigInt(varintType)), varint(integer));
+      const integer = value as number | bigint;
+      // Neither 0 nor 0n.
+      if (integer || always) out.push(tagOf(number, varintType), varint(integer));
       return;
     }
     default: {
@@ -52,15 +53,31 @@ function pushValue(out: Uint8Array[], number: number, type: Scalar | Table, valu
 const encodings = { string: 'utf8', name: 'latin1' } as const;
 
 function pushBytes(out: Uint8Array[], number: number, bytes: Uint8Array): void {
-  out.push(varint(BigInt((number << 3) | lengthType)), varint(BigInt(bytes.length)));
+  out.push(tagOf(number, lengthType), varint(bytes.length));
   if (bytes.length > 0) out.push(bytes);
 }
 
+const zero = Uint8Array.of(0);
+const one = Uint8Array.of(1);
+/** Those of fields up to 31 are made once: lists of files are tens of thousands of messages. */
+const tags = Array.from({ length: 256 }, (_, tag) => varint(tag));
+
+function tagOf(number: number, type: number): Uint8Array {
+  const tag = (number << 3) | type;
+  return tags[tag] ?? varint(tag);
+}
+
 /** Seven bits a byte, the lowest first; negative numbers are 64 bits in two's complement. */
-function varint(value: bigint): Uint8Array {
-  if (value >= 0n && value < 0x80n) return Uint8Array.of(Number(value));
+function varint(value: number | bigint): Uint8Array {
+  if (typeof value === 'number' && value >= 0 && value < 0x80) return Uint8Array.of(value);
   const bytes: number[] = [];
-  let rest = BigInt.asUintN(64, value);
+  if (typeof value === 'number' && value >= 0) {
+    let rest = value;
+    for (; rest >= 0x80; rest = Math.floor(rest / 0x80)) bytes.push((rest % 0x80) | 0x80);
+    bytes.push(rest);
+    return Uint8Array.from(bytes);
+  }
+  let rest = BigInt.asUintN(64, BigInt(value));
   while (rest >= 0x80n) {
     bytes.push(Number(rest & 0x7fn) | 0x80);
     rest >>= 7n;
