@@ -108,13 +108,9 @@ export function addAddresses(name: string, addresses: readonly LinkAddress[]): v
   socket.request(requests, `addressing the bridge ${name}`);
 }
 
-/**
- * Without IPv6 a bridge has no link-local address either. Containers never tell the host its routes (CVE-2020-13401), nor
- * that they have its link-local address: the kernel would ask them for two seconds from the first container on, look for no
- * neighbours meanwhile, and so let nothing from outside through to them.
- */
+/** Without IPv6 a bridge has no link-local address either. Containers never tell the host its routes (CVE-2020-13401). */
 function setIpv6(name: string, on: boolean): void {
-  const values = { accept_ra: '0', accept_dad: '0', disable_ipv6: on ? '0' : '1' };
+  const values = { accept_ra: '0', disable_ipv6: on ? '0' : '1' };
   for (const [key, value] of Object.entries(values)) {
     try {
       writeFileSync(`/proc/sys/net/ipv6/conf/${name}/${key}`, value);
