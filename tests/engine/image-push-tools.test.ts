@@ -106,7 +106,7 @@ engineSuite('pushed images', { skip: isOracle() && 'about digests of the store o
         await docker('push', '-q', name);
       }
       {
-        await using other = await startEngine({ program: dockerdProgram() });
+        await using other = await startEngine({ program: dockerdProgram(), isOther: true });
         await using _registry = await startRegistry(other.namespaces, undefined, { data });
         await other.dockerOk(['pull', '-q', name]);
         assert.equal(await other.dockerOk(['run', '--rm', '--network=none', name, 'cat', '/greeting']), 'from afar');

@@ -130,7 +130,7 @@ engineSuite('layers that are made here', { skip: isOracle() && 'Docker compresse
     const file = join(engine().folder, 'saved.tar');
     await docker.ok('save', '-o', file, ...names);
     const [look, ...words] = ['run', '--rm', '--network=none'];
-    await using other = await startEngine({ program: dockerdProgram() });
+    await using other = await startEngine({ program: dockerdProgram(), isOther: true });
     await other.dockerOk(['load', '-q', '-i', file]);
     for (const name of names)
       assert.equal(await other.dockerOk([look ?? '', ...words, name, 'head', '-n1', '/text']), text.trim());

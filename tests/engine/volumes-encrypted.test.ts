@@ -60,6 +60,7 @@ for (const encryption of ['fscrypt', 'gocryptfs'] as const) {
       );
       return files.filter((file) => file.startsWith(engine().paths.dataRoot));
     };
+    /** A client hears of a container's end before its mounts are gone, with runc rather sooner than with crun. */
     const isClosed = () =>
       eventually('nothing is mounted, nobody serves', async () => {
         return (await loops()).length === 0 && (await servers(engine())).length === 0;
@@ -73,13 +74,16 @@ for (const encryption of ['fscrypt', 'gocryptfs'] as const) {
       return `encrypt=file:${keyFile()}`;
     }
     /** Not by words of a command: those are in the container's record. */
-    const plant = (volume: string, script: string) =>
-      engine().dockerOk(
+    async function plant(volume: string, script: string): Promise<void> {
+      await engine().dockerOk(
         ['run', '--rm', '-i', '--network=none', '-v', `${volume}:/data`, image, 'sh', '-c', `read t; ${script}`],
         { input: `${planted}\n` },
       );
-    /** Whether a text is anywhere in the files below the data root, in content or names. */
+      await isClosed();
+    }
+    /** Whether a text is anywhere in the files below the data root, in content or names; what is mounted is seen, too. */
     async function isOnDisk(text: string): Promise<boolean> {
+      await isClosed();
       await engine().inside(['sync']);
       const found = await engine().inside(['grep', '-rlaF', text, engine().paths.dataRoot]);
       const named = await engine().inside(['find', engine().paths.dataRoot, '-name', `*${text}*`]);
@@ -243,6 +247,7 @@ for (const encryption of ['fscrypt', 'gocryptfs'] as const) {
       await engine().start(['--secret-dir', secrets]);
       await create('vault', 'encrypt=secret:horse', 'size=16m');
       await sh('vault', 'echo kept > /data/file');
+      await isClosed();
       await rm(secrets, { recursive: true });
       assert.match((await runs('vault', 'true')).stderr, /secret horse: it is neither in \S+\/secrets$/m);
       await docker('volume', 'rm', 'vault');
