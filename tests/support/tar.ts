@@ -14,12 +14,14 @@ export interface TarMember {
   readonly mode?: number;
   readonly uid?: number;
   readonly gid?: number;
+  /** Seconds since 1970. */
+  readonly mtime?: number;
   readonly device?: readonly [major: number, minor: number];
   readonly xattrs?: Readonly<Record<string, Uint8Array>>;
 }
 
 const block = 512;
-const mtime = 1_704_067_200;
+const usualTime = 1_704_067_200;
 const flags = { file: '0', hardlink: '1', symlink: '2', char: '3', block: '4', directory: '5', fifo: '6' } as const;
 
 /** The whole archive, with the two zero blocks at its end. */
@@ -52,7 +54,7 @@ function padded(body: Uint8Array): Buffer {
 }
 
 function header(member: TarMember, type: string, size: number): Buffer {
-  const { name, link = '', uid = 0, gid = 0, device = [0, 0] } = member;
+  const { name, link = '', uid = 0, gid = 0, mtime = usualTime, device = [0, 0] } = member;
   const bytes = Buffer.alloc(block);
   const octal = (value: number, at: number, length: number): void => {
     bytes.write(value.toString(8).padStart(length - 1, '0'), at, length - 1, 'latin1');
