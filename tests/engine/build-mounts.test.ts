@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { execFileSync } from 'node:child_process';
 import { createHash } from 'node:crypto';
+import { existsSync } from 'node:fs';
 import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { test } from 'node:test';
@@ -66,6 +67,58 @@ engineSuite('mounts of builds', { prepare: withBuildx }, (engine) => {
       'one two ',
     );
     if (!isOracle()) assert.match(await docker.ok('volume', 'ls', '-q'), /^build-cache-[0-9a-f]{16}$/);
+  });
+
+  test('what is written into a bound folder or file is seen by the command, and by nobody else', async (t) => {
+    const context = await folder(t, {
+      Dockerfile: lines(
+        `FROM ${busybox} AS other`,
+        'RUN mkdir /d && echo one > /d/f && ln -s /etc /d/out && chown -R 7:8 /d',
+        `FROM ${busybox}`,
+        'RUN --mount=type=bind,from=other,source=/d,target=/m,rw echo two >> /m/f && rm /m/out && touch /m/new && cat /m/f > /r',
+        'RUN --mount=type=bind,from=other,source=/d,target=/m ls /m >> /r; touch /m/x 2>/dev/null && echo wrong >> /r; true',
+        'RUN --mount=type=bind,target=/ctx,rw echo more >> /ctx/file; cat /ctx/file >> /r',
+        'RUN --mount=type=bind,source=file,target=/one,rw echo 1 >> /one; cat /one >> /r',
+      ),
+      file: 'in-context\n',
+    });
+    const { code, stderr } = await build(context, '--tag=writable:1');
+    assert.equal(code, 0, stderr);
+    const seen = 'one\ntwo\nf\nout\nin-context\nmore\nin-context\n1';
+    assert.equal(await docker.ok('run', '--rm', 'writable:1', 'cat', '/r'), seen);
+    assert.equal(await docker.ok('run', '--rm', 'writable:1', 'sh', '-c', 'ls -d /m /ctx /one 2>/dev/null; true'), '');
+    const outside = await folder(t, {
+      Dockerfile: lines(
+        `FROM ${busybox} AS other`,
+        'RUN ln -s /etc /link',
+        `FROM ${busybox}`,
+        'RUN --mount=type=bind,from=other,source=/link,target=/m,rw cat /m/passwd > /r; touch /m/written-by-a-build',
+      ),
+    });
+    const told = await build(outside, '--tag=writable:2');
+    // The link leads inside of what is mounted, or nowhere; never to the host.
+    if (told.code === 0) assert.doesNotMatch(await docker.ok('run', '--rm', 'writable:2', 'cat', '/r'), /systemd/);
+    assert.equal(existsSync('/etc/written-by-a-build'), false);
+  });
+
+  test('a new cache begins with files of a stage', async (t) => {
+    const context = await folder(t, {
+      Dockerfile: lines(
+        `FROM ${busybox} AS seed`,
+        'RUN mkdir -p /s/sub && echo seeded > /s/sub/f && chown 5:6 /s/sub/f',
+        `FROM ${busybox}`,
+        'ARG N',
+        'RUN --mount=type=cache,id=seeded,target=/c,from=seed,source=/s echo $N >> /c/n; stat -c %u:%g /c/sub/f > /r; cat /c/sub/f /c/n >> /r',
+      ),
+    });
+    for (const [n, all] of [
+      ['1', '5:6\nseeded\n1'],
+      ['2', '5:6\nseeded\n1\n2'],
+    ] as const) {
+      const { code, stderr } = await build(context, '--tag=seeded:1', `--build-arg=N=${n}`);
+      assert.equal(code, 0, stderr);
+      assert.equal(await docker.ok('run', '--rm', 'seeded:1', 'cat', '/r'), all);
+    }
   });
 
   test('what can be checked without a build', async (t) => {

@@ -62,6 +62,7 @@ export async function sbom(request: SbomRequest): Promise<readonly Predicate[]> 
             layers: (layers.length === 0 ? [stub] : layers).map(({ diffId }) => diffId),
             subpath: '',
             target: source,
+            writable: false,
           },
           { kind: 'tmpfs', target: '/tmp', options: [] },
         ],

@@ -59,7 +59,8 @@ export async function agentSocket(
   await mkdir(folder, { mode: 0o700 });
   const path = join(folder, 'agent');
   const connections = new Set<Socket>();
-  const server = createServer((socket) => {
+  // Who has asked all may still wait for answers.
+  const server = createServer({ allowHalfOpen: true }, (socket) => {
     connections.add(socket);
     socket.on('error', () => undefined);
     socket.once('close', () => connections.delete(socket));

@@ -3,14 +3,14 @@ import { chmod, chown, mkdir, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { writeTar } from '../../archive/tar/write.ts';
 import { EngineError, invalid } from '../../base/errors.ts';
-import { randomHex64 } from '../../base/ids.ts';
+import { type DiffId, randomHex64 } from '../../base/ids.ts';
 import type { Scope } from '../../base/scope.ts';
 import type { BuiltLayer, StepMount } from '../../spec/contract/build.ts';
 import type { RunMount } from '../graph/operation.ts';
 import { selectFromContext } from './context-source.ts';
 import { copyMembers } from './copy.ts';
 import { inlineSource } from './inline-source.ts';
-import { digestOf, missing } from './keys.ts';
+import { digestOf } from './keys.ts';
 import type { BuiltSource, OperationScope } from './scope.ts';
 
 /** What RUN's mounts bring into a step, until its scope ends. */
@@ -76,11 +76,15 @@ export async function mountAll(scope: OperationScope, mounts: readonly RunMount[
 type Of<Type extends RunMount['type']> = Extract<RunMount, { type: Type }>;
 
 async function bindOf(scope: OperationScope, { from, source, target, readonly }: Of<'bind'>): Promise<StepMount> {
-  if (!readonly) throw missing('RUN --mount=type=bind,rw');
+  const layers = await layersOf(scope, from, source);
+  return { kind: 'layers', layers, subpath: source.replace(/^\/+/, ''), target, writable: !readonly };
+}
+
+/** What a mount shows, as layers; of files that are no root only what is at `path`. */
+async function layersOf(scope: OperationScope, from: number, path: string): Promise<readonly DiffId[]> {
   const shown = await scope.source(from);
-  const layers = shown.kind === 'root' ? shown.layers : [await filesLayer(scope, shown, source)];
-  const subpath = source.replace(/^\/+/, '');
-  return { kind: 'layers', layers: layers.map(({ diffId }) => diffId), subpath, target };
+  const layers = shown.kind === 'root' ? shown.layers : [await filesLayer(scope, shown, path)];
+  return layers.map(({ diffId }) => diffId);
 }
 
 /** Files of a context, or a heredoc's, are shown as a layer, as they would be copied. */
@@ -102,13 +106,13 @@ async function filesLayer(
 
 /** A cache is a volume of its own, named after its id: it can be listed, looked into and removed as any other. */
 async function cacheOf(scope: OperationScope, mount: Of<'cache'>, until: Scope): Promise<StepMount> {
-  const begin = await scope.source(mount.from);
-  if (begin.kind !== 'root' || begin.layers.length > 0) throw missing('RUN --mount=type=cache,from=');
   const { ports } = scope;
+  const layers = await layersOf(scope, mount.from, mount.source);
   const name = `build-cache-${createHash('sha256').update(mount.id).digest('hex').slice(0, 16)}`;
   const { name: taken, release } = await ports.cacheMounts.take(name, mount.sharing, scope.input.signal);
   until.defer(release);
-  await ports.steps.cacheVolume(taken, mount.id, mount.owner);
+  const seed = layers.length === 0 ? undefined : { layers, path: mount.source };
+  await ports.steps.cacheVolume({ name: taken, id: mount.id, owner: mount.owner, seed });
   return { kind: 'volume', name: taken, target: mount.target, readOnly: mount.readonly };
 }
 
@@ -119,7 +123,8 @@ async function agentOf(
   until: Scope,
 ): Promise<string | undefined> {
   const { signal } = input;
-  const socket = await input.agents(id, { directory: ports.secretDirectory, owner, signal });
+  const there = { ...owner, ...ports.steps.hostOwner(owner) };
+  const socket = await input.agents(id, { directory: ports.secretDirectory, owner: there, signal });
   if (socket !== undefined) {
     until.defer(() => socket.close());
     return socket.path;

@@ -37,7 +37,9 @@ async function runStep(
   const stub = await stubLayer(content, signal);
   await using until = new Scope();
   const mounted = await mountAll(scope, definition.mounts, until);
-  for (const { name } of input.volumes) await ports.steps.cacheVolume(name, undefined, undefined);
+  for (const { name } of input.volumes) {
+    await ports.steps.cacheVolume({ name, id: undefined, owner: undefined, seed: undefined });
+  }
   const mounts = [...mounted.mounts, ...input.volumes];
   let layer: BuiltLayer | undefined;
   const { code, oomKilled } = await ports.steps.run(

@@ -29,6 +29,20 @@ export const packetTypes = { stat: 0, request: 1, data: 2, end: 3, error: 4 } as
 
 export const credentialsRequest = { host: [1, 'string'] } as const satisfies Table;
 export const credentialsResponse = { username: [1, 'string'], secret: [2, 'string'] } as const satisfies Table;
+export const authorityRequest = { host: [1, 'string'], salt: [2, 'bytes'] } as const satisfies Table;
+export const authorityResponse = { publicKey: [1, 'bytes'] } as const satisfies Table;
+export const tokenRequest = {
+  clientId: [1, 'string'],
+  host: [2, 'string'],
+  realm: [3, 'string'],
+  service: [4, 'string'],
+  scopes: [5, 'string', 'list'],
+} as const satisfies Table;
+export const tokenResponse = {
+  token: [1, 'string'],
+  expiresIn: [2, 'int'],
+  issuedAt: [3, 'int'],
+} as const satisfies Table;
 export const secretRequest = { id: [1, 'string'] } as const satisfies Table;
 export const secretResponse = { data: [1, 'bytes'] } as const satisfies Table;
 export const checkAgentRequest = { id: [1, 'string'] } as const satisfies Table;

@@ -1,5 +1,5 @@
 import { conflict, EngineError } from '../../base/errors.ts';
-import { type ContainerId, type Digest, newContainerId } from '../../base/ids.ts';
+import { type ContainerId, type DiffId, type Digest, newContainerId } from '../../base/ids.ts';
 import { Scope } from '../../base/scope.ts';
 import type { ByteStream } from '../../base/stream.ts';
 import type { StepMount, StepRequest, StepResult } from '../../spec/contract/build.ts';
@@ -14,7 +14,7 @@ import { engineTargets, mountAndConnect } from '../start/apply.ts';
 import { prepareFiles } from '../start/files.ts';
 import { planLaunch } from '../start/plan.ts';
 import { createdState } from '../state.ts';
-import { rootOwner } from '../../spec/contract/user-namespace.ts';
+import { type IdMapping, rootOwner } from '../../spec/contract/user-namespace.ts';
 import { chooseIds, openUserNamespace } from '../user-namespace/choose.ts';
 
 const killSignal = 9;
@@ -33,15 +33,12 @@ export async function runStep(
   const hostConfig = hostConfigOf(ctx, request);
   using chosen = chooseIds(ctx, hostConfig);
   const { ids } = chosen;
-  const entry = new ContainerEntry({
-    ...recordOf(ctx, newContainerId(), request),
-    hostConfig,
-    ...(ids === undefined ? {} : { ids }),
-  });
-  const { id, record } = entry;
   await using scope = new Scope();
-  scope.defer(() => ctx.host.removeTrees([dataDirectory(ctx, id), runDirectory(ctx, id)]));
   const own = ids === undefined ? {} : { ids };
+  const mounts = await Promise.all(request.mounts.map((mount) => mountRecord(ctx, mount, own, scope)));
+  const entry = new ContainerEntry({ ...recordOf(ctx, newContainerId(), request, mounts), hostConfig, ...own });
+  const { id, record } = entry;
+  scope.defer(() => ctx.host.removeTrees([dataDirectory(ctx, id), runDirectory(ctx, id)]));
   await scope.acquire(ctx.snapshots.prepare(id, record.layers, own), () => ctx.snapshots.remove(id));
   if (ids !== undefined) {
     // A new cache is to be written by the root inside.
@@ -116,6 +113,7 @@ function recordOf(
   ctx: ContainerContext,
   id: ContainerId,
   request: StepRequest,
+  mounts: readonly MountRecord[],
 ): Omit<ContainerRecord, 'hostConfig' | 'ids'> {
   return {
     id,
@@ -135,7 +133,7 @@ function recordOf(
       WorkingDir: request.cwd,
     },
     endpoints: {},
-    mounts: request.mounts.map((mount) => mountRecord(ctx, mount)),
+    mounts,
     state: createdState,
     restartCount: 0,
     stoppedByUser: false,
@@ -143,7 +141,12 @@ function recordOf(
   };
 }
 
-function mountRecord(ctx: ContainerContext, mount: StepMount): MountRecord {
+async function mountRecord(
+  ctx: ContainerContext,
+  mount: StepMount,
+  own: { readonly ids?: IdMapping },
+  until: Scope,
+): Promise<MountRecord> {
   const plain = {
     name: '',
     source: '',
@@ -168,6 +171,10 @@ function mountRecord(ctx: ContainerContext, mount: StepMount): MountRecord {
       return { ...plain, type: 'volume', name: mount.name, driver: 'local', source, readOnly: mount.readOnly };
     }
     case 'layers':
+      if (mount.writable) {
+        const source = await writableRoot(ctx, mount.layers, own, until);
+        return { ...plain, type: 'bind', source, subpath: mount.subpath };
+      }
       return {
         ...plain,
         type: 'image',
@@ -176,4 +183,16 @@ function mountRecord(ctx: ContainerContext, mount: StepMount): MountRecord {
         image: { id: noImage, layers: mount.layers },
       };
   }
+}
+
+/** A root of its own, which goes with the step. */
+async function writableRoot(
+  ctx: ContainerContext,
+  layers: readonly DiffId[],
+  own: { readonly ids?: IdMapping },
+  until: Scope,
+): Promise<string> {
+  const id = newContainerId();
+  await until.acquire(ctx.snapshots.prepare(id, layers, own), () => ctx.snapshots.remove(id));
+  return until.acquire(ctx.snapshots.mount(id, [], { passing: true }), () => ctx.snapshots.unmount(id));
 }

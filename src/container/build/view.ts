@@ -3,21 +3,31 @@ import { Scope } from '../../base/scope.ts';
 import type { FileView } from '../../spec/contract/files.ts';
 import type { ContainerContext } from '../context.ts';
 
-/** Lets `look` see a root file system of these layers, read-only, with nothing mounted in it. */
-export async function viewLayers<T>(
+/** Mounts a root file system of these layers, read-only, with nothing mounted in it, as long as `use` runs. */
+export async function withRoot<T>(
   ctx: ContainerContext,
   layers: readonly DiffId[],
-  look: (view: FileView) => Promise<T>,
+  use: (root: string) => Promise<T>,
 ): Promise<T> {
   const viewer = newContainerId();
   await using scope = new Scope();
   ctx.runMounts.keepImages(viewer, [layers]);
   scope.defer(() => ctx.runMounts.forgetImages(viewer));
   scope.defer(() => ctx.runMounts.release(viewer));
-  const root = await ctx.runMounts.showImage(viewer, 0);
-  const view = await scope.acquire(ctx.files.open({ root, mounts: [], readOnly: true, readOnlyRoot: true }), (open) =>
-    open.close(),
-  );
   // Awaited: everything is let go with this scope.
-  return await look(view);
+  return await use(await ctx.runMounts.showImage(viewer, 0));
 }
+
+/** Lets `look` see such a root. */
+export const viewLayers = <T>(
+  ctx: ContainerContext,
+  layers: readonly DiffId[],
+  look: (view: FileView) => Promise<T>,
+): Promise<T> =>
+  withRoot(ctx, layers, async (root) => {
+    await using scope = new Scope();
+    const view = await scope.acquire(ctx.files.open({ root, mounts: [], readOnly: true, readOnlyRoot: true }), (open) =>
+      open.close(),
+    );
+    return await look(view);
+  });

@@ -136,6 +136,40 @@ describe('authorization', () => {
     assert.equal(form?.headers['content-type'], 'application/x-www-form-urlencoded');
   });
 
+  test('who keeps the password gets the token, and gives the password only where the registry wants it', async () => {
+    const wishes: unknown[] = [];
+    const credentials: RegistryCredentials = {
+      tokens: async (wish) => {
+        wishes.push(wish);
+        return { token: 'T', expiresIn: 0 };
+      },
+      basic: async () => ({ username: 'u', password: 'p' }),
+    };
+    const { transport, requests } = fakeNetwork(({ headers }) =>
+      headers['authorization'] === 'Bearer T' ? { status: 200 } : bearer('https://auth.example/token'),
+    );
+    const response = await open(transport, 'registry.example/a/b', credentials).get('x', {}, undefined);
+    assert.equal(response.status, 200);
+    assert.deepEqual(wishes, [{ realm: 'https://auth.example/token', service: 's', scope: 'repository:a/b:pull' }]);
+    assert.ok(requests.every(({ url }) => url.host === 'registry.example'));
+    const plain = fakeNetwork(({ headers }) =>
+      headers['authorization'] === `Basic ${btoa('u:p')}`
+        ? { status: 200 }
+        : { status: 401, headers: { 'www-authenticate': 'Basic realm="r"' } },
+    );
+    assert.equal(
+      (await open(plain.transport, 'registry.example/a/b', credentials).get('x', {}, undefined)).status,
+      200,
+    );
+    const unsafe = { ...credentials, tokens: async () => ({ token: 'a\r\nb', expiresIn: 0 }) };
+    await assert.rejects(open(transport, 'registry.example/a/b', unsafe).get('x', {}, undefined), /without a token/);
+    const insecure = fakeNetwork(() => bearer('http://auth.example/token'));
+    await assert.rejects(
+      open(insecure.transport, 'registry.example/a/b', credentials).get('x', {}, undefined),
+      /it is not HTTPS/,
+    );
+  });
+
   test('a token is renewed before it ends, with the challenge that there was', async (context) => {
     let tokens = 0;
     const { transport, requests } = fakeNetwork(({ url, headers }) => {

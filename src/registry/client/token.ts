@@ -1,16 +1,12 @@
 import { EngineError, messageOf } from '../../base/errors.ts';
+import type { RegistryLogin } from '../../spec/contract/build.ts';
 import { readAll } from '../../base/stream.ts';
 import type { Challenge } from './challenge.ts';
 import { readProblem } from './errors.ts';
 import type { Transport, TransportResponse, Trust } from './transport.ts';
 
 /** What a user logged in to a registry with. Kept in memory for one operation only. */
-export interface RegistryCredentials {
-  readonly username?: string;
-  readonly password?: string;
-  readonly identityToken?: string;
-  readonly registryToken?: string;
-}
+export type RegistryCredentials = RegistryLogin;
 
 export interface TokenRequest {
   readonly challenge: Challenge;
@@ -54,9 +50,11 @@ export interface Authorization {
 export async function answerChallenge(transport: Transport, request: TokenRequest): Promise<Authorization | undefined> {
   const { challenge, credentials } = request;
   if (challenge.scheme === 'basic') {
-    return credentials?.username === undefined ? undefined : { header: basic(credentials) };
+    const login = credentials?.basic === undefined ? credentials : await credentials.basic(request.signal);
+    return login?.username === undefined ? undefined : { header: basic(login) };
   }
   if (challenge.scheme !== 'bearer') return undefined;
+  if (credentials?.tokens !== undefined) return givenToken(request, credentials.tokens);
   if (credentials?.registryToken !== undefined) return { header: `Bearer ${credentials.registryToken}` };
   if (credentials?.identityToken) {
     const form = { grant_type: 'refresh_token', refresh_token: credentials.identityToken };
@@ -71,6 +69,24 @@ export async function answerChallenge(transport: Transport, request: TokenReques
   const form = { grant_type: 'password', username, password, ...offline };
   return tokenOf(await askByForm(transport, request, form), request);
 }
+
+/** A token that somebody else gets, from the realm that the registry names. */
+async function givenToken(
+  request: TokenRequest,
+  tokens: NonNullable<RegistryCredentials['tokens']>,
+): Promise<Authorization> {
+  const { challenge, scope, signal } = request;
+  const realm = realmOf(request);
+  const asked = performance.now();
+  const wish = { realm: realm.href, service: challenge.parameters.get('service') ?? '', scope };
+  const { token, expiresIn } = await tokens(wish, signal);
+  if (!isHeaderSafe(token)) throw new EngineError('unavailable', `${realm.origin} answered without a token`);
+  return { header: `Bearer ${token}`, expiresAt: asked + lifeOf(expiresIn) * 1000 };
+}
+
+/** Seconds that a token counts. */
+const lifeOf = (life: unknown): number =>
+  typeof life === 'number' && life > leastLifeSeconds ? Math.min(life, longestLifeSeconds) : leastLifeSeconds;
 
 function realmOf({ challenge, registry, trust }: TokenRequest): URL {
   const text = challenge.parameters.get('realm') ?? '';
@@ -139,8 +155,7 @@ async function tokenOf(response: TransportResponse, request: TokenRequest): Prom
   if (typeof token !== 'string' || !isHeaderSafe(token)) {
     throw new EngineError('unavailable', `${url.origin} answered without a token`);
   }
-  const seconds =
-    typeof life === 'number' && life > leastLifeSeconds ? Math.min(life, longestLifeSeconds) : leastLifeSeconds;
+  const seconds = lifeOf(life);
   return {
     header: `Bearer ${token}`,
     expiresAt: asked + seconds * 1000,

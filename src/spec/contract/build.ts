@@ -102,12 +102,29 @@ export interface BuildContent {
   end(): void;
 }
 
+/** What a token is wanted for (distribution's token specification). */
+export interface TokenWish {
+  readonly realm: string;
+  readonly service: string;
+  readonly scope: string;
+}
+
+/** A bearer token, and for how many seconds it is good; 0 where nobody says. */
+export interface GivenToken {
+  readonly token: string;
+  readonly expiresIn: number;
+}
+
 /** Credentials for one registry. */
 export interface RegistryLogin {
   readonly username?: string;
   readonly password?: string;
   readonly identityToken?: string;
   readonly registryToken?: string;
+  /** Who has the password gets the tokens: it stays where it is. */
+  readonly tokens?: (wish: TokenWish, signal: AbortSignal | undefined) => Promise<GivenToken>;
+  /** Name and password for a registry that wants these; asked for then only. */
+  readonly basic?: (signal: AbortSignal | undefined) => Promise<RegistryLogin | undefined>;
 }
 
 export interface PullForBuild {
@@ -162,6 +179,8 @@ export type StepMount =
       readonly layers: readonly DiffId[];
       readonly subpath: string;
       readonly target: string;
+      /** What is written is seen by the step alone, and thrown away. */
+      readonly writable: boolean;
     }
   | { readonly kind: 'volume'; readonly name: string; readonly target: string; readonly readOnly: boolean };
 
@@ -189,6 +208,17 @@ export interface StepResult {
   readonly oomKilled: boolean;
 }
 
+/** The volume of a cache mount. */
+export interface CacheVolume {
+  readonly name: string;
+  /** What the build calls it; undefined for a volume that is no cache mount's. */
+  readonly id: string | undefined;
+  /** Whom it belongs to, with that mode, while it is empty. */
+  readonly owner: { readonly uid: number; readonly gid: number; readonly mode: number } | undefined;
+  /** What a new one begins with: what is at `path` of a root of these layers. */
+  readonly seed: { readonly layers: readonly DiffId[]; readonly path: string } | undefined;
+}
+
 /** Runs commands of builds in the sandbox of containers. */
 export interface BuildSteps {
   /**
@@ -196,12 +226,8 @@ export interface BuildSteps {
    * @throws invalid, internal when it cannot be started; cancelled.
    */
   run(request: StepRequest, changed: (archive: ByteStream) => Promise<void>): Promise<StepResult>;
-  /** Makes a volume where there is none, labelled as that of a cache mount's id when one is given; it belongs to `owner`, with that mode, while it is empty. */
-  cacheVolume(
-    name: string,
-    id: string | undefined,
-    owner: { readonly uid: number; readonly gid: number; readonly mode: number } | undefined,
-  ): Promise<void>;
+  /** Makes the volume of a cache mount where there is none, and fills it while it is empty. */
+  cacheVolume(volume: CacheVolume): Promise<void>;
   /** Somebody of a step as the host knows them: with --userns-remap these are other numbers. */
   hostOwner(owner: { readonly uid: number; readonly gid: number }): { readonly uid: number; readonly gid: number };
   /** Lets `look` see a root file system of these layers, read-only. */
