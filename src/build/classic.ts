@@ -46,6 +46,7 @@ export async function buildClassic(ports: SolvePorts, request: ClassicBuild): Pr
         secrets: () => Promise.resolve(undefined),
         agents: () => Promise.resolve(undefined),
         allowed: { insecure: false, devices: false },
+        linked: () => undefined,
         imported: () => Promise.resolve(undefined),
       });
       const wanted = { type: 'image', attributes: new Map([['name', request.names.join(',')]]), index: 0 };

@@ -4,10 +4,12 @@ import { provenance } from './attest/provenance.ts';
 import type { BuildContent } from '../spec/contract/build.ts';
 import type { BuildJob } from './control/job.ts';
 import type { FrontendRequest, Solved, Solver } from './control/ports.ts';
+import { imageConfig } from './export/config.ts';
 import { exportResult } from './export/exporters.ts';
 import type { Logins } from './frontend/base-image.ts';
 import { type Built, buildDockerfile } from './frontend/build.ts';
 import { answerRequest } from './frontend/requests.ts';
+import { linkedImage, linkedRef, withLinked } from './frontend/linked.ts';
 import { sessionSource } from './frontend/session-source.ts';
 import { exportCache } from './remote-cache/export.ts';
 import { importCaches, wishesOf } from './remote-cache/import.ts';
@@ -25,8 +27,31 @@ interface Work {
   readonly results: Map<string, Built>;
 }
 
+/** So many results are known to builds that stand on those of others. */
+const mostLinked = 100;
+
+/** Results of all builds, the latest ones. */
+class Results {
+  readonly #built = new Map<string, Built>();
+
+  add(built: Built): string {
+    const ref = randomHex64();
+    this.#built.set(ref, built);
+    for (const oldest of this.#built.keys()) {
+      if (this.#built.size <= mostLinked) break;
+      this.#built.delete(oldest);
+    }
+    return ref;
+  }
+
+  get(ref: string): Built | undefined {
+    return this.#built.get(ref);
+  }
+}
+
 /** Builds and exports: what frontends there are. */
 export function createSolver(ports: SolvePorts): Solver {
+  const all = new Results();
   const works = new Map<BuildJob, Work>();
   const workOf = (job: BuildJob): Work => {
     const work = works.get(job) ?? { content: ports.images.beginBuild(), results: new Map() };
@@ -34,7 +59,7 @@ export function createSolver(ports: SolvePorts): Solver {
     return work;
   };
   return {
-    solve: (job, request) => solve(ports, job, workOf(job), request),
+    solve: (job, request) => solve({ ports, job, work: workOf(job), all }, request),
     export(job, ref, request) {
       const { content, results } = workOf(job);
       const built = results.get(ref ?? '');
@@ -63,8 +88,16 @@ export function createSolver(ports: SolvePorts): Solver {
   };
 }
 
-async function solve(ports: SolvePorts, job: BuildJob, work: Work, request: FrontendRequest): Promise<Solved> {
-  const { frontend, options } = request;
+interface SolveScope {
+  readonly ports: SolvePorts;
+  readonly job: BuildJob;
+  readonly work: Work;
+  readonly all: Results;
+}
+
+async function solve({ ports, job, work, all }: SolveScope, request: FrontendRequest): Promise<Solved> {
+  const { frontend } = request;
+  const options = withLinked(request.options, request.inputs);
   if (frontend === '') {
     if ((request.definition?.def.length ?? 0) > 0) throw missing("a graph of a client's own (LLB)");
     return { ref: undefined, metadata: new Map() };
@@ -82,16 +115,19 @@ async function solve(ports: SolvePorts, job: BuildJob, work: Work, request: Fron
       const open = await ports.sessions.find(session, at.signal);
       return (await hasAgent(open, id, at.signal)) ? agentSocket(open, id, at) : undefined;
     };
+    const linked = (reference: string) => {
+      const ref = linkedRef(reference) ?? '';
+      const other = all.get(ref);
+      return other === undefined ? undefined : linkedImage(ref, other, ports.clock.nowNs());
+    };
     const imported = await importCaches(await finderOf(ports, job), job, work.content, wishesOf(options));
-    const origin = { attributes: options, source, logins: loginsOf(ports, job), secrets, agents, imported };
+    const origin = { attributes: options, source, logins: loginsOf(ports, job), secrets, agents, linked, imported };
     const allowed = allowedBy(job.request.entitlements, ports.entitlements);
     const built = await buildDockerfile(ports, job, work.content, { ...origin, allowed });
-    const ref = randomHex64();
+    const ref = all.add(built);
     work.results.set(ref, built);
-    return {
-      ref,
-      metadata: new Map([['containerimage.config', Buffer.from(JSON.stringify(built.plan.image.config))]]),
-    };
+    const config = imageConfig(built, built.layers, { now: ports.clock.nowNs(), latest: undefined });
+    return { ref, metadata: new Map([['containerimage.config', Buffer.from(JSON.stringify(config))]]) };
   } finally {
     await source.close();
   }

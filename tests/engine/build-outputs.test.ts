@@ -142,6 +142,37 @@ engineSuite('outputs of builds', { prepare: withBuildx }, (engine) => {
     assert.equal(readdirSync(join(out, 'blobs/sha256')).length, layers.length + 2);
   });
 
+  test('compose and bake build several images at once, and a stage of one is the base of another', async (t) => {
+    const context = await folder(t, {
+      'compose.yaml': lines(
+        'name: several',
+        'services:',
+        '  one: { build: { context: one }, image: "several-one:1" }',
+        '  two: { build: { context: two, additional_contexts: { base: "service:one" } }, image: "several-two:1" }',
+      ),
+      'one/Dockerfile': lines(`FROM ${busybox}`, 'RUN echo one > /one'),
+      'two/Dockerfile': lines('FROM base', 'RUN cat /one > /two'),
+      'docker-bake.json': JSON.stringify({
+        group: { default: { targets: ['a', 'b'] } },
+        target: {
+          a: { context: 'one', tags: ['baked-a:1'], output: ['type=docker'] },
+          b: { context: 'one', args: { N: '1' }, output: ['type=cacheonly'] },
+        },
+      }),
+    });
+    const { code, stderr } = await engine().docker(['compose', '--project-directory', context, 'build'], {
+      timeout: 60_000,
+    });
+    assert.equal(code, 0, stderr);
+    assert.equal(await docker.ok('run', '--rm', 'several-two:1', 'cat', '/two'), 'one');
+    const baked = await engine().docker(['buildx', 'bake', '--file', join(context, 'docker-bake.json')], {
+      timeout: 60_000,
+      cwd: context,
+    });
+    assert.equal(baked.code, 0, baked.stderr);
+    assert.equal(await docker.ok('run', '--rm', 'baked-a:1', 'cat', '/one'), 'one');
+  });
+
   test('a context comes from standard input', async (t) => {
     const context = await folder(t, {
       'sub/Dockerfile': lines(`FROM ${busybox}`, 'COPY sub/f /f', 'RUN ls /ctx 2>/dev/null; cat /f > /g'),

@@ -10,6 +10,7 @@ import {
 } from '../wire/control.ts';
 import { encode } from '../wire/encode.ts';
 import { nothing } from '../wire/session.ts';
+import { definitionOf } from '../frontend/linked.ts';
 import { describeFailure } from './failure.ts';
 import type { BuildJob } from './job.ts';
 import type { ControlContext } from './service.ts';
@@ -71,7 +72,8 @@ export function gatewayMethods(context: ControlContext): [string, Method][] {
             inputs: request.frontendInputs,
             definition: request.definition,
           });
-          return { result: { ref: { id: ref ?? '' }, metadata } };
+          const def = ref === undefined ? undefined : definitionOf(ref);
+          return { result: { ref: { id: ref ?? '', def }, metadata } };
         } catch (error) {
           throw describeFailure(error, job);
         }

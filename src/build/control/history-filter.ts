@@ -4,6 +4,9 @@ import type { BuildJob } from './job.ts';
 
 type Test = (job: BuildJob) => boolean;
 
+/** Of all filters of one question. */
+const mostText = 64 << 10;
+
 const shape = /^(ref|repository|status|startedAt|completedAt|duration)(==|!=|~=|<=|>=|<|>|=)(.*)$/s;
 
 /**
@@ -12,6 +15,9 @@ const shape = /^(ref|repository|status|startedAt|completedAt|duration)(==|!=|~=|
  * `completedAt` (a time, or a duration before now) and `duration` what is more or less. @throws EngineError `invalid`
  */
 export function historyFilter(filters: readonly string[], now: number): Test {
+  if (filters.reduce((sum, filter) => sum + filter.length, 0) > mostText) {
+    throw invalid(`filters of the build history have more than ${mostText} characters`);
+  }
   const lists = filters
     .filter((filter) => filter !== '')
     .map((filter) => fieldsOf(filter).map((text) => condition(text, now)));

@@ -1,5 +1,5 @@
 import { Semaphore } from '../../base/async.ts';
-import { EngineError, internal, invalid } from '../../base/errors.ts';
+import { EngineError, internal, invalid, notFound } from '../../base/errors.ts';
 import { Scope } from '../../base/scope.ts';
 import type { Digest } from '../../base/ids.ts';
 import type { BaseImage, BuildContent, BuiltLayer, Predicate } from '../../spec/contract/build.ts';
@@ -24,6 +24,7 @@ import type { SolvePorts } from '../solve/ports.ts';
 import type { AddedLayer, Agents, Allowed, Secrets } from '../solve/scope.ts';
 import { baseImage, type Logins } from './base-image.ts';
 import { type Definition, loadDefinition, loadIgnore } from './definition.ts';
+import { linkedRef } from './linked.ts';
 import { epochOf } from './epoch.ts';
 import { type Attributes, buildOptions } from './options.ts';
 import type { BuildSource } from './source.ts';
@@ -69,6 +70,8 @@ export interface BuildOrigin {
   readonly secrets: Secrets;
   readonly agents: Agents;
   readonly allowed: Allowed;
+  /** Results of other builds, by what the plan calls them. */
+  readonly linked: (reference: string) => BaseImage | undefined;
   /** What other engines have done of the build; gives nothing where nothing is known. */
   readonly imported: ImportedSteps;
 }
@@ -159,9 +162,17 @@ const stepOf = ({ key, layers, added }: AddedRoot): CacheStep => ({
   hasLayer: added.layer !== undefined,
 });
 
+/** @throws not-found when a layer of it has gone */
+async function holdAll(content: BuildContent, image: BaseImage): Promise<BaseImage> {
+  for (const layer of image.layers) {
+    if (!(await content.hold(layer))) throw notFound('the result that the build stands on is not there any more');
+  }
+  return image;
+}
+
 const usedImages = ({ graph }: BuildPlan, images: ReadonlyMap<string, BaseImage>): UsedImage[] =>
   graph.flatMap(({ definition }) => {
-    if (definition.kind !== 'image') return [];
+    if (definition.kind !== 'image' || linkedRef(definition.reference) !== undefined) return [];
     const { reference, platform } = definition;
     const image = images.get(imageKey(reference, platform));
     return image === undefined ? [] : [{ reference, platform: platformOf(image.config), digest: image.id }];
@@ -183,7 +194,7 @@ function jobsOf(attributes: Attributes): number {
 
 /** Plans, and looks images up until the plan wants no more. */
 async function planned(
-  { ports, job, content, attributes, logins, definition }: BuildScope,
+  { ports, job, content, attributes, logins, linked, definition }: BuildScope,
   ignore: readonly string[],
 ): Promise<{ readonly plan: BuildPlan; readonly images: ReadonlyMap<string, BaseImage> }> {
   const options = buildOptions(attributes, ports.platform);
@@ -203,9 +214,12 @@ async function planned(
     await Promise.all(
       reply.images.map(async ({ reference, platform }) => {
         const named = formatPlatform(platform);
-        const base = await job.step({ name: `[internal] load metadata for ${reference}` }, (output) =>
-          baseImage(ports, content, { reference, platform: named, mode, logins, output, signal: job.signal }),
-        );
+        const made = linked(reference);
+        const look = () =>
+          job.step({ name: `[internal] load metadata for ${reference}` }, (output) =>
+            baseImage(ports, content, { reference, platform: named, mode, logins, output, signal: job.signal }),
+          );
+        const base = made === undefined ? await look() : await holdAll(content, made);
         images.set(imageKey(reference, named), base);
         known.set(imageKey(reference, named), { reference, config: base.config });
       }),

@@ -18,6 +18,12 @@ const opMetadata = { ignoreCache: [1, 'bool'], description: [2, 'string', 'map']
 /** A graph of a client's own, or one that this engine made and gets back. */
 export const definition = { def: [1, 'bytes', 'list'], metadata: [2, opMetadata, 'map'] } as const satisfies Table;
 
+/** An operation of a graph (solver/pb/ops.proto), as far as this engine makes any. */
+export const graphOperation = {
+  inputs: [1, { digest: [1, 'string'], index: [2, 'int'] }, 'list'],
+  source: [3, { identifier: [1, 'string'] }],
+} as const satisfies Table;
+
 const typedAttributes = { type: [1, 'string'], attrs: [2, 'string', 'map'] } as const satisfies Table;
 const cacheOptions = {
   exports: [4, typedAttributes, 'list'],
