@@ -6,7 +6,15 @@ import { buildPlugins } from '../support/buildx.ts';
 import { gantryProgram } from '../support/gantry-command.ts';
 
 /** What Gantry has besides, and what docker takes before the command's name. */
-const additions = new Set(['--builder', '--debug', '--build-volume', '--jobs', '--nested-ignore', '--show-context']);
+const additions = new Set([
+  '--builder',
+  '--debug',
+  '--build-volume',
+  '--jobs',
+  '--nested-ignore',
+  '--show-context',
+  '--squash',
+]);
 
 function flagsOf(program: readonly string[], ...words: readonly string[]): [string, string][] {
   const [path = '', ...args] = program;

@@ -1,6 +1,6 @@
 /** `gantry build`: what it sends, what it shows, and what becomes of the result, with this engine and with dockerd. */
 import assert from 'node:assert/strict';
-import { chmod, link, mkdir, readFile, readlink, stat, symlink } from 'node:fs/promises';
+import { chmod, link, mkdir, readFile, readlink, stat, symlink, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { test } from 'node:test';
 import { isOracle } from '../support/engine.ts';
@@ -134,6 +134,30 @@ engineSuite('gantry build', {}, (engine) => {
     assert.equal(await docker.ok('image', 'inspect', '--format={{.Config.Labels}}', 'many:1'), 'map[kind:test]');
     const absent = await gantry(['build', '--secret', 'id=a,src=/nowhere/at/all', context]);
     assert.deepEqual([absent.code, /\/nowhere\/at\/all/.test(absent.stderr)], [1, true]);
+  });
+
+  test('a Dockerfile of Gantry’s syntax includes others, and faults name theirs', { skip: isOracle() }, async (t) => {
+    const context = await folder(t, {
+      Dockerfile: lines(
+        '# syntax=gantry/dockerfile:1',
+        `FROM ${busybox}`,
+        'INCLUDE parts/tools',
+        'RUN cat /tools > /made',
+      ),
+      'parts/tools': lines('# what all images have', 'RUN echo tools > /tools', 'INCLUDE parts/more'),
+      'parts/more': lines('ENV MORE=1', 'MAINTAINER me'),
+    });
+    const { stderr } = await ok(['build', '--progress=plain', '-t', 'included:1', context]);
+    assert.match(stderr, /MaintainerDeprecated: .* \(line 2 of parts\/more\)/);
+    assert.equal(await inImage('included:1', 'cat /made; echo $MORE'), 'tools\n1');
+    await writeFile(join(context, 'parts/more'), lines('ENV MORE=1', '', 'RUNN x'));
+    const failed = await gantry(['build', context]);
+    assert.equal(failed.code, 1);
+    assert.match(failed.stderr, /\nparts\/more:3\n-{20}\n.*\n.*\n +3 \| >>> RUNN x\n/);
+    assert.match(failed.stderr, /dockerfile parse error on line 3 of parts\/more: unknown instruction: RUNN/);
+    await writeFile(join(context, 'parts/more'), lines('INCLUDE ../../outside'));
+    const outside = await gantry(['build', context]);
+    assert.match(outside.stderr, /parts\/more:1\n(.*\n)*.*it leads out of the folder of the Dockerfile/);
   });
 
   test('checks and targets are asked for without building', async (t) => {

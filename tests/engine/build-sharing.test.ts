@@ -109,6 +109,37 @@ describe('the cache of builds', { skip: needsRoot() }, () => {
     assert.deepEqual([wrong.code, /expected NAME:\/PATH/.test(wrong.stderr)], [1, true]);
   });
 
+  test('a squashed image has one layer of its own, and the same files', async (t) => {
+    await using engine = await startEngine();
+    await engine.load('busybox');
+    const context = await folder(t, {
+      Dockerfile: lines(
+        `FROM ${busybox}`,
+        'RUN mkdir /d && head -c 3000000 /dev/urandom > /d/large && ln /d/large /d/link && echo one > /d/one',
+        'RUN rm /d/large /bin/wget && rm -r /tmp',
+        'RUN mkdir /tmp && echo new > /tmp/new',
+        'COPY f /d/f',
+        'RUN echo two > /d/one && rm /d/link',
+        'CMD ["true"]',
+      ),
+      f: 'f',
+    });
+    await built(engine, '-t', 'plain:1', context);
+    await built(engine, '-t', 'squashed:1', '--squash', context);
+    const script = 'cd /; find d tmp bin | sort; cat d/one d/f tmp/new';
+    const shown = (name: string) => look(engine, name, 'sh', '-c', script);
+    assert.equal(await shown('squashed:1'), await shown('plain:1'));
+    const layers = async (name: string): Promise<number> =>
+      (JSON.parse(await engine.dockerOk(['image', 'inspect', '--format={{json .RootFS.Layers}}', name])) as string[])
+        .length;
+    assert.equal(await layers('squashed:1'), (await layers(busybox)) + 1);
+    const sizes = await engine.dockerOk(['history', '--format={{.Size}}', 'squashed:1']);
+    assert.ok(!sizes.includes('MB') || !/^[3-9]\.\d*MB$/m.test(sizes.split('\n').slice(0, 5).join('\n')), sizes);
+    const classic = await engine.docker(['build', '-q', '--squash', context]);
+    assert.equal(classic.code, 0, classic.stderr);
+    assert.equal(await layers(classic.stdout.trim()), (await layers(busybox)) + 1);
+  });
+
   async function killedBuild(t: TestContext, engine: TestEngine, instruction: string): Promise<void> {
     const context = await folder(t, { Dockerfile: lines(`FROM ${busybox}`, 'COPY f /f', instruction), f: 'f' });
     const data = () => readdir(join(engine.paths.dataRoot, 'containers'));

@@ -11,7 +11,7 @@ import { ulimit } from '../../spec/decode/host-config.ts';
 import { parseJson } from '../../spec/decode/json.ts';
 
 /** Limits of a build's containers that are not there yet: they would be passed by in silence. */
-const notYet = ['memory', 'memswap', 'cpushares', 'cpuperiod', 'cpuquota', 'cpusetcpus', 'squash', 'outputs'];
+const notYet = ['memory', 'memswap', 'cpushares', 'cpuperiod', 'cpuquota', 'cpusetcpus', 'outputs'];
 
 /** What `POST /build` wants. @throws EngineError `invalid`, not-implemented */
 export function classicBuild(exchange: Exchange, progress: ProgressSink): ClassicBuildRequest {
@@ -51,6 +51,7 @@ function attributesOf(exchange: Exchange, text: (name: string) => string): Reado
   set('cgroup-parent', text('cgroupparent'));
   set('ulimit', ulimitsOf(text('ulimits')));
   set('add-hosts', text('extrahosts').replaceAll(/^([^:,]+):/gm, '$1='));
+  if (exchange.flag('squash')) attributes.set('squash', 'true');
   if (exchange.flag('nocache')) attributes.set('no-cache', '');
   if (exchange.flag('pull')) attributes.set('image-resolve-mode', 'pull');
   for (const [name, value] of namedTexts('buildargs', text('buildargs'))) {

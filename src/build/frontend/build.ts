@@ -11,19 +11,19 @@ import { type ContextTree, releaseTree } from '../context/tree.ts';
 import { SourceError } from '../control/failure.ts';
 import type { BuildJob } from '../control/job.ts';
 import { DockerfileError } from '../dockerfile/error.ts';
-import type { Range } from '../dockerfile/source.ts';
 import type { BaseImage as KnownImage } from '../plan/options.ts';
 import type { BuildPlan } from '../plan/plan.ts';
 import { planTask } from '../planner/planner.ts';
 import { errorOf, imageKey } from '../planner/task.ts';
 import type { CacheStep } from '../remote-cache/format.ts';
 import type { ImportedSteps } from '../remote-cache/import.ts';
+import { squashLayers } from '../solve/squash.ts';
 import { fetchSource } from '../sources/fetch.ts';
 import { type AddedRoot, Evaluation } from '../solve/evaluate.ts';
 import type { SolvePorts } from '../solve/ports.ts';
 import type { AddedLayer, Agents, Allowed, Secrets } from '../solve/scope.ts';
 import { baseImage, type Logins } from './base-image.ts';
-import { type Definition, loadDefinition, loadIgnore } from './definition.ts';
+import { type Definition, loadDefinition, loadIgnore, placeOf } from './definition.ts';
 import { linkedRef } from './linked.ts';
 import { epochOf } from './epoch.ts';
 import { type Attributes, buildOptions } from './options.ts';
@@ -88,8 +88,16 @@ export async function buildDockerfile(
     return await build({ ports, job, content, definition, ...origin });
   } catch (error) {
     if (!(error instanceof DockerfileError)) throw error;
-    throw new SourceError(error, placeOf(definition, error.range));
+    throw atItsPlace(error, definition);
   }
+}
+
+/** Lines that a message names are those of the text that was put together. */
+function atItsPlace(error: DockerfileError, definition: Definition): SourceError {
+  const place = placeOf(definition, error.range);
+  if (definition.assembled === undefined) return new SourceError(error, place);
+  const where = `on line ${place.ranges[0]?.start} of ${place.filename}`;
+  return new SourceError(invalid(error.message.replace(/on line \d+/, where), error), place);
 }
 
 interface BuildScope extends BuildOrigin {
@@ -135,13 +143,14 @@ async function build(scope: BuildScope): Promise<Built> {
     place: (range) => (range === undefined ? undefined : placeOf(definition, range)),
     hostConfig: attributes.get('cgroup-parent') ? { CgroupParent: attributes.get('cgroup-parent') as string } : {},
   });
-  const { layers } = await evaluation.result(plan.result);
+  const made = await evaluation.result(plan.result);
   const chain = await evaluation.chain(plan.result);
+  const { layers, added } = await wantedLayers(scope, plan, made.layers, chain);
   const { logins } = scope;
   return {
     plan,
     layers,
-    added: chain.map(({ added }) => added),
+    added,
     steps: (await evaluation.made()).map(stepOf),
     resultSteps: chain.map(stepOf),
     images: usedImages(plan, images),
@@ -152,6 +161,25 @@ async function build(scope: BuildScope): Promise<Built> {
     attest,
     sboms: attest.sbom === undefined ? [] : await sbom({ ports, job, content, logins, wish: attest.sbom, layers }),
     epoch,
+  };
+}
+
+/** The layers of the image, and what each step of its history has: with `squash` one for all that the build has made. */
+async function wantedLayers(
+  { attributes, job, content }: BuildScope,
+  plan: BuildPlan,
+  layers: readonly BuiltLayer[],
+  chain: readonly AddedRoot[],
+): Promise<{ readonly layers: readonly BuiltLayer[]; readonly added: readonly AddedLayer[] }> {
+  const added = chain.map((root) => root.added);
+  const ofBase = plan.image.base?.rootfs.diff_ids.length ?? 0;
+  const own = layers.slice(ofBase);
+  if (attributes.get('squash') !== 'true' || own.length < 2) return { layers, added };
+  const layer = await job.step({ name: 'squashing layers' }, () => squashLayers(content, own, job.signal));
+  const last = added.length - 1;
+  return {
+    layers: [...layers.slice(0, ofBase), ...(layer === undefined ? [] : [layer])],
+    added: added.map((step, at) => ({ ...step, layer: at === last ? layer : undefined })),
   };
 }
 
@@ -254,9 +282,3 @@ async function loadContext(
     return tree;
   });
 }
-
-const placeOf = ({ name, bytes }: Definition, { start, end }: Range) => ({
-  filename: name,
-  data: bytes,
-  ranges: [{ start: start.line, end: end.line }],
-});

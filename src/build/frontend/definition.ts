@@ -2,8 +2,11 @@ import { invalid, notFound } from '../../base/errors.ts';
 import { readAll } from '../../base/stream.ts';
 import { readExtents } from '../context/pack.ts';
 import { type ContextTree, releaseTree } from '../context/tree.ts';
+import { SourceError, type SourcePlace } from '../control/failure.ts';
 import type { BuildJob } from '../control/job.ts';
-import { limits } from '../dockerfile/source.ts';
+import { DockerfileError } from '../dockerfile/error.ts';
+import { type Assembled, assemble, IncludeError, placeInAssembled } from '../dockerfile/include.ts';
+import { limits, type Range } from '../dockerfile/source.ts';
 import { parseIgnoreFile } from '../ignore/ignore-file.ts';
 import { bytesOf } from '../solve/source.ts';
 import type { Attributes } from './options.ts';
@@ -17,7 +20,18 @@ export interface Definition {
   readonly bytes: Uint8Array;
   /** Patterns of the Dockerfile's own ignore file; undefined when it has none. */
   readonly ignore: readonly string[] | undefined;
+  /** Where the lines of the text are, when it includes others. */
+  readonly assembled: { readonly lines: Assembled; readonly files: ReadonlyMap<string, Uint8Array> } | undefined;
 }
+
+/** Where something is that stands at these lines of the text: in the file itself, or in one that it includes. */
+export function placeOf({ name, bytes, assembled }: Definition, range: Range): SourcePlace {
+  if (assembled === undefined) return { filename: name, data: bytes, ranges: [linesOf(range)] };
+  const { file, range: own } = placeInAssembled(assembled.lines, range);
+  return { filename: file, data: assembled.files.get(file) ?? bytes, ranges: [linesOf(own)] };
+}
+
+const linesOf = ({ start, end }: Range) => ({ start: start.line, end: Math.max(start.line, end.line) });
 
 /** The step in which a Dockerfile is loaded. */
 export const definitionStep = (name: string): string => `[internal] load build definition from ${name}`;
@@ -37,16 +51,54 @@ export async function loadDefinition(job: BuildJob, source: BuildSource, attribu
       const found = (await fileOf(tree, name)) ?? (await fileOf(tree, name.toLowerCase()));
       if (found === undefined) throw notFound(`failed to read dockerfile: open ${name}: no such file or directory`);
       const ignore = await fileOf(tree, `${name}.dockerignore`);
+      const assembled = await withIncluded(job, source, name, found);
       return {
         name,
-        text: found.toString(),
+        text: assembled?.lines.text ?? found.toString(),
         bytes: found,
+        assembled,
         ignore: ignore === undefined ? undefined : parseIgnoreFile(ignore.toString()),
       };
     } finally {
       await releaseTree(tree);
     }
   });
+}
+
+/** The files that a Dockerfile includes, which lie in its folder. @throws SourceError at the line that is wrong */
+async function withIncluded(
+  job: BuildJob,
+  source: BuildSource,
+  name: string,
+  bytes: Uint8Array,
+): Promise<Definition['assembled']> {
+  const files = new Map<string, Uint8Array>([[name, bytes]]);
+  const texts = new Map([[name, Buffer.from(bytes).toString()]]);
+  const file = { name, text: texts.get(name) ?? '' };
+  for (;;) {
+    let found: ReturnType<typeof assemble>;
+    try {
+      found = assemble(file, (path) => texts.get(path));
+    } catch (error) {
+      if (!(error instanceof DockerfileError)) throw error;
+      const filename = error instanceof IncludeError ? error.file : name;
+      throw new SourceError(error, { filename, data: files.get(filename) ?? bytes, ranges: [linesOf(error.range)] });
+    }
+    if (found === undefined) return undefined;
+    if ('text' in found) return { lines: found, files };
+    const tree = await source.definition({ paths: found, progress: () => undefined, signal: job.signal });
+    try {
+      for (const path of found) {
+        const content = await fileOf(tree, path);
+        if (content === undefined)
+          throw notFound(`failed to read dockerfile: INCLUDE ${path}: no such file or directory`);
+        files.set(path, content);
+        texts.set(path, content.toString());
+      }
+    } finally {
+      await releaseTree(tree);
+    }
+  }
 }
 
 /** The patterns of what stays out of the context. */

@@ -80,6 +80,7 @@ export function frontendAttributes(
   if (flags['shm-size'] > 0) set('shm-size', String(flags['shm-size']));
   set('ulimit', flags.ulimit.map(({ Name, Soft, Hard }) => `${Name}=${Soft}:${Hard}`).join(','));
   set('cgroup-parent', flags['cgroup-parent']);
+  if (flags.squash) set('squash', 'true');
   if (flags.jobs < 0) throw new CliError(`--jobs: ${flags.jobs}: expected a number from 1 on`);
   if (flags.jobs > 0) set('jobs', String(flags.jobs));
   for (const [name, value] of attestations(flags)) attributes.set(`attest:${name}`, value);

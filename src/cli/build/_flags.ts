@@ -53,6 +53,7 @@ export const buildFlags = {
   secret: flag(array(), 'Secret for RUN: id=ID[,src=PATH|,env=NAME]'),
   'shm-size': flag(types.bytes, 'Size of /dev/shm in RUN'),
   'show-context': flag(types.bool, 'Show what would travel to the engine and what stays here, without building'),
+  squash: flag(types.bool, 'One layer for all that the build makes'),
   ssh: flag(array(), 'Agent for RUN: default|ID[=SOCKET]'),
   tag: flag(array(), 'Name of the image: [HOST/]NAME[:TAG]', { short: 't' }),
   target: flag(types.string, 'Build this stage'),

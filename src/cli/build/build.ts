@@ -48,8 +48,8 @@ export const build = defineCommand({
     const caches = (flag: 'cache-from' | 'cache-to') => cacheEntries(flag, flags[flag]);
     const stores = storesOf(caches('cache-from'), caches('cache-to'), outputs);
     const wishes = { session, flags, inputs, outputs, stores, mode };
-    const own = flags['build-volume'].length > 0 || flags.jobs > 0;
-    if (own) await requireGantry(session, '--build-volume and --jobs need an engine of Gantry');
+    const own = flags['build-volume'].length > 0 || flags.jobs > 0 || flags.squash;
+    if (own) await requireGantry(session, '--build-volume, --jobs and --squash need an engine of Gantry');
     const request = await requestOf(wishes);
     for (const path of [flags.iidfile, flags['metadata-file']]) removeResult(path);
     const answered = await buildWith(wishes, request, call?.requestId);

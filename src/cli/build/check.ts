@@ -1,7 +1,8 @@
 import { readFileSync, statSync } from 'node:fs';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import { checkDockerfile } from '../../build/check/check.ts';
 import { checkJson, printCheck, printFault } from '../../build/check/print.ts';
+import { assemble } from '../../build/dockerfile/include.ts';
 import { limits, type Source } from '../../build/dockerfile/source.ts';
 import { parseIgnoreFile } from '../../build/ignore/ignore-file.ts';
 import { PathMatcher } from '../../build/ignore/matcher.ts';
@@ -69,10 +70,16 @@ function readInput(path: string, file: string): Input {
   if (!isFolder(path))
     throw new CliError(`unable to prepare context: path ${JSON.stringify(path)} not found, or no folder`);
   const name = file === '' ? join(path, 'Dockerfile') : file;
-  const source = { name: file === '' ? 'Dockerfile' : file, text: readText(name, name) };
+  const source = withIncluded({ name: file === '' ? 'Dockerfile' : file, text: readText(name, name) }, dirname(name));
   const ignoreFile = [`${name}.dockerignore`, join(path, '.dockerignore')].find(isFile);
   if (ignoreFile === undefined) return { source, ignoreFile: undefined };
   return { source, ignoreFile: { name: ignoreFile, text: readText(ignoreFile, ignoreFile) } };
+}
+
+/** With the files that it includes, below its folder. */
+function withIncluded(source: Source, folder: string): Source {
+  const assembled = assemble(source, (path) => readText(join(folder, path), path));
+  return assembled !== undefined && 'text' in assembled ? { ...source, text: assembled.text } : source;
 }
 
 const isFolder = (path: string): boolean => statSync(path, { throwIfNoEntry: false })?.isDirectory() ?? false;
