@@ -12,7 +12,7 @@ const nobody = '65534';
 const place = '/mnt';
 
 /**
- * Enters a private copy of the host's mounts, where everything but the folder is read-only, and gives up all rights for good:
+ * Enters a private copy of the host's mounts, where the root but for the folder is read-only, and gives up all rights for good:
  * no user, no group, no capability, and none to be had by running anything. All by exec, so that there is one process.
  */
 const script = [

@@ -1,0 +1,110 @@
+import assert from 'node:assert/strict';
+import { createHash } from 'node:crypto';
+import { once } from 'node:events';
+import { mkdtemp, rm } from 'node:fs/promises';
+import http from 'node:http';
+import type { AddressInfo } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { type TestContext, test } from 'node:test';
+import { codeOf } from '../../base/errors.ts';
+import { readAll } from '../../base/stream.ts';
+import { Contexts } from '../context/contexts.ts';
+import { readExtents } from '../context/pack.ts';
+import { releaseTree } from '../context/tree.ts';
+import { HttpFiles, shownUrl } from './http.ts';
+
+async function served(t: TestContext, answer: http.RequestListener): Promise<{ url: string; files: HttpFiles }> {
+  const server = http.createServer(answer).listen(0, '127.0.0.1');
+  await once(server, 'listening');
+  t.after(() => {
+    server.closeAllConnections();
+    server.close();
+  });
+  const folder = await mkdtemp(join(tmpdir(), 'gantry-http-'));
+  t.after(() => rm(folder, { recursive: true, force: true }));
+  const { port } = server.address() as AddressInfo;
+  return { url: `http://127.0.0.1:${port}`, files: new HttpFiles(await Contexts.open(join(folder, 'c'))) };
+}
+
+const plain = (url: string, checksum?: string) => ({
+  url,
+  filename: 'f',
+  ...(checksum === undefined ? {} : { checksum }),
+  progress: () => undefined,
+  signal: new AbortController().signal,
+});
+
+test('a file is fetched once, asked for with what its server said of it, and not at all with its checksum', async (t) => {
+  const seen: (string | undefined)[] = [];
+  let content = 'first';
+  const { url, files } = await served(t, (request, response) => {
+    const etag = `"${content}"`;
+    seen.push(request.headers['if-none-match']);
+    if (request.headers['if-none-match'] === etag) response.writeHead(304).end();
+    else response.writeHead(200, { etag }).end(content);
+  });
+  const fetched = async (checksum?: string): Promise<string> => {
+    const tree = await files.fetch(plain(`${url}/f`, checksum));
+    const [entry] = tree.entries.values();
+    const bytes = await readAll(readExtents(entry?.content?.extents ?? []), 100);
+    await releaseTree(tree);
+    return Buffer.from(bytes).toString();
+  };
+  assert.deepEqual([await fetched(), await fetched()], ['first', 'first']);
+  content = 'second';
+  assert.equal(await fetched(), 'second');
+  assert.deepEqual(seen, [undefined, '"first"', '"first"']);
+  const sum = `sha256:${createHash('sha256').update('second').digest('hex')}`;
+  assert.equal(await fetched(sum), 'second');
+  assert.equal(seen.length, 3);
+  await assert.rejects(fetched(sum.replace(/.$/, (last) => (last === '0' ? '1' : '0'))), /digest mismatch/);
+  await assert.rejects(fetched('sha512:abc'), /only sha256/);
+});
+
+for (const [what, answer, code] of [
+  ['that is not there', (_request, response) => response.writeHead(404).end(), 'not-found'],
+  ['behind a login', (_request, response) => response.writeHead(401).end(), 'unavailable'],
+  [
+    'of a server that leads in circles',
+    (request, response) => response.writeHead(302, { location: request.url ?? '/' }).end(),
+    'unavailable',
+  ],
+  [
+    'that is cut off',
+    (_request, response) => {
+      response.writeHead(200, { 'content-length': 100 });
+      response.write('x', () => response.destroy());
+    },
+    'unavailable',
+  ],
+  [
+    'that leads to another protocol',
+    (_request, response) => response.writeHead(302, { location: 'file:///etc/passwd' }).end(),
+    'unavailable',
+  ],
+] as const satisfies readonly [string, http.RequestListener, string][]) {
+  test(`a file ${what} fails the build, and says where it is`, async (t) => {
+    const { url, files } = await served(t, answer);
+    await assert.rejects(files.fetch(plain(`${url}/path?token=secret`)), (error: unknown) => {
+      assert.equal(codeOf(error), code, String(error));
+      assert.match(String(error), /127\.0\.0\.1:\d+\/path/);
+      assert.ok(!String(error).includes('secret'));
+      return true;
+    });
+  });
+}
+
+test('a download is given up with its build', async (t) => {
+  const { url, files } = await served(t, (_request, response) => {
+    response.writeHead(200);
+    response.write('x');
+  });
+  const abort = new AbortController();
+  const fetching = files.fetch({ ...plain(url), signal: abort.signal, progress: () => abort.abort() });
+  await assert.rejects(fetching, (error: unknown) => codeOf(error) === 'cancelled');
+});
+
+test('addresses are shown without what may be secret', () => {
+  assert.equal(shownUrl('https://user:pw@example.com/a/b?token=x#y'), 'https://example.com/a/b');
+});
