@@ -1,12 +1,14 @@
 /** `gantry build`: what it sends, what it shows, and what becomes of the result, with this engine and with dockerd. */
 import assert from 'node:assert/strict';
-import { chmod, link, mkdir, readFile, readlink, stat, symlink, writeFile } from 'node:fs/promises';
+import { chmod, link, mkdir, readdir, readFile, readlink, stat, symlink, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { test } from 'node:test';
 import { isOracle } from '../support/engine.ts';
 import { gantryProgram } from '../support/gantry-command.ts';
 import { must, run, type RunResult } from '../support/run.ts';
 import { engineSuite } from '../support/suite.ts';
+import { Terminal } from '../support/terminal.ts';
+import { eventually } from '../support/wait.ts';
 import { folder, lines } from './_build-folder.ts';
 import { busybox, dockerOf } from './_docker.ts';
 
@@ -136,7 +138,9 @@ engineSuite('gantry build', {}, (engine) => {
     assert.deepEqual([absent.code, /\/nowhere\/at\/all/.test(absent.stderr)], [1, true]);
   });
 
-  test('a Dockerfile of Gantry’s syntax includes others, and faults name theirs', { skip: isOracle() }, async (t) => {
+  test('a Dockerfile of Gantry’s syntax includes others, and faults name theirs', {
+    skip: isOracle() && 'BuildKit has no INCLUDE',
+  }, async (t) => {
     const context = await folder(t, {
       Dockerfile: lines(
         '# syntax=gantry/dockerfile:1',
@@ -158,6 +162,25 @@ engineSuite('gantry build', {}, (engine) => {
     await writeFile(join(context, 'parts/more'), lines('INCLUDE ../../outside'));
     const outside = await gantry(['build', context]);
     assert.match(outside.stderr, /parts\/more:1\n(.*\n)*.*it leads out of the folder of the Dockerfile/);
+  });
+
+  test('on a terminal progress is drawn; Ctrl-C gives the build up, at the engine, too', async (t) => {
+    const context = await folder(t, {
+      Dockerfile: lines(`FROM ${busybox}`, 'ARG WAIT', 'RUN echo line-$((40 + 2)); sleep $WAIT'),
+    });
+    const command = [...gantryProgram, 'build', '-t', 'drawn:1'];
+    await using whole = await Terminal.open([...command, '--build-arg=WAIT=0', context], engine().clientEnv());
+    await whole.expect(/\[\+\] Building \d+\.\ds \((\d+)\/\1\) FINISHED/);
+    assert.equal(await whole.exit(), 0);
+    assert.match(whole.shown, / => \[2\/2\] RUN echo line/);
+    await using broken = await Terminal.open([...command, '--build-arg=WAIT=1000', context], engine().clientEnv());
+    await broken.expect(/ => => # line-42/);
+    broken.type('\x03');
+    await broken.expect(/ERROR: failed to build: (failed to solve: Canceled: )?context canceled/);
+    assert.equal(await broken.exit(), 1);
+    if (isOracle()) return;
+    const left = () => readdir(join(engine().paths.dataRoot, 'containers'));
+    await eventually('the step is gone', async () => (await left()).length === 0);
   });
 
   test('checks and targets are asked for without building', async (t) => {

@@ -110,7 +110,8 @@ describe('the cache of builds', { skip: needsRoot() }, () => {
   });
 
   test('a squashed image has one layer of its own, and the same files', async (t) => {
-    await using engine = await startEngine();
+    // The stock client asks for it of such engines only.
+    await using engine = await startEngine({ flags: ['--experimental'] });
     await engine.load('busybox');
     const context = await folder(t, {
       Dockerfile: lines(

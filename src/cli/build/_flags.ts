@@ -60,8 +60,28 @@ export const buildFlags = {
   ulimit: flag(ulimitType, 'Resource limit of RUN: NAME=SOFT[:HARD]', { shown: '[]' }),
   // What docker takes without a word, because BuildKit has no use for it.
   compress: flag(types.bool, 'Accepted for compatibility', hidden),
+  'cpu-period': flag(types.string, 'Accepted for compatibility', hidden),
+  'cpu-quota': flag(types.string, 'Accepted for compatibility', hidden),
+  'cpu-shares': flag(types.string, 'Accepted for compatibility', { ...hidden, short: 'c' }),
+  'cpuset-cpus': flag(types.string, 'Accepted for compatibility', hidden),
+  'cpuset-mems': flag(types.string, 'Accepted for compatibility', hidden),
   'force-rm': flag(types.bool, 'Accepted for compatibility', hidden),
   isolation: flag(types.string, 'Accepted for compatibility', hidden),
+  memory: flag(types.string, 'Accepted for compatibility', { ...hidden, short: 'm' }),
+  'memory-swap': flag(types.string, 'Accepted for compatibility', hidden),
   rm: flag(types.bool, 'Accepted for compatibility', { ...hidden, initial: true }),
   'security-opt': flag(array(), 'Accepted for compatibility', hidden),
 } as const;
+
+/** Of these something is expected that does not happen: that is said. */
+export const limitFlags: readonly string[] = [
+  'cpu-period',
+  'cpu-quota',
+  'cpu-shares',
+  'cpuset-cpus',
+  'cpuset-mems',
+  'isolation',
+  'memory',
+  'memory-swap',
+  'security-opt',
+];

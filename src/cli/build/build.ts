@@ -9,7 +9,7 @@ import { type BuildFlags, buildArguments, cacheEntries, frontendAttributes, prox
 import { callOf, printAnswer } from './_call.ts';
 import { displayFor } from './_display.ts';
 import { failureText, warningsText } from './_failure.ts';
-import { buildFlags, type ProgressMode } from './_flags.ts';
+import { buildFlags, limitFlags, type ProgressMode } from './_flags.ts';
 import { type Inputs, inputsOf } from './_inputs.ts';
 import { type Outputs, outputsOf } from './_outputs.ts';
 import { pushResult } from './_push.ts';
@@ -33,7 +33,10 @@ export const build = defineCommand({
   aliases: ['gantry build', 'gantry image build', 'gantry builder build', 'gantry buildx build'],
   flags: buildFlags,
   args: exactly(1),
-  async run({ session, flags, args: [context = '.'] }) {
+  async run({ session, flags, given, args: [context = '.'] }) {
+    for (const name of limitFlags) {
+      if (given.has(name)) session.err(`WARNING: --${name} has no effect on builds\n`);
+    }
     const call = callOf(flags);
     const mode = modeOf(flags);
     const inputs = await inputsOf(context, flags);
