@@ -12,7 +12,7 @@ const manyFiles = 10_000;
 const folderOf = (peer: Peer): string => join(peer.folder, 'files');
 
 /** What was written before must not be paid for by what is measured next. */
-const settle = (): Promise<string> => must('sync', []);
+export const settle = (): Promise<string> => must('sync', []);
 
 async function makeHolder(peer: Peer, image: string): Promise<void> {
   await mkdir(folderOf(peer), { recursive: true });
@@ -25,14 +25,14 @@ async function removeHolder(peer: Peer): Promise<void> {
 }
 
 /** Random bytes: nothing on the way can make less of them. */
-async function makeLargeFile(path: string): Promise<void> {
+export async function makeLargeFile(path: string): Promise<void> {
   const file = await open(path, 'w');
   for (let at = 0; at < large; at += 1 << 24) await file.write(randomBytes(1 << 24));
   await file.close();
 }
 
 /** 10,000 files of 1 to 8 KiB in 100 folders. */
-async function makeManyFiles(folder: string): Promise<void> {
+export async function makeManyFiles(folder: string): Promise<void> {
   const bytes = randomBytes(8192);
   for (let at = 0; at < manyFiles; at++) {
     const inside = join(folder, `folder-${at % 100}`);

@@ -19,6 +19,7 @@ import { imageCases } from './image-cases.ts';
 import { nameCases } from './name-cases.ts';
 import { networkCases } from './network-cases.ts';
 import { pushCases } from './push-cases.ts';
+import { volumeCases } from './volume-cases.ts';
 import { measureMemory } from './memory.ts';
 import { type BenchResult, currentLoad, hostFacts, renderReport } from './report.ts';
 
@@ -171,7 +172,7 @@ async function main(): Promise<void> {
     note('clients');
     await measureClients(gantry, images, result);
   }
-  const all = [...cases, ...fileCases, ...imageCases, ...networkCases, ...nameCases, ...pushCases];
+  const all = [...cases, ...fileCases, ...imageCases, ...networkCases, ...nameCases, ...pushCases, ...volumeCases];
   for (const one of all.filter(({ name }) => wanted(name))) {
     note(one.name);
     await measureCase(one, peers, images, result);

@@ -20,6 +20,21 @@ const leak = {
     "  const handedOn = openFd(process.env['GANTRY_TEST_CANARY'] ?? '/', 0);\n  libc.posix_spawn_file_actions_adddup2(actions, handedOn, highest + 20);\n  opened.push(handedOn);\n",
 };
 
+/**
+ * The engine is killed there, as by `kill -9`, while there is a file of this name in the folder that GANTRY_TEST_CANARY names.
+ * Without the file it is the engine as it is.
+ */
+const dies = (name: string): string =>
+  `if (process.getBuiltinModule('fs').existsSync((process.env['GANTRY_TEST_CANARY'] ?? '') + '/${name}')) { process.kill(process.pid, 'SIGKILL'); await new Promise(() => {}); }`;
+
+/** Paths inside of a root are resolved as the host resolves them. */
+const linksLeadOut = {
+  file: 'sys/paths/inroot.ts',
+  guard: "libc.syscall(SYS_openat2, BigInt(rootFd), path === '' ? '.' : path, how, 24n)",
+  instead:
+    "(how.writeBigUInt64LE(0n, 16), libc.syscall(SYS_openat2, BigInt(rootFd), String(path).replace(/^\\/+|\\0$/g, '') || '.', how, 24n))",
+};
+
 /** A kernel that knows nothing of encrypted directories. */
 const noFscrypt = {
   file: 'sys/disk/calls.ts',
@@ -29,6 +44,34 @@ const noFscrypt = {
 };
 
 export const weaknesses = {
+  /** Not weaknesses: an engine that is killed at one of these steps. */
+  'dies on the way': [
+    {
+      file: 'sys/disk/mounted.ts',
+      guard: "  await callBlocking('freezeFileSystem', path);\n",
+      instead: `  await callBlocking('freezeFileSystem', path);\n  ${dies('disk-frozen')}\n`,
+    },
+    {
+      file: 'volume/copies/stage.ts',
+      guard: '        await task();\n',
+      instead: `        ${dies('containers-frozen')}\n        await task();\n`,
+    },
+    {
+      file: 'volume/disk/gocryptfs.ts',
+      guard: '    const { code } = await child.exited;\n',
+      instead: `    if (args.at(-2) !== '--') { ${dies('about-to-serve')} }\n    const { code } = await child.exited;\n`,
+    },
+    {
+      file: 'volume/copies/rekey.ts',
+      guard: '      const next = { ...volume,',
+      instead: `      ${dies('key-prepared')}\n      const next = { ...volume,`,
+    },
+    {
+      file: 'volume/copies/rekey.ts',
+      guard: '    // Decided: the next boot does what is not done here.\n',
+      instead: `    ${dies('key-decided')}\n`,
+    },
+  ],
   /** Not a weakness of the engine but of the host. */
   'no fscrypt': [noFscrypt],
   'no encryption': [
@@ -73,12 +116,22 @@ export const weaknesses = {
     },
   ],
   /** Paths below a container's root are resolved as the host resolves them: links lead out of the root. */
-  'links lead out': [
+  'links lead out': [linksLeadOut],
+  /** Names in archives may climb, and nothing holds them in the root. */
+  'names lead out': [
+    linksLeadOut,
     {
-      file: 'sys/paths/inroot.ts',
-      guard: "libc.syscall(SYS_openat2, BigInt(rootFd), path === '' ? '.' : path, how, 24n)",
-      instead:
-        "(how.writeBigUInt64LE(0n, 16), libc.syscall(SYS_openat2, BigInt(rootFd), String(path).replace(/^\\/+|\\0$/g, '') || '.', how, 24n))",
+      file: 'archive/layer/paths.ts',
+      guard: "if (component !== '..') components.push(component);",
+      instead: "if (component !== '') components.push(component);",
+    },
+  ],
+  /** A container may open each device that it finds a node of. */
+  'any device': [
+    {
+      file: 'runtime/profile/devices.ts',
+      guard: "  { allow: false, access: 'rwm' },\n",
+      instead: "  { allow: true, access: 'rwm' },\n",
     },
   ],
   /** A missing mount target is made by its path, and the runtime gets that path as it was asked for. */
