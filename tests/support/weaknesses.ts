@@ -62,6 +62,11 @@ export const weaknesses = {
       instead: `    if (args.at(-2) !== '--') { ${dies('about-to-serve')} }\n    const { code } = await child.exited;\n`,
     },
     {
+      file: 'volume/_mounts.ts',
+      guard: '      await mountAt(volume, source, this.#secretFolders);\n',
+      instead: `      await mountAt(volume, source, this.#secretFolders);\n      ${dies('mounted')}\n`,
+    },
+    {
       file: 'volume/copies/rekey.ts',
       guard: '      const next = { ...volume,',
       instead: `      ${dies('key-prepared')}\n      const next = { ...volume,`,

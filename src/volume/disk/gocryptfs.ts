@@ -94,11 +94,21 @@ export async function isDead(target: string): Promise<boolean> {
  * later would be nobody's.
  */
 export async function endEncrypted(directory: string): Promise<void> {
+  // It starts itself again in the background: another one may have come while the first was looked at.
+  while (await endFound(directory));
+}
+
+/** False when there is none. */
+async function endFound(directory: string): Promise<boolean> {
+  let isFound = false;
   const pids = (await readdir('/proc')).filter((name) => /^\d+$/.test(name)).map(Number);
   for (const pid of pids) {
     const start = processStartTime(pid);
     const words = (await readFile(`/proc/${pid}/cmdline`, 'utf8').catch(() => '')).split('\0');
     if (start === undefined || words[0] !== program || !words.includes(directory)) continue;
-    if (signalProcess({ pid, start }, SIGKILL)) await processEnded({ pid, start });
+    if (!signalProcess({ pid, start }, SIGKILL)) continue;
+    isFound = true;
+    await processEnded({ pid, start });
   }
+  return isFound;
 }
