@@ -17,6 +17,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, beforeEach, describe, it } from 'node:test';
 import { closeFd, openFd } from '../../sys/ffi/descriptor.ts';
+import { getXattr } from '../../sys/file/xattr.ts';
 import { O_PATH } from '../../sys/paths/inroot.ts';
 import type { TarEntry } from '../tar/entry.ts';
 import { TarParser } from '../tar/parse.ts';
@@ -105,6 +106,18 @@ describe('TreeFromTar', { skip }, () => {
     assert.equal(readlinkSync(at('link')), '/etc/passwd');
     assert.equal(lstatSync(at('pipe')).isFIFO() && lstatSync(at('pipe')).mode & 0o777, 0o622);
     assert.ok(existsSync(at('deep/er/.wh.file')));
+  });
+
+  it('keeps capabilities of a file that has several names', () => {
+    const capability = Buffer.from('AQAAAgAgAAAAAAAAAAAAAAAAAAA=', 'base64');
+    unpack([
+      { name: 'file', body: 'x', uid: 3, xattrs: new Map([['security.capability', capability]]) },
+      { name: 'hard', type: 'hardlink', linkName: 'file', uid: 3 },
+    ]);
+    assert.deepEqual(
+      Buffer.from(getXattr(Buffer.from(join(root, 'in/hard')), 'security.capability') ?? []),
+      capability,
+    );
   });
 
   it('never leaves the root, whatever the names say', () => {

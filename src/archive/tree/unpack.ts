@@ -213,8 +213,12 @@ export class TreeFromTar implements TarHandler {
       closeFd(from);
     }
     // As Docker does: the archive says it of this name too.
-    if (nodeType(statAt(directory, name)?.mode ?? 0) === 'symlink') return;
-    describeName({ directory, name }, entry, ownerOf(this.#task, entry));
+    const found = statAt(directory, name);
+    if (found === undefined || nodeType(found.mode) === 'symlink') return;
+    const owner = ownerOf(this.#task, entry);
+    // To set the owner again would take the file's capabilities.
+    if (found.uid !== owner.uid || found.gid !== owner.gid) setOwnerAt(directory, native(name), owner);
+    setTimeAt(directory, native(name), entry);
     setModeAt({ directory, name }, entry.mode);
   }
 }

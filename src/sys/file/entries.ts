@@ -137,6 +137,13 @@ export const openFileAt = (directory: number, name: Name): number => openAt(dire
 /** The names in a directory, opened for reading or as O_PATH. @throws system errors of node:fs. */
 export const namesIn = (directory: number): Name[] => readdirSync(`/proc/self/fd/${directory}`, { encoding: 'latin1' });
 
+/** The same, with whether it was a regular file when it was read; what comes to the name later may be anything. */
+export const filesIn = (directory: number): { readonly name: Name; readonly isFile: boolean }[] =>
+  readdirSync(`/proc/self/fd/${directory}`, { encoding: 'latin1', withFileTypes: true }).map((entry) => ({
+    name: entry.name,
+    isFile: entry.isFile(),
+  }));
+
 /** @throws SystemError. */
 export function readLinkAt(directory: number, name: Name): string {
   const text = Buffer.alloc(longestLink);

@@ -87,6 +87,16 @@ test('a copy has everything: attributes, links, holes, special files, times to t
     execFileSync('chown', ['1000:2000', join(from, 'sub/file'), join(from, 'sub')]);
     execFileSync('chown', ['-h', '1:2', join(from, 'link')]);
     chmodSync(join(from, 'hard'), 0o4755);
+    // cap_net_raw=ep, as setcap(8) writes it.
+    const capability = Buffer.from('AQAAAgAgAAAAAAAAAAAAAAAAAAA=', 'base64');
+    writeFileSync(join(from, 'able'), 'x');
+    execFileSync('chown', ['5:6', join(from, 'able')]);
+    for (const path of ['able', 'hard']) setXattr(Buffer.from(join(from, path)), 'security.capability', capability);
+  }
+  // With and without what a process does not let its new files have.
+  for (const mode of [0o600, 0o644, 0o666, 0o777, 0o4700, 0o2755, 0o1644, 0]) {
+    writeFileSync(join(from, `mode-${mode.toString(8)}`), 'x');
+    chmodSync(join(from, `mode-${mode.toString(8)}`), mode);
   }
   execFileSync('touch', ['-h', '-d', '2001-02-03 04:05:06.123456789', join(from, 'link'), join(from, 'sub/file')]);
   utimesSync(join(from, 'sub'), 1, 2.5);

@@ -1,4 +1,4 @@
-import { constants } from 'node:fs';
+import { constants, fchmodSync, readFileSync } from 'node:fs';
 import { closeFd } from '../../sys/ffi/descriptor.ts';
 import { systemCode } from '../../sys/ffi/errors.ts';
 import {
@@ -14,6 +14,7 @@ import {
 import { ContentCopier, copyTimes, copyTimesAt } from '../../sys/file/clone.ts';
 import {
   deviceNumber,
+  filesIn,
   namesIn,
   native,
   type NodeStat,
@@ -57,6 +58,8 @@ export class TreeCopier {
   /** Where files with several names are in the target: all names are copied in the same pass, a new name is a change. */
   #linked = new Map<string, string>();
   #top: Copied | undefined;
+  /** How new files are as they are made; undefined in later passes, where directories may have rules for what comes into them. */
+  #fresh: Fresh | undefined;
   #began = 0;
 
   /** `from` and `to`: directories, the caller's. `wanted` is called now and then, and throws to give up. */
@@ -70,7 +73,9 @@ export class TreeCopier {
   copy(): void {
     this.#began = Math.floor(Date.now() / 1000) - clockTicks;
     const stat = statOf(this.#from);
+    this.#fresh = freshIn(this.#to);
     this.#top = noteOf(stat, this.#fill(this.#from, this.#to, ''));
+    this.#fresh = undefined;
     this.#describe(this.#from, this.#to, stat);
   }
 
@@ -89,8 +94,8 @@ export class TreeCopier {
 
   #fill(from: number, to: number, path: string): Map<string, Copied> {
     const children = new Map<string, Copied>();
-    for (const name of namesIn(from)) {
-      const copied = this.#copyName(from, to, name, path);
+    for (const { name, isFile } of filesIn(from)) {
+      const copied = this.#copyName(from, to, { name, path, isFile });
       if (copied !== undefined) children.set(name, copied);
     }
     return children;
@@ -117,7 +122,7 @@ export class TreeCopier {
         }
       }
       if (known !== undefined) removeAt(to, name);
-      const copied = stat === undefined ? undefined : this.#copyName(from, to, name, path);
+      const copied = stat === undefined ? undefined : this.#copyName(from, to, { name, path, isFile: false });
       if (copied !== undefined) children.set(name, copied);
     }
     for (const name of old.keys()) removeAt(to, name);
@@ -138,9 +143,15 @@ export class TreeCopier {
   }
 
   /** Undefined when there is nothing to copy (any more). */
-  #copyName(from: number, to: number, name: string, path: string): Copied | undefined {
+  #copyName(
+    from: number,
+    to: number,
+    { name, path, isFile }: { readonly name: string; readonly path: string; readonly isFile: boolean },
+  ): Copied | undefined {
     this.#wanted();
     try {
+      // The look at the open file is enough.
+      if (isFile) return this.#copyFile(from, to, { name, path });
       const stat = statAt(from, name);
       return stat === undefined ? undefined : this.#copyNode(from, to, { name, path, stat });
     } catch (error) {
@@ -192,11 +203,17 @@ export class TreeCopier {
     const source = openFileAt(from, name);
     try {
       const stat = statOf(source);
-      if (nodeType(stat.mode) !== 'file') return undefined;
-      const target = openAt(to, name, O_CREAT | O_EXCL | O_WRONLY, 0o600);
+      if (nodeType(stat.mode) !== 'file' || stat.mount !== this.#mount) return undefined;
+      const first = stat.links > 1 ? this.#linked.get(stat.identity) : undefined;
+      if (first !== undefined) {
+        linkAt(this.#to, native(first), to, native(name));
+        return noteOf(stat);
+      }
+      const isMade = this.#fresh !== undefined && isFresh(this.#fresh, stat);
+      const target = openAt(to, name, O_CREAT | O_EXCL | O_WRONLY, isMade ? stat.mode & 0o777 : 0o600);
       try {
         this.#content.copy(source, target, stat);
-        this.#describe(source, target, stat);
+        this.#describe(source, target, stat, isMade);
       } finally {
         closeFd(target);
       }
@@ -228,9 +245,10 @@ export class TreeCopier {
     }
   }
 
-  #describe(from: number, to: number, stat: NodeStat): void {
+  /** `isMade`: it has its owner and its mode already. */
+  #describe(from: number, to: number, stat: NodeStat, isMade = false): void {
     const { uid, gid, mode } = stat;
-    setOwnerAndMode(to, { uid, gid }, mode & 0o7777);
+    if (!isMade) setOwnerAndMode(to, { uid, gid }, mode & 0o7777);
     const names = listXattrsOf(from).filter(isCopied);
     for (const name of names) {
       const value = getXattrOf(from, name);
@@ -240,8 +258,8 @@ export class TreeCopier {
     if (nodeType(mode) === 'directory') {
       for (const name of listXattrsOf(to)) if (isCopied(name) && !names.includes(name)) removeXattrOf(to, name);
     }
-    // An access list may have changed the mode.
-    if (names.length > 0) setOwnerAndMode(to, { uid, gid }, mode & 0o7777);
+    // An access list may have changed the mode. To set the owner again would take the file's capabilities.
+    if (names.length > 0) fchmodSync(to, mode & 0o7777);
     copyTimes(to, stat);
   }
 
@@ -251,6 +269,26 @@ export class TreeCopier {
     copyTimesAt(to, native(name), stat);
   }
 }
+
+/** Whose a new file is, and the bits of its mode that the process does not let it have. */
+interface Fresh {
+  readonly uid: number;
+  readonly gid: number;
+  readonly umask: number;
+}
+
+/** Undefined where it depends on the directory: of the mount option `grpid`, of an access list for what comes into it. */
+function freshIn(directory: number): Fresh | undefined {
+  const [uid, gid] = [process.geteuid?.(), process.getegid?.()];
+  // To ask the process itself would change its umask for a moment, in all threads.
+  const [, umask] = /^Umask:\s*([0-7]+)$/m.exec(readFileSync('/proc/self/status', 'latin1')) ?? [];
+  if (uid === undefined || gid === undefined || umask === undefined) return undefined;
+  if (statOf(directory).gid !== gid || listXattrsOf(directory).includes('system.posix_acl_default')) return undefined;
+  return { uid, gid, umask: Number.parseInt(umask, 8) };
+}
+
+const isFresh = (fresh: Fresh, { uid, gid, mode }: NodeStat): boolean =>
+  uid === fresh.uid && gid === fresh.gid && (mode & (0o7000 | fresh.umask)) === 0;
 
 /** `trusted.*` is about the file system that the file is on. */
 const isCopied = (name: string): boolean => !name.startsWith('trusted.');
