@@ -60,7 +60,7 @@ for (const encryption of ['fscrypt', 'gocryptfs'] as const) {
       );
       return files.filter((file) => file.startsWith(engine().paths.dataRoot));
     };
-    /** A client hears of a container's end before its mounts are gone, with runc rather sooner than with crun. */
+    /** A client hears of the end of a container before its mounts are gone. */
     const isClosed = () =>
       eventually('nothing is mounted, nobody serves', async () => {
         return (await loops()).length === 0 && (await servers(engine())).length === 0;
