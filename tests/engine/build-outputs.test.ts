@@ -74,6 +74,17 @@ engineSuite('outputs of builds', { prepare: withBuildx }, (engine) => {
     assert.equal(String(execFileSync('tar', ['-xOf', join(out, 'out.tar'), 'one'])), 'one\n');
   });
 
+  test('two folders of one build each get the files, and each is told of', onlyHere, async (t) => {
+    const context = await folder(t, { Dockerfile: lines('FROM scratch', 'COPY f /'), f: 'x' });
+    const out = emptyFolder(t);
+    const said = await built(context, '-o', join(out, 'a'), '-o', join(out, 'b'));
+    assert.deepEqual(
+      [readFileSync(join(out, 'a', 'f'), 'utf8'), readFileSync(join(out, 'b', 'f'), 'utf8')],
+      ['x', 'x'],
+    );
+    assert.equal(said.match(/^#\d+ exporting to client directory$/gm)?.length, 2, said);
+  });
+
   test('a result without files is an empty folder', async (t) => {
     const context = await folder(t, { Dockerfile: lines('FROM scratch', 'LABEL a=b') });
     const out = join(emptyFolder(t), 'none');

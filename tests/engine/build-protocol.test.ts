@@ -75,8 +75,7 @@ engineSuite('the protocol of builds', { prepare: withBuildx }, (engine) => {
     );
     assert.deepEqual(await list('--filter', 'status=completed'), [`${ref} Completed`]);
     assert.deepEqual(await list('--filter', `ref=${ref}`), [`${ref} Completed`]);
-    // dockerd 28.5.2 ends the connection at a filter by times.
-    if (!isOracle()) assert.deepEqual(await list('--filter', 'startedAt<1h', '--filter', 'status!=completed'), []);
+    assert.deepEqual(await list('--filter', 'startedAt<1h', '--filter', 'status!=completed'), []);
     const logs = await docker('buildx', 'history', 'logs', ref);
     assert.match(logs.stderr, /said-in-a-build/);
     const shown = await docker.ok('buildx', 'history', 'inspect', ref);
@@ -87,6 +86,8 @@ engineSuite('the protocol of builds', { prepare: withBuildx }, (engine) => {
     assert.match(failed, /exit code: 7/);
     assert.match(failed, />>> RUN echo why-it-failed; exit 7/);
     await docker.ok('buildx', 'history', 'rm', ref);
+    // dockerd 28.5.2 ends the connection of whoever lists builds after one was deleted.
+    if (isOracle()) return;
     assert.equal((await list()).length, 1);
     await docker.ok('buildx', 'history', 'rm', '--all');
   });

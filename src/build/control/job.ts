@@ -32,6 +32,8 @@ export interface ProgressLine {
 /** A step as clients show it. */
 export interface StepName {
   readonly name: string;
+  /** Which one of several with that name. */
+  readonly serial?: number;
   /** Names of steps that it stands on; only for show. */
   readonly inputs?: readonly string[];
   /** Its work was not needed: what it makes was there. */
@@ -133,8 +135,9 @@ export class BuildJob {
   }
 
   /** Runs one step and tells of its begin, its end, and its failure. */
-  async step<T>({ name, inputs = [], cached = false }: StepName, run: (output: StepOutput) => Promise<T>): Promise<T> {
-    const digest = stepDigest(this.ref, name);
+  async step<T>(step: StepName, run: (output: StepOutput) => Promise<T>): Promise<T> {
+    const { name, serial = 0, inputs = [], cached = false } = step;
+    const digest = stepDigest(this.ref, serial === 0 ? name : `${name}\0${serial}`);
     const vertex = { digest, inputs: inputs.map((input) => stepDigest(this.ref, input)), name, cached };
     const started = timestampNow();
     this.counts.total++;

@@ -16,7 +16,7 @@ export async function exportArchive(scope: ExportScope): Promise<Exported> {
   const { type, attributes, index } = request;
   const isArchive = flag(attributes, 'tar', true);
   const session = await ports.sessions.find(job.request.session, job.signal);
-  return job.step({ name: `exporting to ${type} image format` }, async (output) => {
+  return job.step({ name: `exporting to ${type} image format`, serial: index }, async (output) => {
     const { image, names, exported } = await makeImage(scope, output);
     if (!isArchive) {
       await sendBlobs(scope, session, image, output);

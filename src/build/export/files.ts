@@ -44,7 +44,7 @@ async function toClient(
   const time = epoch ?? Math.floor(Date.now() / 1000);
   const session = await ports.sessions.find(job.request.session, job.signal);
   const target = { session, exporter: request.index, signal: job.signal };
-  await job.step({ name }, async (output) => {
+  await job.step({ name, serial: request.index }, async (output) => {
     const counted = output.line(line);
     const progress = (bytes: number): void => counted.progress(bytes);
     const sendAll = async (folder: SentFolder): Promise<void> =>

@@ -113,7 +113,7 @@ function descriptorText({ target, config, platform, manifest }: WrittenImage, cr
 
 /** Puts the image into the engine's own store, under its names, and into their registries if that is wished. */
 export async function exportImage(scope: ExportScope): Promise<Exported> {
-  return scope.job.step({ name: 'exporting to image' }, async (output) => {
+  return scope.job.step({ name: 'exporting to image', serial: scope.request.index }, async (output) => {
     const { image, names, wishes, exported } = await makeImage(scope, output);
     if (wishes.push && names.length === 0) throw invalid('tag is needed when pushing to registry');
     await scope.content.recordImage(image, names);
