@@ -54,7 +54,7 @@ export const buildFlags = {
   'shm-size': flag(types.bytes, 'Size of /dev/shm in RUN'),
   'show-context': flag(types.bool, 'Show what would travel to the engine and what stays here, without building'),
   squash: flag(types.bool, 'One layer for all that the build makes'),
-  ssh: flag(array(), 'Agent for RUN: default|ID[=SOCKET]'),
+  ssh: flag(array(), 'Agent for RUN: default|ID[=SOCKET|KEY[,KEY...]]'),
   tag: flag(array(), 'Name of the image: [HOST/]NAME[:TAG]', { short: 't' }),
   target: flag(types.string, 'Build this stage'),
   ulimit: flag(ulimitType, 'Resource limit of RUN: NAME=SOFT[:HARD]', { shown: '[]' }),

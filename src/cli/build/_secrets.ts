@@ -1,9 +1,11 @@
-import { statSync } from 'node:fs';
+import { readFileSync, statSync } from 'node:fs';
 import { invalid } from '../../base/errors.ts';
 import type { Environment } from '../config.ts';
 import { CliError } from '../errors.ts';
 import { keyValues } from './_fields.ts';
 import type { SecretSource } from './session/services.ts';
+import type { Agent } from './session/ssh.ts';
+import { type AgentKey, readAgentKey } from './session/ssh-keys.ts';
 
 /** `id=ID[,src=PATH|,env=NAME][,type=file|env]`; with an id alone it is a variable or a file of that name. */
 export function secretsOf(texts: readonly string[], env: Environment): Map<string, SecretSource> {
@@ -39,18 +41,27 @@ function sourceOf(id: string, type: string, fields: ReadonlyMap<string, string>,
   return { path };
 }
 
-/** `default`, `ID=SOCKET`: the agents that RUN --mount=type=ssh may use. */
-export function agentsOf(texts: readonly string[], env: Environment): Map<string, string> {
-  const agents = new Map<string, string>();
+/** `default`, `ID=SOCKET`, `ID=KEY[,KEY...]`: the agents that RUN --mount=type=ssh may use. @throws CliError */
+export function agentsOf(texts: readonly string[], env: Environment): Map<string, Agent> {
+  const agents = new Map<string, Agent>();
   for (const text of texts) {
     const equals = text.indexOf('=');
     const id = equals < 0 ? text : text.slice(0, equals);
-    const path = equals < 0 ? (env['SSH_AUTH_SOCK'] ?? '') : text.slice(equals + 1);
-    if (path === '') throw new CliError(`invalid empty ssh agent socket: make sure SSH_AUTH_SOCK is set`);
-    if (statSync(path, { throwIfNoEntry: false })?.isSocket() !== true) {
-      throw new CliError(`--ssh: ${path} is no socket of an agent; keys in files have to be added to one (ssh-add)`);
-    }
-    agents.set(id === '' ? 'default' : id, path);
+    const paths = (equals < 0 ? (env['SSH_AUTH_SOCK'] ?? '') : text.slice(equals + 1)).split(',');
+    const [first = ''] = paths;
+    if (first === '') throw new CliError('invalid empty ssh agent socket: make sure SSH_AUTH_SOCK is set');
+    const isSocket = statSync(first, { throwIfNoEntry: false })?.isSocket() === true;
+    if (isSocket && paths.length > 1) throw new CliError(`--ssh: ${text}: only one socket is allowed`);
+    agents.set(id === '' ? 'default' : id, isSocket ? { socket: first } : { keys: paths.map(readKey) });
   }
   return agents;
+}
+
+/** @throws CliError for one that cannot be used; nothing of the key is in the message */
+function readKey(path: string): AgentKey {
+  try {
+    return readAgentKey(readFileSync(path, 'utf8'), path);
+  } catch (error) {
+    throw new CliError(`failed to read the ssh key ${path}: ${(error as Error).message}`);
+  }
 }

@@ -4,34 +4,46 @@ import { encode } from '../../../build/wire/encode.ts';
 import { bytesMessage, checkAgentRequest, nothing } from '../../../build/wire/session.ts';
 import { connect } from '../../../client/socket.ts';
 import { type GrpcCall, type Method, once } from './grpc.ts';
+import { agentAnswers, type AgentKey } from './ssh-keys.ts';
 
 /** Names the agent of a call that is forwarded. */
 const idHeader = 'buildkit.ssh.id';
 
-/** Agents of this machine, by the names that RUN --mount=type=ssh has for them: paths of their sockets. */
-export function sshMethods(agents: ReadonlyMap<string, string>): [string, Method][] {
-  const socketOf = (id: string): string => {
-    const socket = agents.get(id === '' ? 'default' : id);
-    if (socket === undefined) throw new GrpcError(statusCodes.notFound, `unset ssh forward key ${id || 'default'}`);
-    return socket;
+/** An agent of this machine, by its socket, or keys that this program signs with itself. */
+export type Agent = { readonly socket: string } | { readonly keys: readonly AgentKey[] };
+
+/** Agents by the names that RUN --mount=type=ssh has for them. */
+export function sshMethods(agents: ReadonlyMap<string, Agent>): [string, Method][] {
+  const agentOf = (id: string): Agent => {
+    const agent = agents.get(id === '' ? 'default' : id);
+    if (agent === undefined) throw new GrpcError(statusCodes.notFound, `unset ssh forward key ${id || 'default'}`);
+    return agent;
   };
   return [
     [
       '/moby.sshforward.v1.SSH/CheckAgent',
       once(checkAgentRequest, nothing, async ({ id }) => {
-        socketOf(id);
+        agentOf(id);
         return {};
       }),
     ],
-    ['/moby.sshforward.v1.SSH/ForwardAgent', (call) => forward(call, socketOf(call.metadata.get(idHeader)?.[0] ?? ''))],
+    ['/moby.sshforward.v1.SSH/ForwardAgent', (call) => forward(call, agentOf(call.metadata.get(idHeader)?.[0] ?? ''))],
   ];
 }
 
-async function forward(call: GrpcCall, path: string): Promise<void> {
-  const socket = await connect({ kind: 'unix', path });
+async function* bytesOf(call: GrpcCall): AsyncGenerator<Uint8Array> {
+  for await (const message of call.messages) yield decode(bytesMessage, message).data;
+}
+
+async function forward(call: GrpcCall, agent: Agent): Promise<void> {
+  if ('keys' in agent) {
+    for await (const data of agentAnswers(agent.keys, bytesOf(call))) await call.send(encode(bytesMessage, { data }));
+    return;
+  }
+  const socket = await connect({ kind: 'unix', path: agent.socket });
   try {
     const asking = (async () => {
-      for await (const message of call.messages) await socket.write(decode(bytesMessage, message).data);
+      for await (const data of bytesOf(call)) await socket.write(data);
       socket.end();
     })();
     asking.catch(() => socket.destroy());
