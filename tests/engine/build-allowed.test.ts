@@ -1,6 +1,6 @@
 /** What builds have of their clients and of the host only when it is allowed: agents, devices, commands without the sandbox. */
 import assert from 'node:assert/strict';
-import { spawn } from 'node:child_process';
+import { execFileSync, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { copyFileSync, mkdirSync, mkdtempSync } from 'node:fs';
 import { rm, writeFile } from 'node:fs/promises';
@@ -9,7 +9,8 @@ import { dirname, join } from 'node:path';
 import { after, test, type TestContext } from 'node:test';
 import { withBuildx } from '../support/buildx.ts';
 import { isOracle } from '../support/engine.ts';
-import { must } from '../support/run.ts';
+import { gantryProgram } from '../support/gantry-command.ts';
+import { must, run } from '../support/run.ts';
 import { engineSuite } from '../support/suite.ts';
 import { eventually } from '../support/wait.ts';
 import { exists } from '../support/image-archive.ts';
@@ -56,6 +57,14 @@ engineSuite('builds that are allowed more', { prepare: withBuildx, flags }, (eng
     assert.match(stderr, /sock=\/run\/agent/);
     assert.match(stderr, /ls: \/run\/buildkit\/ssh_agent\.0: No such file or directory/);
     assert.equal(await docker.ok('run', '--rm', 'agent:1', 'sh', '-c', 'cat /left; ls -A /run'), '');
+    // The own command line, with a socket and with a key that it signs with itself.
+    const key = join(own, 'key');
+    execFileSync('ssh-keygen', ['-q', '-N', '', '-t', 'ed25519', '-C', 'in-a-file', '-f', key]);
+    const [program, ...first] = gantryProgram;
+    const words = ['build', '--progress=plain', '--no-cache', `--ssh=default=${key}`, `--ssh=other=${agent}`, context];
+    const gantry = await run(program, [...first, ...words], { env: engine().clientEnv() });
+    assert.equal(gantry.code, 0, gantry.stderr);
+    assert.match(gantry.stderr, /256 SHA256:\S+ in-a-file \(ED25519\)/);
     const required = await folder(t, {
       Dockerfile: lines(`FROM ${busybox}`, 'RUN --mount=type=ssh,id=gone,required=true true'),
     });
