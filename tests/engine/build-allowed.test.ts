@@ -1,6 +1,6 @@
 /** What builds have of their clients and of the host only when it is allowed: agents, devices, commands without the sandbox. */
 import assert from 'node:assert/strict';
-import { execFileSync, spawn } from 'node:child_process';
+import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { copyFileSync, mkdirSync, mkdtempSync } from 'node:fs';
 import { rm, writeFile } from 'node:fs/promises';
@@ -59,7 +59,7 @@ engineSuite('builds that are allowed more', { prepare: withBuildx, flags }, (eng
     assert.equal(await docker.ok('run', '--rm', 'agent:1', 'sh', '-c', 'cat /left; ls -A /run'), '');
     // The own command line, with a socket and with a key that it signs with itself.
     const key = join(own, 'key');
-    execFileSync('ssh-keygen', ['-q', '-N', '', '-t', 'ed25519', '-C', 'in-a-file', '-f', key]);
+    await must('ssh-keygen', ['-q', '-N', '', '-t', 'ed25519', '-C', 'in-a-file', '-f', key]);
     const [program, ...first] = gantryProgram;
     const words = ['build', '--progress=plain', '--no-cache', `--ssh=default=${key}`, `--ssh=other=${agent}`, context];
     const gantry = await run(program, [...first, ...words], { env: engine().clientEnv() });
