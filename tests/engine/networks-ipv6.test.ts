@@ -125,6 +125,26 @@ engineSuite('networks with IPv6', {}, (engine) => {
     assert.doesNotMatch(await docker.ok('exec', 'web', 'ip', '-o', '-4', 'address'), /eth0/);
   });
 
+  test('who gets an address that another one had is reached at once', async () => {
+    await docker.ok('network', 'create', '--ipv6', 'both');
+    await docker.ok('run', '-d', '--name=peer', '--network=both', busybox, 'sleep', '1000');
+    const rounds = 8;
+    const seen = new Set<string>();
+    for (let round = 0; round < rounds; round++) {
+      const hardware = round % 2 === 0 ? [] : [`--mac-address=02:00:00:00:00:0${round}`];
+      await docker.ok('run', '-d', '--name=next', '--network=both', ...hardware, busybox, 'sleep', '1000');
+      const { IPAddress, GlobalIPv6Address } = await endpointOf('next', 'both');
+      for (const address of [IPAddress, GlobalIPv6Address]) {
+        const ping = ['busybox', 'ping', '-c', '1', '-W', '1', address];
+        assert.equal((await engine().inside(ping)).code, 0, `${address} from the host, round ${round}`);
+        assert.equal((await docker('exec', 'peer', ...ping)).code, 0, `${address} from a neighbour, round ${round}`);
+        seen.add(address);
+      }
+      await docker.ok('rm', '-f', 'next');
+    }
+    if (!isOracle()) assert.ok(seen.size < 2 * rounds, 'some had the same address');
+  });
+
   test('addresses that are asked for, also of the link itself', async () => {
     await docker.ok('network', 'create', '--ipv6', '--subnet=fd00:77::/64', '--gateway=fd00:77::7', 'six');
     const flags = ['--network=six', '--ip6=fd00:77::42'];

@@ -87,6 +87,16 @@ const noWish: EndpointWish = {
   rates: noRates,
 };
 
+/**
+ * An address may have been another container's a moment ago, with another hardware address: it is announced as the interface
+ * goes up, or neighbours and the host send to the old one until they notice, some ten seconds later.
+ */
+const announced: ContainerLink['sysctls'] = [['net/ipv4/conf/IFNAME/arp_notify', '1']];
+const ipv6Sysctls: ContainerLink['sysctls'] = [
+  ['net/ipv6/conf/IFNAME/ndisc_notify', '1'],
+  ['net/ipv6/conf/IFNAME/accept_ra', '0'],
+];
+
 /** One bridge with its addresses and cables. */
 export class BridgeNetwork implements AddressedNetwork {
   readonly options: BridgeOptions;
@@ -216,9 +226,6 @@ export class BridgeNetwork implements AddressedNetwork {
     const mac = wish.mac ?? macOf(addresses[4]);
     const hostName = newInterfaceName(cablePrefix);
     const all = [...Object.values(addresses).filter((one) => one !== undefined), ...wish.linkLocal];
-    // An address with another hardware address than before has to be announced, or neighbours keep the old one.
-    const announce = wish.mac === undefined ? [] : ([['net/ipv4/conf/IFNAME/arp_notify', '1']] as const);
-    const ipv6 = addresses[6] === undefined ? [] : ([['net/ipv6/conf/IFNAME/accept_ra', '0']] as const);
     const link = (name: string): ContainerLink => ({
       origin: { kind: 'cable', hostName, bridge, isolated: !talking },
       name,
@@ -228,7 +235,7 @@ export class BridgeNetwork implements AddressedNetwork {
         prefixLength: this.#addresses.prefixLength(address) || linkLocalLength[address.family],
       })),
       mtu,
-      sysctls: [...announce, ...ipv6, ...wish.sysctls],
+      sysctls: [...announced, ...(addresses[6] === undefined ? [] : ipv6Sysctls), ...wish.sysctls],
     });
     return { addresses, mac, hostName, link };
   }
