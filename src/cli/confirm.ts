@@ -1,6 +1,6 @@
 import type { Session } from './session.ts';
 
-/** Asks a question that only `y` or `Y` answers with yes. */
+/** Asks a question that only `y` or `Y` answers with yes. To say no is no failure: the exit code is 0, as docker's is. */
 export async function confirm(session: Session, question: string): Promise<boolean> {
   session.out(`${question} [y/N] `);
   const decoder = new TextDecoder();

@@ -2,7 +2,6 @@ import { humanSize } from '../../base/text/units.ts';
 import type { ContainerPruneView } from '../../spec/engine/container.ts';
 import { defineCommand, noArguments } from '../command.ts';
 import { confirm } from '../confirm.ts';
-import { CliError } from '../errors.ts';
 import { filtersJson, filterType, flag, types } from '../flags/types.ts';
 
 export const prune = defineCommand({
@@ -15,7 +14,7 @@ export const prune = defineCommand({
   args: noArguments,
   async run({ session, flags }) {
     const question = 'WARNING! This will remove all stopped containers.\nAre you sure you want to continue?';
-    if (!flags.force && !(await confirm(session, question))) throw new CliError('container prune has been cancelled');
+    if (!flags.force && !(await confirm(session, question))) return 0;
     const report = await session.client.json<ContainerPruneView>('POST', '/containers/prune', {
       query: { filters: filtersJson(flags.filter) },
     });

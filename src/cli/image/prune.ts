@@ -33,7 +33,7 @@ export const prune = defineCommand({
     const unused = all ? 'all images without at least one container associated to them' : 'all dangling images';
     const doomed = budget === '' ? unused : 'images that no container uses, until the rest is within the budget';
     const question = `WARNING! This will remove ${doomed}.\nAre you sure you want to continue?`;
-    if (!force && !dryRun && !(await confirm(session, question))) throw new CliError('image prune has been cancelled');
+    if (!force && !dryRun && !(await confirm(session, question))) return 0;
     if (dryRun || budget !== '' || keepLast !== 0 || unusedFor !== '') {
       await requireGantry(session, '--budget, --dry-run, --keep-last and --unused-for need a Gantry engine');
     }

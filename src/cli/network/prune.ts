@@ -1,7 +1,6 @@
 import type { NetworkPruneView } from '../../spec/engine/usage.ts';
 import { defineCommand, noArguments } from '../command.ts';
 import { confirm } from '../confirm.ts';
-import { CliError } from '../errors.ts';
 import { filtersJson, filterType, flag, types } from '../flags/types.ts';
 
 const question =
@@ -16,7 +15,7 @@ export const prune = defineCommand({
   },
   args: noArguments,
   async run({ session, flags }) {
-    if (!flags.force && !(await confirm(session, question))) throw new CliError('network prune has been cancelled');
+    if (!flags.force && !(await confirm(session, question))) return 0;
     const { NetworksDeleted } = await session.client.json<NetworkPruneView>('POST', '/networks/prune', {
       query: { filters: filtersJson(flags.filter) },
     });

@@ -30,9 +30,7 @@ export const prune = defineCommand({
   async run({ session, flags: { all, filter, force, volumes } }) {
     if (volumes && filter.has('until'))
       throw new CliError('ERROR: The "until" filter is not supported with "--volumes"');
-    if (!force && !(await confirm(session, question({ all, volumes, filter })))) {
-      throw new CliError('system prune has been cancelled');
-    }
+    if (!force && !(await confirm(session, question({ all, volumes, filter })))) return 0;
     const steps = [
       () => pruneContainers(session, filter),
       () => pruneNetworks(session, filter),
@@ -62,7 +60,7 @@ function question({ all, volumes, filter }: { all: boolean; volumes: boolean; fi
   const filters = ['label', 'label!', 'until']
     .flatMap((name) => [...(filter.get(name) ?? [])].map((value) => `${name}=${value}`))
     .sort(byNatural);
-  const filtered = filters.length === 0 ? '' : `\n  Items to be pruned will be filtered with:\n${listed(filters)}\n`;
+  const filtered = filters.length === 0 ? '' : `\n  Items to be pruned will be filtered with:\n${listed(filters)}`;
   return `WARNING! This will remove:\n${listed(doomed)}${filtered}\nAre you sure you want to continue?`;
 }
 

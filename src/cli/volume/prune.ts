@@ -24,7 +24,6 @@ export const prune = defineCommand({
     }
     const what = flags.all ? 'all local volumes' : 'anonymous local volumes';
     const question = `WARNING! This will remove ${what} not used by at least one container.\nAre you sure you want to continue?`;
-    // To say no is no failure.
     if (!flags.force && !(await confirm(session, question))) return 0;
     const report = await session.client.json<VolumePruneView>('POST', '/volumes/prune', {
       query: { filters: filtersJson(filters) },
