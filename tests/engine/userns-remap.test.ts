@@ -77,6 +77,7 @@ engineSuite('userns-remap', { images: ['busybox'], flags: ['--userns-remap=daemo
         `FROM ${image}`,
         "RUN awk '{print $1, $2, $3}' /proc/self/uid_map > /map && touch /root-file && touch /own && chown 1000:1000 /own",
         'COPY --chown=7:8 f /copied',
+        'RUN --mount=type=bind,target=/ctx,rw echo more >> /ctx/f && chown 9 /ctx/f && stat -c "%u %s" /ctx/f > /bound',
         'USER 1000',
         'RUN --mount=type=secret,id=s,uid=1000 --mount=type=cache,target=/c,uid=1000,mode=0750 cat /run/secrets/s > /tmp/s && touch /c/x && stat -c "%u %a" /c > /tmp/c',
       ),
@@ -86,10 +87,10 @@ engineSuite('userns-remap', { images: ['busybox'], flags: ['--userns-remap=daemo
     const [program, ...first] = gantryProgram;
     const args = [...first, 'build', '-t', 'remapped:1', '--secret', `id=s,src=${join(context, 'secret')}`, context];
     await must(program, args, { env: engine().clientEnv() });
-    const script = 'cat /map /tmp/s; echo; cat /tmp/c; stat -c "%n %u %g" /root-file /own /copied';
+    const script = 'cat /map /bound /tmp/s; echo; cat /tmp/c; stat -c "%n %u %g" /root-file /own /copied';
     assert.equal(
       await docker('run', '--rm', 'remapped:1', 'sh', '-c', script),
-      '0 300000 65536\nknown\n1000 750\n/root-file 0 0\n/own 1000 1000\n/copied 7 8',
+      '0 300000 65536\n9 6\nknown\n1000 750\n/root-file 0 0\n/own 1000 1000\n/copied 7 8',
     );
   });
 });
