@@ -69,6 +69,8 @@ class DiskSender {
   readonly #call: GrpcCall;
   readonly #root: string;
   readonly #nestedIgnore: boolean;
+  /** One for all files: each is sent before the next is read. */
+  #buffer: Buffer | undefined;
   /** The files by their ids, which are their places in the list. */
   readonly #paths: (string | undefined)[] = [];
 
@@ -105,10 +107,12 @@ class DiskSender {
       throw new GrpcError(statusCodes.unknown, `failed to send ${pathText(path)}: ${(error as Error).message}`);
     }
     try {
-      const buffer = Buffer.allocUnsafe(pieceBytes);
+      this.#buffer ??= Buffer.allocUnsafe(pieceBytes);
+      const buffer = this.#buffer;
       for (;;) {
         const count = fs().readSync(file, buffer, 0, pieceBytes, null);
-        const data = Buffer.from(buffer.subarray(0, count));
+        // Copied by what encodes it.
+        const data = buffer.subarray(0, count);
         // Regular files give less than was asked for at their end alone.
         const isLast = count < pieceBytes;
         const end = encode(packet, { type: packetTypes.data, id });
