@@ -15,7 +15,8 @@ import { engineSuite } from '../support/suite.ts';
 import { eventually } from '../support/wait.ts';
 import { exists } from '../support/image-archive.ts';
 import { folder, lines } from './_build-folder.ts';
-import { busybox, dockerOf } from './_docker.ts';
+import { buildxOf } from './_buildx.ts';
+import { busybox } from './_docker.ts';
 
 const own = mkdtempSync(join(tmpdir(), 'gt-allowed-'));
 after(() => rm(own, { recursive: true, force: true }));
@@ -29,9 +30,7 @@ await writeFile(
 const flags = [`--config-file=${config}`, `--cdi-spec-dir=${own}`];
 
 engineSuite('builds that are allowed more', { prepare: withBuildx, flags }, (engine) => {
-  const docker = dockerOf(engine);
-  const build = (context: string, ...options: readonly string[]) =>
-    docker('buildx', 'build', '--progress=plain', ...options, context);
+  const { docker, build } = buildxOf(engine);
 
   test('a command asks the agent of the client, and nothing of it stays', async (t) => {
     const agent = await startAgent(t);

@@ -1,19 +1,13 @@
 import assert from 'node:assert/strict';
-import { mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { test, type TestContext } from 'node:test';
+import { test } from 'node:test';
 import { withBuildx } from '../support/buildx.ts';
 import { isOracle } from '../support/engine.ts';
 import { engineSuite } from '../support/suite.ts';
-import { folder, lines } from './_build-folder.ts';
-import { busybox, dockerOf } from './_docker.ts';
-
-function emptyFolder(t: TestContext): string {
-  const path = mkdtempSync(join(tmpdir(), 'gantry-attest-'));
-  t.after(() => rmSync(path, { recursive: true, force: true }));
-  return path;
-}
+import { emptyFolder, folder, lines } from './_build-folder.ts';
+import { buildxOf } from './_buildx.ts';
+import { busybox } from './_docker.ts';
 
 interface Statement {
   readonly predicateType: string;
@@ -32,14 +26,7 @@ interface Statement {
 const skip = isOracle() && 'dockerd has attestations only with its containerd image store';
 
 engineSuite('attestations of builds', { prepare: withBuildx, skip }, (engine) => {
-  const docker = dockerOf(engine);
-  const build = (context: string, ...options: readonly string[]) =>
-    docker('buildx', 'build', '--progress=plain', ...options, context);
-  const built = async (context: string, ...options: readonly string[]): Promise<string> => {
-    const { code, stderr } = await build(context, ...options);
-    assert.equal(code, 0, stderr);
-    return stderr;
-  };
+  const { docker, build, built } = buildxOf(engine);
   const statementsOf = async (name: string): Promise<readonly Statement[]> => {
     const answer = await engine().api('GET', `/images/${name}/attestations?statement=1`);
     assert.equal(answer.status, 200);

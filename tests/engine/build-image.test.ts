@@ -6,7 +6,8 @@ import { withBuildx } from '../support/buildx.ts';
 import { engineSuite } from '../support/suite.ts';
 import { eventually } from '../support/wait.ts';
 import { folder, lines } from './_build-folder.ts';
-import { busybox, dockerOf } from './_docker.ts';
+import { buildxOf } from './_buildx.ts';
+import { busybox } from './_docker.ts';
 
 interface BuiltImage {
   readonly Id: string;
@@ -15,14 +16,7 @@ interface BuiltImage {
 }
 
 engineSuite('images built by buildx', { prepare: withBuildx }, (engine) => {
-  const docker = dockerOf(engine);
-  const build = (context: string, ...options: readonly string[]) =>
-    docker('buildx', 'build', '--progress=plain', ...options, context);
-  const built = async (context: string, ...options: readonly string[]): Promise<string> => {
-    const { code, stderr } = await build(context, ...options);
-    assert.equal(code, 0, stderr);
-    return stderr;
-  };
+  const { docker, build, built } = buildxOf(engine);
   const inspect = async (name: string): Promise<BuiltImage> =>
     (JSON.parse(await docker.ok('image', 'inspect', name)) as BuiltImage[])[0] as BuiltImage;
 

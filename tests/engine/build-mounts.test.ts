@@ -10,12 +10,11 @@ import { isOracle, seenBy } from '../support/engine.ts';
 import { startRegistry } from '../support/registry.ts';
 import { engineSuite } from '../support/suite.ts';
 import { folder, lines } from './_build-folder.ts';
-import { busybox, dockerOf } from './_docker.ts';
+import { buildxOf } from './_buildx.ts';
+import { busybox } from './_docker.ts';
 
 engineSuite('mounts of builds', { prepare: withBuildx }, (engine) => {
-  const docker = dockerOf(engine);
-  const build = (context: string, ...options: readonly string[]) =>
-    docker('buildx', 'build', '--progress=plain', ...options, context);
+  const { docker, build } = buildxOf(engine);
 
   test('secrets, tmpfs, other stages and the context are seen by one command, and nothing of them stays', async (t) => {
     const planted = 'planted-secret-4711';

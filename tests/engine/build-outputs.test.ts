@@ -1,36 +1,22 @@
 import assert from 'node:assert/strict';
 import { execFileSync } from 'node:child_process';
-import { mkdtempSync, readdirSync, readFileSync, readlinkSync, rmSync, statSync, utimesSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { readdirSync, readFileSync, readlinkSync, rmSync, statSync, utimesSync } from 'node:fs';
 import { join } from 'node:path';
-import { test, type TestContext } from 'node:test';
+import { test } from 'node:test';
 import { withBuildx } from '../support/buildx.ts';
 import { isOracle } from '../support/engine.ts';
 import { startRegistry } from '../support/registry.ts';
 import { must } from '../support/run.ts';
 import { engineSuite } from '../support/suite.ts';
-import { folder, lines } from './_build-folder.ts';
-import { busybox, dockerOf } from './_docker.ts';
-
-/** An empty folder that goes with the test. */
-function emptyFolder(t: TestContext): string {
-  const path = mkdtempSync(join(tmpdir(), 'gantry-output-'));
-  t.after(() => rmSync(path, { recursive: true, force: true }));
-  return path;
-}
+import { emptyFolder, folder, lines } from './_build-folder.ts';
+import { buildxOf } from './_buildx.ts';
+import { busybox } from './_docker.ts';
 
 /** What dockerd has only with containerd's store, which the one that is compared to has not. */
 const onlyHere = { skip: isOracle() && 'dockerd refuses it without its containerd image store' };
 
 engineSuite('outputs of builds', { prepare: withBuildx }, (engine) => {
-  const docker = dockerOf(engine);
-  const build = (context: string, ...options: readonly string[]) =>
-    docker('buildx', 'build', '--progress=plain', ...options, context);
-  const built = async (context: string, ...options: readonly string[]): Promise<string> => {
-    const { code, stderr } = await build(context, ...options);
-    assert.equal(code, 0, stderr);
-    return stderr;
-  };
+  const { docker, build, built } = buildxOf(engine);
   const tree = lines(
     `FROM ${busybox} AS make`,
     'RUN mkdir -p /out/sub/deep && echo one > /out/one && ln /out/one /out/same && ln -s sub/two /out/link \\',
