@@ -25,9 +25,9 @@ async function removeHolder(peer: Peer): Promise<void> {
 }
 
 /** Random bytes: nothing on the way can make less of them. */
-export async function makeLargeFile(path: string): Promise<void> {
+export async function makeLargeFile(path: string, size = large): Promise<void> {
   const file = await open(path, 'w');
-  for (let at = 0; at < large; at += 1 << 24) await file.write(randomBytes(1 << 24));
+  for (let at = 0; at < size; at += 1 << 24) await file.write(randomBytes(1 << 24));
   await file.close();
 }
 
