@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { symlink, writeFile } from 'node:fs/promises';
+import { readFile, symlink, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { test } from 'node:test';
 import { withBuildx } from '../support/buildx.ts';
@@ -55,6 +55,15 @@ engineSuite('images built by buildx', { prepare: withBuildx }, (engine) => {
       /^RUN \/bin\/sh -c echo "\$GREETING \$\(cat one\.txt\)" > made && rm \/bin\/wget # buildkit$/m,
     );
     assert.match(history, /^COPY one\.txt dir\/ \.\/ # buildkit$/m);
+  });
+
+  test('the id that is told, and written to a file, is that of the image', async (t) => {
+    const context = await folder(t, { Dockerfile: lines(`FROM ${busybox}`, 'CMD ["echo", "by id"]') });
+    const id = await docker.ok('buildx', 'build', '-q', '--provenance=false', context);
+    assert.equal(await docker.ok('run', '--rm', id), 'by id');
+    const idFile = join(context, 'id');
+    await built(context, '--provenance=false', `--iidfile=${idFile}`, '--tag=named:1');
+    assert.equal(await readFile(idFile, 'utf8'), (await inspect('named:1')).Id);
   });
 
   test('what did not change is not done again', async (t) => {

@@ -121,7 +121,8 @@ export async function exportImage(scope: ExportScope): Promise<Exported> {
     const full = names.map((name) => formatReference(withDefaultTag(parseReference(name))));
     for (const name of full) output.line(`naming to ${name}`).done();
     if (wishes.push) for (const name of full) await push(scope, name, output);
-    return exported;
+    // Clients take the configuration's digest for the image's id where they are told of it, and images have no such id here.
+    return new Map([...exported].filter(([key]) => key !== 'containerimage.config.digest'));
   });
 }
 
