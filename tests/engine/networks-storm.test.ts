@@ -8,7 +8,7 @@ import { numbers } from './_numbers.ts';
 import { busybox } from './_docker.ts';
 
 const isLong = process.env['GANTRY_TEST_LONG'] === '1';
-const size = isLong ? { operations: 1000, kills: 3 } : { operations: 240, kills: 2 };
+const size = isLong ? { operations: 5000, kills: 15 } : { operations: 1000, kills: 3 };
 const clients = 20;
 const seed = Number(process.env['GANTRY_TEST_SEED'] ?? 5);
 
