@@ -110,6 +110,8 @@ async function workOff(
   switch (statement.do) {
     case 'ports':
       return { number, ...(await proxies.set(statement.ports)) };
+    case 'change-ports':
+      return { number, ...(await proxies.change(statement)) };
     case 'begin':
       names.announce(statement.containers);
       return { number, version: resolverProtocol };

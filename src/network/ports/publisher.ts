@@ -108,7 +108,9 @@ export class Publisher {
       this.#log.error('published ports could not be closed', { error });
     }
     for (const publication of publications) this.#ports.release(publication);
-    if (publications.filter((publication) => this.#proxied.delete(publication)).length > 0) this.#tellProxy();
+    const closed = publications.flatMap((publication) => this.#proxied.get(publication) ?? []);
+    for (const publication of publications) this.#proxied.delete(publication);
+    if (closed.length > 0) this.#proxy?.change(closed, []);
     this.forgetFlows(publications).catch((error: unknown) => {
       this.#log.warn('UDP flows could not be forgotten', { error });
     });
@@ -132,7 +134,7 @@ export class Publisher {
   /** Writes the firewall as a whole, and tells the proxy what there is, also when that is nothing. */
   start(bridges: readonly FirewallBridge[], publications: readonly Publication[]): void {
     this.#firewall.reset(bridges, publications);
-    this.#tellProxy();
+    this.#proxy?.set([...this.#proxied.values()]);
   }
 
   /** The bridges that there are from now on. @throws EngineError `unavailable` */
@@ -163,7 +165,7 @@ export class Publisher {
   }
 
   #addProxied(publications: readonly Publication[], targets: PublicationTargets): void {
-    const told = this.#proxied.size;
+    const opened: ProxiedPort[] = [];
     for (const publication of publications) {
       const { protocol, hostIp, hostPort, port } = publication;
       if (!hostIp.includes(':') || protocol === 'sctp' || hostPort === 0) continue;
@@ -173,12 +175,9 @@ export class Publisher {
       const targetIp = formatAddress(target.address);
       const place = { protocol, hostIp, hostPort, targetIp, targetPort: port, interface: target.interface };
       this.#proxied.set(publication, place);
+      opened.push(place);
     }
-    if (this.#proxied.size > told) this.#tellProxy();
-  }
-
-  #tellProxy(): void {
-    this.#proxy?.set([...this.#proxied.values()]);
+    if (opened.length > 0) this.#proxy?.change([], opened);
   }
 }
 

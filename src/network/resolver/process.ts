@@ -1,7 +1,7 @@
 import type { Logger } from '../../base/log.ts';
 import type { ListenAddress, ResolverAnswer } from '../../spec/resolver/control.ts';
 import type { NamedSandbox } from '../../spec/resolver/names.ts';
-import type { ProxiedPort } from '../../spec/resolver/proxy.ts';
+import { type ProxiedPort, proxiedPortKey } from '../../spec/resolver/proxy.ts';
 import { closeNameSockets, type NameSockets } from '../../sys/socket/name-sockets.ts';
 import { ResolverLink, type Statement } from './link.ts';
 
@@ -14,7 +14,7 @@ export class ResolverProcess {
   readonly #link: ResolverLink;
   readonly #log: Logger;
   readonly #listen: ListenAddress | undefined;
-  #ports: readonly ProxiedPort[] = [];
+  readonly #ports = new Map<string, ProxiedPort>();
   readonly #sandboxes = new Map<string, NamedSandbox>();
   /** Sockets that wait for a process to take them. */
   readonly #sockets = new Map<string, NameSockets>();
@@ -29,8 +29,8 @@ export class ResolverProcess {
     this.#link = new ResolverLink({
       socketPath,
       log,
-      hasWork: () => this.#ports.length > 0 || this.#sandboxes.size > 0 || this.#listen !== undefined,
-      begin: () => this.#begin(),
+      hasWork: () => this.#ports.size > 0 || this.#sandboxes.size > 0 || this.#listen !== undefined,
+      begin: () => beginning(this.#sandboxes),
       onConnected: () => this.#tellEverything(),
       onAnswer: (answer) => this.#answered(answer),
     });
@@ -38,8 +38,16 @@ export class ResolverProcess {
 
   /** Replaces what is proxied. Returns at once; `settled` waits. */
   set(ports: readonly ProxiedPort[]): void {
-    this.#ports = ports;
+    this.#ports.clear();
+    for (const port of ports) this.#ports.set(proxiedPortKey(port), port);
     this.#tell({ do: 'ports', ports });
+  }
+
+  /** Some are proxied no more, and some are now; returns at once. */
+  change(remove: readonly ProxiedPort[], add: readonly ProxiedPort[]): void {
+    for (const port of remove) this.#ports.delete(proxiedPortKey(port));
+    for (const port of add) this.#ports.set(proxiedPortKey(port), port);
+    this.#tell({ do: 'change-ports', remove, add });
   }
 
   /** A container, new or changed, as everybody finds it from now on; `sockets`, when it starts, are taken over. */
@@ -86,14 +94,10 @@ export class ResolverProcess {
     else if (this.#restored) this.#link.connect();
   }
 
-  #begin(): Statement {
-    return { do: 'begin', containers: [...this.#sandboxes.keys()] };
-  }
-
   #tellEverything(): void {
     // Again: some may have come or gone since the process was greeted.
-    this.#link.say(this.#begin());
-    this.#link.say({ do: 'ports', ports: this.#ports });
+    this.#link.say(beginning(this.#sandboxes));
+    this.#link.say({ do: 'ports', ports: [...this.#ports.values()] });
     this.#link.say({ do: 'listen', at: this.#listen });
     for (const sandbox of this.#sandboxes.values()) this.#tellSandbox(sandbox);
   }
@@ -118,3 +122,8 @@ export class ResolverProcess {
     if (sockets !== undefined) closeNameSockets(sockets);
   }
 }
+
+const beginning = (sandboxes: ReadonlyMap<string, unknown>): Statement => ({
+  do: 'begin',
+  containers: [...sandboxes.keys()],
+});

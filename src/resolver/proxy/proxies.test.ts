@@ -69,6 +69,20 @@ test('a connection is copied both ways, each end by itself', async () => {
   await assert.rejects(ask(hostPort, 'abc'), { code: 'ECONNREFUSED' });
 });
 
+test('some ports come and go, the others stay', async () => {
+  const proxies = newProxies();
+  const target = await echoServer();
+  const [first, second] = [proxied(await freePort(), target), proxied(await freePort(), target)];
+  await proxies.set([first]);
+  assert.deepEqual(await proxies.change({ remove: [], add: [second, first] }), { failures: [] });
+  assert.deepEqual(proxies.ports, [first, second]);
+  for (const { hostPort } of [first, second]) assert.equal(await ask(hostPort, 'abc'), 'got 3');
+  await proxies.change({ remove: [first, first], add: [] });
+  await assert.rejects(ask(first.hostPort, 'abc'), { code: 'ECONNREFUSED' });
+  assert.equal(await ask(second.hostPort, 'abc'), 'got 3');
+  await proxies.set([]);
+});
+
 test('a target that refuses resets the client', async () => {
   const proxies = newProxies();
   const [hostPort, nobody] = [await freePort(), await freePort()];

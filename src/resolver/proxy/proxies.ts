@@ -23,13 +23,30 @@ export class Proxies {
     return this.#turn.run(() => this.#set(wanted));
   }
 
+  /** Closes and opens some; the rest is as it was. Calls take turns. */
+  change(some: {
+    readonly remove: readonly ProxiedPort[];
+    readonly add: readonly ProxiedPort[];
+  }): Promise<{ failures: readonly ProxyFailure[] }> {
+    return this.#turn.run(async () => {
+      for (const port of some.remove) await this.#close(proxiedPortKey(port));
+      return this.#openAll(some.add);
+    });
+  }
+
   async #set(wanted: readonly ProxiedPort[]): Promise<{ failures: readonly ProxyFailure[] }> {
     const keys = new Set(wanted.map(proxiedPortKey));
-    for (const [key, { proxy }] of this.#open) {
-      if (keys.has(key)) continue;
-      this.#open.delete(key);
-      await proxy[Symbol.asyncDispose]();
-    }
+    for (const key of this.#open.keys()) if (!keys.has(key)) await this.#close(key);
+    return this.#openAll(wanted);
+  }
+
+  async #close(key: string): Promise<void> {
+    const open = this.#open.get(key);
+    this.#open.delete(key);
+    await open?.proxy[Symbol.asyncDispose]();
+  }
+
+  async #openAll(wanted: readonly ProxiedPort[]): Promise<{ failures: readonly ProxyFailure[] }> {
     const failures: ProxyFailure[] = [];
     for (const port of wanted) {
       const key = proxiedPortKey(port);

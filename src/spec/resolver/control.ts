@@ -13,7 +13,7 @@ export interface ListenAddress {
  * would get wrong without the other; `begin`, `ports`, `listen` and `leave` without anything in them stay for ever, as they
  * make a process of any version end.
  */
-export const resolverProtocol = 1;
+export const resolverProtocol = 2;
 
 /**
  * What the engine and its resolver process say to each other over a unix socket: one JSON document a line, worked off in
@@ -25,6 +25,13 @@ export type ResolverStatement =
   | { readonly do: 'begin'; readonly number: number; readonly containers: readonly string[] }
   /** The whole of what is proxied. */
   | { readonly do: 'ports'; readonly number: number; readonly ports: readonly ProxiedPort[] }
+  /** What is not proxied any more, and what is now: all of it with each start would grow with the ports that there are. */
+  | {
+      readonly do: 'change-ports';
+      readonly number: number;
+      readonly remove: readonly ProxiedPort[];
+      readonly add: readonly ProxiedPort[];
+    }
   /** Where the host's programs ask; nowhere when left out. */
   | { readonly do: 'listen'; readonly number: number; readonly at?: ListenAddress | undefined }
   /** A container, new or changed. With `sockets`, two descriptors come with the line: UDP and TCP (`NameSockets`). */
