@@ -31,8 +31,10 @@ const onEvent = nativeCallback(['u64', 'i32', 'i32'], (address, status, events) 
   ready.push(poll);
   if (ready.length === 1) setImmediate(deliver);
 });
-const onClosed = nativeCallback(['u64'], (address) => {
-  handles.delete(address);
+
+/** While a thread ends its loop runs once more, and a callback that cannot run any more would end the process (SIGABRT). */
+process.on('exit', () => {
+  for (const poll of handles.values()) poll.watch(0);
 });
 
 function deliver(): void {
@@ -85,7 +87,11 @@ export class Poll {
     if (this.#closed) return;
     this.#closed = true;
     uv.uv_poll_stop(this.#handle);
-    uv.uv_close(this.#handle, onClosed);
+    // Without a callback, which might come while the thread ends. Handles are let go of behind the check phase, so the one after
+    // that is late enough.
+    uv.uv_close(this.#handle, 0n);
+    const address = addressOf(this.#handle);
+    setImmediate(() => setImmediate(() => handles.delete(address)));
   }
 
   /** For the callback of libuv only: remembers events; true when the poll has to be queued. */
