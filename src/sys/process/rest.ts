@@ -1,6 +1,6 @@
 import { performance } from 'node:perf_hooks';
 import { getHeapStatistics } from 'node:v8';
-import { releaseFreeMemory } from './memory.ts';
+import { releaseCode, releaseFreeMemory } from './memory.ts';
 
 /** So often it is looked whether the thread rests, in milliseconds. */
 const lookMs = 5000;
@@ -57,6 +57,7 @@ function heapOfThread(): RestingHeap | undefined {
     collect() {
       gc({ type: 'major', execution: 'sync', flavor: 'last-resort' });
       releaseFreeMemory();
+      releaseCode();
     },
   };
 }
