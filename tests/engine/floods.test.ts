@@ -69,8 +69,12 @@ engineSuite('floods', {}, (engine) => {
   /** Bytes that `docker logs` prints. */
   const printed = (name: string) =>
     must('sh', ['-c', '"$0" logs "$1" | wc -c', dockerClient(), name], { env: engine().clientEnv(), timeout });
+  /** With its times a log is up to a third larger than what was printed; four files of this size are the default. */
+  const keepsAll = ['--log-opt=max-size=256m', '--log-opt=max-file=8'];
   const started = (name: string, script: string) =>
-    engine().dockerOk(['run', '-d', '--network=none', `--name=${name}`, busybox, 'sh', '-c', script], { timeout });
+    engine().dockerOk(['run', '-d', '--network=none', `--name=${name}`, ...keepsAll, busybox, 'sh', '-c', script], {
+      timeout,
+    });
   const waited = (name: string) => engine().dockerOk(['wait', name], { timeout });
 
   test('a line without an end, and a large log: written, read, at most 32 MiB more', async () => {

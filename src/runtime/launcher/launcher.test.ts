@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { existsSync, readdirSync, readFileSync } from 'node:fs';
+import { existsSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { after, test } from 'node:test';
 import { LaunchError, type StdioSink } from '../../spec/contract/launch.ts';
 import { newExecId } from '../../base/ids.ts';
@@ -219,7 +219,15 @@ test('the sweep ends and removes unknown containers only', { skip }, async () =>
   const [keptContainer, lostContainer] = [await launcher.create(kept), await launcher.create(lost)];
   await launcher.start(kept.id, kept.directory);
   const next = await another();
+  // What a monitor leaves that is ended while it writes its container's exit, and what one has that is at it.
+  const written = (id: string) => `${state}/exits/${id}.DNX2Y3`;
+  for (const { id } of [kept, lost]) writeFileSync(written(id), '0');
   await next.sweep(new Set([kept.id]));
+  assert.deepEqual(
+    [kept, lost].map(({ id }) => existsSync(written(id))),
+    [true, false],
+  );
+  rmSync(written(kept.id));
   assert.equal(existsSync(`${state}/runtime-crun/${lost.id}`), false);
   await lostContainer.exited;
   assert.equal(existsSync(`/proc/${keptContainer.pid}`), true);

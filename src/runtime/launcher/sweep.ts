@@ -25,7 +25,8 @@ export async function sweepUnknown(context: LauncherContext, known: SetOfContain
     await removeCgroup(context.layout, `${parent}/${id}`);
   }
   for (const name of await entries(exitsDirectory(context))) {
-    if (unknown(name)) await rm(exitFile(exitsDirectory(context), name), { force: true });
+    // A monitor writes beside the file (`<id>.<six letters>`) and renames that, if nobody ends it meanwhile.
+    if (unknown(name.replace(/\.\w{6}$/, ''))) await rm(exitFile(exitsDirectory(context), name), { force: true });
   }
   for (const root of await entries(context.stateDirectory)) {
     if (!root.startsWith('runtime-')) continue;
