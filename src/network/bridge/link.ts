@@ -73,16 +73,17 @@ export function createBridge(bridge: {
 
 /**
  * Takes name, addresses and routes from a bridge, 0.5 ms: what makes anybody notice it. The kernel takes 10 to 50 ms to remove
- * it then. False when it is not there. @throws NetlinkError
+ * it then. False when it is not there. While namespaces of containers end the kernel's lock is taken for as long as 30 ms, so
+ * the event loop does not wait for it. @throws NetlinkError
  */
-export function setAside(name: string, as: string, addresses: readonly LinkAddress[]): boolean {
+export async function setAside(name: string, as: string, addresses: readonly LinkAddress[]): Promise<boolean> {
   const index = linkIndex(name);
   if (index === 0) return false;
   using socket = new NetlinkSocket(netlinkFamily.route);
-  socket.request([setLink(index, { up: false }), renameLink(index, as)], `setting the bridge ${name} aside`);
+  await socket.requestAside([setLink(index, { up: false }), renameLink(index, as)], `setting the bridge ${name} aside`);
   for (const { address, length } of addresses) {
     try {
-      socket.request([deleteAddress(index, bytesOf(address), length)], `taking the addresses from ${name}`);
+      await socket.requestAside([deleteAddress(index, bytesOf(address), length)], `taking the addresses from ${name}`);
     } catch (error) {
       // Those of IPv6 go when a link goes down.
       if (systemCode(error) !== 'EADDRNOTAVAIL') throw error;

@@ -217,7 +217,7 @@ export class BridgeNetwork implements AddressedNetwork {
     const { name, owned, cablePrefix } = this.options;
     if (!options.remove || !owned) return;
     const aside = newInterfaceName(cablePrefix);
-    if (setAside(name, aside, ownAddresses(this.options))) this.departures.remove(aside);
+    if (await setAside(name, aside, ownAddresses(this.options))) this.departures.remove(aside);
   }
 
   #lease(wish: EndpointWish): Lease & { readonly hostName: string } {
