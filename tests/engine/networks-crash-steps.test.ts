@@ -69,11 +69,15 @@ engineSuite('networks of an engine that is killed at any step', { skip }, (engin
     'create of a network': {
       before: async () => undefined,
       work: () =>
-        api('POST', '/networks/create', { Name: 'c', EnableIPv6: true, Options: { 'gantry.rate.total.in': '9mbit' } }),
+        api('POST', '/networks/create', {
+          Name: 'third',
+          EnableIPv6: true,
+          Options: { 'gantry.rate.total.in': '9mbit' },
+        }),
     },
     'removal of a network': {
-      before: () => docker.ok('network', 'create', '-o', 'gantry.rate.total.in=9mbit', 'c'),
-      work: () => api('DELETE', '/networks/c'),
+      before: () => docker.ok('network', 'create', '-o', 'gantry.rate.total.in=9mbit', 'third'),
+      work: () => api('DELETE', '/networks/third'),
     },
   };
 
@@ -93,7 +97,8 @@ engineSuite('networks of an engine that is killed at any step', { skip }, (engin
           }
           await checkNetworkStock(engine());
           await docker('rm', '-f', 'one');
-          await docker('network', 'rm', 'c');
+          // Not a name that an id can begin with: it would remove that network where there is none of the name.
+          await docker('network', 'rm', 'third');
           await checkNetworkStock(engine());
           if (!isKilled) break;
         }
