@@ -11,6 +11,8 @@ export interface Case {
   readonly name: string;
   /** The ratio to dockerd that must be reached. */
   readonly goal?: number;
+  /** The largest value that is good, where it is not a ratio to dockerd that counts. */
+  readonly most?: number;
   /** Engines that take no part: podman where it refuses the docker client. */
   readonly without?: readonly string[];
   /** Done once per engine before the first round, not measured. */
@@ -19,7 +21,6 @@ export interface Case {
   readonly second?: {
     readonly name: string;
     readonly goal?: number;
-    /** The largest value that is good, where it is not a ratio to dockerd that counts. */
     readonly most?: number;
   };
   /** One measurement in milliseconds; may do unmeasured work before and after. */
@@ -61,6 +62,23 @@ export async function timeDocker(peer: Peer, ...args: readonly string[]): Promis
   const took = performance.now() - started;
   if (code !== 0) throw new Error(`${peer.name}: docker ${args.join(' ')}: ${code} ${complaint}`);
   return took;
+}
+
+/** Milliseconds that a program runs; for programs that say little. */
+export async function timeProgram(
+  program: string,
+  args: readonly string[],
+  env: Readonly<Record<string, string>>,
+): Promise<number> {
+  const started = performance.now();
+  await must(program, args, { ...attempts, env });
+  return performance.now() - started;
+}
+
+/** Loads an image under its own name: podman puts `localhost/` before what names no host. */
+export async function loadImage(peer: Peer, image: { readonly name: string; readonly archive: string }): Promise<void> {
+  await docker(peer, 'load', '-q', '-i', image.archive);
+  if (peer.name === 'podman') await docker(peer, 'tag', `localhost/${image.name}`, image.name);
 }
 
 const runAttached = (network: string, goal: number): Case => ({

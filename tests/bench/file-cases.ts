@@ -31,10 +31,10 @@ export async function makeLargeFile(path: string, size = large): Promise<void> {
   await file.close();
 }
 
-/** 10,000 files of 1 to 8 KiB in 100 folders. */
-export async function makeManyFiles(folder: string): Promise<void> {
+/** Files of 1 to 8 KiB in 100 folders. */
+export async function makeManyFiles(folder: string, count = manyFiles): Promise<void> {
   const bytes = randomBytes(8192);
-  for (let at = 0; at < manyFiles; at++) {
+  for (let at = 0; at < count; at++) {
     const inside = join(folder, `folder-${at % 100}`);
     if (at < 100) await mkdir(inside, { recursive: true });
     await writeFile(join(inside, `file-${at}`), bytes.subarray(0, 1024 + ((at * 37) % 7168)));

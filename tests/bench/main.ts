@@ -12,7 +12,8 @@ import { parseArgs } from 'node:util';
 import { repository } from '../support/docker-client.ts';
 import { manyFilesGzip, testImage } from '../support/images.ts';
 import { must } from '../support/run.ts';
-import { type BenchImages, type Case, cases, clientCases, clients, docker, timeClient } from './cases.ts';
+import { type BenchImages, type Case, cases, clientCases, clients, docker, loadImage, timeClient } from './cases.ts';
+import { buildCases } from './build-cases.ts';
 import { type Peer, type PeerName, startPeer } from './engines.ts';
 import { fileCases } from './file-cases.ts';
 import { imageCases } from './image-cases.ts';
@@ -38,7 +39,7 @@ const note = (text: string): void => console.error(`bench: ${text}`);
 
 type Row = BenchResult['cases'][string];
 
-function addRow(result: BenchResult, { name, goal, most }: NonNullable<Case['second']>): Row {
+function addRow(result: BenchResult, { name, goal, most }: Pick<Case, 'name' | 'goal' | 'most'>): Row {
   const goals = { ...(goal === undefined ? {} : { goal }), ...(most === undefined ? {} : { most }) };
   const row: Row = { times: {}, refused: {}, ...goals };
   result.cases[name] = row;
@@ -46,9 +47,8 @@ function addRow(result: BenchResult, { name, goal, most }: NonNullable<Case['sec
 }
 
 async function measureCase(one: Case, peers: readonly Peer[], images: BenchImages, result: BenchResult): Promise<void> {
-  const { name, goal, second: besides } = one;
-  const row = addRow(result, { name, ...(goal === undefined ? {} : { goal }) });
-  const second = besides === undefined ? undefined : addRow(result, besides);
+  const row = addRow(result, one);
+  const second = one.second === undefined ? undefined : addRow(result, one.second);
   const taking = peers.filter((peer) => one.without?.includes(peer.name) !== true);
   for (const peer of peers) {
     if (!taking.includes(peer)) for (const each of [row, second]) if (each) each.refused[peer.name] = 'takes no part';
@@ -102,8 +102,7 @@ async function prepareImages(peers: readonly Peer[]): Promise<BenchImages> {
   for (const peer of peers) {
     await mkdir(join(peer.folder, 'client'));
     await writeFile(join(peer.folder, 'client/config.json'), '{}');
-    await docker(peer, 'load', '-q', '-i', busybox.archive);
-    if (peer.name === 'podman') await docker(peer, 'tag', `localhost/${busybox.name}`, busybox.name);
+    await loadImage(peer, busybox);
   }
   return { busybox: busybox.name, manyFiles: { archive: many.archive, name: many.name } };
 }
@@ -172,7 +171,16 @@ async function main(): Promise<void> {
     note('clients');
     await measureClients(gantry, images, result);
   }
-  const all = [...cases, ...fileCases, ...imageCases, ...networkCases, ...nameCases, ...pushCases, ...volumeCases];
+  const all = [
+    ...cases,
+    ...fileCases,
+    ...imageCases,
+    ...networkCases,
+    ...nameCases,
+    ...pushCases,
+    ...volumeCases,
+    ...buildCases,
+  ];
   for (const one of all.filter(({ name }) => wanted(name))) {
     note(one.name);
     await measureCase(one, peers, images, result);

@@ -1,4 +1,4 @@
-import { readFile } from 'node:fs/promises';
+import { readFile, writeFile } from 'node:fs/promises';
 import { setTimeout } from 'node:timers/promises';
 import { uniqueName } from '../support/engine.ts';
 import { type BenchImages, docker } from './cases.ts';
@@ -32,10 +32,20 @@ export async function measureMemory(peer: Peer, images: BenchImages): Promise<Me
   return { idle, withContainers, perMonitor };
 }
 
-async function residentSize(peer: Peer): Promise<number> {
+const residentSize = (peer: Peer): Promise<number> => sizeOf(peer, 'VmRSS');
+
+/** The most memory that the engine's processes have had since `forgetPeak`, each at its own time, in MiB. */
+export const peakSize = (peer: Peer): Promise<number> => sizeOf(peer, 'VmHWM');
+
+/** Lets the peak of each of the engine's processes start anew from what it has now: proc_pid_clear_refs(5). */
+export async function forgetPeak(peer: Peer): Promise<void> {
+  for (const pid of await peer.enginePids()) await writeFile(`/proc/${pid}/clear_refs`, '5');
+}
+
+async function sizeOf(peer: Peer, field: 'VmRSS' | 'VmHWM'): Promise<number> {
   const pids = await peer.enginePids();
   if (pids.length === 0) throw new Error(`no process of ${peer.name} was found`);
-  const sizes = await Promise.all(pids.map((pid) => fieldOf(`/proc/${pid}/status`, 'VmRSS')));
+  const sizes = await Promise.all(pids.map((pid) => fieldOf(`/proc/${pid}/status`, field)));
   return sizes.reduce((sum, size) => sum + size, 0);
 }
 

@@ -2,21 +2,13 @@ import { randomUUID } from 'node:crypto';
 import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { startEngine, type TestEngine } from '../support/engine.ts';
-import { must } from '../support/run.ts';
-import { type Case, clientEnv, clients, docker } from './cases.ts';
+import { type Case, clientEnv, clients, docker, timeProgram } from './cases.ts';
 import type { Peer } from './engines.ts';
 import { makeLargeFile, makeManyFiles, settle } from './file-cases.ts';
 
 const volume = 'bench-volume';
 
 const dataOf = (peer: Peer, name = volume): string => join(peer.folder, 'data/volumes', name, '_data');
-
-/** Milliseconds that a program runs. */
-async function timed(program: string, args: readonly string[], env: Readonly<Record<string, string>>): Promise<number> {
-  const started = performance.now();
-  await must(program, args, { timeout: 300_000, env });
-  return performance.now() - started;
-}
 
 /** One engine for both sides, with a data root of its own kind: other work on the disk below changes what is measured. */
 let shared: TestEngine | undefined;
@@ -51,11 +43,12 @@ const cloneCase = (
     const engine = sharedEngine();
     const copy = `${volume}-${randomUUID()}`;
     await settle();
-    if (peer.name === 'gantry') return timed(clients.gantry, ['volume', 'clone', volume, copy], engine.clientEnv());
+    if (peer.name === 'gantry')
+      return timeProgram(clients.gantry, ['volume', 'clone', volume, copy], engine.clientEnv());
     const data = join(engine.paths.dataRoot, 'volumes', volume, '_data');
     const script = 'cp -a "$1" "$2" && sync -f "$2"';
     const words = engine.namespaces.enter(['sh', '-c', script, 'sh', data, join(engine.paths.dataRoot, copy)]);
-    return timed(words[0], words.slice(1), {});
+    return timeProgram(words[0], words.slice(1), {});
   },
   async finish() {
     const engine = shared;
@@ -87,7 +80,7 @@ export const volumeCases: readonly Case[] = [
         peer.name === 'gantry'
           ? [clients.gantry, 'volume', 'export', '--compression=none', volume]
           : [clients.docker, ...tar];
-      return timed('sh', ['-c', '"$@" > /dev/null', 'sh', ...words], clientEnv(peer));
+      return timeProgram('sh', ['-c', '"$@" > /dev/null', 'sh', ...words], clientEnv(peer));
     },
     finish: async (peer) => void (await docker(peer, 'volume', 'rm', volume)),
   },
