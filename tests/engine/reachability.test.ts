@@ -3,6 +3,7 @@
  * a container of the same network and one of another network.
  */
 import assert from 'node:assert/strict';
+import { existsSync } from 'node:fs';
 import { test } from 'node:test';
 import { isOracle } from '../support/engine.ts';
 import { addNeighbour, type Neighbour } from '../support/neighbour.ts';
@@ -106,6 +107,29 @@ engineSuite('who reaches what', {}, (engine) => {
   test('nat', async () => {
     await check([], ['-p', '8160:80'], { ...closed, wire: everyone, loopback: 'host' });
   });
+
+  for (const value of [0, 1]) {
+    test(`nat, with net.bridge.bridge-nf-call-iptables=${value} and the same for IPv6`, {
+      skip: !existsSync('/proc/sys/net/bridge') && 'this kernel has no br_netfilter',
+    }, async () => {
+      const set = async (wanted: number) => {
+        const files = ['', '6'].map((family) => `/proc/sys/net/bridge/bridge-nf-call-ip${family}tables`);
+        const { code } = await engine().inside([
+          'sh',
+          '-c',
+          files.map((file) => `echo ${wanted} > ${file}`).join(' && '),
+        ]);
+        assert.equal(code, 0);
+      };
+      // The namespaces of tests begin with 1.
+      await set(value);
+      try {
+        await check([], ['-p', '8160:80'], { ...closed, wire: everyone, loopback: 'host' });
+      } finally {
+        await set(1);
+      }
+    });
+  }
 
   test('nat, on the loopback addresses', async () => {
     const publish = ['-p', '127.0.0.1:8160:80', '-p', '[::1]:8160:80'];
