@@ -8,16 +8,26 @@ import { type ContextTree, releaseTree } from './context/tree.ts';
 import { BuildJob, type StatusEvent } from './control/job.ts';
 import { exportImage } from './export/image.ts';
 import { archiveSource } from './frontend/archive-source.ts';
+import type { Logins } from './frontend/base-image.ts';
 import { buildDockerfile } from './frontend/build.ts';
+import { noClient, type SessionClient, sessionClient } from './frontend/session-client.ts';
+import { type OpenSource, sessionSource } from './frontend/session-source.ts';
 import { isRemoteContext, remoteContext } from './sources/remote-context.ts';
 import type { SolvePorts } from './solve/ports.ts';
-import { solveRequest } from './wire/control.ts';
+import { solveRequest, statusResponse } from './wire/control.ts';
 import { decode } from './wire/decode.ts';
+import { encode } from './wire/encode.ts';
 
-/** A build by `POST /build`: everything comes in the request. */
+/** A build by `POST /build`: everything comes in the request, or by a session that it names. */
 export interface ClassicBuild {
   /** The context with its Dockerfile; compressed or not. */
   readonly archive: ByteStream;
+  /** The context is the session's, and nothing is in the archive. */
+  readonly isFromSession: boolean;
+  /** Of the client that is asked for logins, secrets and agents; empty for none. */
+  readonly session: string;
+  /** Told of in BuildKit's events, as clients with `version=2` expect. */
+  readonly isTraced: boolean;
   /** As BuildKit's clients name them (`build-arg:NAME`, `target`, ...). */
   readonly attributes: ReadonlyMap<string, string>;
   readonly names: readonly string[];
@@ -30,21 +40,22 @@ export interface ClassicBuild {
 
 /** Builds, and tells of it as Docker's classic builder does. @throws EngineError; the image is not made then */
 export async function buildClassic(ports: SolvePorts, request: ClassicBuild): Promise<void> {
-  const job = new BuildJob({ ...decode(solveRequest, new Uint8Array(0)), ref: randomHex64() });
+  const { session } = request;
+  const job = new BuildJob({ ...decode(solveRequest, new Uint8Array(0)), ref: randomHex64(), session });
   const onAbort = (): void => job.cancel();
   request.signal.addEventListener('abort', onAbort, { once: true });
-  const told = request.quiet ? Promise.resolve() : tell(job, request.progress);
+  const told = request.quiet ? Promise.resolve() : tell(job, request);
   const content = ports.images.beginBuild();
   try {
-    const tree = await contextOf(ports, job, request);
+    const client = session === '' ? noClient : sessionClient(ports.sessions, session);
+    const source = await sourceOf(ports, { job, client }, request);
     try {
-      const logins = (host: string) => Promise.resolve(request.logins(host));
+      const logins: Logins = async (host, signal) => request.logins(host) ?? client.logins(host, signal);
       const built = await buildDockerfile(ports, job, content, {
+        ...client,
         attributes: request.attributes,
-        source: archiveSource(tree),
+        source,
         logins,
-        secrets: () => Promise.resolve(undefined),
-        agents: () => Promise.resolve(undefined),
         allowed: { insecure: false, devices: false },
         linked: () => undefined,
         imported: () => Promise.resolve(undefined),
@@ -55,10 +66,10 @@ export async function buildClassic(ports: SolvePorts, request: ClassicBuild): Pr
       await told;
       tellImage(request, exported.get('containerimage.digest') ?? '');
     } finally {
-      await releaseTree(tree);
+      await source.close();
     }
   } catch (error) {
-    throw inClassicWords(error);
+    throw request.isTraced ? error : inClassicWords(error);
   } finally {
     request.signal.removeEventListener('abort', onAbort);
     job.close();
@@ -69,17 +80,33 @@ export async function buildClassic(ports: SolvePorts, request: ClassicBuild): Pr
   }
 }
 
-/** The context is in the request, or behind an address. */
-function contextOf(ports: SolvePorts, job: BuildJob, { archive, attributes }: ClassicBuild): Promise<ContextTree> {
+interface Origin {
+  readonly job: BuildJob;
+  readonly client: SessionClient;
+}
+
+/** The context is in the request, behind an address, or the session's. */
+async function sourceOf(ports: SolvePorts, origin: Origin, request: ClassicBuild): Promise<OpenSource> {
+  const { job, client } = origin;
+  if (request.isFromSession) return sessionSource(ports, job, request.attributes, client.secrets);
+  const tree = await contextOf(ports, origin, request);
+  return { ...archiveSource(tree), close: () => releaseTree(tree) };
+}
+
+function contextOf(ports: SolvePorts, { job, client }: Origin, request: ClassicBuild): Promise<ContextTree> {
   const { contexts, sources } = ports;
+  const { archive, attributes } = request;
   const locator = attributes.get('context') ?? '';
   if (locator === '') return contextFromTar(contexts, archive);
   if (!isRemoteContext(locator)) throw invalid(`remote: ${JSON.stringify(locator)} is no address of a build context`);
-  const secrets = (): Promise<undefined> => Promise.resolve(undefined);
-  return remoteContext({ sources, contexts, job, secrets, upload: () => archive }, locator);
+  return remoteContext({ sources, contexts, job, secrets: client.secrets, upload: () => archive }, locator);
 }
 
-function tellImage({ names, quiet, progress }: ClassicBuild, id: string): void {
+function tellImage({ names, quiet, isTraced, progress }: ClassicBuild, id: string): void {
+  if (isTraced && !quiet) {
+    progress({ id: 'moby.image.id', aux: { ID: id } });
+    return;
+  }
   progress({ aux: { ID: id } });
   if (quiet) {
     progress({ stream: `${id}\n` });
@@ -92,10 +119,14 @@ function tellImage({ names, quiet, progress }: ClassicBuild, id: string): void {
 const tagged = (name: string): string =>
   name.slice(name.lastIndexOf('/') + 1).includes(':') ? name : `${name}:latest`;
 
-/** The steps with their numbers, and what their commands print. */
-async function tell(job: BuildJob, progress: ProgressSink): Promise<void> {
+/** The steps with their numbers, and what their commands print; or all events, as BuildKit's Status tells them. */
+async function tell(job: BuildJob, { isTraced, progress }: ClassicBuild): Promise<void> {
   const begun = new Set<string>();
   for await (const event of job.events(new AbortController().signal)) {
+    if (isTraced) {
+      progress({ id: 'moby.buildkit.trace', aux: Buffer.from(encode(statusResponse, event)).toString('base64') });
+      continue;
+    }
     for (const message of messagesOf(event, begun)) progress(message);
   }
 }

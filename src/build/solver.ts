@@ -10,14 +10,12 @@ import type { Logins } from './frontend/base-image.ts';
 import { type Built, buildDockerfile } from './frontend/build.ts';
 import { answerRequest } from './frontend/requests.ts';
 import { linkedImage, linkedRef, withLinked } from './frontend/linked.ts';
+import { sessionClient } from './frontend/session-client.ts';
 import { sessionSource } from './frontend/session-source.ts';
 import { exportCache } from './remote-cache/export.ts';
 import { importCaches, wishesOf } from './remote-cache/import.ts';
 import type { CacheFinder } from './remote-cache/places.ts';
-import { secretOf } from './session/calls.ts';
-import { loginOf } from './session/logins.ts';
-import { agentSocket, hasAgent } from './session/ssh.ts';
-import type { Agents, Allowed, Secrets } from './solve/scope.ts';
+import type { Allowed } from './solve/scope.ts';
 import { missing } from './solve/keys.ts';
 import type { Entitlements, SolvePorts } from './solve/ports.ts';
 
@@ -103,25 +101,20 @@ async function solve({ ports, job, work, all }: SolveScope, request: FrontendReq
     return { ref: undefined, metadata: new Map() };
   }
   if (frontend !== 'dockerfile.v0') throw missing(`the frontend ${JSON.stringify(frontend)}`);
-  const { session } = job.request;
-  const secrets: Secrets = async (id, signal) => secretOf(await ports.sessions.find(session, signal), id, signal);
-  const source = await sessionSource(ports, job, options, secrets);
+  const client = sessionClient(ports.sessions, job.request.session);
+  const source = await sessionSource(ports, job, options, client.secrets);
   try {
     const wanted = options.get('requestid') ?? '';
     if (wanted !== '') {
       return { ref: undefined, metadata: await answerRequest(ports, job, { source, options, wanted }) };
     }
-    const agents: Agents = async (id, at) => {
-      const open = await ports.sessions.find(session, at.signal);
-      return (await hasAgent(open, id, at.signal)) ? agentSocket(open, id, at) : undefined;
-    };
     const linked = (reference: string) => {
       const ref = linkedRef(reference) ?? '';
       const other = all.get(ref);
       return other === undefined ? undefined : linkedImage(ref, other, ports.clock.nowNs());
     };
     const imported = await importCaches(await finderOf(ports, job), job, work.content, wishesOf(options));
-    const origin = { attributes: options, source, logins: loginsOf(ports, job), secrets, agents, linked, imported };
+    const origin = { attributes: options, source, ...client, linked, imported };
     const allowed = allowedBy(job.request.entitlements, ports.entitlements);
     const built = await buildDockerfile(ports, job, work.content, { ...origin, allowed });
     const ref = all.add(built);
@@ -146,7 +139,5 @@ const finderOf = async (ports: SolvePorts, job: BuildJob): Promise<CacheFinder> 
   signal: job.signal,
 });
 
-const loginsOf =
-  ({ sessions }: SolvePorts, { request: { session } }: BuildJob): Logins =>
-  async (host, signal) =>
-    loginOf(await sessions.find(session, signal), host, signal);
+const loginsOf = ({ sessions }: SolvePorts, { request: { session } }: BuildJob): Logins =>
+  sessionClient(sessions, session).logins;

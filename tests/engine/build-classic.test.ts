@@ -1,5 +1,8 @@
 import assert from 'node:assert/strict';
+import { join } from 'node:path';
 import { test } from 'node:test';
+import { unpackPackages } from '../support/docker-client.ts';
+import { run } from '../support/run.ts';
 import { engineSuite } from '../support/suite.ts';
 import { folder, lines } from './_build-folder.ts';
 import { busybox, dockerOf } from './_docker.ts';
@@ -67,5 +70,37 @@ engineSuite('POST /build', {}, (engine) => {
     const { code, stderr } = await engine().docker(['build', '-t', 'alone:1', '-'], { env, input, timeout: 60_000 });
     assert.equal(code, 0, stderr);
     assert.equal(await docker.ok('run', '--rm', 'alone:1', 'cat', '/x'), 'x');
+  });
+
+  test('a client of 2020 with BuildKit in it sends its folder and secrets by a session', async (t) => {
+    const old = join(unpackPackages('bookworm', 'docker-20.10', ['docker.io']), 'usr/bin/docker');
+    const context = await folder(t, {
+      Dockerfile: lines(
+        `FROM ${busybox}`,
+        'ARG WORD',
+        'COPY . /ctx/',
+        'RUN --mount=type=secret,id=key echo $WORD > /made; ls /ctx >> /made; wc -c < /run/secrets/key >> /made',
+      ),
+      '.dockerignore': 'key\n.docker*\n',
+      kept: '',
+      key: 'secret',
+    });
+    const run20 = (...words: readonly string[]) =>
+      run(old, ['build', '--progress=plain', '-t=old:1', ...words], {
+        env: { ...engine().clientEnv(), DOCKER_BUILDKIT: '1' },
+        timeout: 60_000,
+      });
+    const secret = `--secret=id=key,src=${join(context, 'key')}`;
+    const { code, stderr } = await run20('--build-arg=WORD=given', secret, context);
+    assert.equal(code, 0, stderr);
+    assert.match(stderr, /RUN --mount=type=secret/);
+    assert.equal(await docker.ok('run', '--rm', 'old:1', 'cat', '/made'), 'given\nDockerfile\nkept\n6');
+    const failed = await run20(secret, '--build-arg=WORD=x; exit 5; :', '--file', join(context, 'kept'), context);
+    assert.equal(failed.code, 1);
+    assert.match(failed.stderr, /empty/);
+    const nobody = await engine().api('POST', '/build?version=2&remote=client-session');
+    assert.equal(nobody.status, 400);
+    assert.match(nobody.text, /needs the parameter session/);
+    assert.equal((await engine().api('POST', '/build?version=3')).status, 400);
   });
 });

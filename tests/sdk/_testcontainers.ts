@@ -72,6 +72,25 @@ const subjects: Readonly<Record<string, () => Promise<void>>> = {
     const again = await new GenericContainer(committed).withCommand(['sleep', '1000']).start();
     await again.stop({ timeout: 0 });
   },
+
+  async 'images from Dockerfiles'() {
+    const folder = process.env['CONTEXT'] ?? '';
+    for (const isBuildkit of [false, true]) {
+      const builder = GenericContainer.fromDockerfile(folder, 'Dockerfile.own')
+        .withBuildArgs({ WORD: `given ${isBuildkit}` })
+        .withTarget('wanted')
+        .withCache(false);
+      const image = await (isBuildkit ? builder.withBuildkit() : builder).build('tc/built:1', { deleteOnExit: false });
+      const container = await image.start();
+      const { output } = await container.exec(['sh', '-c', 'cat /word; ls /all']);
+      assert.equal(output, `given ${isBuildkit}\nDockerfile.own\nkept\n`);
+      await container.stop({ timeout: 0 });
+    }
+    await assert.rejects(
+      GenericContainer.fromDockerfile(folder, 'Dockerfile.own').build('tc/broken:1'),
+      /Failed to build/,
+    );
+  },
 };
 
 for (const name of process.argv.slice(2)) {

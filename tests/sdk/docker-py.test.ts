@@ -10,9 +10,8 @@ import { engineSuite } from '../support/suite.ts';
 
 const { name: image } = await testImage('busybox');
 const python = await pythonWith(join(import.meta.dirname, 'requirements.txt'));
-const everywhere = 'life execs logs stats archive events settings volumes health system images networks lists'.split(
-  ' ',
-);
+const everywhere =
+  'life execs logs stats archive events settings volumes health system images builds networks lists'.split(' ');
 // dockerd would ask the public registry.
 const subjects = isOracle() ? everywhere : [...everywhere, 'search'];
 

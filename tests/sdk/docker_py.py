@@ -9,10 +9,11 @@ import json
 import os
 import sys
 import tarfile
+import tempfile
 import threading
 
 import docker
-from docker.errors import APIError, ContainerError, NotFound
+from docker.errors import APIError, BuildError, ContainerError, NotFound
 from docker.types import Healthcheck, LogConfig, Mount, Ulimit
 
 IMAGE = os.environ["IMAGE"]
@@ -272,6 +273,70 @@ def images():
     client.images.remove("py/imported:1")
     refused(404, client.images.get, imported.id)
     assert client.images.prune(filters={"dangling": True})["SpaceReclaimed"] == 0
+
+
+def builds():
+    def said(log):
+        return "".join(line.get("stream", "") for line in log)
+
+    with tempfile.TemporaryDirectory() as folder:
+        for name, text in {
+            "Dockerfile.own": f"FROM {IMAGE} AS wanted\nARG WORD=none\nRUN echo $WORD > /word; echo told $WORD\n"
+            "COPY . /all\nCMD cat /word\nFROM wanted\nRUN exit 9\n",
+            ".dockerignore": "left-out\n",
+            "kept": "kept",
+            "left-out": "x",
+        }.items():
+            with open(os.path.join(folder, name), "w") as file:
+                file.write(text)
+        image, log = client.images.build(
+            path=folder,
+            dockerfile="Dockerfile.own",
+            tag="py/built:1",
+            buildargs={"WORD": "given"},
+            target="wanted",
+            labels={"of": "sdk"},
+            shmsize=1 << 20,
+            extra_hosts={"other": "10.1.2.3"},
+            network_mode="none",
+            rm=True,
+            forcerm=True,
+        )
+        log = said(log)
+        assert "Step 1/" in log and "told given" in log and "Successfully tagged py/built:1" in log, log
+        assert "py/built:1" in image.tags and image.labels["of"] == "sdk", image.attrs
+        assert client.containers.run(image.id, remove=True) == b"given\n"
+        assert b"left-out" not in client.containers.run(image.id, ["ls", "/all"], remove=True)
+        again, log = client.images.build(path=folder, dockerfile="Dockerfile.own", buildargs={"WORD": "given"}, target="wanted", labels={"of": "sdk"}, shmsize=1 << 20, extra_hosts={"other": "10.1.2.3"}, network_mode="none")
+        assert again.id == image.id and "Using cache" in said(log)
+        try:
+            client.images.build(path=folder, dockerfile="Dockerfile.own")
+            raise AssertionError("a command that fails is an error")
+        except BuildError as error:
+            assert "returned a non-zero code: 9" in error.msg, error.msg
+            assert "told none" in said(error.build_log)
+        outside = os.path.join(folder, "sub")
+        os.mkdir(outside)
+        image, _ = client.images.build(path=outside, dockerfile=os.path.join(folder, "Dockerfile.own"), target="wanted")
+        assert client.containers.run(image.id, remove=True) == b"none\n"
+    alone, _ = client.images.build(fileobj=io.BytesIO(f"FROM {IMAGE}\nENV A=b\n".encode()), nocache=True)
+    assert "A=b" in alone.attrs["Config"]["Env"] and alone.tags == [], alone.attrs
+    context = io.BytesIO()
+    with tarfile.open(fileobj=context, mode="w:gz") as tar:
+        for name, body in {"sub/File": f"FROM {IMAGE}\nCOPY f /f\n".encode(), "f": b"archived"}.items():
+            member = tarfile.TarInfo(name)
+            member.size = len(body)
+            tar.addfile(member, io.BytesIO(body))
+    context.seek(0)
+    image, _ = client.images.build(fileobj=context, custom_context=True, encoding="gzip", dockerfile="sub/File", quiet=True)
+    assert client.containers.run(image.id, ["cat", "/f"], remove=True) == b"archived"
+    for wrong, word in ((b"FRM x\n", "FRM"), (b"", "empty"), (b"FROM scratch\nCOPY none /\n", "none")):
+        try:
+            client.images.build(fileobj=io.BytesIO(wrong))
+            raise AssertionError(f"not refused: {wrong}")
+        except (BuildError, APIError) as error:
+            assert word in str(error), error
+    assert client.api.prune_builds()["SpaceReclaimed"] >= 0
 
 
 def networks():

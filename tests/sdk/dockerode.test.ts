@@ -1,13 +1,16 @@
 import assert from 'node:assert/strict';
+import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { Agent } from 'node:http';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { PassThrough, Readable } from 'node:stream';
 import { buffer, text } from 'node:stream/consumers';
 import { test } from 'node:test';
 import Docker, { type Container } from 'dockerode';
-import { isOracle } from '../support/engine.ts';
+import { isOracle, seenBy } from '../support/engine.ts';
 import { testImage } from '../support/images.ts';
 import { startRegistry } from '../support/registry.ts';
-import { must } from '../support/run.ts';
+import { must, run } from '../support/run.ts';
 import { engineSuite } from '../support/suite.ts';
 import { tarOf } from '../support/tar.ts';
 
@@ -251,5 +254,78 @@ engineSuite('the engine through dockerode', {}, (engine) => {
     await text(await client().createImage({ fromImage: name, tag: '1', authconfig }));
     await client().getImage(`${name}:1`).remove();
     await assert.rejects(client().pull(`${name}:1`), /basic auth|unauthorized|authentication/);
+  });
+
+  /** What a build tells, as dockerode reads it. */
+  const followed = (stream: NodeJS.ReadableStream): Promise<string> => {
+    const { promise, resolve, reject } = Promise.withResolvers<string>();
+    client().followProgress(stream, (error, output) =>
+      error === null ? resolve(output.map((one) => one.stream ?? one.error ?? '').join('')) : reject(error),
+    );
+    return promise;
+  };
+  const outputOf = async (image: string): Promise<string> => {
+    const container = await client().createContainer({ Image: image });
+    await container.start();
+    await container.wait();
+    return (await container.logs({ stdout: true })).subarray(8).toString();
+  };
+  const dockerfile = `FROM ${Image} AS wanted\nARG WORD\nRUN echo told $WORD > /word && cat /word\nCMD ["cat", "/word"]\nFROM wanted\nRUN exit 9\n`;
+
+  for (const version of ['1', '2'] as const) {
+    test(`builds of an archive and of a folder, version ${version}`, async (t) => {
+      const archive = () => Readable.from([tarOf([{ name: 'sub/File', body: dockerfile }])]);
+      const options = { t: 'rode/built:1', dockerfile: 'sub/File', version };
+      const wanted = { ...options, target: 'wanted', buildargs: { WORD: version }, labels: { of: 'sdk' } };
+      const said = await followed(await client().buildImage(archive(), wanted));
+      // dockerode shows what commands print as it gets it, in base64.
+      const told = version === '1' ? 'told 1\n' : Buffer.from('told 2\n').toString('base64');
+      assert.ok(said.includes(told), said);
+      assert.match(
+        said,
+        version === '1' ? /^Successfully tagged rode\/built:1$/m : /^Built image: sha256:[0-9a-f]{64}$/m,
+      );
+      assert.equal(await outputOf('rode/built:1'), `told ${version}\n`);
+      const failed = await followed(await client().buildImage(archive(), options));
+      assert.match(
+        failed,
+        version === '1' ? /returned a non-zero code: 9/ : /did not complete successfully: exit code: 9/,
+      );
+      const context = await mkdtemp(join(tmpdir(), 'gantry-rode-'));
+      t.after(() => rm(context, { recursive: true }));
+      await writeFile(join(context, 'Dockerfile'), dockerfile);
+      const inFolder = { ...wanted, t: 'rode/folder:1', dockerfile: 'Dockerfile' };
+      await followed(await client().buildImage({ context, src: ['Dockerfile'] }, inFolder));
+      assert.equal(await outputOf('rode/folder:1'), `told ${version}\n`);
+    });
+  }
+
+  test('a build takes its base image with a login, which is kept nowhere', {
+    skip: isOracle() && 'dockerd asks another registry',
+  }, async () => {
+    const password = 'planted-rode-4716';
+    const crypted = await must('perl', ['-e', `print crypt('${password}', '$2y$05$abcdefghijklmnopqrstuu')`]);
+    await using registry = await startRegistry(engine().namespaces, `tester:${crypted}`);
+    const authconfig = { username: 'tester', password, serveraddress: registry.host };
+    const name = `${registry.host}/rode/base`;
+    await client().getImage(Image).tag({ repo: name, tag: '1' });
+    await text(await client().getImage(`${name}:1`).push({ authconfig }));
+    await client().getImage(`${name}:1`).remove();
+    const build = async (more: object): Promise<string> => {
+      const archive = Readable.from([tarOf([{ name: 'Dockerfile', body: `FROM ${name}:1\nENV A=b\n` }])]);
+      const said = await followed(await client().buildImage(archive, { t: 'rode/on:1', ...more }));
+      await client()
+        .getImage(`${name}:1`)
+        .remove()
+        .catch(() => undefined);
+      return said;
+    };
+    await assert.rejects(build({}), /pull access denied/);
+    assert.match(await build({ registryconfig: { [registry.host]: authconfig } }), /Successfully tagged/);
+    assert.match(await build({ version: '2', authconfig }), /Built image/);
+    const { dataRoot, execRoot, log } = engine().paths;
+    const encoded = [password, Buffer.from(`tester:${password}`).toString('base64')].flatMap((word) => ['-e', word]);
+    const roots = [seenBy(engine(), dataRoot), seenBy(engine(), execRoot), log];
+    assert.equal((await run('grep', ['-rlaF', '-D', 'skip', ...encoded, ...roots])).stdout, '');
   });
 });

@@ -55,6 +55,17 @@ declare module 'dockerode' {
     get(): Promise<NodeJS.ReadableStream>;
     remove(): Promise<unknown>;
   }
+  interface BuildOptions {
+    readonly t: string;
+    readonly dockerfile?: string;
+    readonly target?: string;
+    readonly buildargs?: Record<string, string>;
+    readonly labels?: Record<string, string>;
+    readonly nocache?: boolean;
+    readonly version?: '1' | '2';
+    readonly registryconfig?: Record<string, { username: string; password: string }>;
+    readonly authconfig?: AuthConfig;
+  }
   class ImageFunctions {
     getImage(name: string): Image;
     listImages(options: {
@@ -70,6 +81,16 @@ declare module 'dockerode' {
     checkAuth(auth: AuthConfig): Promise<{ Status: string }>;
     loadImage(archive: NodeJS.ReadableStream): Promise<NodeJS.ReadableStream>;
     importImage(layer: NodeJS.ReadableStream, options: { repo: string; tag: string }): Promise<NodeJS.ReadableStream>;
+    /** @param context an archive, or names below a folder */
+    buildImage(
+      context: NodeJS.ReadableStream | { context: string; src: string[] },
+      options: BuildOptions,
+    ): Promise<NodeJS.ReadableStream>;
+    /** Reads what a build tells; BuildKit's events as lines of text. */
+    followProgress(
+      stream: NodeJS.ReadableStream,
+      onFinished: (error: Error | null, output: { stream?: string; error?: string }[]) => void,
+    ): void;
     pruneImages(options?: { filters: Record<string, string[]> }): Promise<{ SpaceReclaimed: number }>;
   }
   export interface Network {

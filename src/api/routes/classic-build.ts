@@ -13,21 +13,31 @@ import { parseJson } from '../../spec/decode/json.ts';
 /** Limits of a build's containers that are not there yet: they would be passed by in silence. */
 const notYet = ['memory', 'memswap', 'cpushares', 'cpuperiod', 'cpuquota', 'cpusetcpus', 'outputs'];
 
+/** `remote` of clients that send the files they are asked for. */
+const fromSession = 'client-session';
+
 /** What `POST /build` wants. @throws EngineError `invalid`, not-implemented */
 export function classicBuild(exchange: Exchange, progress: ProgressSink): ClassicBuildRequest {
   const text = (name: string): string => exchange.text(name) ?? '';
   for (const name of notYet) {
     const value = text(name);
-    if (value !== '' && value !== '0' && value !== 'false' && value !== 'client-session') {
+    if (value !== '' && value !== '0' && value !== 'false') {
       throw new EngineError('not-implemented', `${name} of a build is not implemented by this engine yet`);
     }
   }
-  if (text('version') === '2' || text('remote') === 'client-session') {
-    throw new EngineError('not-implemented', 'builds by a session are made over /grpc');
+  const [version, session] = [text('version'), text('session')];
+  if (!['', '1', '2'].includes(version)) {
+    throw invalid(`invalid version ${JSON.stringify(version)} of a build: expected 1 or 2`);
+  }
+  if (text('remote') === fromSession && session === '') {
+    throw invalid(`remote=${fromSession} needs the parameter session`);
   }
   const logins = decodeRegistryConfig(exchange.request.headers['x-registry-config']);
   return {
     archive: bodyStream(exchange.request),
+    isFromSession: text('remote') === fromSession,
+    session,
+    isTraced: version === '2',
     attributes: attributesOf(exchange, text),
     names: (exchange.query.get('t') ?? []).filter((name) => name !== ''),
     quiet: exchange.flag('q'),
@@ -43,7 +53,7 @@ function attributesOf(exchange: Exchange, text: (name: string) => string): Reado
     if (value !== '') attributes.set(name, value);
   };
   set('filename', text('dockerfile'));
-  set('context', text('remote'));
+  set('context', text('remote') === fromSession ? '' : text('remote'));
   set('target', text('target'));
   set('platform', text('platform'));
   set('force-network-mode', text('networkmode') === 'bridge' ? '' : text('networkmode'));

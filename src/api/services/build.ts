@@ -19,9 +19,15 @@ export interface BuildPruneRequest {
   readonly filters: Filters;
 }
 
-/** A build whose context comes with the request. */
+/** A build by `POST /build`. */
 export interface ClassicBuildRequest {
   readonly archive: ByteStream;
+  /** Where the context is when not in the archive nor behind an address: in the session. */
+  readonly isFromSession: boolean;
+  /** Of the client that is asked for logins and secrets; empty for none. */
+  readonly session: string;
+  /** Told of in BuildKit's events. */
+  readonly isTraced: boolean;
   /** What is wanted, as BuildKit's clients name it (`build-arg:NAME`, `target`, ...). */
   readonly attributes: ReadonlyMap<string, string>;
   readonly names: readonly string[];

@@ -22,8 +22,8 @@ export interface ProgressMessage {
   progressDetail?: { current?: number; total?: number; start?: number; hidecounts?: boolean; units?: string };
   /** A ready-made bar for clients that do not draw one. */
   progress?: string;
-  /** Data for programs, such as the id of what was made. */
-  aux?: Readonly<Record<string, unknown>>;
+  /** Data for programs, such as the id of what was made; BuildKit's events are text, in base64. */
+  aux?: Readonly<Record<string, unknown>> | string;
 }
 
 /** Takes progress as it happens; never blocks. Messages with `progressDetail` may be dropped for slow clients. */
