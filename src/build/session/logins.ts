@@ -76,7 +76,9 @@ async function tokenOf(session: Session, host: string, wish: TokenWish, signal: 
 
 /** A token alone stands for the password. */
 async function credentialsOf(session: Session, host: string, signal: AbortSignal): Promise<RegistryLogin | undefined> {
-  if (!session.methods.has(`${service}/Credentials`)) return undefined;
+  const { methods } = session;
+  // A client that says nothing of what it serves (dockerode) is asked: it refuses what it has not.
+  if (methods.size > 0 && !methods.has(`${service}/Credentials`)) return undefined;
   try {
     const { username, secret } = await callUnary(session.client, `${service}/Credentials`, {
       request: credentialsRequest,
