@@ -136,6 +136,8 @@ const numbered = /^\[(?:[^\]]* )?(\d+)\/(\d+)\] (.*)$/s;
 
 function* messagesOf({ vertexes = [], logs = [] }: StatusEvent, begun: Set<string>): Generator<ProgressMessage> {
   for (const { digest = '', name = '', cached = false } of vertexes) {
+    // From here on a failure is one of the build, told of in the stream: clients tell it from a refused request.
+    if (name.startsWith('[internal] load metadata')) yield { stream: '' };
     const step = numbered.exec(name);
     if (step === null || begun.has(digest)) continue;
     begun.add(digest);

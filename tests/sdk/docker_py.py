@@ -336,6 +336,11 @@ def builds():
             raise AssertionError(f"not refused: {wrong}")
         except (BuildError, APIError) as error:
             assert word in str(error), error
+    try:
+        client.images.build(fileobj=io.BytesIO(b"FROM 127.0.0.1:1/none\n"))
+        raise AssertionError("a base image that is not there is an error of the build")
+    except BuildError as error:
+        assert "127.0.0.1:1" in error.msg, error.msg
     assert client.api.prune_builds()["SpaceReclaimed"] >= 0
 
 
