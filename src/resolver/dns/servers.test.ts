@@ -100,3 +100,19 @@ test('before a name is unknown what engines have said is taken in', { skip }, as
   assert.equal(await asker.ask('never'), 'none');
   servers.announce([]);
 });
+
+test('nobody waits for a container that has ended before an engine tells of it', { skip }, async () => {
+  using asker = new Asker();
+  const servers = new NameServers(
+    () => undefined,
+    () => undefined,
+  );
+  const ended = { ...sandbox('two', '10.0.0.2'), process: { pid: process.pid, start: 1 } };
+  servers.set(ended, undefined);
+  assert.equal(servers.count, 0);
+  servers.announce(['one', 'two']);
+  servers.set(sandbox('one', '10.0.0.1'), asker.sockets);
+  servers.set(ended, undefined);
+  assert.equal(await asker.ask('two'), 'none');
+  servers.announce([]);
+});

@@ -33,6 +33,8 @@ export class NameServers {
   readonly #listen: () => void;
   /** Containers that an engine has announced, and not told of yet. */
   readonly #announced = new Set<string>();
+  /** Those with sockets that came since, and some that have ended meanwhile. */
+  readonly #waiting = new Set<Entry>();
 
   /** `listen` takes in at once what engines have said: called before a name is declared unknown. */
   constructor(onEnd: () => void, listen: () => void) {
@@ -55,14 +57,21 @@ export class NameServers {
    * a name server then.
    */
   set(sandbox: NamedSandbox, sockets: NameSockets | undefined): boolean {
+    const entry = this.#take(sandbox, sockets);
+    this.#told(sandbox.container);
+    return entry.server !== undefined || entry.waiting !== undefined || entry.isOver;
+  }
+
+  #take(sandbox: NamedSandbox, sockets: NameSockets | undefined): Entry {
     const { container } = sandbox;
     const before = this.#entries.get(container);
-    if (sockets === undefined && before?.isOver === true) return true;
+    if (sockets === undefined && before?.isOver === true) return before;
     if (before !== undefined) this.#book.delete(before.sandbox);
     const entry: Entry = before ?? { sandbox, server: undefined, waiting: undefined, watch: undefined, isOver: false };
     if (sockets !== undefined) {
       dropServer(entry);
       entry.waiting = sockets;
+      this.#waiting.add(entry);
       entry.isOver = false;
     }
     const isSameProcess = before?.sandbox.process?.pid === sandbox.process?.pid && before?.watch !== undefined;
@@ -71,9 +80,7 @@ export class NameServers {
     this.#book.add(sandbox);
     if (!isSameProcess) this.#watch(entry);
     if (!entry.isOver) entry.server?.set(sandbox);
-    this.#announced.delete(container);
-    this.#openServers();
-    return entry.server !== undefined || entry.waiting !== undefined || entry.isOver;
+    return entry;
   }
 
   /** Serves the host's programs at an address, or nowhere any more; says why it cannot. */
@@ -91,7 +98,7 @@ export class NameServers {
   }
 
   forget(container: string): void {
-    if (this.#announced.delete(container)) this.#openServers();
+    this.#told(container);
     const entry = this.#entries.get(container);
     if (entry === undefined) return;
     this.#entries.delete(container);
@@ -104,9 +111,9 @@ export class NameServers {
    */
   announce(containers: readonly string[]): void {
     this.#announced.clear();
-    const kept = new Set(containers);
-    for (const container of this.#entries.keys()) if (!kept.has(container)) this.forget(container);
-    for (const container of kept) this.#announced.add(container);
+    for (const container of containers) this.#announced.add(container);
+    const others = [...this.#entries.keys()].filter((container) => !this.#announced.has(container));
+    for (const container of others) this.forget(container);
     this.#openServers();
   }
 
@@ -119,13 +126,20 @@ export class NameServers {
     }
   }
 
+  /** All is known of a container that an engine may have announced. */
+  #told(container: string): void {
+    this.#announced.delete(container);
+    this.#openServers();
+  }
+
   #openServers(): void {
     if (this.#announced.size > 0) return;
-    for (const entry of this.#entries.values()) {
+    for (const entry of this.#waiting) {
       if (entry.waiting === undefined) continue;
       entry.server = openServer(this.#book, entry.sandbox, entry.waiting, this.#listen);
       entry.waiting = undefined;
     }
+    this.#waiting.clear();
   }
 
   #watch(entry: Entry): void {
