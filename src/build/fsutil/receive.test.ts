@@ -1,18 +1,15 @@
 import assert from 'node:assert/strict';
-import { once } from 'node:events';
 import { mkdtemp, readdir, rm } from 'node:fs/promises';
-import net from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { test, type TestContext } from 'node:test';
 import { EngineError } from '../../base/errors.ts';
-import { silentLogger } from '../../base/log.ts';
 import { readAll } from '../../base/stream.ts';
 import { Contexts } from '../context/contexts.ts';
 import { readExtents } from '../context/pack.ts';
 import { type ContextTree, releaseTree } from '../context/tree.ts';
-import { connectGrpc } from '../grpc/client.ts';
-import { type Method, serveGrpc } from '../grpc/server.ts';
+import type { Method } from '../grpc/server.ts';
+import { clientOf } from '../grpc/test-client.ts';
 import type { Session } from '../session/session.ts';
 import { decode } from '../wire/decode.ts';
 import { encode } from '../wire/encode.ts';
@@ -61,17 +58,7 @@ async function connected(
 ): Promise<{ session: Session; contexts: Contexts; path: string }> {
   const path = await mkdtemp(join(tmpdir(), 'gantry-contexts-'));
   t.after(() => rm(path, { recursive: true, force: true }));
-  const server = net.createServer((socket) => {
-    t.after(() => socket.destroy());
-    void serveGrpc(socket, new Map([[diffCopy, method]]), silentLogger);
-  });
-  server.listen(0, '127.0.0.1');
-  await once(server, 'listening');
-  t.after(() => server.close());
-  const socket = net.connect((server.address() as net.AddressInfo).port, '127.0.0.1');
-  await once(socket, 'connect');
-  const client = connectGrpc(socket, silentLogger);
-  t.after(() => client.close());
+  const client = await clientOf(t, { [diffCopy]: method });
   const session = { id: 's', sharedKey: 'k', methods: new Set([diffCopy]), client };
   return { session, contexts: await Contexts.open(join(path, 'contexts')), path };
 }

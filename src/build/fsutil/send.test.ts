@@ -1,12 +1,9 @@
 import assert from 'node:assert/strict';
-import { once } from 'node:events';
-import net from 'node:net';
 import { test, type TestContext } from 'node:test';
 import { plainEntry } from '../../archive/tar/entry.ts';
 import { EngineError } from '../../base/errors.ts';
-import { silentLogger } from '../../base/log.ts';
-import { connectGrpc } from '../grpc/client.ts';
-import { type Method, serveGrpc } from '../grpc/server.ts';
+import type { Method } from '../grpc/server.ts';
+import { clientOf } from '../grpc/test-client.ts';
 import { GrpcError, statusCodes } from '../grpc/status.ts';
 import { sendFile } from '../session/file-send.ts';
 import { decode } from '../wire/decode.ts';
@@ -17,17 +14,7 @@ import { type SentFolder, sendFolder } from './send.ts';
 const diffCopy = '/moby.filesync.v1.FileSend/DiffCopy';
 
 async function targetOf(t: TestContext, method: Method) {
-  const server = net.createServer((socket) => {
-    t.after(() => socket.destroy());
-    void serveGrpc(socket, new Map([[diffCopy, method]]), silentLogger);
-  });
-  server.listen(0, '127.0.0.1');
-  await once(server, 'listening');
-  t.after(() => server.close());
-  const socket = net.connect((server.address() as net.AddressInfo).port, '127.0.0.1');
-  await once(socket, 'connect');
-  const client = connectGrpc(socket, silentLogger);
-  t.after(() => client.close());
+  const client = await clientOf(t, { [diffCopy]: method });
   const session = { id: 's', sharedKey: '', methods: new Set([diffCopy]), client };
   return { session, exporter: 3, signal: AbortSignal.timeout(20_000) };
 }

@@ -1,33 +1,16 @@
 import assert from 'node:assert/strict';
 import { once } from 'node:events';
-import net from 'node:net';
-import { test, type TestContext } from 'node:test';
+import { test } from 'node:test';
 import { EngineError } from '../../base/errors.ts';
-import { silentLogger } from '../../base/log.ts';
 import { encode } from '../wire/encode.ts';
 import type { Table } from '../wire/message.ts';
-import { callUnary, connectGrpc, type GrpcClient } from './client.ts';
-import { answering, type Method, serveGrpc, unary } from './server.ts';
+import { callUnary, type GrpcClient } from './client.ts';
+import { answering, unary } from './server.ts';
+import { clientOf } from './test-client.ts';
 import { decodeMessage, encodeMessage, GrpcError, statusCodes } from './status.ts';
 
 const text = { text: [1, 'string'] } as const satisfies Table;
 const never = new AbortController().signal;
-
-/** A client of a server with these methods, on a socket; gone with the test. */
-async function connected(t: TestContext, methods: Readonly<Record<string, Method>>): Promise<GrpcClient> {
-  const server = net.createServer((socket) => {
-    t.after(() => socket.destroy());
-    void serveGrpc(socket, new Map(Object.entries(methods)), silentLogger);
-  });
-  server.listen(0, '127.0.0.1');
-  await once(server, 'listening');
-  t.after(() => server.close());
-  const socket = net.connect((server.address() as net.AddressInfo).port, '127.0.0.1');
-  await once(socket, 'connect');
-  const client = connectGrpc(socket, silentLogger);
-  t.after(() => client.close());
-  return client;
-}
 
 const ask = (client: GrpcClient, path: string, asked: string) =>
   callUnary(client, path, { request: text, response: text, draft: { text: asked }, signal: never });
@@ -41,7 +24,7 @@ const fails = (promise: Promise<unknown>, status: number, message: RegExp) =>
   });
 
 test('a call is answered, or told why not', async (t) => {
-  const client = await connected(t, {
+  const client = await clientOf(t, {
     '/s/Echo': unary(text, text, async (message) => ({ text: message.text.toUpperCase() })),
     '/s/Fail': unary(text, text, async () => {
       throw new EngineError('not-found', 'nothing ü 100%\n');
@@ -56,7 +39,7 @@ test('a call is answered, or told why not', async (t) => {
 test('a stream waits for a slow reader, and ends with its status', async (t) => {
   let made = 0;
   const big = 'x'.repeat(1 << 20);
-  const client = await connected(t, {
+  const client = await clientOf(t, {
     '/s/Many': answering(text, text, async function* many() {
       for (; made < 30; made++) yield { text: big };
       throw new EngineError('invalid', 'enough');
@@ -81,7 +64,7 @@ test('a stream waits for a slow reader, and ends with its status', async (t) => 
 test('who gives a call up ends it on the other side', async (t) => {
   const begun = Promise.withResolvers<void>();
   const ended = Promise.withResolvers<unknown>();
-  const client = await connected(t, {
+  const client = await clientOf(t, {
     '/s/Wait': async (call) => {
       call.begin();
       begun.resolve();
@@ -102,7 +85,7 @@ test('who gives a call up ends it on the other side', async (t) => {
 });
 
 test('a deadline ends a call', async (t) => {
-  const client = await connected(t, {
+  const client = await clientOf(t, {
     '/s/Wait': async (call) => {
       await once(call.signal, 'abort');
       throw call.signal.reason;
@@ -120,7 +103,7 @@ test('a deadline ends a call', async (t) => {
 });
 
 test('a message that is too long is refused', async (t) => {
-  const client = await connected(t, { '/s/Echo': unary(text, text, async (message) => message) });
+  const client = await clientOf(t, { '/s/Echo': unary(text, text, async (message) => message) });
   const send = async (bytes: Uint8Array): Promise<void> => {
     const call = client.call('/s/Echo', { signal: never });
     void call.send(bytes);

@@ -5,11 +5,10 @@ import net from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { test, type TestContext } from 'node:test';
-import { silentLogger } from '../../base/log.ts';
 import { readAll } from '../../base/stream.ts';
 import { digestOfHex } from '../../base/ids.ts';
-import { connectGrpc } from '../grpc/client.ts';
-import { type Method, serveGrpc, unary } from '../grpc/server.ts';
+import { type Method, unary } from '../grpc/server.ts';
+import { clientOf } from '../grpc/test-client.ts';
 import { GrpcError, statusCodes } from '../grpc/status.ts';
 import { decode } from '../wire/decode.ts';
 import { encode } from '../wire/encode.ts';
@@ -37,19 +36,8 @@ const signal = AbortSignal.timeout(20_000);
 
 /** A session whose client serves these methods. */
 async function sessionWith(t: TestContext, methods: Readonly<Record<string, Method>>): Promise<Session> {
-  const served = new Map(Object.entries(methods));
-  const server = net.createServer((socket) => {
-    t.after(() => socket.destroy());
-    void serveGrpc(socket, served, silentLogger);
-  });
-  server.listen(0, '127.0.0.1');
-  await once(server, 'listening');
-  t.after(() => server.close());
-  const socket = net.connect((server.address() as net.AddressInfo).port, '127.0.0.1');
-  await once(socket, 'connect');
-  const client = connectGrpc(socket, silentLogger);
-  t.after(() => client.close());
-  return { id: 's', sharedKey: '', methods: new Set(served.keys()), client };
+  const client = await clientOf(t, methods);
+  return { id: 's', sharedKey: '', methods: new Set(Object.keys(methods)), client };
 }
 
 const auth = '/moby.filesync.v1.Auth';
