@@ -1,5 +1,6 @@
 import { randomBytes } from 'node:crypto';
 import type { GivenToken, RegistryLogin, TokenWish } from '../../spec/contract/build.ts';
+import { registryHostOf } from '../../spec/reference/reference.ts';
 import { callUnary } from '../grpc/client.ts';
 import { asEngineError, GrpcError, statusCodes } from '../grpc/status.ts';
 import {
@@ -13,8 +14,6 @@ import {
 import type { Session } from './session.ts';
 
 const service = '/moby.filesync.v1.Auth';
-/** Clients know Docker Hub by the name of its registry. */
-const hubHost = 'registry-1.docker.io';
 /** Named to token servers by clients that get tokens for builds. */
 const clientId = 'buildkit-client';
 
@@ -30,7 +29,8 @@ export async function loginOf(
   domain: string,
   signal: AbortSignal,
 ): Promise<RegistryLogin | undefined> {
-  const host = domain === 'docker.io' ? hubHost : domain;
+  // Clients know Docker Hub by the name of its registry.
+  const host = registryHostOf(domain);
   if (!(await getsTokens(session, host, signal))) return credentialsOf(session, host, signal);
   return {
     tokens: (wish, until = signal) => tokenOf(session, host, wish, until),

@@ -1,10 +1,10 @@
 import { codeOf, EngineError, messageOf } from '../../base/errors.ts';
 import type { Reference } from '../../spec/reference/reference.ts';
-import { defaultDomain } from '../../spec/reference/reference.ts';
+import { registryHostOf } from '../../spec/reference/reference.ts';
 import { Authorizations } from './_authorizations.ts';
 import { hostOf, isLoopbackHost, listsRegistry } from './addresses.ts';
 import { accessDenied } from './errors.ts';
-import { defaultRegistryHost, type Place } from './places.ts';
+import type { Place } from './places.ts';
 import type { RegistryCredentials } from './token.ts';
 import {
   type RequestBody,
@@ -150,7 +150,7 @@ export class RegistrySession {
     const insecure = place.skipVerify ?? (named || place.root?.protocol === 'http:');
     const trust = { insecure, ownNetwork: named, certificates: place.certificates };
     if (place.root !== undefined) return { root: place.root, trust, place };
-    const https = URL.parse(`https://${domain === defaultDomain ? defaultRegistryHost : domain}/v2/`);
+    const https = URL.parse(`https://${registryHostOf(domain)}/v2/`);
     if (https === null) throw new EngineError('invalid', `invalid registry ${JSON.stringify(domain)}`);
     const home = { root: https, trust, place };
     if (!trust.insecure) return home;

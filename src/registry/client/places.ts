@@ -1,12 +1,9 @@
 import { readFile, stat } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
 import { EngineError, messageOf } from '../../base/errors.ts';
-import { defaultDomain } from '../../spec/reference/reference.ts';
+import { defaultDomain, registryHostOf } from '../../spec/reference/reference.ts';
 import { type Certificates, readCertificates } from './certificates.ts';
 import { apiRoot, type Capability, type HostEntry, type HostsFile, parseHostsFile } from './hosts-file.ts';
-
-/** The registry behind the default domain has another host name. */
-export const defaultRegistryHost = 'registry-1.docker.io';
 
 /** One place that a registry's repositories can be had from: itself, or a mirror. */
 export interface Place {
@@ -66,10 +63,8 @@ export async function placesOf(
   return { mirrors: await Promise.all(named), registry: own.registry };
 }
 
-const registryHost = (domain: string): string => (domain === defaultDomain ? defaultRegistryHost : domain);
-
 const namespaceOf = (root: URL, domain: string): Pick<Place, 'namespace'> =>
-  root.host === registryHost(domain) ? {} : { namespace: domain };
+  root.host === registryHostOf(domain) ? {} : { namespace: domain };
 
 /** `certs.d/HOST_PORT_`, which is how containerd writes `HOST:PORT`, and `_default` for registries without an own one. */
 async function folderOf(folders: readonly string[], domain: string): Promise<string | undefined> {
@@ -98,7 +93,7 @@ async function placesInFolder(folders: readonly string[], domain: string): Promi
     throw new EngineError('invalid', `${file}: ${messageOf(error)}`, { cause: error });
   });
   if (text.trim() === '') {
-    const certificates = await readCertificates(folder, registryHost(domain));
+    const certificates = await readCertificates(folder, registryHostOf(domain));
     return { mirrors: [], registry: { ...bare, certificates } };
   }
   return placesInFile(await parseHostsFile(text, file), { file, folder, domain });
@@ -119,7 +114,7 @@ async function placesInFile({ mirrors, server }: HostsFile, where: Where): Promi
 
 async function placeOf(entry: HostEntry, { file, folder, domain }: Where): Promise<Place> {
   const { root, capabilities, headers, skipVerify, dialTimeoutMs } = entry;
-  const host = root?.host ?? registryHost(domain);
+  const host = root?.host ?? registryHostOf(domain);
   const read = (key: string, path: string): Promise<string> =>
     readLimited(resolve(folder, path)).catch((error: unknown) => {
       throw entry.wrong(key, `cannot read ${path}: ${messageOf(error)}`);
@@ -135,7 +130,7 @@ async function placeOf(entry: HostEntry, { file, folder, domain }: Where): Promi
   const hasCertificates = authorities.length > 0 || client.length > 0;
   return {
     ...(root === undefined ? {} : { root, ...namespaceOf(root, domain) }),
-    isRegistry: root === undefined || root.host === registryHost(domain),
+    isRegistry: root === undefined || root.host === registryHostOf(domain),
     capabilities,
     headers,
     skipVerify,

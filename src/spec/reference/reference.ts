@@ -16,10 +16,15 @@ export interface Reference {
 }
 
 export const defaultDomain = 'docker.io';
+/** The registry behind the default domain has another host name. */
+export const defaultRegistryHost = 'registry-1.docker.io';
 const legacyDefaultDomain = 'index.docker.io';
 const officialPrefix = 'library/';
 export const defaultTag = 'latest';
 const longestPath = 255;
+
+/** Where the registry of a domain is asked. */
+export const registryHostOf = (domain: string): string => (domain === defaultDomain ? defaultRegistryHost : domain);
 
 const badFormat = (): EngineError => invalid('invalid reference format');
 

@@ -10,11 +10,11 @@ import {
   secretResponse,
 } from '../../../build/wire/session.ts';
 import type { CredentialStore } from '../../../credentials/store.ts';
+import { defaultRegistryHost } from '../../../spec/reference/reference.ts';
 import { serverKey } from '../../registry/server.ts';
 import { type Method, once } from './grpc.ts';
 
 const serving = 1;
-const hubHost = 'registry-1.docker.io';
 /** As other clients of BuildKit have it. */
 const largestSecret = 500 * 1024;
 
@@ -29,7 +29,7 @@ export const healthMethod: [string, Method] = [
 export const credentialsMethod = (credentials: () => CredentialStore): [string, Method] => [
   '/moby.filesync.v1.Auth/Credentials',
   once(credentialsRequest, credentialsResponse, async ({ host }) => {
-    const login = credentials().get(serverKey(host === hubHost ? '' : host));
+    const login = credentials().get(serverKey(host === defaultRegistryHost ? '' : host));
     if (login === undefined) return {};
     return login.isToken === true ? { secret: login.secret } : { username: login.username, secret: login.secret };
   }),
