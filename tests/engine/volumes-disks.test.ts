@@ -1,43 +1,17 @@
 /** Volumes with a limit: file systems of their own in files. */
 import assert from 'node:assert/strict';
-import { readdir, readFile, rm } from 'node:fs/promises';
+import { readFile, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { test } from 'node:test';
-import { isOracle, seenBy } from '../support/engine.ts';
-import { gantryProgram } from '../support/gantry-command.ts';
-import { must, run } from '../support/run.ts';
+import { isOracle } from '../support/engine.ts';
 import { engineSuite } from '../support/suite.ts';
+import { volumesOf } from './_volumes.ts';
 
 const image = 'gantry-test/busybox:1';
 const skip = isOracle() && 'needs project quotas there';
 
 engineSuite('volumes with a limit', { skip }, (engine) => {
-  const [program, ...first] = gantryProgram;
-  const options = () => ({ timeout: 60_000, env: { ...engine().clientEnv() } });
-  const ok = (...args: string[]) => must(program, [...first, 'volume', ...args], options());
-  const gantry = (...args: string[]) => run(program, [...first, 'volume', ...args], options());
-  const docker = (...words: string[]) => engine().dockerOk(words);
-  const runs = (volume: string, script: string) =>
-    engine().docker(['run', '--rm', '--network=none', '-v', `${volume}:/data`, image, 'sh', '-c', script]);
-  const sh = async (volume: string, script: string): Promise<string> => {
-    const { code, stdout, stderr } = await runs(volume, script);
-    assert.equal(code, 0, stderr);
-    return stdout.trim();
-  };
-  const folder = () => seenBy(engine(), join(engine().paths.dataRoot, 'volumes'));
-  const create = (name: string, ...words: string[]) =>
-    docker('volume', 'create', ...words.flatMap((word) => ['-o', word]), name);
-  const refusesCreate = async (says: RegExp, ...words: string[]): Promise<void> => {
-    const { code, stderr } = await engine().docker([
-      'volume',
-      'create',
-      ...words.flatMap((word) => ['-o', word]),
-      'bad',
-    ]);
-    assert.match(stderr, says);
-    assert.equal(code, 1);
-    assert.deepEqual(await readdir(folder()), []);
-  };
+  const { gantry, ok, docker, runs, sh, create, refusesCreate } = volumesOf(engine);
   const mib = async (volume: string): Promise<number> =>
     Number((await sh(volume, 'df -m /data')).split('\n')[1]?.trim().split(/ +/)[1]);
 

@@ -5,11 +5,10 @@ import { chmod, mkdir, readdir, readFile, rm, writeFile } from 'node:fs/promises
 import { join } from 'node:path';
 import { describe, test } from 'node:test';
 import { isOracle, seenBy, startEngine, type TestEngine } from '../support/engine.ts';
-import { gantryProgram } from '../support/gantry-command.ts';
-import { must, run } from '../support/run.ts';
 import { engineSuite } from '../support/suite.ts';
 import { eventually } from '../support/wait.ts';
 import { startWeakEngine } from '../support/weak-engine.ts';
+import { volumesOf } from './_volumes.ts';
 
 const image = 'gantry-test/busybox:1';
 const skip = isOracle() && 'there is no encryption';
@@ -29,28 +28,10 @@ async function servers(engine: TestEngine): Promise<number[]> {
 for (const encryption of ['fscrypt', 'gocryptfs'] as const) {
   const isServed = encryption === 'gocryptfs';
   engineSuite(`volumes encrypted by ${encryption}`, { skip: skip || (isServed && noProgram) }, (engine) => {
-    const [command, ...first] = gantryProgram;
-    const options = () => ({ timeout: 60_000, env: { ...engine().clientEnv() } });
-    const ok = (...args: string[]) => must(command, [...first, 'volume', ...args], options());
-    const gantry = (...args: string[]) => run(command, [...first, 'volume', ...args], options());
-    const docker = (...words: string[]) => engine().dockerOk(words);
-    const runs = (volume: string, script: string) =>
-      engine().docker(['run', '--rm', '--network=none', '-v', `${volume}:/data`, image, 'sh', '-c', script]);
-    const sh = async (volume: string, script: string): Promise<string> => {
-      const { code, stdout, stderr } = await runs(volume, script);
-      assert.equal(code, 0, stderr);
-      return stdout.trim();
-    };
-    const folder = () => seenBy(engine(), join(engine().paths.dataRoot, 'volumes'));
-    const words = (options: readonly string[]): string[] =>
-      [...options, `encrypt-with=${encryption}`].flatMap((word) => ['-o', word]);
-    const create = (name: string, ...options: string[]) => docker('volume', 'create', ...words(options), name);
-    const refusesCreate = async (says: RegExp, ...options: string[]): Promise<void> => {
-      const { code, stderr } = await engine().docker(['volume', 'create', ...words(options), 'bad']);
-      assert.match(stderr, says);
-      assert.equal(code, 1);
-      assert.deepEqual(await readdir(folder()), []);
-    };
+    const { gantry, ok, docker, runs, sh, folder, create, refusesCreate } = volumesOf(
+      engine,
+      `encrypt-with=${encryption}`,
+    );
 
     /** Loop devices of the engine's own files. */
     const loops = async () => {
