@@ -27,6 +27,16 @@ export async function* afterBytes(
   }
 }
 
+/** The same bytes in chunks of at most `most`; they are parts of those that come. */
+export async function* inPieces(
+  stream: ByteStream | Iterable<Uint8Array>,
+  most: number,
+): AsyncGenerator<Uint8Array, void, undefined> {
+  for await (const chunk of stream) {
+    for (let at = 0; at < chunk.length; at += most) yield chunk.subarray(at, at + most);
+  }
+}
+
 /** The chunks in one array of `length` bytes (their sum when it is left out). */
 export function concatBytes(chunks: readonly Uint8Array[], length?: number): Uint8Array {
   const only = chunks[0];

@@ -1,7 +1,7 @@
 import { EngineError, invalid } from '../../base/errors.ts';
 import type { Digest } from '../../base/ids.ts';
 import type { ByteStream } from '../../base/stream.ts';
-import { readAll } from '../../base/stream.ts';
+import { inPieces, readAll } from '../../base/stream.ts';
 import type { BlobPlace } from '../../spec/contract/build.ts';
 import type { Descriptor } from '../../spec/oci/image.ts';
 import { largestDocument } from '../../spec/oci/json.ts';
@@ -62,13 +62,10 @@ async function write(
   const about = { ref: `gantry-${digest}`, total: size, expected: digest };
   let offset = 0;
   try {
-    for await (const chunk of open()) {
-      for (let at = 0; at < chunk.length; at += pieceBytes) {
-        const data = chunk.subarray(at, at + pieceBytes);
-        const message = encode(writeContentRequest, { action: writeActions.write, ...about, offset, data });
-        await Promise.race([call.send(message), ended]);
-        offset += data.length;
-      }
+    for await (const data of inPieces(open(), pieceBytes)) {
+      const message = encode(writeContentRequest, { action: writeActions.write, ...about, offset, data });
+      await Promise.race([call.send(message), ended]);
+      offset += data.length;
     }
     await call.send(encode(writeContentRequest, { action: writeActions.commit, ...about, offset }));
     call.end();

@@ -1,5 +1,5 @@
 import { invalid } from '../../base/errors.ts';
-import type { ByteStream } from '../../base/stream.ts';
+import { type ByteStream, inPieces } from '../../base/stream.ts';
 import { encodeMetadata } from '../fsutil/metadata.ts';
 import { drained, type Metadata } from '../grpc/client.ts';
 import { asEngineError, GrpcError, statusCodes } from '../grpc/status.ts';
@@ -44,13 +44,10 @@ export async function sendFile(
   const ended = drained(call);
   let sent = 0;
   try {
-    for await (const chunk of content) {
-      for (let at = 0; at < chunk.length; at += pieceBytes) {
-        const data = chunk.subarray(at, at + pieceBytes);
-        await Promise.race([call.send(encode(bytesMessage, { data })), ended]);
-        sent += data.length;
-        progress(sent);
-      }
+    for await (const data of inPieces(content, pieceBytes)) {
+      await Promise.race([call.send(encode(bytesMessage, { data })), ended]);
+      sent += data.length;
+      progress(sent);
     }
     call.end();
     await ended;

@@ -1,3 +1,4 @@
+import { type ByteStream, inPieces } from '../../base/stream.ts';
 import { chmod, chown, mkdir, rm } from 'node:fs/promises';
 import { createServer, type Socket } from 'node:net';
 import { join } from 'node:path';
@@ -93,12 +94,8 @@ async function forward(client: GrpcClient, id: string, socket: Socket, signal: A
   const call = client.call(`${service}/ForwardAgent`, { metadata: { 'buildkit.ssh.id': id }, signal });
   socket.once('close', () => call.cancel());
   const up = (async () => {
-    for await (const chunk of socket.iterator({ destroyOnReturn: false })) {
-      const bytes = chunk as Buffer;
-      for (let at = 0; at < bytes.length; at += pieceBytes) {
-        await call.send(encode(bytesMessage, { data: bytes.subarray(at, at + pieceBytes) }));
-      }
-    }
+    const bytes: ByteStream = socket.iterator({ destroyOnReturn: false });
+    for await (const data of inPieces(bytes, pieceBytes)) await call.send(encode(bytesMessage, { data }));
     call.end();
   })();
   const down = (async () => {
