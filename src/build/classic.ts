@@ -51,7 +51,7 @@ export async function buildClassic(ports: SolvePorts, request: ClassicBuild): Pr
     const source = await sourceOf(ports, { job, client }, request);
     try {
       const logins: Logins = async (host, signal) => request.logins(host) ?? client.logins(host, signal);
-      const built = await buildDockerfile(ports, job, content, {
+      const results = await buildDockerfile(ports, job, content, {
         ...client,
         attributes: request.attributes,
         source,
@@ -61,7 +61,7 @@ export async function buildClassic(ports: SolvePorts, request: ClassicBuild): Pr
         imported: () => Promise.resolve(undefined),
       });
       const wanted = { type: 'image', attributes: new Map([['name', request.names.join(',')]]), index: 0 };
-      const exported = await exportImage({ ports, job, content, built, request: wanted, logins });
+      const exported = await exportImage({ ports, job, content, results, request: wanted, logins });
       job.close();
       await told;
       tellImage(request, exported.get('containerimage.digest') ?? '');
@@ -131,13 +131,16 @@ async function tell(job: BuildJob, { isTraced, progress }: ClassicBuild): Promis
   }
 }
 
+/** `[internal] load metadata for ...`, or `[linux/arm64 internal] ...`. */
+const metadataStep = /^\[(?:[^ \]]+ )?internal\] load metadata/;
+
 /** `[2/5] RUN make`, `[build 2/5] RUN make`. */
 const numbered = /^\[(?:[^\]]* )?(\d+)\/(\d+)\] (.*)$/s;
 
 function* messagesOf({ vertexes = [], logs = [] }: StatusEvent, begun: Set<string>): Generator<ProgressMessage> {
   for (const { digest = '', name = '', cached = false } of vertexes) {
     // From here on a failure is one of the build, told of in the stream: clients tell it from a refused request.
-    if (name.startsWith('[internal] load metadata')) yield { stream: '' };
+    if (metadataStep.test(name)) yield { stream: '' };
     const step = numbered.exec(name);
     if (step === null || begun.has(digest)) continue;
     begun.add(digest);

@@ -3,7 +3,7 @@ import type { Clock } from '../base/clock.ts';
 import { Semaphore } from '../base/async.ts';
 import { messageOf } from '../base/errors.ts';
 import type { Logger } from '../base/log.ts';
-import type { BuildImages, BuildSteps, ConfinedPrograms } from '../spec/contract/build.ts';
+import type { BuildImages, BuildSteps, ConfinedPrograms, HostPlatforms } from '../spec/contract/build.ts';
 import type { StateJournal } from '../spec/contract/state.ts';
 import type { Platform } from '../spec/oci/image.ts';
 import { buildClassic, type ClassicBuild } from './classic.ts';
@@ -41,6 +41,7 @@ export interface BuildOptions {
   readonly worker: WorkerFacts;
   readonly entitlements: Entitlements;
   readonly platform: Platform;
+  readonly runnable: HostPlatforms;
   readonly clock: Clock;
   readonly log: Logger;
 }
@@ -90,6 +91,7 @@ export async function openBuilds(options: BuildOptions): Promise<Builds> {
     secretDirectory,
     entitlements: options.entitlements,
     platform,
+    runnable: options.runnable,
     clock,
     log,
   };

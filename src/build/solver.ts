@@ -3,11 +3,11 @@ import { invalid } from '../base/errors.ts';
 import { provenance } from './attest/provenance.ts';
 import type { BuildContent } from '../spec/contract/build.ts';
 import type { BuildJob } from './control/job.ts';
-import type { FrontendRequest, Solved, Solver } from './control/ports.ts';
+import type { FrontendRequest, ResultRefs, Solved, Solver } from './control/ports.ts';
 import { imageConfig } from './export/config.ts';
 import { exportResult } from './export/exporters.ts';
 import type { Logins } from './frontend/base-image.ts';
-import { type Built, buildDockerfile } from './frontend/build.ts';
+import { type BuildResults, type Built, buildDockerfile, platformId } from './frontend/build.ts';
 import { answerRequest } from './frontend/requests.ts';
 import { linkedImage, linkedRef, withLinked } from './frontend/linked.ts';
 import { sessionClient } from './frontend/session-client.ts';
@@ -58,22 +58,23 @@ export function createSolver(ports: SolvePorts): Solver {
   };
   return {
     solve: (job, request) => solve({ ports, job, work: workOf(job), all }, request),
-    export(job, ref, request) {
-      const { content, results } = workOf(job);
-      const built = results.get(ref ?? '');
-      if (built === undefined) throw invalid('there is nothing to export: the build has no result');
-      return exportResult({ ports, job, content, built, request, logins: loginsOf(ports, job) });
+    export(job, refs, request) {
+      const work = workOf(job);
+      const results = resultsOf(work, refs);
+      if (results === undefined) throw invalid('there is nothing to export: the build has no result');
+      return exportResult({ ports, job, content: work.content, results, request, logins: loginsOf(ports, job) });
     },
-    describe(job, ref) {
-      const built = works.get(job)?.results.get(ref ?? '');
+    describe(job, refs) {
+      const work = works.get(job);
+      const images = (work === undefined ? undefined : resultsOf(work, refs))?.images ?? [];
       const wish = { mode: 'max', isDefault: true, builderId: '', reproducible: false } as const;
-      return built === undefined ? [] : [provenance(job, built, wish, new Date()), ...built.sboms];
+      return images.flatMap((built) => [provenance(job, built, wish, new Date()), ...built.sboms]);
     },
-    async exportCache(job, ref, wish) {
-      const { content, results } = workOf(job);
-      const built = results.get(ref ?? '');
-      if (built === undefined) throw invalid('there is no cache to export: the build has no result');
-      return exportCache(await finderOf(ports, job), job, content, built, wish);
+    async exportCache(job, refs, wish) {
+      const work = workOf(job);
+      const results = resultsOf(work, refs);
+      if (results === undefined) throw invalid('there is no cache to export: the build has no result');
+      return exportCache(await finderOf(ports, job), job, work.content, results.images, wish);
     },
     async release(job) {
       const work = works.get(job);
@@ -84,6 +85,20 @@ export function createSolver(ports: SolvePorts): Solver {
       ports.keepBudget();
     },
   };
+}
+
+/** What a client names again after a build; undefined for nothing. @throws invalid for results that are not there */
+function resultsOf({ results }: Work, refs: ResultRefs | undefined): BuildResults | undefined {
+  const { list, only } = refs ?? {};
+  const named = [...(list?.values() ?? []), ...(only === undefined ? [] : [only])];
+  const images = named.map((ref) => {
+    const built = results.get(ref);
+    if (built === undefined) throw invalid(`the build has no result ${JSON.stringify(ref.slice(0, 100))}`);
+    return built;
+  });
+  if (images.length === 0) return undefined;
+  // A client's map has no order.
+  return { isList: list !== undefined, images: images.toSorted((a, b) => a.place - b.place) };
 }
 
 interface SolveScope {
@@ -98,7 +113,7 @@ async function solve({ ports, job, work, all }: SolveScope, request: FrontendReq
   const options = withLinked(request.options, request.inputs);
   if (frontend === '') {
     if ((request.definition?.def.length ?? 0) > 0) throw missing("a graph of a client's own (LLB)");
-    return { ref: undefined, metadata: new Map() };
+    return { refs: undefined, metadata: new Map() };
   }
   if (frontend !== 'dockerfile.v0') throw missing(`the frontend ${JSON.stringify(frontend)}`);
   const client = sessionClient(ports.sessions, job.request.session);
@@ -106,7 +121,7 @@ async function solve({ ports, job, work, all }: SolveScope, request: FrontendReq
   try {
     const wanted = options.get('requestid') ?? '';
     if (wanted !== '') {
-      return { ref: undefined, metadata: await answerRequest(ports, job, { source, options, wanted }) };
+      return { refs: undefined, metadata: await answerRequest(ports, job, { source, options, wanted }) };
     }
     const linked = (reference: string) => {
       const ref = linkedRef(reference) ?? '';
@@ -116,14 +131,31 @@ async function solve({ ports, job, work, all }: SolveScope, request: FrontendReq
     const imported = await importCaches(await finderOf(ports, job), job, work.content, wishesOf(options));
     const origin = { attributes: options, source, ...client, linked, imported };
     const allowed = allowedBy(job.request.entitlements, ports.entitlements);
-    const built = await buildDockerfile(ports, job, work.content, { ...origin, allowed });
-    const ref = all.add(built);
-    work.results.set(ref, built);
-    const config = imageConfig(built, built.layers, { now: ports.clock.nowNs(), latest: undefined });
-    return { ref, metadata: new Map([['containerimage.config', Buffer.from(JSON.stringify(config))]]) };
+    const results = await buildDockerfile(ports, job, work.content, { ...origin, allowed });
+    return solvedOf(results, ports.clock.nowNs(), (built) => {
+      const ref = all.add(built);
+      work.results.set(ref, built);
+      return ref;
+    });
   } finally {
     await source.close();
   }
+}
+
+/** Results as clients get them: with their platforms, and the configurations of the images. */
+function solvedOf({ isList, images }: BuildResults, now: bigint, refOf: (built: Built) => string): Solved {
+  const named = images.map((built) => ({ id: platformId(built), built, ref: refOf(built) }));
+  const json = (value: unknown): Uint8Array => Buffer.from(JSON.stringify(value));
+  const platforms = named.map(({ id, built }) => ({ ID: id, Platform: built.plan.image.platform }));
+  const configs = named.map(({ id, built }): [string, Uint8Array] => [
+    isList ? `containerimage.config/${id}` : 'containerimage.config',
+    json(imageConfig(built, built.layers, { now, latest: undefined })),
+  ]);
+  const list = isList ? new Map(named.map(({ id, ref }) => [id, ref])) : undefined;
+  return {
+    refs: { list, only: isList ? undefined : named[0]?.ref },
+    metadata: new Map([...configs, ['refs.platforms', json({ Platforms: platforms })]]),
+  };
 }
 
 /** What both the client and the engine allow: `security.insecure`, `device`, `device=NAME`. */

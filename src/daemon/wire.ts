@@ -26,6 +26,8 @@ import type { HostFacts } from '../runtime/oci/host.ts';
 import { defaultMaskedPaths, defaultReadonlyPaths } from '../runtime/profile/paths.ts';
 import { createUsageReader } from '../runtime/usage/read.ts';
 import type { ContainerId } from '../base/ids.ts';
+import { hostPlatforms } from '../runtime/platforms/host-platforms.ts';
+import type { HostPlatforms } from '../spec/contract/build.ts';
 import { hostPlatform } from '../spec/oci/platform.ts';
 import { openStateDb, type StateDb } from '../store/db/open.ts';
 import { openStore, type Store } from '../store/open.ts';
@@ -216,6 +218,8 @@ async function joined(rooms: Rooms): Promise<WiredEngine> {
   });
   const planner = openPlanner();
   scope.defer(planner.close);
+  const platform = hostPlatform(process.arch);
+  const runnable = hostPlatforms(platform);
   const builds = await scope.acquire(
     openBuilds({
       directory: `${live.current.dataRoot}/build`,
@@ -227,9 +231,10 @@ async function joined(rooms: Rooms): Promise<WiredEngine> {
       planThread: planner.thread,
       jobs: live.current.builder.jobs,
       cacheBudget: live.current.builder.cacheBudget,
-      worker: workerFacts(engine.id, facts),
+      worker: workerFacts(engine.id, runnable),
       entitlements: live.current.builder,
-      platform: hostPlatform(process.arch),
+      platform,
+      runnable,
       clock: engine.clock,
       log: engine.log,
     }),
@@ -317,11 +322,10 @@ function servicesOf(rooms: {
 }
 
 /** Who builds, as clients are told. */
-const workerFacts = (id: string, { arch }: HostFacts) => ({
+const workerFacts = (id: string, platforms: HostPlatforms) => ({
   id,
   version: engineVersion,
-  architecture: arch === 'x86_64' ? 'amd64' : 'arm64',
-  variant: undefined,
+  platforms: () => platforms.list(),
   hostname: hostname(),
 });
 

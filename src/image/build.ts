@@ -3,6 +3,7 @@ import { decompress } from '../archive/compress/decompress.ts';
 import { EngineError } from '../base/errors.ts';
 import { afterBytes, type ByteStream } from '../base/stream.ts';
 import type { BaseImage, BuildContent, BuiltLayer, LayerConversion, WrittenImage } from '../spec/contract/build.ts';
+import { bestForPlatform } from '../spec/oci/platform.ts';
 import { familiarReference } from '../spec/reference/reference.ts';
 import type { ContentOperation } from './content.ts';
 import type { ImageContext } from './context.ts';
@@ -34,10 +35,13 @@ export function beginBuild(context: ImageContext, transfers: Transfers, bundles:
     importLayer: (blob, diffId, open, signal) => importLayer(content, transfers, { blob, diffId }, open, signal),
     convertLayer: (layer, conversion, signal) =>
       convertLayer({ context, content, transfers }, layer, conversion, signal),
-    writeImage: (image) => writeImage(content, image),
+    writeImage: (images, options) => writeImage(content, images, options),
     recordImage: (image, names) => recordImage(context, image, names),
     async archiveImage(image, { names, forDocker, signal }) {
-      return bundles.stream(await archiveMembers(context, content, partsOf(image, names), { forDocker }), signal);
+      return bundles.stream(
+        await archiveMembers(context, content, partsOf(context, image, names), { forDocker }),
+        signal,
+      );
     },
     blob: ({ digest, size }) => context.content.streamBlob(digest, size),
     end: () => content.end(),
@@ -101,14 +105,14 @@ async function importLayer(
 
 async function recordImage(
   context: ImageContext,
-  { target, manifest, platform, config, layers, blobs }: WrittenImage,
+  { target, variants, blobs }: WrittenImage,
   names: readonly string[],
 ): Promise<void> {
   const references = names.map((name) => nameToGive(name, ''));
   const origin = { transport: 'local' } as const;
   const [first] = references;
   await admitOrigin(context, origin, first === undefined ? 'of a build' : familiarReference(first));
-  const complete = { target, variants: [{ manifest, platform, config, layers }], blobs, origin };
+  const complete = { target, variants, blobs, origin };
   await storeImage(context, complete, references, async (image) => [
     await imageEvent(context, 'create', image, {}),
     ...(await Promise.all(
@@ -117,8 +121,13 @@ async function recordImage(
   ]);
 }
 
-function partsOf({ target, blobs, manifest, config, layers }: WrittenImage, names: readonly string[]): ArchivePart[] {
-  const part = { target, blobs, shown: { manifest, config, layers } };
+function partsOf(
+  { host }: ImageContext,
+  { target, blobs, variants }: WrittenImage,
+  names: readonly string[],
+): ArchivePart[] {
+  const shown = bestForPlatform(host, variants, ({ platform }) => platform) ?? variants[0];
+  const part = { target, blobs, shown };
   if (names.length === 0) return [part];
   return names.map((name) => ({ ...part, reference: nameToGive(name, '') }));
 }

@@ -1,6 +1,14 @@
-import { invalid } from '../base/errors.ts';
+import { internal, invalid } from '../base/errors.ts';
 import { hexOf } from '../base/ids.ts';
-import type { BuiltLayer, ImageAnnotations, ImageToWrite, Predicate, WrittenImage } from '../spec/contract/build.ts';
+import type {
+  BuiltLayer,
+  ImageAnnotations,
+  ImageToWrite,
+  Predicate,
+  WriteOptions,
+  WrittenImage,
+  WrittenVariant,
+} from '../spec/contract/build.ts';
 import { statementOf, statementType } from '../spec/oci/statement.ts';
 import { type Descriptor, type ImageIndex, type ImageManifest, mediaTypes } from '../spec/oci/image.ts';
 import type { ContentOperation } from './content.ts';
@@ -9,9 +17,54 @@ import { attestationAnnotations, makeVariant, predicateAnnotation } from './vari
 
 const noAnnotations: ImageAnnotations = { manifest: {}, manifestDescriptor: {}, index: {}, indexDescriptor: {} };
 
-/** Stores the documents of an image that is made here: configuration, manifest, statements and the index over them. */
-export async function writeImage(content: ContentOperation, image: ImageToWrite): Promise<WrittenImage> {
-  const { config, predicates = [], annotations = noAnnotations, dockerTypes = false } = image;
+/** A platform's part with all that belongs to it. */
+interface Part {
+  readonly variant: WrittenVariant;
+  readonly annotations: ImageAnnotations;
+  readonly blobs: readonly Descriptor[];
+  /** The manifest of its statements, if it has any. */
+  readonly attestation: Descriptor | undefined;
+}
+
+/** Stores the documents of an image that is made here: configurations, manifests, statements and the index over them. */
+export async function writeImage(
+  content: ContentOperation,
+  images: readonly ImageToWrite[],
+  { isList, dockerTypes }: WriteOptions,
+): Promise<WrittenImage> {
+  const parts: Part[] = [];
+  for (const image of images) parts.push(await writePart(content, image, dockerTypes));
+  const [first] = parts;
+  if (first === undefined) throw internal('an image of no platform is to be written');
+  const { index: notes, indexDescriptor } = first.annotations;
+  const statements = parts.flatMap(({ attestation }) => attestation ?? []);
+  const variants = parts.map(({ variant }) => variant);
+  const blobs = parts.flatMap((part) => part.blobs);
+  if (!isList && statements.length === 0) {
+    const target = { ...first.variant.manifest, ...given('annotations', indexDescriptor) };
+    return { target, variants, blobs: unique(blobs) };
+  }
+  const entries = parts.map(
+    ({ variant: { manifest, platform }, annotations: { manifestDescriptor } }): Descriptor => ({
+      ...manifest,
+      platform,
+      ...given('annotations', manifestDescriptor),
+    }),
+  );
+  const mediaType = dockerTypes && statements.length === 0 ? mediaTypes.dockerIndex : mediaTypes.ociIndex;
+  const index: ImageIndex = {
+    schemaVersion: 2,
+    mediaType,
+    manifests: [...entries, ...statements],
+    ...given('annotations', notes),
+  };
+  const top = await put(content, mediaType, encodeDocument(index));
+  const target = { ...top, ...given('annotations', indexDescriptor) };
+  return { target, variants, blobs: unique([top, ...blobs]) };
+}
+
+async function writePart(content: ContentOperation, image: ImageToWrite, dockerTypes: boolean): Promise<Part> {
+  const { config, predicates = [], annotations = noAnnotations } = image;
   const layers = dockerTypes ? image.layers.map(withDockerType) : image.layers;
   const configBytes = encodeDocument(config);
   const manifest: ImageManifest = {
@@ -22,28 +75,12 @@ export async function writeImage(content: ContentOperation, image: ImageToWrite)
     ...given('annotations', annotations.manifest),
   };
   const described = await put(content, manifest.mediaType as string, encodeDocument(manifest));
-  const { variant } = makeVariant(described, manifest, configBytes);
-  const own = [manifest.config, ...manifest.layers];
-  const written = { manifest: described, config: manifest.config, platform: variant.platform, layers };
-  if (predicates.length === 0) {
-    const target = { ...described, ...given('annotations', annotations.indexDescriptor) };
-    return { ...written, target, blobs: unique([described, ...own]) };
-  }
-  const entry: Descriptor = {
-    ...described,
-    platform: variant.platform,
-    ...given('annotations', annotations.manifestDescriptor),
-  };
-  const attestation = await putAttestation(content, described, predicates, image.subjects ?? []);
-  const index: ImageIndex = {
-    schemaVersion: 2,
-    mediaType: mediaTypes.ociIndex,
-    manifests: [entry, attestation.descriptor],
-    ...given('annotations', annotations.index),
-  };
-  const top = await put(content, mediaTypes.ociIndex, encodeDocument(index));
-  const target = { ...top, ...given('annotations', annotations.indexDescriptor) };
-  return { ...written, target, blobs: unique([top, described, ...own, ...attestation.blobs]) };
+  const { platform } = makeVariant(described, manifest, configBytes).variant;
+  const variant = { manifest: described, config: manifest.config, platform, layers };
+  const own = [described, manifest.config, ...manifest.layers];
+  if (predicates.length === 0) return { variant, annotations, blobs: own, attestation: undefined };
+  const { descriptor, blobs } = await putAttestation(content, described, predicates, image.subjects ?? []);
+  return { variant, annotations, blobs: [...own, ...blobs], attestation: descriptor };
 }
 
 const given = <Name extends string>(

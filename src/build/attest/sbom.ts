@@ -21,6 +21,8 @@ export interface SbomRequest {
   readonly wish: SbomWish;
   /** Of the result, lowest first. */
   readonly layers: readonly BuiltLayer[];
+  /** The platform of the result, where there are several. */
+  readonly about: string | undefined;
 }
 
 const source = '/run/src/core/sbom';
@@ -34,7 +36,7 @@ const mostStatements = 100;
  * `BUILDKIT_SCAN_SOURCE`, and leaves in-toto statements at `BUILDKIT_SCAN_DESTINATION`). It runs in the sandbox of steps.
  */
 export async function sbom(request: SbomRequest): Promise<readonly Predicate[]> {
-  const { ports, job, content, logins, wish, layers } = request;
+  const { ports, job, content, logins, wish, layers, about } = request;
   const reference = wish.generator;
   const platform = formatPlatform(ports.platform);
   const image = await job.step({ name: `[internal] load metadata for ${reference}` }, (output) =>
@@ -48,34 +50,37 @@ export async function sbom(request: SbomRequest): Promise<readonly Predicate[]> 
   if (places === undefined) throw internal('the layer of folders is empty');
   const parameters = [...wish.parameters].map(([name, value]) => `BUILDKIT_SCAN_${name}=${value}`);
   const found: Predicate[] = [];
-  await job.step({ name: `generating sbom using ${reference}` }, async (output) => {
-    const { code } = await ports.steps.run(
-      {
-        layers: [stub, ...image.layers, places].map(({ diffId }) => diffId),
-        args,
-        env: [...Env, ...parameters, `BUILDKIT_SCAN_SOURCE=${source}`, `BUILDKIT_SCAN_DESTINATION=${destination}/`],
-        cwd: WorkingDir || '/',
-        user: User,
-        mounts: [
-          {
-            kind: 'layers',
-            layers: (layers.length === 0 ? [stub] : layers).map(({ diffId }) => diffId),
-            subpath: '',
-            target: source,
-            writable: false,
-          },
-          { kind: 'tmpfs', target: '/tmp', options: [] },
-        ],
-        hostConfig: {},
-        output: clippedLog((stream, bytes) => output.log(stream, bytes)),
-        signal: job.signal,
-      },
-      async (archive) => {
-        for await (const predicate of statementsIn(archive, reference)) found.push(predicate);
-      },
-    );
-    if (code !== 0) throw internal(`the SBOM generator ${reference} failed: exit code: ${code}`);
-  });
+  await job.step(
+    { name: `${about === undefined ? '' : `[${about}] `}generating sbom using ${reference}` },
+    async (output) => {
+      const { code } = await ports.steps.run(
+        {
+          layers: [stub, ...image.layers, places].map(({ diffId }) => diffId),
+          args,
+          env: [...Env, ...parameters, `BUILDKIT_SCAN_SOURCE=${source}`, `BUILDKIT_SCAN_DESTINATION=${destination}/`],
+          cwd: WorkingDir || '/',
+          user: User,
+          mounts: [
+            {
+              kind: 'layers',
+              layers: (layers.length === 0 ? [stub] : layers).map(({ diffId }) => diffId),
+              subpath: '',
+              target: source,
+              writable: false,
+            },
+            { kind: 'tmpfs', target: '/tmp', options: [] },
+          ],
+          hostConfig: {},
+          output: clippedLog((stream, bytes) => output.log(stream, bytes)),
+          signal: job.signal,
+        },
+        async (archive) => {
+          for await (const predicate of statementsIn(archive, reference)) found.push(predicate);
+        },
+      );
+      if (code !== 0) throw internal(`the SBOM generator ${reference} failed: exit code: ${code}`);
+    },
+  );
   return found;
 }
 

@@ -55,7 +55,7 @@ export function gatewayMethods(context: ControlContext): [string, Method][] {
         return {
           frontendCaps: capabilities.map((id) => ({ id, enabled: true })),
           llbCaps: abilities.map((id) => ({ id, enabled: true })),
-          workers: [workerRecord(context.worker)],
+          workers: [await workerRecord(context.worker)],
         };
       }),
     ],
@@ -66,14 +66,16 @@ export function gatewayMethods(context: ControlContext): [string, Method][] {
         job.record.frontend = request.frontend;
         job.record.attributes = request.frontendOpt;
         try {
-          const { ref, metadata } = await context.solver.solve(job, {
+          const { refs, metadata } = await context.solver.solve(job, {
             frontend: request.frontend,
             options: request.frontendOpt,
             inputs: request.frontendInputs,
             definition: request.definition,
           });
-          const def = ref === undefined ? undefined : definitionOf(ref);
-          return { result: { ref: { id: ref ?? '', def }, metadata } };
+          const { list, only } = refs ?? {};
+          if (list === undefined) return { result: { ref: describedRef(only), metadata } };
+          const described = new Map([...list].map(([platform, ref]) => [platform, describedRef(ref)]));
+          return { result: { refs: { refs: described }, metadata } };
         } catch (error) {
           throw describeFailure(error, job);
         }
@@ -98,6 +100,11 @@ export function gatewayMethods(context: ControlContext): [string, Method][] {
     ...['ResolveImageConfig', 'ReadFile', 'ReadDir', 'StatFile', 'Inputs', 'NewContainer'].map(missing),
   ];
 }
+
+const describedRef = (ref: string | undefined) => ({
+  id: ref ?? '',
+  def: ref === undefined ? undefined : definitionOf(ref),
+});
 
 const missing = (name: string): [string, Method] => [
   `${bridge}/${name}`,

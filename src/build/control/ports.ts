@@ -1,12 +1,20 @@
 import type { Predicate } from '../../spec/contract/build.ts';
+import type { Platform } from '../../spec/oci/image.ts';
 import type { Message } from '../wire/message.ts';
 import type { definition } from '../wire/control.ts';
 import type { BuildJob } from './job.ts';
 
+/** The results of a build, as later calls name them. */
+export interface ResultRefs {
+  /** One for each platform of a list, by that (`linux/amd64`); undefined for a result alone. */
+  readonly list: ReadonlyMap<string, string> | undefined;
+  readonly only: string | undefined;
+}
+
 /** What a frontend made of a request: something that can be exported, or answers alone. */
 export interface Solved {
-  /** Names what was built in later calls; undefined when nothing was. */
-  readonly ref: string | undefined;
+  /** What was built; undefined when nothing was. */
+  readonly refs: ResultRefs | undefined;
   readonly metadata: ReadonlyMap<string, Uint8Array>;
 }
 
@@ -39,11 +47,11 @@ export interface Solver {
   /** @throws EngineError; a failure of a step is a SourceError where its place is known */
   solve(job: BuildJob, request: FrontendRequest): Promise<Solved>;
   /** Gives what clients get to know (`containerimage.digest`). */
-  export(job: BuildJob, ref: string | undefined, request: ExportRequest): Promise<ReadonlyMap<string, string>>;
+  export(job: BuildJob, refs: ResultRefs | undefined, request: ExportRequest): Promise<ReadonlyMap<string, string>>;
   /** What there is to say of a result, for the history; nothing without one. */
-  describe(job: BuildJob, ref: string | undefined): readonly Predicate[];
+  describe(job: BuildJob, refs: ResultRefs | undefined): readonly Predicate[];
   /** Brings what the steps of a build have made to where later builds of other engines find it. */
-  exportCache(job: BuildJob, ref: string | undefined, request: CacheRequest): Promise<ReadonlyMap<string, string>>;
+  exportCache(job: BuildJob, refs: ResultRefs | undefined, request: CacheRequest): Promise<ReadonlyMap<string, string>>;
   /** The job is over: what it held may go. */
   release(job: BuildJob): Promise<void>;
 }
@@ -83,7 +91,7 @@ export interface CacheView {
 export interface WorkerFacts {
   readonly id: string;
   readonly version: string;
-  readonly architecture: string;
-  readonly variant: string | undefined;
+  /** What commands of builds can be for; the builder's own first. */
+  readonly platforms: () => Promise<readonly Platform[]>;
   readonly hostname: string;
 }

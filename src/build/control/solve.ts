@@ -1,11 +1,11 @@
 import { codeOf, EngineError, messageOf } from '../../base/errors.ts';
 import { answering, type Method, type ServerCall, unary } from '../grpc/server.ts';
 import { asGrpcError, GrpcError, statusCodes } from '../grpc/status.ts';
-import { solveRequest, solveResponse, statusRequest, statusResponse } from '../wire/control.ts';
+import { type gatewayResult, solveRequest, solveResponse, statusRequest, statusResponse } from '../wire/control.ts';
 import type { Message } from '../wire/message.ts';
 import { describeFailure } from './failure.ts';
 import type { BuildJob } from './job.ts';
-import type { ExportRequest } from './ports.ts';
+import type { ExportRequest, ResultRefs } from './ports.ts';
 import type { RecordDescriptor } from './record.ts';
 import type { ControlContext } from './service.ts';
 import type { Descriptor } from '../../spec/oci/image.ts';
@@ -57,7 +57,7 @@ async function solve(
 
 async function run(context: ControlContext, job: BuildJob): Promise<ReadonlyMap<string, string>> {
   const { request } = job;
-  let ref: string | undefined;
+  let refs: ResultRefs | undefined;
   if (request.frontend !== '') {
     const solved = await context.solver.solve(job, {
       frontend: request.frontend,
@@ -65,31 +65,36 @@ async function run(context: ControlContext, job: BuildJob): Promise<ReadonlyMap<
       inputs: request.frontendInputs,
       definition: undefined,
     });
-    ref = solved.ref;
+    refs = solved.refs;
   } else if ((request.definition?.def.length ?? 0) > 0) {
     throw new EngineError('not-implemented', "graphs of a client's own (LLB) are not implemented by this engine yet");
   } else {
     // The client is the frontend: it asks the gateway, and returns what is to be exported.
     const result = await job.result();
-    ref = result?.ref?.id;
-    const several = result?.refs?.refs.size ?? 0;
-    if (several > 0) throw new EngineError('not-implemented', 'results for several platforms are not implemented yet');
+    refs = refsOf(result);
   }
   const response = new Map<string, string>();
   for (const wanted of exportersOf(request)) {
-    const exported = await context.solver.export(job, ref, wanted);
+    const exported = await context.solver.export(job, refs, wanted);
     for (const [key, value] of exported) response.set(key, value);
     const descriptor = exported.get('containerimage.descriptor');
     if (descriptor !== undefined) job.record.results.set(String(wanted.index), resultOf(descriptor));
   }
-  for (const predicate of context.solver.describe(job, ref)) job.record.attest(predicate);
+  for (const predicate of context.solver.describe(job, refs)) job.record.attest(predicate);
   for (const { type, attrs } of request.cache?.exports ?? []) {
     // An inline cache is in the images.
     if (type === 'inline') continue;
-    const exported = await context.solver.exportCache(job, ref, { type, attributes: attrs });
+    const exported = await context.solver.exportCache(job, refs, { type, attributes: attrs });
     for (const [key, value] of exported) response.set(key, value);
   }
   return response;
+}
+
+/** What a client gives back of the results that it was given. */
+function refsOf(result: Message<typeof gatewayResult> | undefined): ResultRefs | undefined {
+  const list = result?.refs?.refs ?? new Map<string, { readonly id: string }>();
+  if (list.size === 0) return result?.ref?.id ? { only: result.ref.id, list: undefined } : undefined;
+  return { only: undefined, list: new Map([...list].map(([platform, { id }]) => [platform, id])) };
 }
 
 /** A google.rpc.Status. */

@@ -11,7 +11,10 @@ const serving = 1;
 /** What clients ask before they build: who builds, and for which platforms. */
 export function workerMethods({ worker }: ControlContext): [string, Method][] {
   return [
-    [`${control}/ListWorkers`, unary(nothing, listWorkersResponse, async () => ({ record: [workerRecord(worker)] }))],
+    [
+      `${control}/ListWorkers`,
+      unary(nothing, listWorkersResponse, async () => ({ record: [await workerRecord(worker)] })),
+    ],
     [`${control}/Info`, unary(nothing, infoResponse, async () => ({ buildkitVersion: versionOf(worker) }))],
     ['/grpc.health.v1.Health/Check', unary(nothing, healthResponse, async () => ({ status: serving }))],
   ];
@@ -24,7 +27,10 @@ const versionOf = ({ version }: WorkerFacts) => ({ package: 'gantry', version: `
  * images, pushes by the builder, caches that are exported, attestations, several platforms. What of these is not there is
  * refused here, and not by the client.
  */
-export function workerRecord(worker: WorkerFacts): NonNullable<Draft<typeof listWorkersResponse>['record']>[number] {
+export async function workerRecord(
+  worker: WorkerFacts,
+): Promise<NonNullable<Draft<typeof listWorkersResponse>['record']>[number]> {
+  const platforms = await worker.platforms();
   return {
     id: worker.id,
     labels: new Map([
@@ -32,13 +38,11 @@ export function workerRecord(worker: WorkerFacts): NonNullable<Draft<typeof list
       ['org.mobyproject.buildkit.worker.hostname', worker.hostname],
       ['org.mobyproject.buildkit.worker.snapshotter', 'gantry'],
     ]),
-    platforms: [
-      {
-        architecture: worker.architecture,
-        os: 'linux',
-        ...(worker.variant === undefined ? {} : { variant: worker.variant }),
-      },
-    ],
+    platforms: platforms.map(({ os, architecture, variant }) => ({
+      os,
+      architecture,
+      ...(variant === undefined ? {} : { variant }),
+    })),
     buildkitVersion: versionOf(worker),
   };
 }

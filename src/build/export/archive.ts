@@ -1,3 +1,4 @@
+import { invalid } from '../../base/errors.ts';
 import type { WrittenImage } from '../../spec/contract/build.ts';
 import type { StepOutput } from '../control/job.ts';
 import { clientStore } from '../session/content-store.ts';
@@ -15,6 +16,9 @@ export async function exportArchive(scope: ExportScope): Promise<Exported> {
   const { ports, job, content, request } = scope;
   const { type, attributes, index } = request;
   const isArchive = flag(attributes, 'tar', true);
+  if (type === 'docker' && scope.results.isList) {
+    throw invalid('docker exporter does not currently support exporting manifest lists');
+  }
   const session = await ports.sessions.find(job.request.session, job.signal);
   return job.step({ name: `exporting to ${type} image format`, serial: index }, async (output) => {
     const { image, names, exported } = await makeImage(scope, output);

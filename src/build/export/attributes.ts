@@ -1,8 +1,6 @@
 import { invalid } from '../../base/errors.ts';
 import type { ImageAnnotations } from '../../spec/contract/build.ts';
-import type { Platform } from '../../spec/oci/image.ts';
 import type { LayerCompression } from '../../spec/oci/layer-compression.ts';
-import { formatPlatform } from '../../spec/oci/platform.ts';
 import { missing } from '../solve/keys.ts';
 
 type Attributes = ReadonlyMap<string, string>;
@@ -16,17 +14,26 @@ export interface ImageWishes {
   readonly compression: LayerCompression | undefined;
   /** Of all layers. */
   readonly forceCompression: boolean;
-  readonly annotations: ImageAnnotations;
+  readonly annotations: readonly Annotation[];
   /** Files of the build's layers are not younger than it (`epochOf`). */
   readonly rewriteTimestamps: boolean;
   readonly dockerTypes: boolean;
+}
+
+/** A note at a part of an image. */
+export interface Annotation {
+  readonly place: keyof ImageAnnotations;
+  /** Of this platform alone. */
+  readonly platform: string | undefined;
+  readonly key: string;
+  readonly value: string;
 }
 
 /** Of images, as far as they are something else than the default: what is passed by would be another image. */
 const notYet = ['push-by-digest', 'name-canonical', 'prefer-nondist-layers', 'oci-artifact', 'compression-level'];
 
 /** @throws EngineError `invalid` with the option's name; not-implemented */
-export function imageWishes(attributes: Attributes, platform: Platform): ImageWishes {
+export function imageWishes(attributes: Attributes): ImageWishes {
   for (const name of notYet) {
     const value = attributes.get(name) ?? '';
     if (value !== '' && value !== 'false') throw missing(`the exporter option ${name}=${value}`);
@@ -37,7 +44,7 @@ export function imageWishes(attributes: Attributes, platform: Platform): ImageWi
     push: flag(attributes, 'push', false),
     compression: compressionOf(attributes.get('compression') ?? ''),
     forceCompression: flag(attributes, 'force-compression', false),
-    annotations: annotationsOf(attributes, platform),
+    annotations: annotationsOf(attributes),
     rewriteTimestamps: flag(attributes, 'rewrite-timestamp', false),
     dockerTypes: !flag(attributes, 'oci-mediatypes', true),
   };
@@ -71,19 +78,39 @@ function compressionOf(text: string): LayerCompression | undefined {
 /** `annotation.KEY`, `annotation-index.KEY`, `annotation-manifest-descriptor[linux/amd64].KEY`. */
 const annotationName = /^annotation(?:-([a-z-]+))?(?:\[([^\]]+)\])?\.(.+)$/s;
 
-/** Notes for a platform that is not built say nothing here. */
-function annotationsOf(attributes: Attributes, platform: Platform): ImageAnnotations {
-  const found = { manifest: {}, manifestDescriptor: {}, index: {}, indexDescriptor: {} } as Record<
-    keyof ImageAnnotations,
-    Record<string, string>
-  >;
+function annotationsOf(attributes: Attributes): Annotation[] {
+  const found: Annotation[] = [];
   for (const [name, value] of attributes) {
-    const [, kind = 'manifest', wanted, key] = annotationName.exec(name) ?? [];
+    const [, kind = 'manifest', platform, key] = annotationName.exec(name) ?? [];
     if (key === undefined) continue;
-    const place = kind.replace(/-([a-z])/g, (_all, letter: string) => letter.toUpperCase());
-    if (!Object.hasOwn(found, place)) throw invalid(`unrecognized annotation type ${kind} in ${name}`);
-    if (wanted !== undefined && wanted !== formatPlatform(platform)) continue;
-    found[place as keyof ImageAnnotations][key] = value;
+    const place = places.get(kind);
+    if (place === undefined) throw invalid(`unrecognized annotation type ${kind} in ${name}`);
+    found.push({ place, platform, key, value });
   }
   return found;
 }
+
+const places: ReadonlyMap<string, keyof ImageAnnotations> = new Map([
+  ['manifest', 'manifest'],
+  ['manifest-descriptor', 'manifestDescriptor'],
+  ['index', 'index'],
+  ['index-descriptor', 'indexDescriptor'],
+]);
+
+/** Those that count for one platform; one for the platform alone counts more than one for all. */
+export function annotationsFor(annotations: readonly Annotation[], wanted: string): ImageAnnotations {
+  const found: Record<keyof ImageAnnotations, Record<string, string>> = {
+    manifest: {},
+    manifestDescriptor: {},
+    index: {},
+    indexDescriptor: {},
+  };
+  const isOfIndex = (place: keyof ImageAnnotations): boolean => place === 'index' || place === 'indexDescriptor';
+  const counting = annotations.filter(
+    ({ place, platform }) => platform === undefined || platform === wanted || isOfIndex(place),
+  );
+  for (const { place, key, value } of counting.toSorted((a, b) => rank(a) - rank(b))) found[place][key] = value;
+  return found;
+}
+
+const rank = ({ platform }: Annotation): number => (platform === undefined ? 0 : 1);

@@ -1,21 +1,24 @@
 import { writeTar } from '../../archive/tar/write.ts';
 import { invalid } from '../../base/errors.ts';
-import type { BuiltLayer, Predicate, WrittenImage } from '../../spec/contract/build.ts';
+import type { BuiltLayer, ImageToWrite, Predicate, WrittenImage, WrittenVariant } from '../../spec/contract/build.ts';
+import { formatPlatform } from '../../spec/oci/platform.ts';
 import { formatReference, parseReference, withDefaultTag } from '../../spec/reference/reference.ts';
 import { provenance } from '../attest/provenance.ts';
 import { packageUrl } from '../attest/purl.ts';
 import type { StepOutput } from '../control/job.ts';
 import { transferLines } from '../control/transfer-lines.ts';
+import { type Built, type BuildResults, platformId } from '../frontend/build.ts';
 import { epochOf } from '../frontend/epoch.ts';
 import { inlineCache } from '../remote-cache/export.ts';
-import { type ImageWishes, imageWishes } from './attributes.ts';
+import { annotationsFor, type ImageWishes, imageWishes } from './attributes.ts';
 import { imageConfig } from './config.ts';
 import { withLatestTime } from './root-members.ts';
 import type { Exported, ExportScope } from './scope.ts';
 
-/** The layers of the result as an exporter wants them: those of the base stay as they are, unless all are to be compressed anew. */
+/** The layers of an image as an exporter wants them: those of the base stay as they are, unless all are to be compressed anew. */
 async function convertedLayers(
-  { content, job, built }: ExportScope,
+  { content, job }: ExportScope,
+  { layers: all, plan }: Built,
   wishes: ImageWishes,
   epoch: number | undefined,
 ): Promise<readonly BuiltLayer[]> {
@@ -24,9 +27,9 @@ async function convertedLayers(
     throw invalid(
       'rewrite-timestamp needs SOURCE_DATE_EPOCH, as a build argument or source-date-epoch of the exporter',
     );
-  const ofBase = built.plan.image.base?.rootfs.diff_ids.length ?? 0;
+  const ofBase = plan.image.base?.rootfs.diff_ids.length ?? 0;
   const layers: BuiltLayer[] = [];
-  for (const [index, layer] of built.layers.entries()) {
+  for (const [index, layer] of all.entries()) {
     const isOwn = index >= ofBase;
     const wantsTimes = isOwn && rewriteTimestamps && epoch !== undefined;
     const wantsBytes = compression !== undefined && (isOwn || forceCompression);
@@ -53,32 +56,62 @@ export interface MadeImage {
   readonly exported: Map<string, string>;
 }
 
-/** Writes the image of the result. @throws invalid for a wish that is none, not-implemented */
+/** Writes the image of the result, with all its platforms. @throws invalid for a wish that is none, not-implemented */
 export async function makeImage(scope: ExportScope, output: StepOutput): Promise<MadeImage> {
-  const { ports, content, built, request } = scope;
-  const wishes = imageWishes(request.attributes, built.plan.image.platform);
+  const { content, request, results } = scope;
+  const { isList } = results;
+  const wishes = imageWishes(request.attributes);
+  const { dockerTypes } = wishes;
+  checkAnnotations(wishes, results);
   const full = wishes.names.map((name) => formatReference(withDefaultTag(parseReference(name))));
-  const epoch = epochOf(request.attributes.get('source-date-epoch')) ?? built.epoch;
   const line = output.line('exporting layers');
-  const layers = await convertedLayers(scope, wishes, epoch);
+  const images: ImageToWrite[] = [];
+  for (const built of results.images) images.push(await imageOf(scope, built, { wishes, names: full }));
   line.done();
-  const latest = epoch === undefined ? undefined : BigInt(epoch) * 1_000_000_000n;
-  const plain = imageConfig(built, layers, { now: ports.clock.nowNs(), latest });
-  const inline = wantsInlineCache(scope) ? inlineCache(built) : undefined;
-  const config = inline === undefined ? plain : { ...plain, 'moby.buildkit.cache.v0': inline };
-  const { annotations, dockerTypes } = wishes;
-  const subjects = full.map((name) => packageUrl(name, built.plan.image.platform));
-  const predicates = predicatesOf(scope, wishes, epoch);
-  const image = await content.writeImage({ config, layers, annotations, dockerTypes, predicates, subjects });
-  output.line(`exporting manifest ${image.manifest.digest}`).done();
-  output.line(`exporting config ${image.config.digest}`).done();
+  const image = await content.writeImage(images, { isList, dockerTypes });
+  for (const { manifest, config } of image.variants) {
+    output.line(`exporting manifest ${manifest.digest}`).done();
+    output.line(`exporting config ${config.digest}`).done();
+  }
+  if (isList) output.line(`exporting manifest list ${image.target.digest}`).done();
+  const [only] = isList ? [] : image.variants;
   const exported = new Map([
     ['containerimage.digest', image.target.digest],
-    ['containerimage.config.digest', image.config.digest],
-    ['containerimage.descriptor', descriptorText(image, config.created)],
+    ...(only === undefined ? [] : [['containerimage.config.digest', only.config.digest] as const]),
+    ['containerimage.descriptor', descriptorText(image, only, images[0]?.config.created)],
     ...(full.length === 0 ? [] : [['image.name', full.join(',')] as const]),
   ]);
   return { image, names: wishes.names, wishes, exported };
+}
+
+/** @throws invalid for a note at a platform that the list has not */
+function checkAnnotations({ annotations }: ImageWishes, { isList, images }: BuildResults): void {
+  if (!isList) return;
+  for (const { platform } of annotations) {
+    if (platform === undefined || images.some((built) => platformId(built) === platform)) continue;
+    throw invalid(`invalid annotation: no platform ${platform} found in source`);
+  }
+}
+
+async function imageOf(
+  scope: ExportScope,
+  built: Built,
+  { wishes, names }: { readonly wishes: ImageWishes; readonly names: readonly string[] },
+): Promise<ImageToWrite> {
+  const { ports, request } = scope;
+  const { platform } = built.plan.image;
+  const epoch = epochOf(request.attributes.get('source-date-epoch')) ?? built.epoch;
+  const layers = await convertedLayers(scope, built, wishes, epoch);
+  const latest = epoch === undefined ? undefined : BigInt(epoch) * 1_000_000_000n;
+  const plain = imageConfig(built, layers, { now: ports.clock.nowNs(), latest });
+  const inline = wantsInlineCache(scope) ? inlineCache(built) : undefined;
+  return {
+    config: inline === undefined ? plain : { ...plain, 'moby.buildkit.cache.v0': inline },
+    layers,
+    annotations: annotationsFor(wishes.annotations, formatPlatform(platform)),
+    predicates: predicatesOf(scope, built, wishes, epoch),
+    subjects: names.map((name) => packageUrl(name, platform)),
+  };
 }
 
 /**
@@ -86,7 +119,8 @@ export async function makeImage(scope: ExportScope, output: StepOutput): Promise
  * the engine: it has the time of the build, and an image that was built before would be another one each time.
  */
 function predicatesOf(
-  { job, built, request }: ExportScope,
+  { job, request }: ExportScope,
+  built: Built,
   { push: leaves }: ImageWishes,
   epoch: number | undefined,
 ): readonly Predicate[] {
@@ -100,14 +134,19 @@ const wantsInlineCache = ({ job }: ExportScope): boolean =>
   job.request.cache?.exports.some(({ type }) => type === 'inline') === true;
 
 /** What clients write into their files about a build: JSON in base64. */
-function descriptorText({ target, config, platform, manifest }: WrittenImage, created: string | undefined): string {
+function descriptorText(
+  { target }: WrittenImage,
+  only: WrittenVariant | undefined,
+  created: string | undefined,
+): string {
   const { mediaType, digest, size } = target;
   const annotations = {
     ...target.annotations,
-    'config.digest': config.digest,
+    ...(only === undefined ? {} : { 'config.digest': only.config.digest }),
     ...(created === undefined ? {} : { 'org.opencontainers.image.created': created }),
   };
-  const descriptor = { mediaType, digest, size, annotations, ...(digest === manifest.digest ? { platform } : {}) };
+  const platform = digest === only?.manifest.digest ? { platform: only.platform } : {};
+  const descriptor = { mediaType, digest, size, annotations, ...platform };
   return Buffer.from(JSON.stringify(descriptor)).toString('base64');
 }
 

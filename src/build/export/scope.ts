@@ -2,7 +2,7 @@ import type { BuildContent } from '../../spec/contract/build.ts';
 import type { BuildJob } from '../control/job.ts';
 import type { ExportRequest } from '../control/ports.ts';
 import type { Logins } from '../frontend/base-image.ts';
-import type { Built } from '../frontend/build.ts';
+import type { BuildResults } from '../frontend/build.ts';
 import type { SolvePorts } from '../solve/ports.ts';
 
 /** What an exporter works with. */
@@ -10,7 +10,8 @@ export interface ExportScope {
   readonly ports: SolvePorts;
   readonly job: BuildJob;
   readonly content: BuildContent;
-  readonly built: Built;
+  /** What is exported. */
+  readonly results: BuildResults;
   readonly request: ExportRequest;
   readonly logins: Logins;
 }

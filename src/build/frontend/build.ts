@@ -1,5 +1,5 @@
 import { Semaphore } from '../../base/async.ts';
-import { EngineError, internal, invalid, notFound } from '../../base/errors.ts';
+import { EngineError, invalid } from '../../base/errors.ts';
 import { Scope } from '../../base/scope.ts';
 import type { Digest } from '../../base/ids.ts';
 import type { BaseImage, BuildContent, BuiltLayer, Predicate } from '../../spec/contract/build.ts';
@@ -11,28 +11,38 @@ import { type ContextTree, releaseTree } from '../context/tree.ts';
 import { SourceError } from '../control/failure.ts';
 import type { BuildJob } from '../control/job.ts';
 import { DockerfileError } from '../dockerfile/error.ts';
-import type { BaseImage as KnownImage } from '../plan/options.ts';
 import type { BuildPlan } from '../plan/plan.ts';
-import { planTask } from '../planner/planner.ts';
-import { errorOf, imageKey } from '../planner/task.ts';
+import { imageKey } from '../planner/task.ts';
 import type { CacheStep } from '../remote-cache/format.ts';
-import type { ImportedSteps } from '../remote-cache/import.ts';
+import { type ImportedSteps, wishesOf } from '../remote-cache/import.ts';
+import { checkRuns } from '../solve/run-operation.ts';
 import { squashLayers } from '../solve/squash.ts';
 import { fetchSource } from '../sources/fetch.ts';
 import { type AddedRoot, Evaluation } from '../solve/evaluate.ts';
 import type { SolvePorts } from '../solve/ports.ts';
 import type { AddedLayer, Agents, Allowed, Secrets } from '../solve/scope.ts';
-import { baseImage, type Logins } from './base-image.ts';
+import type { Logins } from './base-image.ts';
 import { type Definition, loadDefinition, loadIgnore, placeOf } from './definition.ts';
 import { linkedRef } from './linked.ts';
 import { epochOf } from './epoch.ts';
-import { type Attributes, buildOptions } from './options.ts';
+import { type Attributes, targetsOf } from './options.ts';
+import { type PlannedBuild, planned } from './planned.ts';
+import type { BuildScope } from './scope.ts';
 import type { BuildSource } from './source.ts';
 import { volumesOf } from './volumes.ts';
-import { tellFindings } from './warnings.ts';
 
-/** What a build has made: the layers of the image, and the plan that says everything else. */
+/** What comes of a build: an image, or one for each platform that was asked for. */
+export interface BuildResults {
+  /** They are to be exported as a list, if only of one. */
+  readonly isList: boolean;
+  /** In the order of the platforms. */
+  readonly images: readonly Built[];
+}
+
+/** An image that a build has made: its layers, and the plan that says everything else. */
 export interface Built {
+  /** Its place among those of its build. */
+  readonly place: number;
   readonly plan: BuildPlan;
   /** Lowest first. */
   readonly layers: readonly BuiltLayer[];
@@ -55,6 +65,9 @@ export interface Built {
   /** The latest time that the result may show, in seconds since 1970; undefined for any. */
   readonly epoch: number | undefined;
 }
+
+/** How results for several platforms are told apart. */
+export const platformId = ({ plan }: Built): string => formatPlatform(plan.image.platform);
 
 export interface UsedImage {
   readonly reference: string;
@@ -82,10 +95,12 @@ export async function buildDockerfile(
   job: BuildJob,
   content: BuildContent,
   origin: BuildOrigin,
-): Promise<Built> {
+): Promise<BuildResults> {
+  const targets = targetsOf(origin.attributes, ports.platform);
   const definition = await loadDefinition(job, origin.source, origin.attributes);
   try {
-    return await build({ ports, job, content, definition, ...origin });
+    const scope = { ports, job, content, definition, targets, ...origin };
+    return { isList: targets.isList, images: await build(scope) };
   } catch (error) {
     if (!(error instanceof DockerfileError)) throw error;
     throw atItsPlace(error, definition);
@@ -100,19 +115,14 @@ function atItsPlace(error: DockerfileError, definition: Definition): SourceError
   return new SourceError(invalid(error.message.replace(/on line \d+/, where), error), place);
 }
 
-interface BuildScope extends BuildOrigin {
-  readonly ports: SolvePorts;
-  readonly job: BuildJob;
-  readonly content: BuildContent;
-  readonly definition: Definition;
-}
-
-async function build(scope: BuildScope): Promise<Built> {
+async function build(scope: BuildScope): Promise<readonly Built[]> {
   const { ports, job, content, source, attributes, definition, secrets } = scope;
   const attest = attestWishes(attributes);
   const epoch = epochOf(attributes.get('build-arg:SOURCE_DATE_EPOCH'));
   const ignore = await loadIgnore(job, source, definition);
-  const { plan, images } = await planned(scope, ignore);
+  const whole = await planned(scope, ignore);
+  await checkPlatforms(scope, whole);
+  const { images } = whole;
   await using held = new Scope();
   const stop = new AbortController();
   const signal = AbortSignal.any([job.signal, stop.signal]);
@@ -120,13 +130,13 @@ async function build(scope: BuildScope): Promise<Built> {
   const context = (name: string): Promise<ContextTree> => {
     let tree = trees.get(name);
     if (tree === undefined) {
-      tree = held.acquire(loadContext(scope, { plan, ignore, name, signal }), releaseTree);
+      tree = held.acquire(loadContext(scope, { whole, ignore, name, signal }), releaseTree);
       trees.set(name, tree);
     }
     return tree;
   };
   const evaluation = new Evaluation(ports, {
-    graph: plan.graph,
+    graph: whole.graph,
     job,
     content,
     image: (reference, platform) => images.get(imageKey(reference, platform)),
@@ -143,30 +153,61 @@ async function build(scope: BuildScope): Promise<Built> {
     place: (range) => (range === undefined ? undefined : placeOf(definition, range)),
     hostConfig: attributes.get('cgroup-parent') ? { CgroupParent: attributes.get('cgroup-parent') as string } : {},
   });
-  const made = await evaluation.result(plan.result);
-  const chain = await evaluation.chain(plan.result);
-  const { layers, added } = await wantedLayers(scope, plan, made.layers, chain);
-  const { logins } = scope;
-  return {
-    plan,
-    layers,
-    added,
-    steps: (await evaluation.made()).map(stepOf),
-    resultSteps: chain.map(stepOf),
-    images: usedImages(plan, images),
+  const made = await Promise.all(whole.results.map((result) => evaluation.result(result)));
+  const steps = (await evaluation.made()).map(stepOf);
+  const common = {
+    steps,
     locals: ['dockerfile', ...trees.keys()],
     definition,
     attributes,
     builder: ports.platform,
     attest,
-    sboms: attest.sbom === undefined ? [] : await sbom({ ports, job, content, logins, wish: attest.sbom, layers }),
     epoch,
   };
+  const all: Built[] = [];
+  for (const [place, plan] of whole.plans.entries()) {
+    const chain = await evaluation.chain(whole.results[place] as number);
+    const { layers, added } = await wantedLayers(scope, plan, made[place]?.layers ?? [], chain);
+    const sboms = await sbomsOf(scope, attest, plan, layers);
+    const resultSteps = chain.map(stepOf);
+    all.push({ ...common, place, plan, layers, added, resultSteps, images: usedImages(plan, images), sboms });
+  }
+  return all;
+}
+
+/**
+ * Commands that cannot run here fail the build before anything of it is done; unless there is a cache that may have what they
+ * make. @throws SourceError with the place of the command
+ */
+async function checkPlatforms(
+  { ports, attributes, definition: file }: BuildScope,
+  { graph }: PlannedBuild,
+): Promise<void> {
+  if (wishesOf(attributes).length > 0) return;
+  for (const { definition, about } of graph) {
+    if (definition.kind !== 'run') continue;
+    try {
+      await checkRuns(ports, definition);
+    } catch (error) {
+      throw about.range === undefined ? error : new SourceError(error, placeOf(file, about.range));
+    }
+  }
+}
+
+async function sbomsOf(
+  { ports, job, content, logins, targets }: BuildScope,
+  { sbom: wish }: AttestWishes,
+  { image: { platform } }: BuildPlan,
+  layers: readonly BuiltLayer[],
+): Promise<readonly Predicate[]> {
+  if (wish === undefined) return [];
+  const about = targets.isList ? formatPlatform(platform) : undefined;
+  return sbom({ ports, job, content, logins, wish, layers, about });
 }
 
 /** The layers of the image, and what each step of its history has: with `squash` one for all that the build has made. */
 async function wantedLayers(
-  { attributes, job, content }: BuildScope,
+  { attributes, job, content, targets }: BuildScope,
   plan: BuildPlan,
   layers: readonly BuiltLayer[],
   chain: readonly AddedRoot[],
@@ -175,7 +216,8 @@ async function wantedLayers(
   const ofBase = plan.image.base?.rootfs.diff_ids.length ?? 0;
   const own = layers.slice(ofBase);
   if (attributes.get('squash') !== 'true' || own.length < 2) return { layers, added };
-  const layer = await job.step({ name: 'squashing layers' }, () => squashLayers(content, own, job.signal));
+  const about = targets.isList ? `[${formatPlatform(plan.image.platform)}] ` : '';
+  const layer = await job.step({ name: `${about}squashing layers` }, () => squashLayers(content, own, job.signal));
   const last = added.length - 1;
   return {
     layers: [...layers.slice(0, ofBase), ...(layer === undefined ? [] : [layer])],
@@ -189,14 +231,6 @@ const stepOf = ({ key, layers, added }: AddedRoot): CacheStep => ({
   createdNs: added.createdNs,
   hasLayer: added.layer !== undefined,
 });
-
-/** @throws not-found when a layer of it has gone */
-async function holdAll(content: BuildContent, image: BaseImage): Promise<BaseImage> {
-  for (const layer of image.layers) {
-    if (!(await content.hold(layer))) throw notFound('the result that the build stands on is not there any more');
-  }
-  return image;
-}
 
 const usedImages = ({ graph }: BuildPlan, images: ReadonlyMap<string, BaseImage>): UsedImage[] =>
   graph.flatMap(({ definition }) => {
@@ -220,43 +254,8 @@ function jobsOf(attributes: Attributes): number {
   return Number(text);
 }
 
-/** Plans, and looks images up until the plan wants no more. */
-async function planned(
-  { ports, job, content, attributes, logins, linked, definition }: BuildScope,
-  ignore: readonly string[],
-): Promise<{ readonly plan: BuildPlan; readonly images: ReadonlyMap<string, BaseImage> }> {
-  const options = buildOptions(attributes, ports.platform);
-  const images = new Map<string, BaseImage>();
-  const mode = attributes.get('image-resolve-mode') ?? '';
-  const known = new Map<string, KnownImage>();
-  const source = { name: definition.name, text: definition.text };
-  for (;;) {
-    const reply = await planTask(ports.planThread, { purpose: 'build', source, options, images: known, ignore });
-    if (reply.kind === 'fault') throw errorOf(reply.fault);
-    if (reply.kind === 'plan') {
-      const error = reply.fault === undefined ? undefined : errorOf(reply.fault);
-      tellFindings(job, definition, { findings: reply.findings, error });
-      return { plan: reply.plan, images };
-    }
-    if (reply.kind === 'checked') throw internal('a build was checked instead of planned');
-    await Promise.all(
-      reply.images.map(async ({ reference, platform }) => {
-        const named = formatPlatform(platform);
-        const made = linked(reference);
-        const look = () =>
-          job.step({ name: `[internal] load metadata for ${reference}` }, (output) =>
-            baseImage(ports, content, { reference, platform: named, mode, logins, output, signal: job.signal }),
-          );
-        const base = made === undefined ? await look() : await holdAll(content, made);
-        images.set(imageKey(reference, named), base);
-        known.set(imageKey(reference, named), { reference, config: base.config });
-      }),
-    );
-  }
-}
-
 interface WantedContext {
-  readonly plan: BuildPlan;
+  readonly whole: PlannedBuild;
   readonly ignore: readonly string[];
   readonly name: string;
   readonly signal: AbortSignal;
@@ -265,10 +264,10 @@ interface WantedContext {
 /** The files of a context that the plan uses. */
 async function loadContext(
   { job, source }: BuildScope,
-  { plan, ignore, name, signal }: WantedContext,
+  { whole, ignore, name, signal }: WantedContext,
 ): Promise<ContextTree> {
   const isOwn = name === 'context';
-  const paths = (plan.contextPaths.get(name) ?? ['/']).map((path) => path.replace(/^\/+/, ''));
+  const paths = (whole.contextPaths.get(name) ?? ['/']).map((path) => path.replace(/^\/+/, ''));
   const step = isOwn ? '[internal] load build context' : `[context ${name}] load from client`;
   return job.step({ name: step }, async (output) => {
     const line = output.line('transferring context:');

@@ -1,17 +1,40 @@
 import { invalid } from '../../base/errors.ts';
-import { parsePlatform } from '../../spec/oci/platform.ts';
+import { formatPlatform, parsePlatform } from '../../spec/oci/platform.ts';
 import type { Platform } from '../../spec/oci/image.ts';
 import type { BuildOptions } from '../plan/options.ts';
-import { missing } from '../solve/keys.ts';
 
 /** What clients ask of `dockerfile.v0` by its attributes. */
 export type Attributes = ReadonlyMap<string, string>;
 
-/** Those attributes that say something to the planner. @throws EngineError `invalid`, not-implemented */
-export function buildOptions(attributes: Attributes, host: Platform): BuildOptions {
-  const platforms = (attributes.get('platform') ?? '').split(',').filter((text) => text !== '');
-  if (platforms.length > 1) throw missing('building for several platforms at once');
-  const [platform] = platforms;
+/** What is built: once, or once for each platform. */
+export interface Targets {
+  /** In the order in which they were asked for, each once; undefined for none, which is the builder's own. */
+  readonly platforms: readonly (Platform | undefined)[];
+  /** The result is a list, if only of one. */
+  readonly isList: boolean;
+}
+
+/** The platforms among a build's attributes. @throws EngineError `invalid` */
+export function targetsOf(attributes: Attributes, host: Platform): Targets {
+  const texts = (attributes.get('platform') ?? '').split(',').map((text) => text.trim());
+  const wanted = texts.filter((text) => text !== '').map((text) => parsePlatform(text, host));
+  const platforms = [...new Map(wanted.map((platform) => [formatPlatform(platform), platform])).values()];
+  const given = attributes.get('build-arg:BUILDKIT_MULTI_PLATFORM') || attributes.get('multi-platform') || '';
+  const isList = given === '' ? platforms.length > 1 : truthOf('multi-platform', given);
+  if (!isList && platforms.length > 1) {
+    throw invalid('conflicting config: returning multiple target platforms is not allowed');
+  }
+  return { platforms: platforms.length === 0 ? [undefined] : platforms, isList };
+}
+
+function truthOf(name: string, text: string): boolean {
+  if (/^(?:1|t|true)$/i.test(text)) return true;
+  if (/^(?:0|f|false)$/i.test(text)) return false;
+  throw invalid(`invalid boolean value for ${name}: ${JSON.stringify(text)}`);
+}
+
+/** Those attributes that say something to the planner, for one of the platforms. @throws EngineError `invalid` */
+export function buildOptions(attributes: Attributes, host: Platform, platform: Platform | undefined): BuildOptions {
   const noCache = attributes.get('no-cache');
   const shmSize = attributes.get('shm-size');
   const hostname = attributes.get('hostname');
@@ -21,7 +44,7 @@ export function buildOptions(attributes: Attributes, host: Platform): BuildOptio
     contexts: prefixed(attributes, 'context:'),
     buildPlatform: host,
     ...(attributes.get('target') ? { target: attributes.get('target') as string } : {}),
-    ...(platform === undefined ? {} : { targetPlatform: parsePlatform(platform, host) }),
+    ...(platform === undefined ? {} : { targetPlatform: platform }),
     noCache: noCache === undefined ? false : noCache === '' ? true : new Set(noCache.split(',')),
     network: networkOf(attributes.get('force-network-mode') ?? ''),
     hosts: hostsOf(attributes.get('add-hosts') ?? ''),

@@ -1,16 +1,18 @@
 import { internal } from '../../base/errors.ts';
 import { checkJson, printCheck, printFault } from '../check/print.ts';
 import type { BuildJob } from '../control/job.ts';
+import type { Platform } from '../../spec/oci/image.ts';
 import { outlineJson, printOutline } from '../describe/outline.ts';
 import { printTargets, targetsJson } from '../describe/targets.ts';
 import { parseDockerfile } from '../dockerfile/parse.ts';
+import type { BuildOptions } from '../plan/options.ts';
 import { planBuild } from '../plan/plan.ts';
 import { planTask } from '../planner/planner.ts';
 import { errorOf } from '../planner/task.ts';
 import { missing } from '../solve/keys.ts';
 import type { SolvePorts } from '../solve/ports.ts';
 import { type Definition, loadDefinition, loadIgnore } from './definition.ts';
-import { type Attributes, buildOptions } from './options.ts';
+import { type Attributes, buildOptions, targetsOf } from './options.ts';
 import type { BuildSource } from './source.ts';
 
 export interface SubRequest {
@@ -18,6 +20,12 @@ export interface SubRequest {
   readonly options: Attributes;
   /** `frontend.lint` and the like. */
   readonly wanted: string;
+}
+
+/** An answer is about the first of several platforms. */
+function requestOptions(attributes: Attributes, host: Platform): BuildOptions {
+  const [first] = targetsOf(attributes, host).platforms;
+  return buildOptions(attributes, host, first);
 }
 
 type Answer = ReadonlyMap<string, Uint8Array>;
@@ -57,7 +65,7 @@ async function lint(
 ): Promise<Answer> {
   const source = { name: definition.name, text: definition.text };
   const ignore = await loadIgnore(job, from, definition);
-  const options = buildOptions(attributes, platform);
+  const options = requestOptions(attributes, platform);
   const reply = await planTask(planThread, { purpose: 'check', source, options, images: new Map(), ignore });
   if (reply.kind === 'fault') throw errorOf(reply.fault);
   if (reply.kind !== 'checked') throw internal('a check was planned instead');
@@ -79,7 +87,7 @@ function targets({ name, text }: Definition): Answer {
 /** What a build of the target can be given. Base images are not asked for: they have no say in it but by their triggers. */
 function outline({ platform }: SolvePorts, { options }: SubRequest, { name, text }: Definition): Answer {
   const file = parseDockerfile({ name, text });
-  const plan = planBuild({ file, options: buildOptions(options, platform), lookUp: () => 'unknown' });
+  const plan = planBuild({ file, options: requestOptions(options, platform), lookUp: () => 'unknown' });
   if (plan.kind !== 'plan') throw internal('an outline needs no images');
   return answer(outlineJson(file, plan), printOutline(file, plan));
 }

@@ -37,6 +37,11 @@ export class GraphBuilder {
     return operation;
   }
 
+  /** All operations so far. */
+  all(): Graph {
+    return [...this.#operations];
+  }
+
   /** The operations that a result needs, in their order, counted anew, and the new places of all of them by the old ones. */
   upTo(result: number): { readonly graph: Graph; readonly places: ReadonlyMap<number, number> } {
     const needed = new Set([result]);

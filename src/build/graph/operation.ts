@@ -98,6 +98,8 @@ export interface RunDefinition {
   /** Bytes. */
   readonly shmSize?: number;
   readonly ulimits: readonly string[];
+  /** What the programs are for, when it is not where the build runs. */
+  readonly platform?: string;
 }
 
 export type RunMount =

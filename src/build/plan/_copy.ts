@@ -52,7 +52,7 @@ export function applyCopy(scope: Scope, instruction: Transfer, from: number | un
     const empty = graph.add({ kind: 'scratch' }, [], { title: 'scratch', range: undefined, noCache: false });
     const files = graph.add({ kind: 'copy', actions }, [empty, ...draft.sources.keys()], firstTitle);
     scope.counter.done--;
-    const linked = { ...firstTitle, title: stepTitle(scope.counter, `LINK ${title}`) };
+    const linked = { ...firstTitle, title: stepTitle(scope.counter, `LINK ${title}`, scope.state.variables) };
     state.root = graph.add({ kind: 'merge' }, [state.root, files], linked);
   } else state.root = graph.add({ kind: 'copy', actions }, [state.root, ...draft.sources.keys()], firstTitle);
   note(scope, historyOf(instruction, { chown, chmod, destination, sources }), true);

@@ -1,5 +1,6 @@
 import { messageOf } from '../../base/errors.ts';
 import { goQuote } from '../../base/text/quote.ts';
+import { formatPlatform } from '../../spec/oci/platform.ts';
 import { DockerfileError } from '../dockerfile/error.ts';
 import { type Mount, parseMount } from '../dockerfile/mount.ts';
 import type { RunInstruction } from '../dockerfile/run.ts';
@@ -29,6 +30,7 @@ export function applyRun(scope: Scope, instruction: RunInstruction, sources: rea
   });
   const args = runArguments(draft);
   const { hostname, shmSize, hosts, ulimits } = options;
+  const platform = formatPlatform(state.programs);
   const definition = {
     kind: 'run',
     args,
@@ -43,6 +45,7 @@ export function applyRun(scope: Scope, instruction: RunInstruction, sources: rea
     ...(hostname === undefined ? {} : { hostname }),
     ...(shmSize === undefined ? {} : { shmSize }),
     ulimits,
+    ...(platform === formatPlatform(options.buildPlatform) ? {} : { platform }),
   } as const;
   const title = titleOf(scope, instruction);
   const shownAs = { ...about(scope, title, instruction.range), proxies: proxyVariables(options.args) };

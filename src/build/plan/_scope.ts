@@ -1,5 +1,7 @@
 import { messageOf } from '../../base/errors.ts';
 import { nearestName } from '../../base/text/nearest.ts';
+import type { Platform } from '../../spec/oci/image.ts';
+import { formatPlatform, normalizePlatform, parsePlatform } from '../../spec/oci/platform.ts';
 import { DockerfileError } from '../dockerfile/error.ts';
 import type { StageInstruction } from '../dockerfile/instruction.ts';
 import type { Range, Word } from '../dockerfile/source.ts';
@@ -43,21 +45,52 @@ export interface StepCounter {
   readonly total: number;
   /** Steps so far. */
   done: number;
+  /** What is said of the platform; undefined where the build is for one. */
+  platform: Platform | undefined;
   /** The steps of triggers say so. */
   isTrigger: boolean;
 }
 
 /** What a step is shown as: `[build 2/5] RUN make`. */
 export function about(scope: Scope, title: string, range: Range): About {
-  return { title: stepTitle(scope.counter, title), range, noCache: scope.noCache };
+  return { title: stepTitle(scope.counter, title, scope.state.variables), range, noCache: scope.noCache };
 }
 
-export function stepTitle(counter: StepCounter, title: string): string {
+/** @param variables those of the stage, which may be for another platform than it runs on */
+export function stepTitle(counter: StepCounter, title: string, variables: Variables = new Map()): string {
   if (counter.total === 0) return title;
   counter.done++;
   const number = String(counter.done).padStart(String(counter.total).length);
   const stage = counter.label === '' ? '' : `${counter.label} `;
-  return `[${stage}${number}/${counter.total}] ${counter.isTrigger ? 'ONBUILD ' : ''}${title}`;
+  const platform = counter.platform === undefined ? '' : `${shownPlatform(counter.platform, variables)} `;
+  return `[${platform}${stage}${number}/${counter.total}] ${counter.isTrigger ? 'ONBUILD ' : ''}${title}`;
+}
+
+type Variables = ReadonlyMap<string, string>;
+
+/** `linux/amd64`, or `linux/amd64->arm64` in a stage that knows what it makes things for. */
+function shownPlatform(platform: Platform, variables: Variables): string {
+  const name = formatPlatform(platform);
+  const target = targetOf(platform, variables);
+  if (target === undefined || (target.os === platform.os && target.architecture === platform.architecture)) return name;
+  const architecture = formatPlatform(target).slice(target.os.length + 1);
+  return `${name}->${target.os === platform.os ? architecture : formatPlatform(target)}`;
+}
+
+function targetOf(platform: Platform, variables: Variables): Platform | undefined {
+  const whole = variables.get('TARGETPLATFORM');
+  try {
+    if (whole !== undefined) return parsePlatform(whole, platform);
+  } catch {
+    // It is no platform, whatever it is.
+  }
+  const [os, architecture, variant] = ['TARGETOS', 'TARGETARCH', 'TARGETVARIANT'].map((name) => variables.get(name));
+  if (os === undefined && architecture === undefined && variant === undefined) return undefined;
+  return normalizePlatform({
+    os: os || platform.os,
+    architecture: architecture || platform.architecture,
+    ...(variant ? { variant } : {}),
+  });
 }
 
 /** Expands a word of an instruction, and says which of its variables are none. @throws DockerfileError */

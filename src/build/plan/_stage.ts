@@ -83,9 +83,11 @@ function planStage(progress: Progress, resolved: ResolvedStage, triggers: readon
     label: progress.stages.length === 1 ? '' : label,
     total: [...triggers, ...own].filter(({ kind }) => counted.has(kind)).length + (isNew ? 1 : 0),
     done: 0,
+    platform: progress.options.namesPlatform === true ? askedPlatform(progress, resolved.platform) : undefined,
     isTrigger: false,
   };
   const state = baseState(progress, resolved, counter);
+  if (counter.platform !== undefined) counter.platform = state.platform;
   const once = {};
   const { noCache } = progress.options;
   const scope: Scope = {
@@ -228,6 +230,7 @@ function baseState(progress: Progress, resolved: ResolvedStage, counter: StepCou
   if (config !== undefined) reportPlatform(progress, resolved, config, platform);
   const isAsked = own !== undefined || progress.options.targetPlatform !== undefined;
   const state = freshState(image?.root ?? 0, isAsked || config === undefined ? platform : platformOf(config), config);
+  if (config !== undefined) state.programs = platformOf(config);
   state.isBaseUnknown = config === undefined;
   if (config !== undefined && config.os === 'windows') {
     throw new DockerfileError('images of Windows cannot be built on: this engine runs Linux', stage.from.range);

@@ -26,6 +26,8 @@ export interface StageState {
   /** All ARG so far with their values: RUN shows them in the history. */
   readonly args: Map<string, string | undefined>;
   platform: Platform;
+  /** What the programs in its base are for: a processor that runs several kinds may be given another one. */
+  programs: Platform;
   /** The image that all this stands on; undefined for scratch, and for one that was not looked up. */
   base: ImageConfig | undefined;
   /** The base was not looked up: the image may have variables that are not known here. */
@@ -54,6 +56,7 @@ export function freshState(root: number, platform: Platform, base: ImageConfig |
     layers: [],
     args: new Map(),
     platform,
+    programs: platform,
     base,
     isBaseUnknown: false,
     hasWorkdir: false,

@@ -1,3 +1,5 @@
+import type { Platform } from '../../spec/oci/image.ts';
+import { formatPlatform } from '../../spec/oci/platform.ts';
 import { familiarReference, formatReference, parseReference, withDefaultTag } from '../../spec/reference/reference.ts';
 import type { BuildOptions } from './options.ts';
 
@@ -14,10 +16,16 @@ const reserved: ReadonlySet<string> = new Set(['scratch', 'context']);
 /** The full name of an image, with its tag. @throws EngineError `invalid` */
 export const imageReference = (name: string): string => formatReference(withDefaultTag(parseReference(name)));
 
-/** The context that was given for a stage, or for an image by any of its names; undefined when there is none. */
-export function contextFor(name: string, { contexts }: BuildOptions): ContextSource | undefined {
+/**
+ * The context that was given for a stage, or for an image by any of its names; undefined when there is none. One for the
+ * platform alone (`NAME::linux/arm64`) counts first. @param own the platform of the stage, if it has one
+ */
+export function contextFor(name: string, options: BuildOptions, own?: Platform): ContextSource | undefined {
+  const { contexts, buildPlatform, targetPlatform = buildPlatform } = options;
   if (contexts.size === 0 || reserved.has(name.toLowerCase())) return undefined;
-  for (const spelling of [name, ...spellings(name)]) {
+  const all = [name, ...spellings(name)];
+  const platform = formatPlatform(own ?? targetPlatform);
+  for (const spelling of [...all.map((one) => `${one}::${platform}`), ...all]) {
     const locator = contexts.get(spelling);
     if (locator !== undefined) return { kind: 'context', name: spelling, locator };
   }

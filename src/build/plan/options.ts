@@ -11,6 +11,8 @@ export interface BuildOptions {
   readonly buildPlatform: Platform;
   /** What the result is for; the build platform when it is left out. */
   readonly targetPlatform?: Platform;
+  /** Titles of steps say for which platform they are: the build is for several. */
+  readonly namesPlatform?: boolean;
   /** Contexts by name and where they are: `docker-image://...`, `oci-layout://...`, an address, or anything else. */
   readonly contexts: ReadonlyMap<string, string>;
   /** All stages, or those with these names, do not use the cache. */

@@ -3,13 +3,14 @@ import { describe, test } from 'node:test';
 import fc from 'fast-check';
 import { EngineError } from '../../base/errors.ts';
 import { formatPlatform, parsePlatform } from '../../spec/oci/platform.ts';
-import type { ImageConfig, ImageRunConfig } from '../../spec/oci/image.ts';
+import type { ImageConfig, ImageRunConfig, Platform } from '../../spec/oci/image.ts';
 import { startCpuClock } from '../../../tests/support/cpu.ts';
 import { goldenTests } from '../../../tests/support/golden.ts';
 import { DockerfileError } from '../dockerfile/error.ts';
 import { parseDockerfile } from '../dockerfile/parse.ts';
 import { printedRange } from '../dockerfile/range-text.ts';
 import { printGraph } from '../graph/graph.ts';
+import { mergeGraphs } from '../graph/merge.ts';
 import { type BuildOptions, type LookUp, plainOptions } from './options.ts';
 import { type BuildPlan, planBuild } from './plan.ts';
 
@@ -54,6 +55,7 @@ function optionsIn(lines: readonly string[]): BuildOptions {
     else if (name === 'context') contexts.set(key, rest.join('='));
     else if (name === 'target') options = { ...options, target: value };
     else if (name === 'platform') options = { ...options, targetPlatform: parsePlatform(value, host) };
+    else if (name === 'names-platform') options = { ...options, namesPlatform: true };
     else if (name === 'no-cache') options = { ...options, noCache: value === '' ? true : new Set(value.split(',')) };
     else if (name === 'network') options = { ...options, network: 'none' };
     else throw new Error(`no option ${name}`);
@@ -95,6 +97,47 @@ function printedPlan({ graph, result, image, target, contextPaths }: BuildPlan):
 for (const name of ['settings', 'arguments', 'copy', 'run', 'stages', 'onbuild']) {
   describe(name, () => goldenTests(new URL(`testdata/${name}.txt`, import.meta.url), printed));
 }
+
+test('plans for several platforms share what they have in common', () => {
+  const text =
+    'FROM --platform=$BUILDPLATFORM plain AS make\nRUN common\nARG TARGETARCH\nRUN $TARGETARCH\nFROM scratch\nCOPY --from=make /a /';
+  const [amd64, arm64] = ['amd64', 'arm64'].map((architecture) =>
+    graphOf(text, { targetPlatform: { os: 'linux', architecture }, namesPlatform: true }),
+  );
+  assert.ok(amd64 !== undefined && arm64 !== undefined);
+  const { graph, places } = mergeGraphs([amd64.graph, arm64.graph]);
+  const titles = graph.map(({ about }) => about.title);
+  assert.deepEqual(
+    titles.filter((title) => title.includes('RUN')),
+    [
+      '[linux/amd64 make 2/3] RUN common',
+      '[linux/amd64 make 3/3] RUN amd64',
+      '[linux/amd64->arm64 make 3/3] RUN arm64',
+    ],
+  );
+  for (const [at, { result, graph: own }] of [amd64, arm64].entries()) {
+    const place = places[at]?.[result] as number;
+    assert.equal(graph[place]?.digest, own[result]?.digest);
+    assert.ok(graph.every(({ index, inputs }) => inputs.every((input) => input < index)));
+  }
+  // Two platforms that make the same thing.
+  const same = mergeGraphs([amd64.graph, amd64.graph]);
+  assert.equal(same.graph.length, amd64.graph.length);
+  assert.deepEqual(same.places[0], same.places[1]);
+});
+
+test('a context for one platform counts before one for all', () => {
+  const contexts = new Map([
+    ['base', 'docker-image://plain'],
+    ['base::linux/arm64', 'docker-image://arm'],
+  ]);
+  const references = (targetPlatform: Platform) =>
+    graphOf('FROM base\nCOPY --from=base /a /', { contexts, targetPlatform }).graph.flatMap(({ definition }) =>
+      definition.kind === 'image' ? definition.reference : [],
+    );
+  assert.match(references({ os: 'linux', architecture: 'arm64' }).join(), /^docker.io\/library\/arm:latest[^,]*$/);
+  assert.match(references(host).join(), /^docker.io\/library\/plain:latest[^,]*$/);
+});
 
 function graphOf(text: string, options: Partial<BuildOptions> = {}) {
   const file = parseDockerfile({ name: 'Dockerfile', text });

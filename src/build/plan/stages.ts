@@ -54,10 +54,10 @@ export function resolveStages(scope: Scope): readonly ResolvedStage[] {
   return scope.file.stages.map((stage) => {
     const { from, index } = stage;
     const label = from.name === '' ? `stage-${index}` : from.name;
-    const written = baseOf(scope, from, byName);
-    const replacement = from.name === '' ? undefined : contextFor(from.name, scope.options);
-    const base = replacement ?? written;
     const platform = from.platform === undefined ? undefined : platformOf(scope, from, from.platform);
+    const written = baseOf(scope, from, byName, platform);
+    const replacement = from.name === '' ? undefined : contextFor(from.name, scope.options, platform);
+    const base = replacement ?? written;
     if (from.name !== '') byName.set(from.name, index);
     const uses = usedBy(scope, from);
     return { stage, label, base, isReplaced: replacement !== undefined, uses, platform };
@@ -78,7 +78,12 @@ function expanded({ file, globals, budget }: Scope, { text, range }: Word): Expa
   }
 }
 
-function baseOf(scope: Scope, from: FromInstruction, byName: ReadonlyMap<string, number>): StageBase {
+function baseOf(
+  scope: Scope,
+  from: FromInstruction,
+  byName: ReadonlyMap<string, number>,
+  platform: Platform | undefined,
+): StageBase {
   const { text: name, missing } = expanded(scope, from.base);
   reportMissing(scope, from, missing);
   if (name === '') {
@@ -89,7 +94,9 @@ function baseOf(scope: Scope, from: FromInstruction, byName: ReadonlyMap<string,
   if (index !== undefined) return { kind: 'stage', index };
   if (name === 'scratch') return { kind: 'scratch' };
   try {
-    return contextFor(name, scope.options) ?? { kind: 'image', reference: imageReference(name), written: name };
+    return (
+      contextFor(name, scope.options, platform) ?? { kind: 'image', reference: imageReference(name), written: name }
+    );
   } catch (error) {
     throw new DockerfileError(`failed to parse stage name ${goQuote(name)}: ${messageOf(error)}`, from.base.range, {
       expected: 'an image, a stage above or scratch',

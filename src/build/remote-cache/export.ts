@@ -18,11 +18,13 @@ const describe = (mediaType: string, bytes: Uint8Array): Descriptor => ({
 });
 
 /** `max` is all steps that were looked at, `min` those that the result consists of. @throws EngineError `invalid` */
-export function stepsOf(built: Built, attributes: ReadonlyMap<string, string>): readonly CacheStep[] {
+export function stepsOf(images: readonly Built[], attributes: ReadonlyMap<string, string>): readonly CacheStep[] {
   const mode = attributes.get('mode') ?? 'min';
   if (mode !== 'min' && mode !== 'max')
     throw invalid(`invalid cache export mode ${JSON.stringify(mode)}: expected min or max`);
-  return mode === 'max' ? built.steps : built.resultSteps;
+  const all = images.flatMap(({ steps, resultSteps }) => (mode === 'max' ? steps : resultSteps));
+  // What several platforms have in common is theirs together.
+  return [...new Map(all.map((step) => [step.key, step])).values()];
 }
 
 /** Writes what the steps of a build have made to where a client wants it. Gives what the client gets to know. */
@@ -30,14 +32,14 @@ export async function exportCache(
   finder: CacheFinder,
   job: BuildJob,
   content: BuildContent,
-  built: Built,
+  images: readonly Built[],
   wish: CacheWish,
 ): Promise<ReadonlyMap<string, string>> {
   const { attributes, type } = wish;
   const name = type === 'registry' ? 'exporting cache to registry' : 'exporting cache to client directory';
   const work = (): Promise<ReadonlyMap<string, string>> =>
     job.step({ name }, async (output) => {
-      const cache = encodeCache(stepsOf(built, attributes));
+      const cache = encodeCache(stepsOf(images, attributes));
       if (cache.layers.length === 0) {
         output.line('skipping cache export for empty result').done();
         return new Map();

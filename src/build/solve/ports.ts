@@ -1,6 +1,6 @@
 import type { Clock } from '../../base/clock.ts';
 import type { Logger } from '../../base/log.ts';
-import type { BuildImages, BuildSteps } from '../../spec/contract/build.ts';
+import type { BuildImages, BuildSteps, HostPlatforms } from '../../spec/contract/build.ts';
 import type { Platform } from '../../spec/oci/image.ts';
 import type { StepCache } from '../cache/cache.ts';
 import type { Contexts } from '../context/contexts.ts';
@@ -42,6 +42,8 @@ export interface SolvePorts {
   readonly entitlements: Entitlements;
   /** Of this host. */
   readonly platform: Platform;
+  /** What commands can be for. */
+  readonly runnable: HostPlatforms;
   readonly clock: Clock;
   readonly log: Logger;
 }

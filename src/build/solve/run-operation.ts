@@ -1,14 +1,16 @@
 import { writeTar } from '../../archive/tar/write.ts';
 import { plainEntry } from '../../archive/tar/entry.ts';
-import { EngineError, internal } from '../../base/errors.ts';
+import { EngineError, internal, invalid } from '../../base/errors.ts';
 import { Scope } from '../../base/scope.ts';
 import type { BuildContent, BuiltLayer, StepRequest } from '../../spec/contract/build.ts';
+import { parsePlatform } from '../../spec/oci/platform.ts';
 import type { StepOutput } from '../control/job.ts';
 import type { RunDefinition } from '../graph/operation.ts';
 
 import type { BuiltRoot, OperationScope } from './scope.ts';
 import { clippedLog } from './log.ts';
 import { withoutMountPoints } from './mount-points.ts';
+import type { SolvePorts } from './ports.ts';
 import { mountAll, mountKeys } from './mounts.ts';
 
 /** Runs a command on its base; what it changed is the new layer. @throws internal when it fails, in BuildKit's words */
@@ -25,6 +27,13 @@ export async function makeRun(scope: OperationScope, definition: RunDefinition):
   );
 }
 
+/** @throws invalid when programs for the platform of a command do not run here */
+export async function checkRuns(ports: SolvePorts, { platform }: RunDefinition): Promise<void> {
+  if (platform === undefined) return;
+  const obstacle = await ports.runnable.obstacle(parsePlatform(platform, ports.platform));
+  if (obstacle !== undefined) throw invalid(`RUN for ${platform} is not possible: ${obstacle}`);
+}
+
 async function runStep(
   scope: OperationScope,
   definition: RunDefinition,
@@ -32,6 +41,7 @@ async function runStep(
 ): Promise<BuiltLayer | undefined> {
   const { ports, input, base } = scope;
   const { content, signal } = input;
+  await checkRuns(ports, definition);
   const { args, env, cwd, user } = definition;
   const { proxies = [] } = scope.operation.about;
   const stub = await stubLayer(content, signal);

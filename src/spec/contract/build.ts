@@ -44,23 +44,35 @@ export interface ImageToWrite {
   /** Lowest first; all that `config` names. */
   readonly layers: readonly BuiltLayer[];
   readonly annotations?: ImageAnnotations;
-  /** Statements beside the image: where there are any, it is an index. */
+  /** Statements beside the image: where there are any, the result is an index. */
   readonly predicates?: readonly Predicate[];
   /** What the statements call the image, by package URLs. */
   readonly subjects?: readonly string[];
-  /** Docker's media types instead of OCI's. */
-  readonly dockerTypes?: boolean;
 }
 
-/** An image whose documents and layers are all in the store; nothing says yet that the engine has it. */
-export interface WrittenImage {
-  /** The manifest, or the index where there is something beside it. */
-  readonly target: Descriptor;
+/** How images are written. */
+export interface WriteOptions {
+  /** As an index, if only of one; otherwise there is one image. */
+  readonly isList: boolean;
+  /** Docker's media types instead of OCI's. */
+  readonly dockerTypes: boolean;
+}
+
+/** One platform of a written image. */
+export interface WrittenVariant {
   readonly manifest: Descriptor;
   readonly config: Descriptor;
   readonly platform: Platform;
   /** As the manifest names them. */
   readonly layers: readonly BuiltLayer[];
+}
+
+/** An image whose documents and layers are all in the store; nothing says yet that the engine has it. */
+export interface WrittenImage {
+  /** The manifest, or the index where there are several, or there is something beside it. */
+  readonly target: Descriptor;
+  /** In the order in which they were given. */
+  readonly variants: readonly WrittenVariant[];
   /** All of it, each once. */
   readonly blobs: readonly Descriptor[];
 }
@@ -85,8 +97,11 @@ export interface BuildContent {
   importLayer(blob: Descriptor, diffId: DiffId, open: () => ByteStream, signal: AbortSignal): Promise<BuiltLayer>;
   /** The same layer, stored in another way. @throws as `storeLayer` */
   convertLayer(layer: BuiltLayer, conversion: LayerConversion, signal: AbortSignal): Promise<BuiltLayer>;
-  /** Stores the documents of an image. @throws invalid for a layer that its media types have not */
-  writeImage(image: ImageToWrite): Promise<WrittenImage>;
+  /**
+   * Stores the documents of an image, for one platform or for several. What is noted at the index is what the first one says.
+   * @throws invalid for a layer that its media types have not
+   */
+  writeImage(images: readonly ImageToWrite[], options: WriteOptions): Promise<WrittenImage>;
   /** Makes a written image one of the engine's, gives it its names (as users write them), and tells of it. */
   recordImage(image: WrittenImage, names: readonly string[]): Promise<void>;
   /**
@@ -232,6 +247,14 @@ export interface BuildSteps {
   hostOwner(owner: { readonly uid: number; readonly gid: number }): { readonly uid: number; readonly gid: number };
   /** Lets `look` see a root file system of these layers, read-only. */
   view<T>(layers: readonly DiffId[], look: (view: FileView) => Promise<T>): Promise<T>;
+}
+
+/** What programs a host can run. */
+export interface HostPlatforms {
+  /** That of its processor first. */
+  list(): Promise<readonly Platform[]>;
+  /** Why programs for a platform do not run, and what would help; undefined when they do. */
+  obstacle(platform: Platform): Promise<string | undefined>;
 }
 
 /** A program of the host that is to work on what strangers send. */
