@@ -17,7 +17,7 @@ import { systemCode } from '../../sys/ffi/errors.ts';
 import type { OpenView } from '../../sys/namespace/view.ts';
 import { closeViewAsync, openViewAsync } from '../../sys/namespace/views.ts';
 import { O_PATH } from '../../sys/paths/inroot.ts';
-import { openInRootAsync, resolveInRootAsync, statInRootAsync } from '../../sys/paths/paths.ts';
+import { listInRootAsync, openInRootAsync, resolveInRootAsync, statInRootAsync } from '../../sys/paths/paths.ts';
 import { duplicate } from '../../sys/socket/stream-fd.ts';
 import { JobWorkers } from '../../sys/worker/jobs.ts';
 import { workerUrl } from '../../sys/worker/url.ts';
@@ -73,6 +73,10 @@ class KernelView implements FileView {
 
   stat(path: string): Promise<FileStat> {
     return statInRootAsync(this.#view.root, path);
+  }
+
+  list(path: string): ReturnType<FileView['list']> {
+    return listInRootAsync(this.#view.root, path);
   }
 
   async directory(path: string): Promise<string> {

@@ -1,5 +1,5 @@
 import { EngineError, messageOf } from '../../base/errors.ts';
-import { asGrpcError, GrpcError } from '../grpc/status.ts';
+import { asGrpcError, GrpcError, statusCodes } from '../grpc/status.ts';
 import { rpcStatus } from '../wire/control.ts';
 import { encode } from '../wire/encode.ts';
 import { type BuildJob, stepDigest } from './job.ts';
@@ -31,9 +31,18 @@ const typed = (name: string, value: unknown) => ({
   value: Buffer.from(JSON.stringify(value)),
 });
 
+/** These say something to programs; what is wrong with a build is its text alone, as clients print other codes before it. */
+const toldCodes: ReadonlySet<number> = new Set([
+  statusCodes.cancelled,
+  statusCodes.deadline,
+  statusCodes.unimplemented,
+  statusCodes.unavailable,
+]);
+
 /** A failure as the client is told of it, with the place where it happened. */
 export function describeFailure(error: unknown, job: BuildJob): GrpcError {
-  const told = asGrpcError(error);
+  const { status: code, message, details: given } = asGrpcError(error);
+  const told = new GrpcError(toldCodes.has(code) ? code : statusCodes.unknown, message, given);
   if (!(error instanceof SourceError)) return told;
   const { filename, data, ranges } = error.place;
   const info = { filename, data: Buffer.from(data).toString('base64'), language: 'Dockerfile' };

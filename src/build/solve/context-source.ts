@@ -40,14 +40,15 @@ export function selectFromContext(tree: ContextTree, pattern: string, selection:
     if (followed(tree, bytesOf(relativePath(path))) === undefined) throw notFound(`${JSON.stringify(path)}: not found`);
   }
   const hash = createHash('sha256');
-  const paths = isExact ? [bytesOf(pattern.slice(1))] : pathsOf(tree, relativePath(pattern));
-  const sources = paths.map((path): CopiedSource => {
+  const exact = bytesOf(pattern.slice(1));
+  const chosen = isExact ? [{ named: exact, path: exact }] : chosenIn(tree, relativePath(pattern));
+  const sources = chosen.map(({ named, path }): CopiedSource => {
     const all = subtree(tree, path).filter(
       ({ path: relative }) => relative === '' || matcher?.matches(textOf(relative)) !== true,
     );
     const entries = include === undefined ? all : included(all, include);
     const isDirectory = entries[0]?.entry.type === 'directory';
-    const name = path.slice(path.lastIndexOf('/') + 1);
+    const name = named.slice(named.lastIndexOf('/') + 1);
     hash.update(JSON.stringify([isDirectory ? '' : name]));
     for (const { path: relative, entry } of entries) hash.update(digestible(relative, entry));
     const { mtimeNs = 0n } = entries[0]?.entry ?? {};
@@ -63,19 +64,26 @@ export function relativePath(pattern: string): string {
   return cleaned === '' ? '.' : cleaned;
 }
 
-function pathsOf(tree: ContextTree, pattern: string): ByteString[] {
-  if (pattern === '.') return [''];
+/** A member, and the path by which it was chosen: a link gives the copy its own name. */
+interface Chosen {
+  readonly named: ByteString;
+  readonly path: ByteString;
+}
+
+function chosenIn(tree: ContextTree, pattern: string): Chosen[] {
+  if (pattern === '.') return [{ named: '', path: '' }];
   if (!isPattern(pattern)) {
-    const found = followed(tree, bytesOf(pattern.replaceAll(/\\(.)/g, '$1')));
+    const named = bytesOf(pattern.replaceAll(/\\(.)/g, '$1'));
+    const found = followed(tree, named);
     if (found === undefined) throw notFound(`${JSON.stringify(`/${pattern}`)}: not found`);
-    return [found];
+    return [{ named, path: found }];
   }
   if (globMatches(pattern, '') === undefined) throw invalid(`syntax error in pattern ${JSON.stringify(pattern)}`);
-  const paths: ByteString[] = [];
-  for (const path of tree.entries.keys()) {
-    if (globMatches(pattern, textOf(path)) === true) paths.push(followed(tree, path) ?? path);
+  const chosen: Chosen[] = [];
+  for (const named of tree.entries.keys()) {
+    if (globMatches(pattern, textOf(named)) === true) chosen.push({ named, path: followed(tree, named) ?? named });
   }
-  return paths;
+  return chosen;
 }
 
 /** The member that a path means, links followed inside the context; undefined when there is none. */

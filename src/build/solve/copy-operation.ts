@@ -99,6 +99,7 @@ async function place(
       owner: owner === undefined ? undefined : await findOwner(view, owner),
       time: Number(ports.clock.nowNs() / 1_000_000_000n),
       onlyNew: false,
+      replaces: archive !== undefined,
     },
   };
 }

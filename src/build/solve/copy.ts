@@ -3,6 +3,7 @@ import { invalid } from '../../base/errors.ts';
 import type { ByteStream } from '../../base/stream.ts';
 import type { FileView } from '../../spec/contract/files.ts';
 import type { FileMode } from '../graph/operation.ts';
+import { Collisions } from './collisions.ts';
 import { findDestination, parentMembers } from './destination.ts';
 import { changedMode } from './mode.ts';
 import { bytesOf, type CopiedSource, type FileTime, textOf } from './source.ts';
@@ -17,6 +18,8 @@ export interface CopyWishes {
   readonly time: number;
   /** Directories that are there already are not mentioned, unless something in them is. */
   readonly onlyNew: boolean;
+  /** What is there may be replaced by something of another kind, as archives do it. */
+  readonly replaces?: boolean;
 }
 
 export interface PlacedSource {
@@ -39,6 +42,7 @@ export async function* copyMembers(
   sources: readonly PlacedSource[],
 ): AsyncGenerator<LayerMember> {
   const told = new Set<string>(['/']);
+  const collisions = new Collisions(view);
   for (const { source, wishes } of sources) {
     const { owner, time, mode } = wishes;
     const bits = mode !== undefined && 'bits' in mode ? mode.bits : 0o755;
@@ -56,7 +60,7 @@ export async function* copyMembers(
     const target = isInside ? join(path, textOf(source.name)) : path;
     const parent = source.isDirectory || isInside ? path : target.slice(0, target.lastIndexOf('/'));
     yield* parentMembers(view, parent, directories, told);
-    yield* placed(source, target, wishes, told);
+    yield* placed(source, target, wishes, { told, collisions: wishes.replaces === true ? undefined : collisions });
   }
 }
 
@@ -66,15 +70,17 @@ async function* placed(
   source: CopiedSource,
   target: string,
   { owner, mode }: CopyWishes,
-  told: Set<string>,
+  { told, collisions }: { readonly told: Set<string>; readonly collisions: Collisions | undefined },
 ): AsyncGenerator<LayerMember> {
   const base = bytesOf(target.slice(1));
   const at = (path: string): string => (path === '' ? base : base === '' ? path : `${base}/${path}`);
-  for await (const { path, entry, linkPath, body } of source.members()) {
+  for await (const member of source.members()) {
+    const { path, entry, linkPath, body } = member;
     // Of the directory itself only the content is copied.
     if (path === '' && source.isDirectory) continue;
     const name = at(path);
     checkName(name);
+    await collisions?.refuse(name, member);
     const isDirectory = entry.type === 'directory';
     if (isDirectory) told.add(`/${textOf(name)}`);
     const changed: TarEntry = {

@@ -28,7 +28,7 @@ export async function findDestination(view: FileView | undefined, path: string):
     }
     const isLink: boolean = (stat.mode & 0o170000) === linkBits;
     const meant: FileStat | undefined = isLink ? await statOf(view, stat.linkTarget) : stat;
-    at = isLink ? stat.linkTarget : next;
+    at = isLink ? stat.linkTarget.replace(/^\/$/, '') : next;
     kind = meant === undefined ? 'missing' : isDirectory(meant) ? 'directory' : 'other';
     if (kind === 'other' && index < parts.length - 1) throw invalid(`cannot copy to ${path}: ${at} is not a directory`);
   }

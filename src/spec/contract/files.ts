@@ -67,6 +67,8 @@ export interface ExtractOptions {
 export interface FileView {
   /** A link at the end of the path is looked at itself, unless a slash follows. */
   stat(path: string): Promise<FileStat>;
+  /** What is in a directory, links as links; names as bytes, one char each. */
+  list(path: string): Promise<{ readonly directories: readonly string[]; readonly others: readonly string[] }>;
   /** The link-free path of a directory. @throws system errors; invalid when it is something else. */
   directory(path: string): Promise<string>;
   /**

@@ -18,7 +18,7 @@ import { legacyTables } from '../nftables/legacy.ts';
 import { foreignTables } from '../nftables/tables.ts';
 import { mkdirAllInRoot, openInRoot, readFileInRoot, resolveInRoot } from '../paths/inroot.ts';
 import { changeModeInRoot, prepareMountTargets } from '../paths/mount-targets.ts';
-import { statInRoot } from '../paths/stat.ts';
+import { listInRoot, statInRoot } from '../paths/stat.ts';
 import { openNameSockets } from '../socket/name-sockets.ts';
 import { openSocketIn } from '../socket/namespace-socket.ts';
 import { posixSpawn, type SpawnRequest } from '../process/spawn-call.ts';
@@ -42,6 +42,7 @@ export const blockingCalls = {
   prepareMountTargets,
   changeModeInRoot,
   statInRoot,
+  listInRoot,
   openView,
   closeView,
   mountIntoContainer,

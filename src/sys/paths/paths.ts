@@ -2,7 +2,7 @@
 import { callBlocking } from '../blocking/blocking.ts';
 import type { MountTarget, PreparedTarget } from './mount-targets.ts';
 import { O_PATH, type ResolveOptions, type Root } from './inroot.ts';
-import type { PathStat } from './stat.ts';
+import type { DirectoryList, PathStat } from './stat.ts';
 
 export const openInRootAsync = (
   root: Root,
@@ -48,3 +48,7 @@ export const changeModeInRootAsync = (root: Root, path: string, mode: number): P
 
 /** See stat.ts. */
 export const statInRootAsync = (root: Root, path: string): Promise<PathStat> => callBlocking('statInRoot', root, path);
+
+/** See stat.ts. */
+export const listInRootAsync = (root: Root, path: string): Promise<DirectoryList> =>
+  callBlocking('listInRoot', root, path);

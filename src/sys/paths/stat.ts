@@ -1,4 +1,4 @@
-import { constants, fstatSync } from 'node:fs';
+import { constants, fstatSync, readdirSync } from 'node:fs';
 import { closeFd } from '../ffi/descriptor.ts';
 import { O_PATH, openInRoot, resolveInRoot, type Root } from './inroot.ts';
 
@@ -12,6 +12,27 @@ export interface PathStat {
   readonly mtimeNs: bigint;
   /** Of a link: the link-free path that it means, whose end may be missing; else empty. */
   readonly linkTarget: string;
+}
+
+/** What a directory has: names as bytes, one char each. */
+export interface DirectoryList {
+  readonly directories: readonly string[];
+  readonly others: readonly string[];
+}
+
+/** What is in the directory at `path`, links as links. @throws SystemError `ENOENT`, `ENOTDIR`, `ELOOP`. */
+export function listInRoot(root: Root, path: string): DirectoryList {
+  const fd = openInRoot(root, path, constants.O_RDONLY | constants.O_DIRECTORY);
+  try {
+    const directories: string[] = [];
+    const others: string[] = [];
+    for (const entry of readdirSync(`/proc/self/fd/${fd}`, { withFileTypes: true, encoding: 'buffer' })) {
+      (entry.isDirectory() ? directories : others).push(entry.name.toString('latin1'));
+    }
+    return { directories, others };
+  } finally {
+    closeFd(fd);
+  }
 }
 
 /**
