@@ -68,6 +68,7 @@ export function testLayerBackend(kind: string, open: OpenBackend, skip: string |
   testContent(kind, open, skip);
   testOddContent(kind, open, skip);
   testHostileContent(kind, open, skip);
+  testTurns(kind, open, skip);
   testLifetime(kind, open, skip);
 }
 
@@ -221,6 +222,32 @@ async function eventually(holds: () => Promise<boolean>): Promise<void> {
   for (const end = Date.now() + 20_000; !(await holds()); await setTimeout(5)) {
     if (Date.now() > end) assert.fail('it never came to be');
   }
+}
+
+function testTurns(kind: string, open: OpenBackend, skip: string | false): void {
+  const withBackend = opener(kind, open);
+
+  test(`${kind}: a layer that is deleted while it is made anew is whole or gone`, { skip }, async (t) => {
+    const { directory, layers } = await withBackend(t);
+    const path = join(directory, 'archive');
+    const { diffId } = await ingest(directory, layers, testArchive([{ name: 'a', content: 'x' }]));
+    for (let round = 0; round < 12; round++) {
+      // Unmounting takes a while: so there is a moment in which the file of the new one lies beside the deletion.
+      (await layers.mount(diffId)).release();
+      await Promise.all([
+        ...[0, 1, 2].map(() => layers.ingest(path)),
+        (async () => {
+          await setTimeout(round);
+          await layers.delete(diffId);
+        })(),
+      ]);
+      if (layers.info(diffId) === undefined) await layers.ingest(path);
+      const mounted = await layers.mount(diffId);
+      assert.equal(await readFile(join(mounted.path, 'a'), 'utf8'), 'x');
+      mounted.release();
+    }
+    await layers.delete(diffId);
+  });
 }
 
 function testLifetime(kind: string, open: OpenBackend, skip: string | false): void {

@@ -1,6 +1,6 @@
 import { readdir, rename } from 'node:fs/promises';
 import { join } from 'node:path';
-import { orAborted } from '../../base/async.ts';
+import { KeyedMutex, orAborted } from '../../base/async.ts';
 import { conflict, EngineError, messageOf, notFound } from '../../base/errors.ts';
 import type { DiffId } from '../../base/ids.ts';
 import type { Logger } from '../../base/log.ts';
@@ -97,6 +97,8 @@ class Layers implements LayerBackend {
   readonly #present: Map<DiffId, Stored>;
   readonly #pool = new IngestPool();
   readonly #running = new Map<DiffId, Promise<LayerInfo>>();
+  /** A layer's file comes and goes in turns: what is deleted is never the one that was just made anew. */
+  readonly #turns = new KeyedMutex<DiffId>();
 
   constructor(parts: LayersParts) {
     this.kind = parts.form.kind;
@@ -134,20 +136,22 @@ class Layers implements LayerBackend {
     return this.#present.get(diffId)?.form.roots.users(diffId) ?? 0;
   }
 
-  async delete(diffId: DiffId): Promise<void> {
-    const stored = this.#present.get(diffId);
-    if (stored === undefined) return;
-    if (this.users(diffId) > 0) throw conflict(`layer ${diffId} is in use`);
-    this.#present.delete(diffId);
-    const temporary = this.#parts.scratch.newPath();
-    try {
-      await stored.form.roots.drop(diffId);
-      await rename(this.#pathOf(stored), temporary);
-    } catch (error) {
-      this.#present.set(diffId, stored);
-      throw error;
-    }
-    void this.#parts.scratch.remove(temporary);
+  delete(diffId: DiffId): Promise<void> {
+    return this.#turns.run(diffId, async () => {
+      const stored = this.#present.get(diffId);
+      if (stored === undefined) return;
+      if (this.users(diffId) > 0) throw conflict(`layer ${diffId} is in use`);
+      this.#present.delete(diffId);
+      const temporary = this.#parts.scratch.newPath();
+      try {
+        await stored.form.roots.drop(diffId);
+        await rename(this.#pathOf(stored), temporary);
+      } catch (error) {
+        this.#present.set(diffId, stored);
+        throw error;
+      }
+      void this.#parts.scratch.remove(temporary);
+    });
   }
 
   async verify(diffId: DiffId, archivePath?: string): Promise<string | undefined> {
@@ -185,15 +189,17 @@ class Layers implements LayerBackend {
     const temporary = scratch.newPath();
     try {
       const info = await convert(this.#pool, form, { source, target: temporary }, options);
-      const present = this.info(info.diffId);
-      if (present !== undefined) {
-        await scratch.remove(temporary);
-        return present;
-      }
-      await rename(temporary, join(directory, form.nameOf(info.diffId)));
-      await syncDirectory(directory);
-      this.#present.set(info.diffId, { info, form });
-      return info;
+      return await this.#turns.run(info.diffId, async () => {
+        const present = this.info(info.diffId);
+        if (present !== undefined) {
+          await scratch.remove(temporary);
+          return present;
+        }
+        await rename(temporary, join(directory, form.nameOf(info.diffId)));
+        await syncDirectory(directory);
+        this.#present.set(info.diffId, { info, form });
+        return info;
+      });
     } catch (error) {
       await scratch.remove(temporary);
       throw error;
