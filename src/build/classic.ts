@@ -46,6 +46,7 @@ export async function buildClassic(ports: SolvePorts, request: ClassicBuild): Pr
   request.signal.addEventListener('abort', onAbort, { once: true });
   const told = request.quiet ? Promise.resolve() : tell(job, request);
   const content = ports.images.beginBuild();
+  let isBuilt = false;
   try {
     const client = session === '' ? noClient : sessionClient(ports.sessions, session);
     const source = await sourceOf(ports, { job, client }, request);
@@ -65,6 +66,7 @@ export async function buildClassic(ports: SolvePorts, request: ClassicBuild): Pr
       job.close();
       await told;
       tellImage(request, exported.get('containerimage.digest') ?? '');
+      isBuilt = true;
     } finally {
       await source.close();
     }
@@ -75,8 +77,9 @@ export async function buildClassic(ports: SolvePorts, request: ClassicBuild): Pr
     job.close();
     await told;
     content.end();
-    await ports.images.collect();
-    ports.keepBudget();
+    const cleaned = ports.images.collect().then(ports.keepBudget);
+    // Of a build that failed nothing is left when the client is told.
+    if (!isBuilt) await cleaned;
   }
 }
 

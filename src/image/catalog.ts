@@ -24,6 +24,8 @@ export interface CatalogChange {
   readonly putNames?: readonly ImageName[];
   readonly deleteNames?: readonly Reference[];
   readonly events?: readonly EventInput[];
+  /** See `StateChange`. */
+  readonly mayWait?: boolean;
 }
 
 /**
@@ -113,7 +115,7 @@ export class ImageCatalog {
   }
 
   async #commit(change: CatalogChange): Promise<void> {
-    const { putImages = [], deleteImages = [], putNames = [], deleteNames = [], events = [] } = change;
+    const { putImages = [], deleteImages = [], putNames = [], deleteNames = [], events = [], mayWait = false } = change;
     const records: RecordChange[] = [
       ...putImages.map((image) => ({ op: 'put' as const, kind: imageKind, id: image.id, value: encodeImage(image) })),
       ...deleteImages.map((id) => ({ op: 'delete' as const, kind: imageKind, id })),
@@ -125,7 +127,7 @@ export class ImageCatalog {
       })),
       ...deleteNames.map((name) => ({ op: 'delete' as const, kind: nameKind, id: formatReference(name) })),
     ];
-    await this.#journal.commit({ records, events });
+    await this.#journal.commit({ records, events, mayWait });
     for (const image of putImages) this.#images.set(image.id, image);
     for (const name of deleteNames) this.#removeName(formatReference(name));
     for (const name of putNames) this.#addName(name);

@@ -1,3 +1,5 @@
+import { isDeepStrictEqual } from 'node:util';
+import { messageOf } from '../base/errors.ts';
 import type { Digest } from '../base/ids.ts';
 import type { EventInput } from '../spec/engine/event.ts';
 import type { ImageOrigin, ImageSignature } from '../spec/contract/trust.ts';
@@ -32,8 +34,8 @@ export interface StoredOutcome {
 }
 
 /**
- * Records an image and its names, with the event, in one commit. What the store had of the same image (other
- * platforms of the index) stays; images that lose a name to this one become dangling.
+ * Records an image and its names, with the event, in one commit; where nothing is new, nobody waits for the event. What the
+ * store had of the same image (other platforms of the index) stays; images that lose a name to this one become dangling.
  */
 export function storeImage(
   context: ImageContext,
@@ -75,7 +77,14 @@ export function storeImage(
     const putNames = references
       .filter((reference) => context.catalog.name(reference)?.target !== id)
       .map((reference) => ({ reference, target: id, taggedNs: now }));
-    await commit({ putImages: [image], putNames: uniqueNames(putNames), events: await eventOf(image) });
+    const events = await eventOf(image);
+    if (putNames.length > 0 || !isDeepStrictEqual(image, known)) {
+      await commit({ putImages: [image], putNames: uniqueNames(putNames), events });
+    } else {
+      commit({ events, mayWait: true }).catch((error: unknown) =>
+        context.log.error('an event could not be journalled', { image: id, error: messageOf(error) }),
+      );
+    }
     return { image, upToDate: !isNew && !renamed, moved };
   });
 }

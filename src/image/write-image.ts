@@ -70,11 +70,14 @@ async function writePart(content: ContentOperation, image: ImageToWrite, dockerT
   const manifest: ImageManifest = {
     schemaVersion: 2,
     mediaType: dockerTypes ? mediaTypes.dockerManifest : mediaTypes.ociManifest,
-    config: await put(content, dockerTypes ? mediaTypes.dockerConfig : mediaTypes.ociConfig, configBytes),
+    config: describeBytes(dockerTypes ? mediaTypes.dockerConfig : mediaTypes.ociConfig, configBytes),
     layers: layers.map(({ blob }) => blob),
     ...given('annotations', annotations.manifest),
   };
-  const described = await put(content, manifest.mediaType as string, encodeDocument(manifest));
+  const [described] = await Promise.all([
+    put(content, manifest.mediaType as string, encodeDocument(manifest)),
+    content.putBlob(configBytes, manifest.config.digest),
+  ]);
   const { platform } = makeVariant(described, manifest, configBytes).variant;
   const variant = { manifest: described, config: manifest.config, platform, layers };
   const own = [described, manifest.config, ...manifest.layers];

@@ -250,6 +250,30 @@ test('members are pulled one by one; unread content is passed over', async () =>
   }, /middle of a member/);
 });
 
+test('members of small files are written in few pieces; a body may use its buffer again', async () => {
+  const members = Array.from({ length: 1000 }, (_, at) => ({
+    entry: { ...plain, name: `file-${at}`, size: 700 },
+    content: Buffer.alloc(700, at),
+  }));
+  const large = { entry: { ...plain, name: 'large', size: 1 << 20 }, content: Buffer.alloc(1 << 20, 'x') };
+  const all = [...members, large, ...members.slice(0, 3)];
+  const shared = Buffer.alloc(1 << 20);
+  async function* bodyOf(content: Buffer): AsyncGenerator<Buffer> {
+    for (let at = 0; at < content.length; at += 1 << 18) {
+      const length = content.copy(shared, 0, at, at + (1 << 18));
+      yield shared.subarray(0, length);
+      shared.fill(0);
+    }
+  }
+  async function* listed(): AsyncGenerator<{ entry: TarEntry; body: AsyncGenerator<Buffer> }> {
+    for (const { entry, content } of all) yield { entry, body: bodyOf(content) };
+  }
+  const pieces: Buffer[] = [];
+  for await (const piece of writeTar(listed())) pieces.push(Buffer.from(piece));
+  assert.deepEqual(Buffer.concat(pieces), archiveOf(all));
+  assert.ok(pieces.length < 20, `${pieces.length} pieces`);
+});
+
 test('a member that changes its size while it is written is an error', async () => {
   async function* members() {
     yield { entry: { ...plain, size: 5 }, body: streamOf(Buffer.from('abcdefg'), 2) };

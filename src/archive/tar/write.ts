@@ -87,30 +87,78 @@ export const tarTrailer = (): Buffer => zeros;
 
 const zeros = Buffer.alloc(2 * blockSize);
 
+/** So many bytes are given away together: an archive of small files would be three pieces for each of them. */
+const gatherBytes = 256 << 10;
+/** Pieces of this size are not copied. */
+const wholeFrom = 64 << 10;
+
+/** Puts small pieces together. What `take` gives is the taker's own, but for pieces that were too large to copy. */
+class Gatherer {
+  #block = Buffer.alloc(0);
+  #filled = 0;
+  readonly #full: Uint8Array[] = [];
+
+  add(bytes: Uint8Array): void {
+    if (bytes.length >= wholeFrom) {
+      this.flush();
+      this.#full.push(bytes);
+      return;
+    }
+    for (let at = 0; at < bytes.length; ) {
+      if (this.#block.length === 0) this.#block = Buffer.allocUnsafeSlow(gatherBytes);
+      const count = Math.min(bytes.length - at, this.#block.length - this.#filled);
+      this.#block.set(count === bytes.length ? bytes : bytes.subarray(at, at + count), this.#filled);
+      at += count;
+      this.#filled += count;
+      if (this.#filled === this.#block.length) this.flush();
+    }
+  }
+
+  /** What is there is to be taken, however small. */
+  flush(): void {
+    if (this.#filled > 0) this.#full.push(this.#block.subarray(0, this.#filled));
+    this.#block = this.#block.subarray(this.#filled);
+    this.#filled = 0;
+  }
+
+  get hasFull(): boolean {
+    return this.#full.length > 0;
+  }
+
+  take(): Uint8Array[] {
+    return this.#full.splice(0);
+  }
+}
+
 /**
- * An archive of `members` in their order. The body of a member must have exactly `entry.size` bytes.
+ * An archive of `members` in their order. The body of a member must have exactly `entry.size` bytes; a piece of it is only
+ * valid until the next one is asked for, and so is a piece of the archive.
  * @throws EngineError `internal` when it has not: the archive is then unusable.
  */
 export async function* writeTar(
   members: AsyncIterable<{ readonly entry: TarEntry; readonly body?: ByteStream }>,
 ): AsyncGenerator<Uint8Array, void, undefined> {
+  const gatherer = new Gatherer();
   for await (const { entry, body } of members) {
-    yield encodeTarHeader(entry);
+    gatherer.add(encodeTarHeader(entry));
     let written = 0;
     if (body !== undefined) {
       for await (const chunk of body) {
         written += chunk.length;
         if (written > entry.size) break;
-        yield chunk;
+        gatherer.add(chunk);
+        if (gatherer.hasFull) yield* gatherer.take();
       }
     }
     if (written !== entry.size) {
       throw new EngineError('internal', `tar: ${quoteName(entry.name)} changed its size while it was read`);
     }
-    const padding = tarPadding(entry.size);
-    if (padding.length > 0) yield padding;
+    gatherer.add(tarPadding(entry.size));
+    if (gatherer.hasFull) yield* gatherer.take();
   }
-  yield tarTrailer();
+  gatherer.add(tarTrailer());
+  gatherer.flush();
+  yield* gatherer.take();
 }
 
 const maxOctal = (digits: number): number => 8 ** digits - 1;
@@ -167,28 +215,34 @@ function paxHeaderName(name: string): string {
 }
 
 function encodeUstar(entry: TarEntry, flag: string): Buffer {
-  const block = Buffer.alloc(blockSize);
+  const block = Buffer.allocUnsafe(blockSize).fill(0);
   const [prefix, name] = splitName(entry.name) ?? ['', entry.name.slice(0, 100)];
-  const octal = (value: number, at: number, digits: number): void => {
-    const fitting = value >= 0 && value <= maxOctal(digits) ? value : 0;
-    block.write(fitting.toString(8).padStart(digits, '0'), at, 'latin1');
-  };
   block.write(name, 0, 100, 'latin1');
-  octal(entry.mode, 100, 7);
-  octal(entry.uid, 108, 7);
-  octal(entry.gid, 116, 7);
-  octal(entry.size, 124, 11);
-  octal(entry.mtime, 136, 11);
+  writeOctal(block, entry.mode, 100, 7);
+  writeOctal(block, entry.uid, 108, 7);
+  writeOctal(block, entry.gid, 116, 7);
+  writeOctal(block, entry.size, 124, 11);
+  writeOctal(block, entry.mtime, 136, 11);
   block.write(flag, 156, 'latin1');
-  block.write(entry.linkName.slice(0, 100), 157, 'latin1');
+  if (entry.linkName !== '') block.write(entry.linkName, 157, 100, 'latin1');
   block.write('ustar\x0000', 257, 'latin1');
   if (entry.type === 'char' || entry.type === 'block') {
-    octal(entry.major, 329, 7);
-    octal(entry.minor, 337, 7);
+    writeOctal(block, entry.major, 329, 7);
+    writeOctal(block, entry.minor, 337, 7);
   }
-  block.write(prefix, 345, 155, 'latin1');
+  if (prefix !== '') block.write(prefix, 345, 155, 'latin1');
   let sum = 8 * 0x20;
-  for (const byte of block) sum += byte;
-  block.write(`${sum.toString(8).padStart(6, '0')}\0 `, 148, 'latin1');
+  for (let at = 0; at < blockSize; at++) sum += block[at] ?? 0;
+  writeOctal(block, sum, 148, 6);
+  block[155] = 0x20;
   return block;
+}
+
+/** Zero where it does not fit: a PAX record says it then. */
+function writeOctal(block: Buffer, value: number, at: number, digits: number): void {
+  let left = value >= 0 && value <= maxOctal(digits) ? value : 0;
+  for (let digit = digits - 1; digit >= 0; digit--) {
+    block[at + digit] = 0x30 + (left % 8);
+    left = Math.floor(left / 8);
+  }
 }

@@ -58,25 +58,23 @@ export class StepCache {
     for (const { layer } of this.#entries.values()) if (layer !== undefined) yield layer;
   }
 
-  /** Resolves when it is durable. `createdNs` is when it was made, now when that is left out. */
-  async put(
-    key: string,
-    layer: BuiltLayer | undefined,
-    description: string,
-    createdNs = this.#clock.nowNs(),
-  ): Promise<CacheEntry> {
+  /** Adds what a step has made; its layer is durable. `createdNs` is when it was made, now when that is left out. */
+  put(key: string, layer: BuiltLayer | undefined, description: string, createdNs = this.#clock.nowNs()): CacheEntry {
     const entry = { key, layer, description, createdNs, lastUsedNs: this.#clock.nowNs(), usageCount: 0 };
-    this.#entries.set(key, entry);
-    await this.#journal.commit({ records: [putOf(entry)] });
+    this.#record(entry);
     return entry;
   }
 
   /** It served a build. */
   note(entry: CacheEntry): void {
     const used = { ...entry, lastUsedNs: this.#clock.nowNs(), usageCount: entry.usageCount + 1 };
-    this.#entries.set(entry.key, used);
-    // Lost with a power failure it only looks older than it is.
-    this.#journal.commit({ records: [putOf(used)], mayWait: true }).catch(() => undefined);
+    this.#record(used);
+  }
+
+  /** Nobody waits for it: lost with a power failure the step is made again, or looks older than it is. */
+  #record(entry: CacheEntry): void {
+    this.#entries.set(entry.key, entry);
+    this.#journal.commit({ records: [putOf(entry)], mayWait: true }).catch(() => undefined);
   }
 
   /** Forgets entries; their layers go with the next collection. */

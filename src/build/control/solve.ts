@@ -37,6 +37,8 @@ async function solve(
   call.signal.addEventListener('abort', onAbort, { once: true });
   try {
     job.response = await run(context, job);
+    // The client need not wait until what nobody uses is gone.
+    void release(context, job);
     return { exporterResponse: job.response };
   } catch (error) {
     const failure = describeFailure(error, job);
@@ -45,15 +47,19 @@ async function solve(
     if (codeOf(error) === 'internal' && !(error instanceof GrpcError)) {
       context.log.warn('a build failed', { error: messageOf(error) });
     }
+    // Nothing of it is left when the client is told.
+    await release(context, job);
     throw failure;
   } finally {
     call.signal.removeEventListener('abort', onAbort);
-    await context.solver.release(job).catch((error: unknown) => {
-      context.log.warn('a build could not be cleaned up', { error: messageOf(error) });
-    });
     context.jobs.end(job);
   }
 }
+
+const release = ({ solver, log }: ControlContext, job: BuildJob): Promise<void> =>
+  solver
+    .release(job)
+    .catch((error: unknown) => log.warn('a build could not be cleaned up', { error: messageOf(error) }));
 
 async function run(context: ControlContext, job: BuildJob): Promise<ReadonlyMap<string, string>> {
   const { request } = job;

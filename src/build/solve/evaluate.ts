@@ -165,11 +165,11 @@ export class Evaluation {
       const elsewhere = about.noCache ? undefined : await this.#input.imported(key);
       if (elsewhere !== undefined) {
         await job.step({ name, cached: true }, () => Promise.resolve());
-        return rootOn(base, await cache.put(key, elsewhere.layer, name, elsewhere.createdNs), key);
+        return rootOn(base, cache.put(key, elsewhere.layer, name, elsewhere.createdNs), key);
       }
       // What is made in a step needs no other step: nobody who has a place waits for one.
       const layer = await slots.run(() => this.#ports.slots.run(() => job.step({ name }, make), signal), signal);
-      return rootOn(base, await cache.put(key, layer, name), key);
+      return rootOn(base, cache.put(key, layer, name), key);
     };
     return about.noCache ? fresh() : flights.share(key, signal, look, fresh);
   }
