@@ -3,10 +3,12 @@ import type { Clock } from '../base/clock.ts';
 import { Semaphore } from '../base/async.ts';
 import { messageOf } from '../base/errors.ts';
 import type { Logger } from '../base/log.ts';
-import type { BuildImages, BuildSteps, ConfinedPrograms, HostPlatforms } from '../spec/contract/build.ts';
+import type { BuildImages, BuildSteps, ConfinedPrograms, Download, HostPlatforms } from '../spec/contract/build.ts';
 import type { StateJournal } from '../spec/contract/state.ts';
 import type { Platform } from '../spec/oci/image.ts';
-import { buildClassic, type ClassicBuild } from './classic.ts';
+import { ClassicBuilds } from './classic/builds.ts';
+import type { ClassicBuild } from './classic/request.ts';
+import type { ByteStream } from '../base/stream.ts';
 import { keepCacheBudget } from './cache/budget.ts';
 import { StepCache } from './cache/cache.ts';
 import { cacheView } from './cache/view.ts';
@@ -35,9 +37,14 @@ export interface BuildOptions {
   readonly jobs: number;
   /** What may be left for later builds; undefined for no limit. */
   readonly cacheBudget: StorageBudget['limit'] | undefined;
+  /** Bytes of one context; undefined for no limit. */
+  readonly contextLimit: number | undefined;
   readonly planThread: PlanThread;
   /** Runs git for what strangers keep in repositories. */
   readonly programs: ConfinedPrograms;
+  readonly download: Download;
+  /** Variables that tell git of the engine's proxies. */
+  readonly proxyVariables: Readonly<Record<string, string>>;
   readonly worker: WorkerFacts;
   readonly entitlements: Entitlements;
   readonly platform: Platform;
@@ -48,21 +55,27 @@ export interface BuildOptions {
 
 /** The builder of one engine: both of Docker's protocols. */
 export interface Builds extends BuildControl {
-  /** See `buildClassic`. */
+  /** See `ClassicBuilds`. */
   build(request: ClassicBuild): Promise<void>;
+  upload(id: string, archive: ByteStream, signal: AbortSignal): Promise<void>;
 }
 
 /** Opens the builder; to be called before unused layers are collected for the first time. `close` ends all builds and sessions. */
 export async function openBuilds(options: BuildOptions): Promise<Builds> {
-  const { journal, images, steps, platform, clock, log, worker } = options;
+  const { journal, images, steps, programs, platform, clock, log, worker } = options;
   const cache = new StepCache(journal, clock);
   await cache.load(log);
   images.keepLayers(() => cache.layers());
-  const contexts = await Contexts.open(`${options.directory}/contexts`);
+  const contexts = await Contexts.open(`${options.directory}/contexts`, options.contextLimit);
   const { secretDirectory } = options;
   await rm(secretDirectory, { recursive: true, force: true });
   await mkdir(secretDirectory, { recursive: true, mode: 0o700 });
-  const git = await GitRepositories.open(contexts, options.programs, `${options.directory}/git`);
+  const git = await GitRepositories.open({
+    contexts,
+    programs,
+    proxies: options.proxyVariables,
+    directory: `${options.directory}/git`,
+  });
   const sessions = new Sessions(log);
   let keeping: Promise<void> | undefined;
   const keepBudget = (): void => {
@@ -87,7 +100,7 @@ export async function openBuilds(options: BuildOptions): Promise<Builds> {
     keepBudget,
     planThread: options.planThread,
     cacheMounts: new CacheMounts(),
-    sources: { http: new HttpFiles(contexts), git },
+    sources: { http: new HttpFiles(contexts, options.download), git },
     secretDirectory,
     entitlements: options.entitlements,
     platform,
@@ -97,5 +110,15 @@ export async function openBuilds(options: BuildOptions): Promise<Builds> {
   };
   const solver = createSolver(ports);
   const control = createControl({ sessions, solver, cache: cacheView(cache, contexts, images, clock), worker, log });
-  return { ...control, build: (request) => buildClassic(ports, request) };
+  const classic = new ClassicBuilds(ports);
+  return {
+    ...control,
+    build: (request) => classic.build(request),
+    upload: (id, archive, signal) => classic.upload(id, archive, signal),
+    cancel: (id) => classic.cancel(id) || control.cancel(id),
+    close() {
+      classic.close();
+      control.close();
+    },
+  };
 }

@@ -117,7 +117,7 @@ async function solve({ ports, job, work, all }: SolveScope, request: FrontendReq
   }
   if (frontend !== 'dockerfile.v0') throw missing(`the frontend ${JSON.stringify(frontend)}`);
   const client = sessionClient(ports.sessions, job.request.session);
-  const source = await sessionSource(ports, job, options, client.secrets);
+  const source = await sessionSource(ports, job, options, client);
   try {
     const wanted = options.get('requestid') ?? '';
     if (wanted !== '') {

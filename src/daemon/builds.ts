@@ -13,7 +13,8 @@ export const buildApi = (builds: Builds): BuildApi => ({
   checkSession: (request) => builds.checkSession(request),
   openSession: (connection, request) => builds.openSession(connection, request),
   build: (request) => builds.build(request),
-  cancel: (id) => builds.cancel(id),
+  upload: (id, archive, signal) => builds.upload(id, archive, signal),
+  cancel: (id) => void builds.cancel(id),
   async pruneCache({ all, keepBytes, filters }) {
     const { unusedForNs, others } = pruneFilters(filters);
     const gone = await builds.cache.prune({ all, keepBytes, unusedForNs, filters: others });

@@ -51,6 +51,7 @@ import { openPlanner } from './build-planner.ts';
 import { budgetKeeper, budgetOf } from './budget.ts';
 import { buildApi } from './builds.ts';
 import { checkEngine } from './check.ts';
+import { downloadsBy, proxyVariables } from './downloads.ts';
 import { createSystem } from './info.ts';
 import type { MetricSources } from './metrics.ts';
 import { type TimedNetworks, timeNetworks } from './timed-networks.ts';
@@ -228,9 +229,12 @@ async function joined(rooms: Rooms): Promise<WiredEngine> {
       images,
       steps: containers.steps,
       programs: runConfined,
+      download: downloadsBy(live.current.proxies),
+      proxyVariables: proxyVariables(live.current.proxies),
       planThread: planner.thread,
       jobs: live.current.builder.jobs,
       cacheBudget: live.current.builder.cacheBudget,
+      contextLimit: live.current.builder.contextLimit,
       worker: workerFacts(engine.id, runnable),
       entitlements: live.current.builder,
       platform,

@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
-import { spawn } from 'node:child_process';
+import { execFileSync, spawn } from 'node:child_process';
+import { mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import test from 'node:test';
 import { run } from '../support/run.ts';
@@ -126,4 +127,29 @@ test('a prune with wishes that another engine would pass over is not sent to it'
     assert.match(stderr, /need a Gantry engine/);
   }
   assert.ok(engine.takeRequests().every(({ method }) => method === 'GET'));
+});
+
+test('build asks for the passphrase of a key, and shows nothing of it', { skip }, async () => {
+  const key = join(folder, 'locked');
+  execFileSync('ssh-keygen', ['-q', '-N', 'known one', '-a', '1', '-t', 'ed25519', '-f', key]);
+  const context = join(folder, 'context');
+  mkdirSync(context);
+  writeFileSync(join(context, 'Dockerfile'), 'FROM scratch\n');
+  const words = ['-H', `unix://${folder}/nobody.sock`, 'build', `--ssh=default=${key}`, context];
+  for (const [typed, why] of [
+    ['guessed', /failed to read the ssh key .*locked: wrong passphrase/],
+    ['known one', /nobody\.sock/],
+  ] as const) {
+    using terminal = new Terminal([...gantryProgram, ...words], env);
+    await terminal.shows(`Enter passphrase for ${key}: `);
+    terminal.type(`${typed}\r`);
+    const { code, output } = await terminal.ends();
+    assert.equal(code, 1, output);
+    assert.match(output, why);
+    assert.ok(!output.includes(typed), output);
+  }
+  const [program, ...first] = gantryProgram;
+  const piped = await run(program, [...first, ...words], { env: { HOME: env.HOME } });
+  assert.equal(piped.code, 1);
+  assert.match(piped.stderr, /the key has a passphrase, and there is no terminal to ask for it: add it to an agent/);
 });

@@ -1,9 +1,8 @@
 import assert from 'node:assert/strict';
-import { request } from 'node:http';
 import { test } from 'node:test';
-import { text } from 'node:stream/consumers';
 import { engineSuite } from '../support/suite.ts';
 import { tarOf } from '../support/tar.ts';
+import { postBuild } from './_classic-build.ts';
 import { type KeyCase, type KeyedBuild, keyCases } from './_build-keys.ts';
 import { lines } from './_build-folder.ts';
 import { busybox } from './_docker.ts';
@@ -18,17 +17,10 @@ engineSuite('what is done again when something else is built', {}, (engine) => {
       { name: 'own', body: title },
       ...(one.files ?? []),
     ]);
-    const path = `/build?${new URLSearchParams({ ...one.options }).toString()}`;
-    const call = request({ socketPath: engine().paths.socket, method: 'POST', path, agent: false });
-    const answer = new Promise<string>((resolve, reject) => {
-      call.on('error', reject).on('response', (response) => resolve(text(response)));
-    });
-    call.end(archive);
+    const { lines: told } = await postBuild(engine(), one.options ?? {}, archive);
     const steps = new Map<string, boolean>();
     let last = '';
-    for (const line of (await answer).split('\n')) {
-      if (line === '') continue;
-      const { stream = '', error } = JSON.parse(line) as { stream?: string; error?: string };
+    for (const { stream = '', error } of told) {
       assert.equal(error, undefined, title);
       const step = /^Step \d+\/\d+ : (.*)\n$/s.exec(stream);
       if (step !== null) steps.set((last = step[1] ?? ''), false);

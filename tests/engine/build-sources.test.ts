@@ -140,7 +140,7 @@ engineSuite('sources of builds', {}, (engine) => {
       await failing(`${server.git}/repo.git#main`, '--checksum=1234567'),
       /expected checksum to match 1234567/,
     );
-    assert.match(await failing('git@example.com:a/b.git'), /git over ssh .* not implemented/);
+    assert.match(await failing('git@example.com:a/b.git'), /no SSH key "default" forwarded from the client/);
     assert.match(await failing(`${server.git}/repo.git#nothing`), /repository does not contain ref nothing/);
   });
 

@@ -74,7 +74,10 @@ engineSuite('userns-remap', { images: ['busybox'], flags: ['--userns-remap=daemo
   test('builds run in it, and layers have the ids inside', async (t) => {
     const context = await folder(t, {
       Dockerfile: lines(
+        `FROM ${image} AS seed`,
+        'RUN mkdir /seed && echo kept > /seed/a && touch /seed/b && chown 7:8 /seed/b && chmod 701 /seed',
         `FROM ${image}`,
+        'RUN --mount=type=cache,target=/c,id=seeded,from=seed,source=/seed cat /c/a > /seeded && stat -c "%a %u %g" /c /c/b >> /seeded && touch /c/new',
         "RUN awk '{print $1, $2, $3}' /proc/self/uid_map > /map && touch /root-file && touch /own && chown 1000:1000 /own",
         'COPY --chown=7:8 f /copied',
         'RUN --mount=type=bind,target=/ctx,rw echo more >> /ctx/f && chown 9 /ctx/f && stat -c "%u %s" /ctx/f > /bound',
@@ -87,10 +90,10 @@ engineSuite('userns-remap', { images: ['busybox'], flags: ['--userns-remap=daemo
     const [program, ...first] = gantryProgram;
     const args = [...first, 'build', '-t', 'remapped:1', '--secret', `id=s,src=${join(context, 'secret')}`, context];
     await must(program, args, { env: engine().clientEnv() });
-    const script = 'cat /map /bound /tmp/s; echo; cat /tmp/c; stat -c "%n %u %g" /root-file /own /copied';
+    const script = 'cat /seeded /map /bound /tmp/s; echo; cat /tmp/c; stat -c "%n %u %g" /root-file /own /copied';
     assert.equal(
       await docker('run', '--rm', 'remapped:1', 'sh', '-c', script),
-      '0 300000 65536\n9 6\nknown\n1000 750\n/root-file 0 0\n/own 1000 1000\n/copied 7 8',
+      'kept\n701 0 0\n644 7 8\n0 300000 65536\n9 6\nknown\n1000 750\n/root-file 0 0\n/own 1000 1000\n/copied 7 8',
     );
   });
 });

@@ -2,7 +2,8 @@ import type { Duplex } from 'node:stream';
 import { invalid } from '../../base/errors.ts';
 import { isDecimal } from '../../base/text/digits.ts';
 import { decodeFilters } from '../../spec/decode/filters.ts';
-import { classicBuild } from './classic-build.ts';
+import { bodyStream } from '../http/body.ts';
+import { classicBuild, uploadedFor } from './classic-build.ts';
 import { takeOverWith } from '../hijack/takeover.ts';
 import type { Exchange } from '../http/exchange.ts';
 import { streamProgress } from '../http/streams.ts';
@@ -19,12 +20,22 @@ export function buildHandlers(builds: BuildApi): Handlers {
       builds.checkSession(request);
       await builds.openSession(await upgrade(exchange), request);
     },
-    ImageBuild: (exchange) => streamProgress(exchange, (progress) => builds.build(classicBuild(exchange, progress))),
+    async ImageBuild(exchange) {
+      const upload = uploadedFor(exchange);
+      if (upload === undefined) {
+        await streamProgress(exchange, async (progress) => builds.build(classicBuild(exchange, progress)));
+        return;
+      }
+      await builds.upload(upload, bodyStream(exchange.request), exchange.signal);
+      exchange.empty(200);
+    },
     async BuildPrune(exchange) {
       exchange.send(200, await builds.pruneCache(pruneRequest(exchange)));
     },
     BuildCancel(exchange) {
-      builds.cancel(exchange.text('id') ?? '');
+      const id = exchange.text('id') ?? '';
+      if (id === '') throw invalid('build ID not provided');
+      builds.cancel(id);
       exchange.empty(200);
     },
   };

@@ -1,5 +1,6 @@
 import type { Duplex } from 'node:stream';
 import type { ByteStream } from '../../base/stream.ts';
+import type { HostConfig } from '../../spec/engine/container.ts';
 import type { ProgressSink } from '../../spec/engine/progress.ts';
 import type { RegistryAuth } from './image.ts';
 import type { Filters } from '../../spec/engine/filters.ts';
@@ -21,9 +22,11 @@ export interface BuildPruneRequest {
 
 /** A build by `POST /build`. */
 export interface ClassicBuildRequest {
+  /** The client's name for the build, by which it gives it up; empty for none. */
+  readonly buildId: string;
   readonly archive: ByteStream;
-  /** Where the context is when not in the archive nor behind an address: in the session. */
-  readonly isFromSession: boolean;
+  /** Where the context is when not behind an address: in the archive, in the session, in that of another request. */
+  readonly from: 'archive' | 'session' | 'upload';
   /** Of the client that is asked for logins and secrets; empty for none. */
   readonly session: string;
   /** Told of in BuildKit's events. */
@@ -31,6 +34,12 @@ export interface ClassicBuildRequest {
   /** What is wanted, as BuildKit's clients name it (`build-arg:NAME`, `target`, ...). */
   readonly attributes: ReadonlyMap<string, string>;
   readonly names: readonly string[];
+  /** One of BuildKit's exporters; undefined for an image of the engine. */
+  readonly output: { readonly type: string; readonly attributes: ReadonlyMap<string, string> } | undefined;
+  /** What commands run with: a network of the engine's. */
+  readonly hostConfig: Partial<HostConfig>;
+  /** What commands may use. */
+  readonly limits: Partial<HostConfig>;
   readonly quiet: boolean;
   readonly logins: (host: string) => RegistryAuth | undefined;
   readonly progress: ProgressSink;
@@ -48,6 +57,8 @@ export interface BuildApi {
   pruneCache(request: BuildPruneRequest): Promise<BuildPruneView>;
   /** Resolves when the image has its names. @throws EngineError */
   build(request: ClassicBuildRequest): Promise<void>;
-  /** Gives a build up. @throws not-found */
+  /** Brings the context of a build that waits for it; resolves when it was read. @throws not-found, conflict, cancelled */
+  upload(id: string, archive: ByteStream, signal: AbortSignal): Promise<void>;
+  /** Gives a build up; nothing is said where there is none of that name (any more). */
   cancel(id: string): void;
 }

@@ -11,23 +11,26 @@ const mostKept = 32;
  * are kept as long as this engine runs; what an earlier one left is deleted.
  */
 export class Contexts {
+  /** Bytes that one context, or one file from elsewhere, may have. */
+  readonly mostBytes: number;
   readonly #directory: string;
   readonly #kept = new Map<string, ContextTree>();
   #serial = 0;
 
-  private constructor(directory: string) {
+  private constructor(directory: string, mostBytes: number) {
     this.#directory = directory;
+    this.mostBytes = mostBytes;
   }
 
-  static async open(directory: string): Promise<Contexts> {
+  static async open(directory: string, mostBytes = Number.POSITIVE_INFINITY): Promise<Contexts> {
     await rm(directory, { recursive: true, force: true });
     await mkdir(directory, { recursive: true, mode: 0o700 });
-    return new Contexts(directory);
+    return new Contexts(directory, mostBytes);
   }
 
   /** A new pack, which the caller holds. */
   newPack(): Promise<Pack> {
-    return Pack.create(join(this.#directory, `${this.#serial++}.pack`));
+    return Pack.create(join(this.#directory, `${this.#serial++}.pack`), this.mostBytes);
   }
 
   /** The latest context of that key, held for the caller. */

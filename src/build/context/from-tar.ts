@@ -8,6 +8,7 @@ import type { ByteStream } from '../../base/stream.ts';
 import type { Contexts } from './contexts.ts';
 import type { Extent, Pack } from './pack.ts';
 import {
+  checkCount,
   type ContextEntry,
   type ContextTree,
   type FileContent,
@@ -32,10 +33,11 @@ export async function contextFromTar(contexts: Contexts, archive: ByteStream): P
       const path = cleanComponents(entry.name).join('/');
       if (path === '') continue;
       const content = entry.type === 'file' ? await stored(pack, body) : undefined;
+      checkCount(members.size);
       members.set(path, entry.type === 'hardlink' ? linked(members, path, entry) : contextEntry(path, entry, content));
     }
     await pack.flush();
-    const builder = new TreeBuilder();
+    const builder = new TreeBuilder(contexts.mostBytes);
     for (const entry of ordered(members)) builder.add(entry);
     pack.hold();
     return { entries: builder.finish(), packs: new Set([pack]) };
@@ -96,6 +98,7 @@ function ordered(members: ReadonlyMap<ByteString, ContextEntry>): ContextEntry[]
       const parent = path.slice(0, at);
       if (all.has(parent)) break;
       all.set(parent, { ...impliedDirectory, path: parent });
+      checkCount(all.size);
     }
   }
   return inOrder(all.values());

@@ -1,4 +1,5 @@
 import { type FileHandle, open, unlink } from 'node:fs/promises';
+import { type EngineError, invalid } from '../../base/errors.ts';
 import type { ByteStream } from '../../base/stream.ts';
 
 /** A piece of a pack. */
@@ -7,6 +8,10 @@ export interface Extent {
   readonly offset: number;
   readonly length: number;
 }
+
+/** What a build sends is more than the engine's operator wants to take. */
+export const tooLarge = (mostBytes: number): EngineError =>
+  invalid(`the build context is larger than ${mostBytes} bytes, the engine's limit (--build-context-limit)`);
 
 /** Written at once: files of a context are mostly much smaller. */
 const bufferBytes = 1 << 20;
@@ -18,19 +23,21 @@ const bufferBytes = 1 << 20;
 export class Pack {
   readonly #file: FileHandle;
   readonly #path: string;
+  readonly #mostBytes: number;
   #holders = 1;
   #buffer: Buffer[] = [];
   #buffered = 0;
   #written = 0;
 
-  private constructor(file: FileHandle, path: string) {
+  private constructor(file: FileHandle, path: string, mostBytes: number) {
     this.#file = file;
     this.#path = path;
+    this.#mostBytes = mostBytes;
   }
 
-  /** A new, empty one, which its maker holds. */
-  static async create(path: string): Promise<Pack> {
-    return new Pack(await open(path, 'wx+', 0o600), path);
+  /** A new, empty one, which its maker holds. It takes no more than `mostBytes`. */
+  static async create(path: string, mostBytes = Number.POSITIVE_INFINITY): Promise<Pack> {
+    return new Pack(await open(path, 'wx+', 0o600), path, mostBytes);
   }
 
   /** Bytes so far. */
@@ -38,8 +45,9 @@ export class Pack {
     return this.#written + this.#buffered;
   }
 
-  /** Adds bytes, which must not change any more. One call after the other. */
+  /** Adds bytes, which must not change any more. One call after the other. @throws EngineError `invalid` beyond the limit */
   async append(bytes: Uint8Array): Promise<Extent> {
+    if (this.size + bytes.length > this.#mostBytes) throw tooLarge(this.#mostBytes);
     const extent = { pack: this, offset: this.size, length: bytes.length };
     this.#buffer.push(Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength));
     this.#buffered += bytes.length;

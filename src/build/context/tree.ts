@@ -1,6 +1,6 @@
-import { invalid } from '../../base/errors.ts';
+import { type EngineError, invalid } from '../../base/errors.ts';
 import { type ByteString, quoteName, type TarEntryType } from '../../archive/tar/entry.ts';
-import type { Extent, Pack } from './pack.ts';
+import { type Extent, type Pack, tooLarge } from './pack.ts';
 
 /** The content of a regular file: where it is, and the SHA-256 of it. */
 export interface FileContent {
@@ -99,11 +99,25 @@ export function joinTrees(parts: readonly { readonly tree: ContextTree; readonly
 const longestComponent = 255;
 const longestPath = 4095;
 /** Members of one context. */
-export const mostEntries = 1_000_000;
+const mostEntries = 1_000_000;
+
+const tooMany = (): EngineError => invalid(`the build context has more than ${mostEntries} files`);
+
+/** @throws EngineError `invalid` for more members than a context may have */
+export function checkCount(count: number): void {
+  if (count > mostEntries) throw tooMany();
+}
 
 /** Collects members in the order in which they come, and refuses what no file system could hold. */
 export class TreeBuilder {
   readonly #entries = new Map<ByteString, ContextEntry>();
+  readonly #mostBytes: number;
+  #bytes = 0;
+
+  /** @param mostBytes of all its files */
+  constructor(mostBytes = Number.POSITIVE_INFINITY) {
+    this.#mostBytes = mostBytes;
+  }
 
   /**
    * @throws EngineError `invalid` for a path that leads elsewhere, comes twice, or lies in something that is no directory,
@@ -112,7 +126,9 @@ export class TreeBuilder {
   add(entry: ContextEntry): void {
     const { path } = entry;
     checkPath(path);
-    if (this.#entries.size >= mostEntries) throw invalid(`the build context has more than ${mostEntries} files`);
+    if (this.#entries.size >= mostEntries) throw tooMany();
+    if (entry.type === 'file') this.#bytes += entry.size;
+    if (this.#bytes > this.#mostBytes) throw tooLarge(this.#mostBytes);
     if (this.#entries.has(path)) throw invalid(`the build context has ${quoteName(path)} twice`);
     const slash = path.lastIndexOf('/');
     if (slash >= 0 && this.#entries.get(path.slice(0, slash))?.type !== 'directory') {

@@ -1,5 +1,5 @@
 import type { Duplex } from 'node:stream';
-import { EngineError, messageOf } from '../../base/errors.ts';
+import { messageOf } from '../../base/errors.ts';
 import type { Logger } from '../../base/log.ts';
 import { serveGrpc, type Methods, type Method } from '../grpc/server.ts';
 import { Sessions, type SessionInfo } from '../session/session.ts';
@@ -33,8 +33,8 @@ export interface BuildControl {
   openSession(connection: Duplex, info: SessionInfo): Promise<void>;
   /** What the cache of builds keeps. */
   readonly cache: CacheView;
-  /** Gives a build up. @throws not-found */
-  cancel(ref: string): void;
+  /** Gives a build up; false when none of that name is under way. */
+  cancel(ref: string): boolean;
   close(): void;
 }
 
@@ -64,8 +64,8 @@ export function createControl(parts: Omit<ControlContext, 'jobs'>): BuildControl
     },
     cancel(ref) {
       const job = context.jobs.active().find((active) => active.ref === ref);
-      if (job === undefined) throw new EngineError('not-found', `no such build ${ref}`);
-      job.cancel();
+      job?.cancel();
+      return job !== undefined;
     },
     close() {
       for (const job of context.jobs.active()) job.cancel();

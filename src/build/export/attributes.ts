@@ -52,7 +52,8 @@ export function imageWishes(attributes: Attributes): ImageWishes {
 
 const listOf = (text: string): string[] => text.split(',').filter((item) => item !== '');
 
-const trueWords = ['1', 't', 'T', 'true', 'TRUE', 'True'];
+/** What Go's programs take for true. */
+export const trueWords = ['1', 't', 'T', 'true', 'TRUE', 'True'];
 const falseWords = ['0', 'f', 'F', 'false', 'FALSE', 'False'];
 
 /** A flag as Go's clients write it. @throws EngineError `invalid` */

@@ -2,7 +2,7 @@ import { Semaphore } from '../../base/async.ts';
 import { EngineError, invalid } from '../../base/errors.ts';
 import { Scope } from '../../base/scope.ts';
 import type { Digest } from '../../base/ids.ts';
-import type { BaseImage, BuildContent, BuiltLayer, Predicate } from '../../spec/contract/build.ts';
+import type { BaseImage, BuildContent, BuiltLayer, Predicate, StepRequest } from '../../spec/contract/build.ts';
 import type { ImageConfig, Platform } from '../../spec/oci/image.ts';
 import { formatPlatform } from '../../spec/oci/platform.ts';
 import { sbom } from '../attest/sbom.ts';
@@ -87,6 +87,10 @@ export interface BuildOrigin {
   readonly linked: (reference: string) => BaseImage | undefined;
   /** What other engines have done of the build; gives nothing where nothing is known. */
   readonly imported: ImportedSteps;
+  /** What commands run with besides what the Dockerfile and the attributes say. */
+  readonly hostConfig?: StepRequest['hostConfig'];
+  /** What commands may use. It is no part of what they make. */
+  readonly limits?: StepRequest['hostConfig'];
 }
 
 /** Builds what a Dockerfile says (`dockerfile.v0`). `content` holds what it makes. */
@@ -141,7 +145,8 @@ async function build(scope: BuildScope): Promise<readonly Built[]> {
     content,
     image: (reference, platform) => images.get(imageKey(reference, platform)),
     context,
-    fetch: (definition) => held.acquire(fetchSource(ports.sources, job, { secrets, signal }, definition), releaseTree),
+    fetch: (definition) =>
+      held.acquire(fetchSource(ports.sources, job, { secrets, agents: scope.agents, signal }, definition), releaseTree),
     signal,
     stop: () => stop.abort(new EngineError('cancelled', 'context canceled')),
     slots: new Semaphore(jobsOf(attributes)),
@@ -151,7 +156,11 @@ async function build(scope: BuildScope): Promise<readonly Built[]> {
     imported: scope.imported,
     volumes: volumesOf(attributes),
     place: (range) => (range === undefined ? undefined : placeOf(definition, range)),
-    hostConfig: attributes.get('cgroup-parent') ? { CgroupParent: attributes.get('cgroup-parent') as string } : {},
+    hostConfig: {
+      ...scope.hostConfig,
+      ...(attributes.get('cgroup-parent') ? { CgroupParent: attributes.get('cgroup-parent') as string } : {}),
+    },
+    limits: scope.limits ?? {},
   });
   const made = await Promise.all(whole.results.map((result) => evaluation.result(result)));
   const steps = (await evaluation.made()).map(stepOf);

@@ -5,10 +5,10 @@ import type { Session } from '../session/session.ts';
 import { uploadOf } from '../session/upload.ts';
 import { missing } from '../solve/keys.ts';
 import type { SolvePorts } from '../solve/ports.ts';
-import type { Secrets } from '../solve/scope.ts';
 import { isRemoteContext, remoteContext } from '../sources/remote-context.ts';
 import { archiveSource } from './archive-source.ts';
 import type { Attributes } from './options.ts';
+import type { SessionClient } from './session-client.ts';
 import type { BuildSource, FolderWish } from './source.ts';
 
 /** A source, and what it holds as long as a build uses it. */
@@ -21,7 +21,7 @@ export async function sessionSource(
   { sessions, contexts, sources }: Pick<SolvePorts, 'sessions' | 'contexts' | 'sources'>,
   job: BuildJob,
   attributes: Attributes,
-  secrets: Secrets,
+  { secrets, agents }: Pick<SessionClient, 'secrets' | 'agents'>,
 ): Promise<OpenSource> {
   const find = (name: string): Promise<Session> =>
     sessions.find(attributes.get(`local-sessionid:${name}`) ?? job.request.session, job.signal);
@@ -32,7 +32,7 @@ export async function sessionSource(
   const upload = (address: URL) => uploadOf(own, address, job.signal);
   const fetched = new Map<string, Promise<ContextTree>>();
   const remote = async (locator: string): Promise<BuildSource> => {
-    const tree = fetched.get(locator) ?? remoteContext({ sources, contexts, job, secrets, upload }, locator);
+    const tree = fetched.get(locator) ?? remoteContext({ sources, contexts, job, secrets, agents, upload }, locator);
     fetched.set(locator, tree);
     return archiveSource(await tree);
   };

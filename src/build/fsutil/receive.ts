@@ -58,7 +58,8 @@ export async function receiveFolder(
   };
   try {
     const call = session.client.call(diffCopy, { metadata, signal });
-    const receiver = new Receiver(pack, before, (message) => void call.send(encode(packet, message)), options.progress);
+    const send = (message: { type: number; id?: number }): void => void call.send(encode(packet, message));
+    const receiver = new Receiver(pack, before, send, options.progress, contexts.mostBytes);
     try {
       for await (const message of call.messages) {
         await receiver.take(decode(packet, message));
@@ -99,7 +100,7 @@ class Receiver {
   readonly #before: ContextTree | undefined;
   readonly #send: (message: { type: number; id?: number }) => void;
   readonly #progress: (bytes: number) => void;
-  readonly #builder = new TreeBuilder();
+  readonly #builder: TreeBuilder;
   readonly #pending = new Map<number, Pending>();
   #serial = 0;
   #bytes = 0;
@@ -114,7 +115,9 @@ class Receiver {
     before: ContextTree | undefined,
     send: (message: { type: number; id?: number }) => void,
     progress: (bytes: number) => void,
+    mostBytes: number,
   ) {
+    this.#builder = new TreeBuilder(mostBytes);
     this.#pack = pack;
     this.#before = before;
     this.#send = send;

@@ -1,5 +1,4 @@
 import { messageOf } from '../../base/errors.ts';
-import { tryDigest } from '../../base/ids.ts';
 import { goQuote } from '../../base/text/quote.ts';
 import type { AddInstruction, CopyInstruction } from '../dockerfile/copy.ts';
 import { DockerfileError } from '../dockerfile/error.ts';
@@ -9,6 +8,7 @@ import { cleanPath } from '../ignore/clean-path.ts';
 import { about, expanded, find, type Scope, shown, stepTitle, text } from './_scope.ts';
 import { absolutePath } from './_settings.ts';
 import { note } from './_state.ts';
+import { checksumForms, isChecksum } from './checksum.ts';
 import { parseFileMode } from './file-mode.ts';
 import { type GitSource, parseGitSource } from './git-source.ts';
 
@@ -164,10 +164,10 @@ function addGit(draft: Draft, { range }: Word, git: GitSource, { keepGitDir }: A
 
 function addHttp(draft: Draft, source: Word): void {
   const { checksum, scope, instruction } = draft;
-  if (checksum !== '' && tryDigest(checksum) === undefined) {
+  if (checksum !== '' && !isChecksum(checksum)) {
     const place = instruction.kind === 'add' ? instruction.checksum : undefined;
     throw new DockerfileError(`invalid checksum digest format: ${goQuote(checksum)}`, (place ?? source).range, {
-      expected: 'sha256: and 64 lower-case hex digits',
+      expected: checksumForms,
     });
   }
   const filename = filenameOf(source.text);

@@ -17,7 +17,8 @@ export interface CacheWish {
 /** Who looks for it. */
 export interface CacheFinder {
   readonly ports: Pick<SolvePorts, 'images'>;
-  readonly session: Session;
+  /** Undefined for a build without one. */
+  readonly session: Session | undefined;
   readonly logins: Logins;
   readonly signal: AbortSignal;
 }
@@ -33,6 +34,7 @@ export async function placeOf({ ports, session, logins, signal }: CacheFinder, w
   if (type !== 'local') throw missing(`a build cache of the type ${JSON.stringify(type)}`);
   const folder = attributes.get('dest') || attributes.get('src') || '';
   if (folder === '') throw invalid('a local build cache needs its folder: src to read it, dest to write it');
+  if (session === undefined) throw invalid("a local build cache needs a session: its folder is the client's");
   const digest = attributes.get('digest') ?? '';
   return clientStore(session, `local:${folder}`, digest === '' ? undefined : parseDigest(digest));
 }

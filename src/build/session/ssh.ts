@@ -3,6 +3,7 @@ import { chmod, chown, mkdir, rm } from 'node:fs/promises';
 import { createServer, type Socket } from 'node:net';
 import { join } from 'node:path';
 import { once } from 'node:events';
+import { invalid } from '../../base/errors.ts';
 import { randomHex64 } from '../../base/ids.ts';
 import { asEngineError, GrpcError, statusCodes } from '../grpc/status.ts';
 import { callUnary, type GrpcClient } from '../grpc/client.ts';
@@ -45,20 +46,31 @@ export interface AgentSocket {
   close(): Promise<void>;
 }
 
-/** Opens one below a directory that only the engine can enter. */
+/** Where a socket is to be. */
+export interface SocketPlace {
+  /** A folder that only the engine can enter, or whose owner runs nothing yet. */
+  readonly directory: string;
+  readonly owner: SocketOwner;
+  /** Who sees the folder may go to the socket; else it is shown by itself. */
+  readonly enterable?: boolean;
+  readonly signal: AbortSignal;
+}
+
+/** The most that the path of a socket may have (unix(7)). */
+const longestPath = 107;
+
+/** Opens one in a folder of its own. @throws EngineError */
 export async function agentSocket(
   session: Session,
   id: string,
-  {
-    directory,
-    owner,
-    signal,
-  }: { readonly directory: string; readonly owner: SocketOwner; readonly signal: AbortSignal },
+  { directory, owner, enterable = false, signal }: SocketPlace,
 ): Promise<AgentSocket> {
-  // Short: the path of a socket may have 107 bytes.
   const folder = join(directory, randomHex64().slice(0, 12));
-  await mkdir(folder, { mode: 0o700 });
   const path = join(folder, 'agent');
+  if (Buffer.byteLength(path) > longestPath) {
+    throw invalid(`the path of an agent's socket would be too long: ${path} has more than ${longestPath} bytes`);
+  }
+  await mkdir(folder, { mode: enterable ? 0o711 : 0o700 });
   const connections = new Set<Socket>();
   // Who has asked all may still wait for answers.
   const server = createServer({ allowHalfOpen: true }, (socket) => {

@@ -141,8 +141,17 @@ function subtree(tree: ContextTree, path: ByteString): Found[] {
   return found;
 }
 
-const digestible = (path: ByteString, { type, mode, linkName, major, minor, content, xattrs }: ContextEntry): string =>
-  JSON.stringify([
+/** Of a file's extended attributes, what images have: rights of programs. All others say something on its own host. */
+const imageXattr = 'security.capability';
+
+function xattrsOf({ xattrs }: ContextEntry): { readonly xattrs?: ReadonlyMap<string, Uint8Array> } {
+  const value = xattrs?.get(imageXattr);
+  return value === undefined ? {} : { xattrs: new Map([[imageXattr, value]]) };
+}
+
+function digestible(path: ByteString, entry: ContextEntry): string {
+  const { type, mode, linkName, major, minor, content } = entry;
+  return JSON.stringify([
     path,
     content === undefined ? type : 'file',
     mode,
@@ -150,8 +159,9 @@ const digestible = (path: ByteString, { type, mode, linkName, major, minor, cont
     major,
     minor,
     content?.sha256 ?? '',
-    [...(xattrs ?? [])].map(([name, value]) => [name, Buffer.from(value).toString('hex')]),
+    [...(xattrsOf(entry).xattrs ?? [])].map(([name, value]) => [name, Buffer.from(value).toString('hex')]),
   ]);
+}
 
 async function* membersOf(entries: readonly Found[]): AsyncGenerator<CopiedMember> {
   const taken = new Map(entries.map(({ path, entry }) => [entry.path, path]));
@@ -184,5 +194,5 @@ const tarEntry = (entry: ContextEntry, type: TarEntry['type'], size: number): Ta
   ...timeOf(entry.mtimeNs),
   major: entry.major,
   minor: entry.minor,
-  ...(entry.xattrs === undefined ? {} : { xattrs: entry.xattrs }),
+  ...xattrsOf(entry),
 });

@@ -60,7 +60,7 @@ async function runStep(
       cwd,
       user,
       mounts,
-      hostConfig: { ...input.hostConfig, ...settingsOf(definition) },
+      hostConfig: { ...input.limits, ...input.hostConfig, ...settingsOf(definition) },
       ...(definition.hostname === undefined ? {} : { hostname: definition.hostname }),
       output: clippedLog((stream, bytes) => output.log(stream, bytes)),
       signal,

@@ -7,7 +7,7 @@ import type { BuildJob, StepOutput } from '../control/job.ts';
 import type { Range } from '../dockerfile/source.ts';
 import type { Graph } from '../graph/graph.ts';
 import type { Operation } from '../graph/operation.ts';
-import type { AgentSocket, SocketOwner } from '../session/ssh.ts';
+import type { AgentSocket, SocketPlace } from '../session/ssh.ts';
 import type { RemoteDefinition } from '../sources/fetch.ts';
 import type { SolvePorts } from './ports.ts';
 
@@ -44,10 +44,7 @@ export type BuiltSource =
 export type Secrets = (id: string, signal: AbortSignal) => Promise<Uint8Array | undefined>;
 
 /** Opens a way to the client's agent of that id, as a socket below `directory`; undefined when it has none. */
-export type Agents = (
-  id: string,
-  at: { readonly directory: string; readonly owner: SocketOwner; readonly signal: AbortSignal },
-) => Promise<AgentSocket | undefined>;
+export type Agents = (id: string, at: SocketPlace) => Promise<AgentSocket | undefined>;
 
 /** What commands may do that not every build allows. */
 export interface Allowed {
@@ -82,6 +79,8 @@ export interface EvaluationInput {
   readonly volumes: readonly (StepMount & { readonly kind: 'volume' })[];
   /** What all commands get besides what their instructions say. */
   readonly hostConfig: StepRequest['hostConfig'];
+  /** What they may use; it is in no key. */
+  readonly limits: StepRequest['hostConfig'];
 }
 
 /** What an operation that changes a root needs. */

@@ -1,9 +1,10 @@
 import type { SourceDefinition } from '../graph/operation.ts';
 import type { ContextTree } from '../context/tree.ts';
 import type { BuildJob } from '../control/job.ts';
-import type { Secrets } from '../solve/scope.ts';
+import type { Agents, Secrets } from '../solve/scope.ts';
 import { type GitRepositories } from './git.ts';
-import { type HttpFiles, shownUrl } from './http.ts';
+import { oneLine, shownUrl } from './download.ts';
+import type { HttpFiles } from './http.ts';
 
 /** What fetches files that lie elsewhere. */
 export interface Sources {
@@ -15,6 +16,7 @@ export type RemoteDefinition = Extract<SourceDefinition, { kind: 'http' | 'git' 
 
 export interface FetchOptions {
   readonly secrets: Secrets;
+  readonly agents: Agents;
   readonly signal: AbortSignal;
 }
 
@@ -22,7 +24,7 @@ export interface FetchOptions {
 export function fetchSource(
   { http, git }: Sources,
   job: BuildJob,
-  { secrets, signal }: FetchOptions,
+  { secrets, agents, signal }: FetchOptions,
   definition: RemoteDefinition,
 ): Promise<ContextTree> {
   if (definition.kind === 'http') {
@@ -34,6 +36,7 @@ export function fetchSource(
         url,
         filename,
         ...(checksum === undefined ? {} : { checksum }),
+        secrets,
         progress,
         signal,
       });
@@ -47,7 +50,7 @@ export function fetchSource(
     const authorization = await gitAuthorization(secrets, remote, signal);
     const progress = (line: string): void => output.log(1, Buffer.from(`${line}\n`));
     const wish = { remote, ref, folder, checksum, keepGitDir, submodules: !skipSubmodules };
-    return git.fetch({ ...wish, authorization, progress, signal });
+    return git.fetch({ ...wish, authorization, agents, secrets, progress, signal });
   });
 }
 
@@ -64,10 +67,3 @@ async function gitAuthorization(secrets: Secrets, remote: string, signal: AbortS
   }
   return undefined;
 }
-
-/** A line feed would begin another header. */
-const oneLine = (secret: Uint8Array): string =>
-  Buffer.from(secret)
-    .toString()
-    .trim()
-    .replaceAll(/[\r\n\0]/g, '');

@@ -8,7 +8,9 @@ import type { Contexts } from '../context/contexts.ts';
 import { contextFromTar } from '../context/from-tar.ts';
 import { type ContextTree, joinTrees, releaseTree } from '../context/tree.ts';
 import { cleanPath } from '../ignore/clean-path.ts';
-import { checkGitWish, type GitWish, submoduleRemote } from './git-check.ts';
+import type { Agents, Secrets } from '../solve/scope.ts';
+import { checkGitWish, type GitWish, hostOfRemote, isSshRemote, submoduleRemote } from './git-check.ts';
+import { openSsh, type SshAccess } from './git-ssh.ts';
 
 /** A commit of a repository, and what of it is wanted. */
 export interface GitRequest extends GitWish {
@@ -16,11 +18,15 @@ export interface GitRequest extends GitWish {
   readonly submodules: boolean;
   /** The header `Authorization` for the repository's host: from the client's secrets. */
   readonly authorization: string | undefined;
+  readonly agents: Agents;
+  readonly secrets: Secrets;
   readonly progress: (line: string) => void;
   readonly signal: AbortSignal;
 }
 
 const nobody = 65534;
+/** Where programs see their folder (`ConfinedRequest`). */
+const seenAt = '/mnt';
 /** What git says at its end is a commit, a list of files: never long. */
 const mostText = 16 << 20;
 const mostSubmodules = 100;
@@ -66,26 +72,33 @@ interface Repository {
   readonly request: GitRequest;
   readonly run: (program: string, ...args: readonly string[]) => ByteStream;
   readonly text: (...args: readonly string[]) => Promise<string>;
+  readonly ssh: SshAccess | undefined;
+}
+
+interface GitParts {
+  readonly contexts: Contexts;
+  readonly programs: ConfinedPrograms;
+  /** Variables that name the engine's proxies. */
+  readonly proxies: Readonly<Record<string, string>>;
+  /** Of this alone. */
+  readonly directory: string;
 }
 
 /** Repositories, fetched by the host's git. */
 export class GitRepositories {
-  readonly #contexts: Contexts;
-  readonly #programs: ConfinedPrograms;
-  readonly #directory: string;
+  readonly #parts: GitParts;
   #serial = 0;
 
-  private constructor(contexts: Contexts, programs: ConfinedPrograms, directory: string) {
-    this.#contexts = contexts;
-    this.#programs = programs;
-    this.#directory = directory;
+  private constructor(parts: GitParts) {
+    this.#parts = parts;
   }
 
-  /** `directory` is of this alone; what an earlier engine left there goes. */
-  static async open(contexts: Contexts, programs: ConfinedPrograms, directory: string): Promise<GitRepositories> {
+  /** What an earlier engine left in the directory goes. */
+  static async open(parts: GitParts): Promise<GitRepositories> {
+    const { directory } = parts;
     await rm(directory, { recursive: true, force: true });
     await mkdir(directory, { recursive: true, mode: 0o700 });
-    return new GitRepositories(contexts, programs, directory);
+    return new GitRepositories(parts);
   }
 
   /**
@@ -94,21 +107,24 @@ export class GitRepositories {
    */
   async fetch(request: GitRequest, depth = 0): Promise<ContextTree> {
     checkGitWish(request);
-    const directory = join(this.#directory, String(this.#serial++));
+    const directory = join(this.#parts.directory, String(this.#serial++));
+    let repository: Repository | undefined;
     try {
-      const repository = await this.#open(directory, request);
+      repository = await this.#open(directory, request);
       const found = await findCommit(repository);
       const key = `git ${JSON.stringify([request.remote, found, request.folder, request.keepGitDir, request.submodules])}`;
-      const before = this.#contexts.latest(key);
+      const before = this.#parts.contexts.latest(key);
       if (before !== undefined) return before;
       request.progress(`fetching ${found.name} ${found.commit}`.trim());
       const commit = await fetchCommit(repository, found);
+      for (const line of (await repository.ssh?.shownKeys()) ?? []) request.progress(line);
       const tree = await this.#files(repository, commit, depth);
-      await this.#contexts.keep(key, tree);
+      await this.#parts.contexts.keep(key, tree);
       return tree;
     } catch (error) {
       throw failureOf(request, error);
     } finally {
+      await repository?.ssh?.close();
       await rm(directory, { recursive: true, force: true });
     }
   }
@@ -118,16 +134,20 @@ export class GitRepositories {
     await mkdir(join(directory, 'template/info'), { recursive: true, mode: 0o755 });
     await writeFile(join(directory, 'template/info/attributes'), attributes);
     await chown(directory, nobody, nobody);
-    const env = { ...environment, ...authorizationOf(request) };
-    const { signal } = request;
+    const { signal, agents, secrets } = request;
+    const ssh = isSshRemote(request.remote)
+      ? await openSsh({ directory, seenAt, user: nobody, agents, secrets, signal })
+      : undefined;
+    const env = { ...environment, ...this.#parts.proxies, ...authorizationOf(request), ...ssh?.env };
+    if (ssh !== undefined) env['GIT_ALLOW_PROTOCOL'] = 'ssh';
     const run = (program: string, ...args: readonly string[]): ByteStream =>
-      this.#programs({ program, args, directory, env, signal });
+      this.#parts.programs({ program, args, directory, env, signal });
     const text = async (...args: readonly string[]): Promise<string> => {
       const bytes = await readAll(run('git', ...settings, ...args), mostText, 'what git says');
       return Buffer.from(bytes).toString('utf8').trim();
     };
     await text('init', '--quiet', '--template=template', '.');
-    return { directory, request, run, text };
+    return { directory, request, run, text, ssh };
   }
 
   async #files(repository: Repository, commit: string, depth: number): Promise<ContextTree> {
@@ -137,14 +157,14 @@ export class GitRepositories {
     try {
       const wanted = folder === '' ? commit : `${commit}:${folder}`;
       const archive = run('git', ...settings, 'archive', '--format=tar', wanted);
-      parts.push(await contextFromTar(this.#contexts, archive));
+      parts.push(await contextFromTar(this.#parts.contexts, archive));
       if (request.submodules) parts.push(...(await this.#submodules(repository, commit, folder, depth)));
       if (request.keepGitDir && folder === '') {
         await text('update-ref', '--no-deref', 'HEAD', commit);
         await text('read-tree', 'HEAD');
         await text('config', 'remote.origin.url', request.remote);
         const packed = run('tar', '--exclude=.git/info/attributes', '--exclude=.git/FETCH_HEAD', '-cf', '-', '.git');
-        parts.push(await contextFromTar(this.#contexts, packed));
+        parts.push(await contextFromTar(this.#parts.contexts, packed));
       }
       return joinTrees(parts.map((tree) => ({ tree, at: '' })));
     } finally {
@@ -173,9 +193,14 @@ export class GitRepositories {
       if (pinned === undefined || !path.startsWith(prefix)) continue;
       const remote = submoduleRemote(request.remote, url);
       const more = { ref: pinned, folder: '', checksum: '', keepGitDir: false };
-      // A login is for the host that it was given for.
-      const isSameHost = URL.canParse(remote) && new URL(remote).origin === new URL(request.remote).origin;
-      const authorization = isSameHost ? request.authorization : undefined;
+      // A login, or an agent, is for the host that it was given for.
+      const isSameOrigin = URL.parse(remote)?.origin === URL.parse(request.remote)?.origin;
+      const authorization = isSameOrigin && !isSshRemote(remote) ? request.authorization : undefined;
+      if (isSshRemote(remote) && hostOfRemote(remote) !== hostOfRemote(request.remote)) {
+        throw invalid(
+          `the submodule ${goQuote(path)} is at another host than its repository: no agent is shown to ${goQuote(remote)}`,
+        );
+      }
       const tree = await this.fetch({ ...request, ...more, remote, authorization }, depth + 1);
       trees.push(joinTrees([{ tree, at: path.slice(prefix.length) }]));
       await releaseTree(tree);

@@ -7,12 +7,37 @@ import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { type TestContext, test } from 'node:test';
-import { codeOf } from '../../base/errors.ts';
+import { gzipSync } from 'node:zlib';
+import { codeOf, EngineError } from '../../base/errors.ts';
 import { readAll } from '../../base/stream.ts';
+import type { Download } from '../../spec/contract/build.ts';
 import { Contexts } from '../context/contexts.ts';
 import { readExtents } from '../context/pack.ts';
 import { releaseTree } from '../context/tree.ts';
-import { HttpFiles, shownUrl } from './http.ts';
+import { shownUrl } from './download.ts';
+import { HttpFiles } from './http.ts';
+
+/** As the engine asks, without proxies. */
+const asking: Download = ({ url, headers, signal }) =>
+  new Promise((resolve, reject) => {
+    http
+      .get(url, { headers, signal, agent: false })
+      .on('error', (cause) =>
+        reject(new EngineError(signal.aborted ? 'cancelled' : 'unavailable', 'broken', { cause })),
+      )
+      .on('response', (response) => {
+        const { statusCode: status = 0, headers: given } = response;
+        resolve({ status, headers: given, body: bytesOf(response, signal), discard: () => void response.destroy() });
+      });
+  });
+
+async function* bytesOf(response: http.IncomingMessage, signal: AbortSignal): AsyncGenerator<Uint8Array> {
+  try {
+    for await (const chunk of response) yield chunk as Buffer;
+  } catch (cause) {
+    throw new EngineError(signal.aborted ? 'cancelled' : 'unavailable', 'broken', { cause });
+  }
+}
 
 async function served(t: TestContext, answer: http.RequestListener): Promise<{ url: string; files: HttpFiles }> {
   const server = http.createServer(answer).listen(0, '127.0.0.1');
@@ -24,11 +49,12 @@ async function served(t: TestContext, answer: http.RequestListener): Promise<{ u
   const folder = await mkdtemp(join(tmpdir(), 'gantry-http-'));
   t.after(() => rm(folder, { recursive: true, force: true }));
   const { port } = server.address() as AddressInfo;
-  return { url: `http://127.0.0.1:${port}`, files: new HttpFiles(await Contexts.open(join(folder, 'c'))) };
+  return { url: `http://127.0.0.1:${port}`, files: new HttpFiles(await Contexts.open(join(folder, 'c')), asking) };
 }
 
-const plain = (url: string, checksum?: string) => ({
+const plain = (url: string, checksum?: string, secrets: Readonly<Record<string, string>> = {}) => ({
   url,
+  secrets: async (id: string) => (Object.hasOwn(secrets, id) ? Buffer.from(secrets[id] ?? '') : undefined),
   filename: 'f',
   ...(checksum === undefined ? {} : { checksum }),
   progress: () => undefined,
@@ -59,7 +85,12 @@ test('a file is fetched once, asked for with what its server said of it, and not
   assert.equal(await fetched(sum), 'second');
   assert.equal(seen.length, 3);
   await assert.rejects(fetched(sum.replace(/.$/, (last) => (last === '0' ? '1' : '0'))), /digest mismatch/);
-  await assert.rejects(fetched('sha512:abc'), /only sha256/);
+  for (const algorithm of ['sha384', 'sha512']) {
+    const digest = createHash(algorithm).update('second').digest('hex');
+    assert.equal(await fetched(`${algorithm}:${digest}`), 'second');
+    await assert.rejects(fetched(`${algorithm}:${digest.replaceAll(/./g, '0')}`), /digest mismatch sha/);
+  }
+  await assert.rejects(fetched('sha512:abc'), /invalid checksum "sha512:abc": expected sha256:, sha384: or sha512:/);
 });
 
 for (const [what, answer, code] of [
@@ -107,4 +138,50 @@ test('a download is given up with its build', async (t) => {
 
 test('addresses are shown without what may be secret', () => {
   assert.equal(shownUrl('https://user:pw@example.com/a/b?token=x#y'), 'https://example.com/a/b');
+});
+
+const contentOf = async (files: HttpFiles, request: Parameters<HttpFiles['fetch']>[0]): Promise<string> => {
+  const tree = await files.fetch(request);
+  const [entry] = tree.entries.values();
+  const bytes = await readAll(readExtents(entry?.content?.extents ?? []), 1000);
+  await releaseTree(tree);
+  return Buffer.from(bytes).toString();
+};
+
+test('a compressed transfer is taken apart; a file that is compressed itself is not', async (t) => {
+  const { url, files } = await served(t, (request, response) => {
+    assert.equal(request.headers['accept-encoding'], 'gzip');
+    const headers = request.url === '/plain' ? { 'content-encoding': 'gzip' } : {};
+    response.writeHead(200, headers).end(gzipSync('some text'));
+  });
+  assert.equal(await contentOf(files, plain(`${url}/plain`)), 'some text');
+  const archive = await files.fetch(plain(`${url}/a.gz`));
+  assert.equal([...archive.entries.values()][0]?.size, gzipSync('some text').length);
+  await releaseTree(archive);
+});
+
+test('a login goes to the host that it is for, and to no other one', async (t) => {
+  const seen: string[] = [];
+  const { url, files } = await served(t, (request, response) => {
+    seen.push(`${request.headers.host?.split(':')[0]}${request.url} ${request.headers.authorization ?? 'nothing'}`);
+    const [, port] = (request.headers.host ?? '').split(':');
+    if (request.url === '/here') response.writeHead(307, { location: '/there' }).end();
+    else if (request.url === '/away') response.writeHead(302, { location: `http://localhost:${port}/there` }).end();
+    else response.writeHead(200).end('x');
+  });
+  const token = { 'HTTP_AUTH_TOKEN_127.0.0.1': 'tok\n', 'HTTP_AUTH_HEADER_127.0.0.1': 'Basic abc' };
+  const header = { 'HTTP_AUTH_HEADER_127.0.0.1': 'Basic abc\r\nx: y' };
+  await contentOf(files, plain(`${url}/here`, undefined, token));
+  await contentOf(files, plain(`${url}/away`, undefined, header));
+  await contentOf(files, plain(url.replace('http://', 'http://us%65r:pw@'), undefined, {}));
+  await contentOf(files, plain(`${url}/other`, undefined, { HTTP_AUTH_TOKEN_localhost: 'tok' }));
+  const basic = `Basic ${Buffer.from('user:pw').toString('base64')}`;
+  assert.deepEqual(seen, [
+    '127.0.0.1/here Bearer tok',
+    '127.0.0.1/there Bearer tok',
+    '127.0.0.1/away Basic abcx: y',
+    'localhost/there nothing',
+    `127.0.0.1/ ${basic}`,
+    '127.0.0.1/other nothing',
+  ]);
 });

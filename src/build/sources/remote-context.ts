@@ -8,9 +8,9 @@ import { limits } from '../dockerfile/source.ts';
 import type { BuildJob } from '../control/job.ts';
 import { parseGitSource } from '../plan/git-source.ts';
 import { missing } from '../solve/keys.ts';
-import type { Secrets } from '../solve/scope.ts';
+import type { Agents, Secrets } from '../solve/scope.ts';
 import { fetchSource, type Sources } from './fetch.ts';
-import { download, shownUrl } from './http.ts';
+import { shownUrl } from './download.ts';
 
 /** The host by which clients name what they send themselves, as their standard input. */
 const sessionHost = 'buildkit-session';
@@ -20,6 +20,7 @@ export interface RemoteParts {
   readonly contexts: Contexts;
   readonly job: BuildJob;
   readonly secrets: Secrets;
+  readonly agents: Agents;
   /** What a client offers under an address of its own. */
   readonly upload: (address: URL) => ByteStream;
 }
@@ -33,7 +34,7 @@ export const isRemoteContext = (locator: string): boolean =>
  * sends. A file that is no archive is a Dockerfile alone. The tree belongs to the caller. @throws EngineError
  */
 export async function remoteContext(parts: RemoteParts, locator: string): Promise<ContextTree> {
-  const { sources, job, secrets, upload } = parts;
+  const { sources, job, secrets, agents, upload } = parts;
   const address = URL.parse(locator);
   if (address?.host === sessionHost) return loadStep(parts, '', upload(address));
   const git = parseGitSource(locator);
@@ -42,7 +43,7 @@ export async function remoteContext(parts: RemoteParts, locator: string): Promis
     return fetchSource(
       sources,
       job,
-      { secrets, signal: job.signal },
+      { secrets, agents, signal: job.signal },
       {
         kind: 'git',
         remote,
@@ -55,7 +56,7 @@ export async function remoteContext(parts: RemoteParts, locator: string): Promis
     );
   }
   if (!/^https?:\/\//.test(locator)) throw missing(`a build context at ${JSON.stringify(locator)}`);
-  return loadStep(parts, ` from ${shownUrl(locator)}`, download(locator, job.signal));
+  return loadStep(parts, ` from ${shownUrl(locator)}`, sources.http.read(locator, secrets, job.signal));
 }
 
 function loadStep({ job, contexts }: RemoteParts, from: string, bytes: ByteStream): Promise<ContextTree> {

@@ -2,10 +2,12 @@ import { readFileSync, statSync } from 'node:fs';
 import { invalid } from '../../base/errors.ts';
 import type { Environment } from '../config.ts';
 import { CliError } from '../errors.ts';
+import { readSecret } from '../terminal/secret.ts';
+import { isTerminal } from '../terminal/tty.ts';
 import { keyValues } from './_fields.ts';
 import type { SecretSource } from './session/services.ts';
 import type { Agent } from './session/ssh.ts';
-import { type AgentKey, readAgentKey } from './session/ssh-keys.ts';
+import { type AgentKey, LockedKey, readAgentKey } from './session/ssh-keys.ts';
 
 /** `id=ID[,src=PATH|,env=NAME][,type=file|env]`; with an id alone it is a variable or a file of that name. */
 export function secretsOf(texts: readonly string[], env: Environment): Map<string, SecretSource> {
@@ -60,8 +62,26 @@ export function agentsOf(texts: readonly string[], env: Environment): Map<string
 /** @throws CliError for one that cannot be used; nothing of the key is in the message */
 function readKey(path: string): AgentKey {
   try {
-    return readAgentKey(readFileSync(path, 'utf8'), path);
+    const text = readFileSync(path, 'utf8');
+    try {
+      return readAgentKey(text, path);
+    } catch (error) {
+      if (!(error instanceof LockedKey)) throw error;
+      return readAgentKey(text, path, passphraseFor(path));
+    }
   } catch (error) {
     throw new CliError(`failed to read the ssh key ${path}: ${(error as Error).message}`);
   }
+}
+
+/** Asks for it, where there is somebody to ask: errors are shown to people, too. */
+function passphraseFor(path: string): string {
+  if (!isTerminal(2)) {
+    throw new CliError(
+      'the key has a passphrase, and there is no terminal to ask for it: add it to an agent (ssh-add)',
+    );
+  }
+  const passphrase = readSecret(`Enter passphrase for ${path}: `);
+  process.stderr.write('\n');
+  return passphrase;
 }

@@ -7,6 +7,7 @@ import { atMost, defineCommand } from '../command.ts';
 import { CliError } from '../errors.ts';
 import { flag, types } from '../flags/types.ts';
 import type { Session } from '../session.ts';
+import { readSecret } from '../terminal/secret.ts';
 import { isTerminal } from '../terminal/tty.ts';
 import { configPath, credentialsOf, defaultServer, serverKey } from './server.ts';
 
@@ -104,21 +105,6 @@ function readLine(): string {
   while (readSync(0, byte) === 1 && byte[0] !== 10) bytes.push(byte[0] as number);
   const text = Buffer.from(bytes).toString();
   return text.endsWith('\r') ? text.slice(0, -1) : text;
-}
-
-/**
- * By a shell: while this process waits for a line it handles no Ctrl-C, and the terminal would stay silent. It asks when
- * the terminal is silent already: who types or pastes at once is not shown either.
- */
-function readSecret(question: string): string {
-  const script = `trap 'stty echo; exit 130' INT TERM; stty -echo || exit 1; printf %s '${question}' > /dev/tty; IFS= read -r line; stty echo; printf %s "$line"`;
-  const { spawnSync } = process.getBuiltinModule('node:child_process');
-  const { status, stdout } = spawnSync('sh', ['-c', script], {
-    stdio: ['inherit', 'pipe', 'ignore'],
-    encoding: 'utf8',
-  });
-  if (status !== 0) throw new CliError('error: the terminal cannot be kept from showing the password');
-  return stdout;
 }
 
 /** Lets the engine try the login, and keeps it when it is good. */

@@ -1,5 +1,5 @@
 import { conflict, EngineError } from '../../base/errors.ts';
-import { type ContainerId, type DiffId, type Digest, newContainerId } from '../../base/ids.ts';
+import { type ContainerId, type Digest, newContainerId } from '../../base/ids.ts';
 import { Scope } from '../../base/scope.ts';
 import type { ByteStream } from '../../base/stream.ts';
 import type { StepMount, StepRequest, StepResult } from '../../spec/contract/build.ts';
@@ -7,6 +7,7 @@ import type { StdioSink } from '../../spec/contract/launch.ts';
 import type { HostConfig } from '../../spec/engine/container.ts';
 import { emptyContainerConfig, emptyHostConfig } from '../../spec/engine/empty-config.ts';
 import { type ContainerContext, dataDirectory, runDirectory } from '../context.ts';
+import { validateResources } from '../create/validate-resources.ts';
 import { withHostDefaults } from '../create/defaults.ts';
 import { ContainerEntry } from '../entry.ts';
 import type { ContainerRecord, MountRecord } from '../record.ts';
@@ -16,6 +17,7 @@ import { planLaunch } from '../start/plan.ts';
 import { createdState } from '../state.ts';
 import { type IdMapping, rootOwner } from '../../spec/contract/user-namespace.ts';
 import { chooseIds, openUserNamespace } from '../user-namespace/choose.ts';
+import { writableRoot } from './view.ts';
 
 const killSignal = 9;
 
@@ -31,6 +33,7 @@ export async function runStep(
   if (ctx.closing) throw conflict('the engine is going down');
   const { signal } = request;
   const hostConfig = hostConfigOf(ctx, request);
+  validateResources(hostConfig, ctx.settings, []);
   using chosen = chooseIds(ctx, hostConfig);
   const { ids } = chosen;
   await using scope = new Scope();
@@ -183,16 +186,4 @@ async function mountRecord(
         image: { id: noImage, layers: mount.layers },
       };
   }
-}
-
-/** A root of its own, which goes with the step. */
-async function writableRoot(
-  ctx: ContainerContext,
-  layers: readonly DiffId[],
-  own: { readonly ids?: IdMapping },
-  until: Scope,
-): Promise<string> {
-  const id = newContainerId();
-  await until.acquire(ctx.snapshots.prepare(id, layers, own), () => ctx.snapshots.remove(id));
-  return until.acquire(ctx.snapshots.mount(id, [], { passing: true }), () => ctx.snapshots.unmount(id));
 }

@@ -1,6 +1,7 @@
 import { type DiffId, newContainerId } from '../../base/ids.ts';
 import { Scope } from '../../base/scope.ts';
 import type { FileView } from '../../spec/contract/files.ts';
+import type { IdMapping } from '../../spec/contract/user-namespace.ts';
 import type { ContainerContext } from '../context.ts';
 
 /** Mounts a root file system of these layers, read-only, with nothing mounted in it, as long as `use` runs. */
@@ -31,3 +32,15 @@ export const viewLayers = <T>(
     );
     return await look(view);
   });
+
+/** A root of its own that can be written to, until the scope ends; with `ids` its files belong to those of a user namespace. */
+export async function writableRoot(
+  ctx: ContainerContext,
+  layers: readonly DiffId[],
+  own: { readonly ids?: IdMapping },
+  until: Scope,
+): Promise<string> {
+  const id = newContainerId();
+  await until.acquire(ctx.snapshots.prepare(id, layers, own), () => ctx.snapshots.remove(id));
+  return until.acquire(ctx.snapshots.mount(id, [], { passing: true }), () => ctx.snapshots.unmount(id));
+}

@@ -1,5 +1,6 @@
 import { invalid } from '../../base/errors.ts';
 import { availableParallelism } from 'node:os';
+import { parseBinarySize } from '../../base/text/units.ts';
 import { parseBudgetLimit, type StorageBudget } from '../../spec/engine/storage-budget.ts';
 import { mapOf, numberOf, textOf } from './read.ts';
 import { number, type Setting, type SettingValues, text } from './setting.ts';
@@ -11,6 +12,8 @@ export interface BuilderSettings {
   readonly devices: boolean;
   /** What builds leave for the next ones may take; undefined: as much as it wants. */
   readonly cacheBudget: StorageBudget['limit'] | undefined;
+  /** Bytes of one context; undefined: as many as fit on the disk. */
+  readonly contextLimit: number | undefined;
   /** Steps of all builds that run at the same time. */
   readonly jobs: number;
 }
@@ -37,6 +40,7 @@ export const ownBuilderSettings: readonly Setting[] = [
   number('build-jobs', 'Steps of builds that run at once (twice the processors, at least 4, if left out)', {
     own: 'setting',
   }),
+  text('build-context-limit', 'What one build context may have: SIZE or none (none if left out)', { own: 'setting' }),
 ];
 
 /** Reads `builder: {"entitlements": {"security-insecure": true, "device": false}}`. @throws invalid */
@@ -52,8 +56,17 @@ export function builderSettings(values: SettingValues): BuilderSettings {
     insecure: of('security-insecure', false),
     devices: of('device', true),
     cacheBudget: budgetOf(values),
+    contextLimit: contextLimitOf(textOf(values, 'build-context-limit')),
     jobs: numberOf(values, 'build-jobs', 1) ?? Math.max(fewestJobs, jobsPerProcessor * availableParallelism()),
   };
+}
+
+/** @throws invalid */
+function contextLimitOf(text: string | undefined): number | undefined {
+  if (text === undefined || text === 'none') return undefined;
+  const bytes = parseBinarySize(text);
+  if (bytes > 0) return bytes;
+  throw invalid(`invalid --build-context-limit ${JSON.stringify(text)}: expected a size such as 5GB, or none`);
 }
 
 /** `gc: {"enabled": true, "defaultKeepStorage": "20GB"}` counts where the flag says nothing. */

@@ -267,5 +267,25 @@ export interface ConfinedRequest {
   readonly signal: AbortSignal;
 }
 
+/** One request (GET) for something that a build wants from elsewhere. */
+export interface DownloadRequest {
+  readonly url: URL;
+  /** What the Dockerfile or the client named: where that leads to must not be more than it. */
+  readonly named: URL;
+  readonly headers: Readonly<Record<string, string>>;
+  readonly signal: AbortSignal;
+}
+
+export interface DownloadResponse {
+  readonly status: number;
+  readonly headers: Readonly<Record<string, string | readonly string[] | undefined>>;
+  /** Must be read to its end, or given up with `discard`. @throws EngineError unavailable when it stops, cancelled */
+  readonly body: ByteStream;
+  discard(): void;
+}
+
+/** Asks once, by the engine's proxies, and follows nothing. @throws EngineError unavailable, cancelled */
+export type Download = (request: DownloadRequest) => Promise<DownloadResponse>;
+
 /** Its output, to be read to its end. @throws EngineError `internal` with what it complained, cancelled */
 export type ConfinedPrograms = (request: ConfinedRequest) => ByteStream;

@@ -7,7 +7,8 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { test } from 'node:test';
 import { promisify } from 'node:util';
-import { agentAnswers, type AgentKey, readAgentKey } from './ssh-keys.ts';
+import { bcryptKey } from './bcrypt-key.ts';
+import { agentAnswers, type AgentKey, LockedKey, readAgentKey } from './ssh-keys.ts';
 
 const run = promisify(execFile);
 
@@ -62,8 +63,51 @@ test('ssh-add lists the keys of files, and can sign with each', {
   );
   // Signs something and verifies it.
   await run('ssh-add', ['-T', ...publicKeys], { env });
-  await run('ssh-keygen', ['-q', '-N', 'secret', '-t', 'ed25519', '-f', join(folder, 'locked')]);
-  assert.throws(() => readAgentKey(readFileSync(join(folder, 'locked'), 'utf8'), ''), /passphrase/);
+});
+
+/** Ways in which OpenSSH and OpenSSL lock keys; few rounds, which are what takes time. */
+const locks: readonly (readonly string[])[] = [
+  ['-t', 'ed25519', '-a', '2'],
+  ['-t', 'ecdsa', '-a', '1', '-Z', 'aes128-cbc'],
+  ['-t', 'ed25519', '-a', '1', '-Z', 'aes256-gcm@openssh.com'],
+  ['-t', 'rsa', '-b', '2048', '-m', 'PEM'],
+  ['-t', 'ecdsa', '-m', 'PKCS8'],
+];
+
+test('keys with passphrases are unlocked by them, and by nothing else', {
+  skip: !hasOpenSsh && 'no OpenSSH here',
+}, async (t) => {
+  const folder = mkdtempSync(join(tmpdir(), 'gantry-ssh-'));
+  t.after(() => rmSync(folder, { recursive: true }));
+  for (const [at, flags] of locks.entries()) {
+    const path = join(folder, String(at));
+    await run('ssh-keygen', ['-q', '-N', 'pass wörd', ...flags, '-f', path]);
+    const text = readFileSync(path, 'utf8');
+    assert.throws(() => readAgentKey(text, ''), LockedKey);
+    assert.throws(() => readAgentKey(text, '', 'other'), /^Error: wrong passphrase$/);
+    const { publicBlob } = readAgentKey(text, '', 'pass wörd');
+    assert.equal(publicBlob.toString('base64'), readFileSync(`${path}.pub`, 'utf8').split(' ')[1]);
+  }
+  const path = join(folder, 'chacha');
+  await run('ssh-keygen', [
+    '-q',
+    '-N',
+    'x',
+    '-a',
+    '1',
+    '-Z',
+    'chacha20-poly1305@openssh.com',
+    '-t',
+    'ed25519',
+    '-f',
+    path,
+  ]);
+  assert.throws(() => readAgentKey(readFileSync(path, 'utf8'), '', 'x'), /locked by chacha20-poly1305@openssh.com/);
+});
+
+test('bcrypt_pbkdf gives what OpenBSD’s gives', () => {
+  const key = bcryptKey('password', Buffer.from('salt'), 4, 32).toString('hex');
+  assert.equal(key, '5bbf0cc293587f1c3635555c27796598d47e579071bf427e9d8fbe842aba34d9');
 });
 
 test('what is no message is a failure, and what is no key is refused', async () => {

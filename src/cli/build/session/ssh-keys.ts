@@ -1,4 +1,13 @@
-import { createPrivateKey, createPublicKey, type JsonWebKeyInput, type KeyObject, sign } from 'node:crypto';
+import {
+  createDecipheriv,
+  createPrivateKey,
+  createPublicKey,
+  type JsonWebKeyInput,
+  type KeyObject,
+  sign,
+} from 'node:crypto';
+
+import { bcryptKey } from './bcrypt-key.ts';
 
 type JsonWebKey = JsonWebKeyInput['key'];
 
@@ -13,12 +22,32 @@ export interface AgentKey {
 const opening = '-----BEGIN OPENSSH PRIVATE KEY-----';
 const magic = 'openssh-key-v1\0';
 
-/** Reads a private key without a passphrase: OpenSSH's format, or PEM as OpenSSL writes it. @throws Error */
-export function readAgentKey(text: string, comment: string): AgentKey {
-  if (text.includes(opening)) return openSshKey(Buffer.from(text.replaceAll(/-----[^-]*-----|\s/g, ''), 'base64'));
-  const privateKey = createPrivateKey(text);
+/** A key that cannot be read without its passphrase. */
+export class LockedKey extends Error {}
+
+/**
+ * Reads a private key: OpenSSH's format, or PEM as OpenSSL writes it. @throws LockedKey for one with a passphrase where
+ * none is given; Error, also for a wrong passphrase
+ */
+export function readAgentKey(text: string, comment: string, passphrase?: string): AgentKey {
+  if (text.includes(opening)) {
+    return openSshKey(Buffer.from(text.replaceAll(/-----[^-]*-----|\s/g, ''), 'base64'), passphrase);
+  }
+  const isLocked = /^-----BEGIN ENCRYPTED|^Proc-Type: 4,ENCRYPTED/m.test(text);
+  if (isLocked && passphrase === undefined) throw new LockedKey('the key has a passphrase');
+  const privateKey = isLocked ? unlockedPem(text, passphrase ?? '') : createPrivateKey(text);
   return { privateKey, publicBlob: publicBlobOf(privateKey), comment };
 }
+
+function unlockedPem(key: string, passphrase: string): KeyObject {
+  try {
+    return createPrivateKey({ key, passphrase });
+  } catch (cause) {
+    throw new Error(wrongPassphrase, { cause });
+  }
+}
+
+const wrongPassphrase = 'wrong passphrase';
 
 /** Strings and numbers of SSH's protocols (RFC 4251, section 5). */
 class Reader {
@@ -44,6 +73,10 @@ class Reader {
 
   text(): string {
     return this.string().toString('latin1');
+  }
+
+  rest(): Buffer {
+    return this.#bytes.subarray(this.#at);
   }
 }
 
@@ -71,20 +104,61 @@ const curves = {
 } as const;
 type Curve = keyof typeof curves;
 
-function openSshKey(bytes: Buffer): AgentKey {
+function openSshKey(bytes: Buffer, passphrase: string | undefined): AgentKey {
   if (bytes.toString('latin1', 0, magic.length) !== magic) throw new Error('no private key of OpenSSH');
   const reader = new Reader(bytes.subarray(magic.length));
   const cipher = reader.text();
-  if (cipher !== 'none') throw new Error('the key has a passphrase: add it to an agent instead (ssh-add)');
-  reader.text();
-  reader.text();
+  const kdf = reader.text();
+  const kdfOptions = reader.string();
   if (reader.number() !== 1) throw new Error('expected one key');
   const publicBlob = reader.string();
-  const secret = new Reader(reader.string());
-  if (secret.number() !== secret.number()) throw new Error('the key is damaged');
+  const stored = reader.string();
+  const isLocked = cipher !== 'none';
+  if (isLocked && passphrase === undefined) throw new LockedKey('the key has a passphrase');
+  const lock = { cipher, kdf, kdfOptions, tag: reader.rest() };
+  const secret = new Reader(isLocked ? unlocked(stored, lock, passphrase ?? '') : stored);
+  if (secret.number() !== secret.number()) throw new Error(isLocked ? wrongPassphrase : 'the key is damaged');
   const key = privateJwk(secret);
   const comment = secret.text();
   return { privateKey: createPrivateKey({ key, format: 'jwk' }), publicBlob, comment };
+}
+
+interface Lock {
+  readonly cipher: string;
+  readonly kdf: string;
+  readonly kdfOptions: Buffer;
+  /** What stands behind the secret part, of ciphers that check it. */
+  readonly tag: Buffer;
+}
+
+const aes = /^aes(128|192|256)-(ctr|cbc|gcm@openssh\.com)$/;
+/** `ssh-keygen -a` of people who want to wait. */
+const mostRounds = 10_000;
+
+/** The secret part of a key in the clear, as OpenSSH's PROTOCOL.key has it. @throws Error */
+function unlocked(stored: Buffer, { cipher, kdf, kdfOptions, tag }: Lock, passphrase: string): Buffer {
+  const [, bits = '', mode = ''] = aes.exec(cipher) ?? [];
+  if (bits === '' || kdf !== 'bcrypt') {
+    throw new Error(`keys locked by ${cipher} and ${kdf} cannot be used here: add it to an agent instead (ssh-add)`);
+  }
+  const options = new Reader(kdfOptions);
+  const salt = options.string();
+  const rounds = options.number();
+  if (rounds < 1 || rounds > mostRounds)
+    throw new Error(`the key wants ${rounds} rounds: at most ${mostRounds} are made`);
+  const keyBytes = Number(bits) / 8;
+  const made = bcryptKey(passphrase, salt, rounds, keyBytes + (mode.startsWith('gcm') ? 12 : 16));
+  const [key, iv] = [made.subarray(0, keyBytes), made.subarray(keyBytes)];
+  try {
+    if (mode.startsWith('gcm')) {
+      const opened = createDecipheriv(`aes-${bits}-gcm` as 'aes-256-gcm', key, iv).setAuthTag(tag);
+      return Buffer.concat([opened.update(stored), opened.final()]);
+    }
+    const opened = createDecipheriv(`aes-${bits}-${mode}`, key, iv).setAutoPadding(false);
+    return Buffer.concat([opened.update(stored), opened.final()]);
+  } catch (cause) {
+    throw new Error(wrongPassphrase, { cause });
+  }
 }
 
 const encoded = (bytes: Buffer): string => bytes.toString('base64url');
