@@ -121,7 +121,8 @@ async function solve({ ports, job, work, all }: SolveScope, request: FrontendReq
   try {
     const wanted = options.get('requestid') ?? '';
     if (wanted !== '') {
-      return { refs: undefined, metadata: await answerRequest(ports, job, { source, options, wanted }) };
+      const asked = { content: work.content, source, options, wanted };
+      return { refs: undefined, metadata: await answerRequest(ports, job, asked) };
     }
     const linked = (reference: string) => {
       const ref = linkedRef(reference) ?? '';

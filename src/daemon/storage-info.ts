@@ -9,10 +9,13 @@ const erofsWords = {
 
 /**
  * `DriverStatus` of `/info`: Docker's rows of its overlay driver, as far as they hold here, and how layers are kept. The
- * rows say what was tried at the start of the engine; without types of entries it would not have started.
+ * rows say what was tried at the start of the engine; without types of entries it would not have started. `driver-type` is
+ * what buildx takes for an image store that has indexes (several platforms, statements), and lets `--load` and compose
+ * have them.
  */
 export function storageStatus({ kind, erofs, overlay, backingFileSystem }: StorageSupport): [string, string][] {
   return [
+    ['driver-type', 'io.containerd.snapshotter.v1'],
     ['Backing Filesystem', backingFileSystem],
     ['Supports d_type', 'true'],
     ['Using metacopy', 'false'],

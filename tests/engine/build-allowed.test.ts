@@ -1,19 +1,16 @@
 /** What builds have of their clients and of the host only when it is allowed: agents, devices, commands without the sandbox. */
 import assert from 'node:assert/strict';
-import { spawn } from 'node:child_process';
-import { once } from 'node:events';
 import { copyFileSync, mkdirSync, mkdtempSync } from 'node:fs';
 import { rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
-import { after, test, type TestContext } from 'node:test';
+import { after, test } from 'node:test';
 import { withBuildx } from '../support/buildx.ts';
 import { isOracle } from '../support/engine.ts';
 import { gantryProgram } from '../support/gantry-command.ts';
 import { must, run } from '../support/run.ts';
 import { engineSuite } from '../support/suite.ts';
-import { eventually } from '../support/wait.ts';
-import { exists } from '../support/image-archive.ts';
+import { startAgent } from './_agent.ts';
 import { folder, lines } from './_build-folder.ts';
 import { buildxOf } from './_buildx.ts';
 import { busybox } from './_docker.ts';
@@ -108,22 +105,6 @@ engineSuite('builds that are allowed more', { prepare: withBuildx, flags }, (eng
     assert.equal(await docker.ok('run', '--rm', 'toy:1', 'cat', '/toy'), 'one');
   });
 });
-
-/** An agent with one key; gone with the test. */
-async function startAgent(t: TestContext): Promise<string> {
-  const place = mkdtempSync(join(tmpdir(), 'gt-agent-'));
-  const socket = join(place, 'agent');
-  const child = spawn('ssh-agent', ['-D', '-a', socket], { stdio: 'ignore' });
-  t.after(async () => {
-    child.kill();
-    await once(child, 'exit');
-    await rm(place, { recursive: true, force: true });
-  });
-  await eventually('the agent listens', () => exists(socket));
-  await must('ssh-keygen', ['-q', '-t', 'ed25519', '-N', '', '-C', 'planted-comment', '-f', join(place, 'key')]);
-  await must('ssh-add', ['-q', join(place, 'key')], { env: { SSH_AUTH_SOCK: socket } });
-  return socket;
-}
 
 /** A program and the libraries that it needs. */
 async function filesOf(program: string): Promise<string[]> {

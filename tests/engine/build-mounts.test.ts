@@ -128,6 +128,12 @@ engineSuite('mounts of builds', { prepare: withBuildx }, (engine) => {
     const targets = await build(context, '--call=targets');
     assert.match(targets.stdout, /^one\b/m);
     assert.match(targets.stdout, /^two \(default\)/m);
+    // The environment of a base image that is there is known: these variables are not in it.
+    const based = await folder(t, { Dockerfile: lines(`FROM ${busybox}`, 'RUN true', 'USER $NB_UID', 'COPY x $PATH') });
+    const onBase = await build(based, '--check');
+    assert.equal(onBase.code, 1);
+    assert.match(onBase.stdout, /UndefinedVar[^]*'\$NB_UID'/);
+    assert.match(onBase.stdout, /1 warning has been found/);
   });
 
   test('what a build can be given is told, and what it does with a warning', async (t) => {

@@ -1,14 +1,16 @@
 import { internal } from '../../base/errors.ts';
+import { formatPlatform } from '../../spec/oci/platform.ts';
 import { checkJson, printCheck, printFault } from '../check/print.ts';
+import type { BuildContent } from '../../spec/contract/build.ts';
 import type { BuildJob } from '../control/job.ts';
 import type { Platform } from '../../spec/oci/image.ts';
 import { outlineJson, printOutline } from '../describe/outline.ts';
 import { printTargets, targetsJson } from '../describe/targets.ts';
 import { parseDockerfile } from '../dockerfile/parse.ts';
-import type { BuildOptions } from '../plan/options.ts';
+import type { BaseImage, BuildOptions } from '../plan/options.ts';
 import { planBuild } from '../plan/plan.ts';
 import { planTask } from '../planner/planner.ts';
-import { errorOf } from '../planner/task.ts';
+import { errorOf, imageKey, type PlanReply, type PlanTask } from '../planner/task.ts';
 import { missing } from '../solve/keys.ts';
 import type { SolvePorts } from '../solve/ports.ts';
 import { type Definition, loadDefinition, loadIgnore } from './definition.ts';
@@ -16,6 +18,7 @@ import { type Attributes, buildOptions, targetsOf } from './options.ts';
 import type { BuildSource } from './source.ts';
 
 export interface SubRequest {
+  readonly content: BuildContent;
   readonly source: BuildSource;
   readonly options: Attributes;
   /** `frontend.lint` and the like. */
@@ -58,15 +61,15 @@ const answer = (json: string, text: string, more: Readonly<Record<string, string
   );
 
 async function lint(
-  { platform, planThread }: SolvePorts,
+  ports: SolvePorts,
   job: BuildJob,
-  { source: from, options: attributes }: SubRequest,
+  { content, source: from, options: attributes }: SubRequest,
   definition: Definition,
 ): Promise<Answer> {
   const source = { name: definition.name, text: definition.text };
   const ignore = await loadIgnore(job, from, definition);
-  const options = requestOptions(attributes, platform);
-  const reply = await planTask(planThread, { purpose: 'check', source, options, images: new Map(), ignore });
+  const options = requestOptions(attributes, ports.platform);
+  const reply = await checked(ports, content, { purpose: 'check', source, options, ignore });
   if (reply.kind === 'fault') throw errorOf(reply.fault);
   if (reply.kind !== 'checked') throw internal('a check was planned instead');
   const error = reply.fault === undefined ? undefined : errorOf(reply.fault);
@@ -76,6 +79,26 @@ async function lint(
   return answer(checkJson(source, result), printCheck(source, result) + fault, {
     'result.statuscode': isClean ? '0' : '1',
   });
+}
+
+/** Checks with the base images that the engine has: nothing is pulled for it, and the others stay unknown. */
+async function checked(
+  { planThread }: SolvePorts,
+  content: BuildContent,
+  task: Omit<PlanTask, 'images'>,
+): Promise<PlanReply> {
+  const images = new Map<string, BaseImage | 'unknown'>();
+  for (;;) {
+    const reply = await planTask(planThread, { ...task, images });
+    if (reply.kind !== 'wants') return reply;
+    await Promise.all(
+      reply.images.map(async ({ reference, platform }) => {
+        const named = formatPlatform(platform);
+        const base = await content.base(reference, named).catch(() => undefined);
+        images.set(imageKey(reference, named), base === undefined ? 'unknown' : { reference, config: base.config });
+      }),
+    );
+  }
 }
 
 /** The stages. */

@@ -1,9 +1,9 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { hostPlatform } from '../../spec/oci/platform.ts';
-import { plainOptions } from '../plan/options.ts';
+import { type BaseImage, plainOptions } from '../plan/options.ts';
 import { planTask } from './planner.ts';
-import { type PlanTask, runPlanTask } from './task.ts';
+import { imageKey, type PlanTask, runPlanTask } from './task.ts';
 
 const options = plainOptions(hostPlatform('x64'));
 const task = (text: string, purpose: PlanTask['purpose'] = 'build'): PlanTask => ({
@@ -36,9 +36,23 @@ test('faults and checks are answers', async () => {
   const fault = await planTask(async () => nowhere(), task('FROM scratch\nRUNN x\n'));
   assert.equal(fault.kind, 'fault');
   assert.match(fault.kind === 'fault' ? fault.fault.message : '', /unknown instruction: RUNN/);
-  const checked = await planTask(async () => nowhere(), task('FROM busybox as x\nCMD true\n', 'check'));
-  assert.deepEqual(checked.kind === 'checked' && checked.findings.map(({ rule }) => rule), [
-    'FromAsCasing',
-    'JSONArgsRecommended',
-  ]);
+  const check = task('FROM busybox as x\nCMD true\nUSER $A$ID\n', 'check');
+  const reply = await planTask(async () => nowhere(), check);
+  const [wanted] = reply.kind === 'wants' ? reply.images : [];
+  assert.equal(wanted?.reference, 'docker.io/library/busybox:latest');
+  const rulesWith = async (known: BaseImage | 'unknown') => {
+    const images = new Map([[imageKey(wanted?.reference ?? '', 'linux/amd64'), known]]);
+    const checked = await planTask(async () => nowhere(), { ...check, images });
+    return checked.kind === 'checked' && checked.findings.map(({ rule }) => rule);
+  };
+  assert.deepEqual(await rulesWith('unknown'), ['FromAsCasing', 'JSONArgsRecommended']);
+  const config = {
+    os: 'linux',
+    architecture: 'amd64',
+    config: { Env: ['A=1'] },
+    rootfs: { type: 'layers', diff_ids: [] },
+    history: [],
+  } as const;
+  const known = { reference: wanted?.reference ?? '', config };
+  assert.deepEqual(await rulesWith(known), ['FromAsCasing', 'JSONArgsRecommended', 'UndefinedVar']);
 });

@@ -6,7 +6,7 @@ import type { Range, Source } from '../dockerfile/source.ts';
 import type { Budget } from '../expand/budget.ts';
 import { PathMatcher } from '../ignore/matcher.ts';
 import type { Finding } from '../plan/finding.ts';
-import type { BaseImage, BuildOptions, WantedImage } from '../plan/options.ts';
+import type { BaseImage, BuildOptions, LookUp, WantedImage } from '../plan/options.ts';
 import { type BuildPlan, planBuild } from '../plan/plan.ts';
 import { formatPlatform } from '../../spec/oci/platform.ts';
 
@@ -15,8 +15,8 @@ export interface PlanTask {
   readonly purpose: 'build' | 'check';
   readonly source: Source;
   readonly options: BuildOptions;
-  /** What is known of images, by `imageKey`. */
-  readonly images: ReadonlyMap<string, BaseImage>;
+  /** What is known of images, by `imageKey`; `unknown` are those that the caller does not look up. */
+  readonly images: ReadonlyMap<string, BaseImage | 'unknown'>;
   /** Patterns of the .dockerignore, where they are known. */
   readonly ignore?: readonly string[];
 }
@@ -39,6 +39,8 @@ type Findings = readonly Finding<RuleName>[];
 
 export const imageKey = (reference: string, platform: string): string => `${reference} ${platform}`;
 
+const keyOf = ({ reference, platform }: WantedImage): string => imageKey(reference, formatPlatform(platform));
+
 /** Plans or checks a Dockerfile within a budget; what is wrong in the file is an answer, too. */
 export function runPlanTask(task: PlanTask, budget?: Budget): PlanReply {
   try {
@@ -49,10 +51,19 @@ export function runPlanTask(task: PlanTask, budget?: Budget): PlanReply {
   }
 }
 
-function check({ source, options, ignore = [] }: PlanTask, budget: Budget | undefined): PlanReply {
+/** A check asks for all images that it has been told nothing of, and is made once it knows what there is to know. */
+function check({ source, options, images, ignore = [] }: PlanTask, budget: Budget | undefined): PlanReply {
   const ignored = new PathMatcher([...ignore]);
+  const wanted = new Map<string, WantedImage>();
+  const lookUp: LookUp = (image) => {
+    const key = keyOf(image);
+    const known = images.get(key);
+    if (known === undefined) wanted.set(key, image);
+    return known ?? 'unknown';
+  };
   const more = budget === undefined ? {} : { budget };
-  const { findings, error } = checkDockerfile({ source, options, lookUp: () => 'unknown', ignored, ...more });
+  const { findings, error } = checkDockerfile({ source, options, lookUp, ignored, ...more });
+  if (wanted.size > 0) return { kind: 'wants', images: [...wanted.values()] };
   return { kind: 'checked', findings, fault: error === undefined ? undefined : faultOf(error) };
 }
 
@@ -62,7 +73,7 @@ function plan({ source, options, images, ignore = [] }: PlanTask, budget: Budget
   const result = planBuild({
     file,
     options,
-    lookUp: ({ reference, platform }) => images.get(imageKey(reference, formatPlatform(platform))),
+    lookUp: (image) => images.get(keyOf(image)),
     ignored: new PathMatcher([...ignore]),
     report: (finding) => void found.push(finding),
     ...(budget === undefined ? {} : { budget }),
