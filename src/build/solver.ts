@@ -12,6 +12,7 @@ import { answerRequest } from './frontend/requests.ts';
 import { linkedImage, linkedRef, withLinked } from './frontend/linked.ts';
 import { sessionClient } from './frontend/session-client.ts';
 import { sessionSource } from './frontend/session-source.ts';
+import { lockAttributes, SourceLock } from './lock/lock.ts';
 import { exportCache } from './remote-cache/export.ts';
 import { importCaches, wishesOf } from './remote-cache/import.ts';
 import type { CacheFinder } from './remote-cache/places.ts';
@@ -70,6 +71,12 @@ export function createSolver(ports: SolvePorts): Solver {
       const wish = { mode: 'max', isDefault: true, builderId: '', reproducible: false } as const;
       return images.flatMap((built) => [provenance(job, built, wish, new Date()), ...built.sboms]);
     },
+    told(job, refs) {
+      const work = works.get(job);
+      const [built] = (work === undefined ? undefined : resultsOf(work, refs))?.images ?? [];
+      const text = built?.lock.text();
+      return new Map(text === undefined ? [] : [[lockAttributes.text, Buffer.from(text).toString('base64')]]);
+    },
     async exportCache(job, refs, wish) {
       const work = workOf(job);
       const results = resultsOf(work, refs);
@@ -117,7 +124,8 @@ async function solve({ ports, job, work, all }: SolveScope, request: FrontendReq
   }
   if (frontend !== 'dockerfile.v0') throw missing(`the frontend ${JSON.stringify(frontend)}`);
   const client = sessionClient(ports.sessions, job.request.session);
-  const source = await sessionSource(ports, job, options, client);
+  const lock = SourceLock.of(options);
+  const source = await sessionSource(ports, job, options, { ...client, lock });
   try {
     const wanted = options.get('requestid') ?? '';
     if (wanted !== '') {
@@ -130,7 +138,7 @@ async function solve({ ports, job, work, all }: SolveScope, request: FrontendReq
       return other === undefined ? undefined : linkedImage(ref, other, ports.clock.nowNs());
     };
     const imported = await importCaches(await finderOf(ports, job), job, work.content, wishesOf(options));
-    const origin = { attributes: options, source, ...client, linked, imported };
+    const origin = { attributes: options, source, lock, ...client, linked, imported };
     const allowed = allowedBy(job.request.entitlements, ports.entitlements);
     const results = await buildDockerfile(ports, job, work.content, { ...origin, allowed });
     return solvedOf(results, ports.clock.nowNs(), (built) => {

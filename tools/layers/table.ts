@@ -62,6 +62,7 @@ export const rooms: readonly Room[] = [
       'build/fsutil',
       'build/grpc',
       'build/ignore',
+      'build/lock',
       'build/plan',
       'build/wire',
     ],

@@ -3,6 +3,7 @@ import type { Predicate } from '../../spec/contract/build.ts';
 import { formatPlatform } from '../../spec/oci/platform.ts';
 import type { BuildJob } from '../control/job.ts';
 import type { Built } from '../frontend/build.ts';
+import { lockAttributes } from '../lock/lock.ts';
 import type { RunMount } from '../graph/operation.ts';
 import { packageUrl } from './purl.ts';
 import type { ProvenanceWish } from './wishes.ts';
@@ -10,7 +11,15 @@ import type { ProvenanceWish } from './wishes.ts';
 const buildType = 'https://github.com/moby/buildkit/blob/master/docs/attestations/slsa-definitions.md';
 
 /** Of a client or a host, and nothing that the result depends on. */
-const notTold = ['cgroup-parent', 'image-resolve-mode', 'cache-imports', 'cache-from', 'frontend.caps', 'context'];
+const notTold = [
+  'cgroup-parent',
+  'image-resolve-mode',
+  'cache-imports',
+  'cache-from',
+  'frontend.caps',
+  'context',
+  ...Object.values(lockAttributes),
+];
 
 /**
  * What a build was made of and how (SLSA provenance v1, with the parts that BuildKit adds to it). `min` leaves out what

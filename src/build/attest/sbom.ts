@@ -8,6 +8,7 @@ import { objectOf, parseJsonObject, requiredString } from '../../spec/oci/json.t
 import { formatPlatform } from '../../spec/oci/platform.ts';
 import type { BuildJob } from '../control/job.ts';
 import { baseImage, type Logins } from '../frontend/base-image.ts';
+import type { SourceLock } from '../lock/lock.ts';
 import { clippedLog } from '../solve/log.ts';
 import type { SolvePorts } from '../solve/ports.ts';
 import { stubLayer } from '../solve/run-operation.ts';
@@ -18,6 +19,7 @@ export interface SbomRequest {
   readonly job: BuildJob;
   readonly content: BuildContent;
   readonly logins: Logins;
+  readonly lock: SourceLock;
   readonly wish: SbomWish;
   /** Of the result, lowest first. */
   readonly layers: readonly BuiltLayer[];
@@ -36,11 +38,11 @@ const mostStatements = 100;
  * `BUILDKIT_SCAN_SOURCE`, and leaves in-toto statements at `BUILDKIT_SCAN_DESTINATION`). It runs in the sandbox of steps.
  */
 export async function sbom(request: SbomRequest): Promise<readonly Predicate[]> {
-  const { ports, job, content, logins, wish, layers, about } = request;
+  const { ports, job, content, logins, lock, wish, layers, about } = request;
   const reference = wish.generator;
   const platform = formatPlatform(ports.platform);
   const image = await job.step({ name: `[internal] load metadata for ${reference}` }, (output) =>
-    baseImage(ports, content, { reference, platform, mode: '', logins, output, signal: job.signal }),
+    baseImage(ports, content, { reference, platform, mode: '', logins, lock, output, signal: job.signal }),
   );
   const { Entrypoint = [], Cmd = [], Env = [], WorkingDir = '/', User = '' } = image.config.config;
   const args = [...Entrypoint, ...Cmd];

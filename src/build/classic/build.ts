@@ -13,6 +13,7 @@ import type { Logins } from '../frontend/base-image.ts';
 import { type BuildResults, buildDockerfile } from '../frontend/build.ts';
 import { noClient, type SessionClient, sessionClient } from '../frontend/session-client.ts';
 import { type OpenSource, sessionSource } from '../frontend/session-source.ts';
+import { lockArgument, SourceLock } from '../lock/lock.ts';
 import { importCaches, wishesOf } from '../remote-cache/import.ts';
 import { isRemoteContext, remoteContext } from '../sources/remote-context.ts';
 import type { SolvePorts } from '../solve/ports.ts';
@@ -27,6 +28,10 @@ export function classicJob({ names, session, attributes, isTraced }: ClassicBuil
   for (const name of names) {
     if (parseReference(name).digest === undefined) continue;
     throw invalid(`invalid tag ${JSON.stringify(name)}: a build tag cannot contain a digest`);
+  }
+  const locking = attributes.get(lockArgument) ?? '';
+  if (locking !== '' && locking !== 'locked') {
+    throw invalid(`GANTRY_LOCK=${locking}: POST /build does not give a lock back: expected locked`);
   }
   const plain = decode(solveRequest, new Uint8Array(0));
   const inline = isTraced && trueWords.includes(attributes.get('build-arg:BUILDKIT_INLINE_CACHE') ?? '');
@@ -82,7 +87,8 @@ interface Scope {
 
 async function built({ ports, uploads, job, client, logins, content, request }: Scope): Promise<BuildResults> {
   const { attributes, session, hostConfig, limits } = request;
-  const source = await sourceOf(ports, uploads, { job, client }, request);
+  const lock = new SourceLock();
+  const source = await sourceOf(ports, uploads, { job, client, lock }, request);
   try {
     const open = session === '' ? undefined : await ports.sessions.find(session, job.signal);
     const finder = { ports, session: open, logins, signal: job.signal };
@@ -90,6 +96,7 @@ async function built({ ports, uploads, job, client, logins, content, request }: 
       ...client,
       attributes,
       source,
+      lock,
       logins,
       allowed: { insecure: false, devices: false },
       linked: () => undefined,
@@ -115,6 +122,7 @@ async function exportWanted({ ports, job, content, logins, request }: Scope, res
 interface Origin {
   readonly job: BuildJob;
   readonly client: SessionClient;
+  readonly lock: SourceLock;
 }
 
 /** The context is in the request, in another one, behind an address, or the session's. */
@@ -124,9 +132,9 @@ async function sourceOf(
   origin: Origin,
   request: ClassicBuild,
 ): Promise<OpenSource> {
-  const { job, client } = origin;
+  const { job, client, lock } = origin;
   const { from, attributes, buildId } = request;
-  if (from === 'session') return sessionSource(ports, job, attributes, client);
+  if (from === 'session') return sessionSource(ports, job, attributes, { ...client, lock });
   const tree =
     from === 'upload'
       ? await uploads.take(buildId, job.signal, (archive) => contextFromTar(ports.contexts, archive))
@@ -134,12 +142,12 @@ async function sourceOf(
   return { ...archiveSource(tree), close: () => releaseTree(tree) };
 }
 
-function contextOf(ports: SolvePorts, { job, client }: Origin, request: ClassicBuild): Promise<ContextTree> {
+function contextOf(ports: SolvePorts, { job, client, lock }: Origin, request: ClassicBuild): Promise<ContextTree> {
   const { contexts, sources } = ports;
   const { archive, attributes } = request;
   const locator = attributes.get('context') ?? '';
   if (locator === '') return contextFromTar(contexts, archive);
   if (!isRemoteContext(locator)) throw invalid(`remote: ${JSON.stringify(locator)} is no address of a build context`);
   const { secrets, agents } = client;
-  return remoteContext({ sources, contexts, job, secrets, agents, upload: () => archive }, locator);
+  return remoteContext({ sources, contexts, job, secrets, agents, lock, upload: () => archive }, locator);
 }

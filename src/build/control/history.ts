@@ -1,4 +1,5 @@
 import { EngineError } from '../../base/errors.ts';
+import { lockAttributes } from '../lock/lock.ts';
 import { answering, type Method, unary } from '../grpc/server.ts';
 import { historyEvent, historyRequest, updateHistoryRequest } from '../wire/control.ts';
 import type { Draft, Message } from '../wire/message.ts';
@@ -57,6 +58,10 @@ export function historyMethods({ jobs }: ControlContext): [string, Method][] {
 const isWanted = (job: BuildJob, { ref, activeOnly }: Message<typeof historyRequest>): boolean =>
   !job.request.internal && (ref === '' || ref === job.ref) && !(activeOnly && job.completedAt !== undefined);
 
+/** The text of a lock is long, and its file has it. */
+const withoutLock = (attributes: ReadonlyMap<string, string>): ReadonlyMap<string, string> =>
+  new Map([...attributes].filter(([name]) => name !== lockAttributes.text));
+
 const eventOf = (job: BuildJob): Draft<typeof historyEvent> => {
   const { record, request } = job;
   return {
@@ -64,7 +69,7 @@ const eventOf = (job: BuildJob): Draft<typeof historyEvent> => {
     record: {
       ref: job.ref,
       frontend: record.frontend || request.frontend,
-      frontendAttrs: record.attributes.size > 0 ? record.attributes : request.frontendAttrs,
+      frontendAttrs: withoutLock(record.attributes.size > 0 ? record.attributes : request.frontendAttrs),
       exporters: request.exporters,
       error: job.error,
       createdAt: job.createdAt,

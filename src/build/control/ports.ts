@@ -48,6 +48,8 @@ export interface Solver {
   solve(job: BuildJob, request: FrontendRequest): Promise<Solved>;
   /** Gives what clients get to know (`containerimage.digest`). */
   export(job: BuildJob, refs: ResultRefs | undefined, request: ExportRequest): Promise<ReadonlyMap<string, string>>;
+  /** What clients get to know of a result, wherever it goes. */
+  told(job: BuildJob, refs: ResultRefs | undefined): ReadonlyMap<string, string>;
   /** What there is to say of a result, for the history; nothing without one. */
   describe(job: BuildJob, refs: ResultRefs | undefined): readonly Predicate[];
   /** Brings what the steps of a build have made to where later builds of other engines find it. */

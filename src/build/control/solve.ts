@@ -79,7 +79,7 @@ async function run(context: ControlContext, job: BuildJob): Promise<ReadonlyMap<
     const result = await job.result();
     refs = refsOf(result);
   }
-  const response = new Map<string, string>();
+  const response = new Map<string, string>(context.solver.told(job, refs));
   for (const wanted of exportersOf(request)) {
     const exported = await context.solver.export(job, refs, wanted);
     for (const [key, value] of exported) response.set(key, value);

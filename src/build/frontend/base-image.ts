@@ -3,6 +3,7 @@ import type { BaseImage, BuildContent, RegistryLogin } from '../../spec/contract
 import { parseReference } from '../../spec/reference/reference.ts';
 import type { StepOutput } from '../control/job.ts';
 import { transferLines } from '../control/transfer-lines.ts';
+import { exactReference, imageSource, type SourceLock } from '../lock/lock.ts';
 import type { SolvePorts } from '../solve/ports.ts';
 
 /** Who a build is to a registry; undefined for nobody. */
@@ -14,12 +15,39 @@ export interface WantedBase {
   /** `pull`: the registry is asked in any case. `local`, which buildx says else, is no more than a preference. */
   readonly mode: string;
   readonly logins: Logins;
+  /** Says which one it is to be, and hears which one it was. */
+  readonly lock: SourceLock;
   readonly output: StepOutput;
   readonly signal: AbortSignal;
 }
 
 /** An image that a build stands on: the engine's own, or pulled when it has none, or when the build wants a new one. */
 export async function baseImage(ports: SolvePorts, content: BuildContent, wanted: WantedBase): Promise<BaseImage> {
+  const { reference, platform, lock } = wanted;
+  const source = imageSource(reference, platform);
+  const locked = lock.find(source);
+  const image =
+    locked === undefined ? await anyImage(ports, content, wanted) : await exactImage(ports, content, wanted, locked);
+  lock.note(source, image.id);
+  return image;
+}
+
+/** The one with that digest, whatever its name means now: a registry is asked only when the engine has none. */
+async function exactImage(
+  ports: SolvePorts,
+  content: BuildContent,
+  wanted: WantedBase,
+  digest: string,
+): Promise<BaseImage> {
+  const own = await content.base(digest, wanted.platform).catch((error: unknown) => {
+    if (codeOf(error) === 'forbidden') throw notResolved(wanted.reference, error);
+    return undefined;
+  });
+  if (own !== undefined) return own;
+  return anyImage(ports, content, { ...wanted, reference: exactReference(wanted.reference, digest), mode: '' });
+}
+
+async function anyImage(ports: SolvePorts, content: BuildContent, wanted: WantedBase): Promise<BaseImage> {
   const { reference, platform, mode } = wanted;
   if (mode !== 'pull') {
     try {

@@ -12,6 +12,7 @@ import { SourceError } from '../control/failure.ts';
 import type { BuildJob } from '../control/job.ts';
 import { DockerfileError } from '../dockerfile/error.ts';
 import type { BuildPlan } from '../plan/plan.ts';
+import type { SourceLock } from '../lock/lock.ts';
 import { imageKey } from '../planner/task.ts';
 import type { CacheStep } from '../remote-cache/format.ts';
 import { type ImportedSteps, wishesOf } from '../remote-cache/import.ts';
@@ -22,7 +23,7 @@ import { type AddedRoot, Evaluation } from '../solve/evaluate.ts';
 import type { SolvePorts } from '../solve/ports.ts';
 import type { AddedLayer, Agents, Allowed, Secrets } from '../solve/scope.ts';
 import type { Logins } from './base-image.ts';
-import { type Definition, loadDefinition, loadIgnore, placeOf } from './definition.ts';
+import { type Definition, loadDefinition, loadIgnore, loadLock, placeOf } from './definition.ts';
 import { linkedRef } from './linked.ts';
 import { epochOf } from './epoch.ts';
 import { type Attributes, targetsOf } from './options.ts';
@@ -60,6 +61,8 @@ export interface Built {
   /** Where it was made. */
   readonly builder: Platform;
   readonly attest: AttestWishes;
+  /** What its sources were resolved to. */
+  readonly lock: SourceLock;
   /** Lists of what the result consists of, where they were asked for. */
   readonly sboms: readonly Predicate[];
   /** The latest time that the result may show, in seconds since 1970; undefined for any. */
@@ -80,6 +83,7 @@ export interface BuildOrigin {
   readonly attributes: Attributes;
   readonly source: BuildSource;
   readonly logins: Logins;
+  readonly lock: SourceLock;
   readonly secrets: Secrets;
   readonly agents: Agents;
   readonly allowed: Allowed;
@@ -102,6 +106,7 @@ export async function buildDockerfile(
 ): Promise<BuildResults> {
   const targets = targetsOf(origin.attributes, ports.platform);
   const definition = await loadDefinition(job, origin.source, origin.attributes);
+  await loadLock(job, origin, definition.name);
   try {
     const scope = { ports, job, content, definition, targets, ...origin };
     return { isList: targets.isList, images: await build(scope) };
@@ -120,7 +125,7 @@ function atItsPlace(error: DockerfileError, definition: Definition): SourceError
 }
 
 async function build(scope: BuildScope): Promise<readonly Built[]> {
-  const { ports, job, content, source, attributes, definition, secrets } = scope;
+  const { ports, job, content, source, attributes, definition, secrets, lock } = scope;
   const attest = attestWishes(attributes);
   const epoch = epochOf(attributes.get('build-arg:SOURCE_DATE_EPOCH'));
   const ignore = await loadIgnore(job, source, definition);
@@ -146,7 +151,10 @@ async function build(scope: BuildScope): Promise<readonly Built[]> {
     image: (reference, platform) => images.get(imageKey(reference, platform)),
     context,
     fetch: (definition) =>
-      held.acquire(fetchSource(ports.sources, job, { secrets, agents: scope.agents, signal }, definition), releaseTree),
+      held.acquire(
+        fetchSource(ports.sources, job, { secrets, agents: scope.agents, lock, signal }, definition),
+        releaseTree,
+      ),
     signal,
     stop: () => stop.abort(new EngineError('cancelled', 'context canceled')),
     slots: new Semaphore(jobsOf(attributes)),
@@ -171,6 +179,7 @@ async function build(scope: BuildScope): Promise<readonly Built[]> {
     attributes,
     builder: ports.platform,
     attest,
+    lock,
     epoch,
   };
   const all: Built[] = [];
@@ -204,14 +213,14 @@ async function checkPlatforms(
 }
 
 async function sbomsOf(
-  { ports, job, content, logins, targets }: BuildScope,
+  { ports, job, content, logins, lock, targets }: BuildScope,
   { sbom: wish }: AttestWishes,
   { image: { platform } }: BuildPlan,
   layers: readonly BuiltLayer[],
 ): Promise<readonly Predicate[]> {
   if (wish === undefined) return [];
   const about = targets.isList ? formatPlatform(platform) : undefined;
-  return sbom({ ports, job, content, logins, wish, layers, about });
+  return sbom({ ports, job, content, logins, lock, wish, layers, about });
 }
 
 /** The layers of the image, and what each step of its history has: with `squash` one for all that the build has made. */

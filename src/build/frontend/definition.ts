@@ -11,6 +11,7 @@ import { parseIgnoreFile } from '../ignore/ignore-file.ts';
 import { bytesOf } from '../solve/source.ts';
 import type { Attributes } from './options.ts';
 import type { BuildSource } from './source.ts';
+import { lockArgument, modeOf, type SourceLock } from '../lock/lock.ts';
 
 /** The Dockerfile, and what it leaves out of its context. */
 export interface Definition {
@@ -59,6 +60,31 @@ export async function loadDefinition(job: BuildJob, source: BuildSource, attribu
         assembled,
         ignore: ignore === undefined ? undefined : parseIgnoreFile(ignore.toString()),
       };
+    } finally {
+      await releaseTree(tree);
+    }
+  });
+}
+
+export interface LockedOrigin {
+  readonly attributes: Attributes;
+  readonly source: BuildSource;
+  readonly lock: SourceLock;
+}
+
+/** The lock beside the Dockerfile, `NAME.lock`, where a build argument says that it counts. @throws not-found, invalid */
+export async function loadLock(job: BuildJob, origin: LockedOrigin, dockerfile: string): Promise<void> {
+  const { attributes, source, lock } = origin;
+  const wanted = attributes.get(lockArgument) ?? '';
+  if (wanted === '') return;
+  const mode = modeOf(wanted);
+  const name = `${dockerfile}.lock`;
+  await job.step({ name: `[internal] load lock of sources from ${name}` }, async () => {
+    const tree = await source.definition({ paths: [name], progress: () => undefined, signal: job.signal });
+    try {
+      const bytes = await fileOf(tree, name);
+      if (bytes === undefined && mode === 'locked') throw notFound(`open ${name}: no such file or directory`);
+      lock.load(bytes?.toString() ?? '', mode, name);
     } finally {
       await releaseTree(tree);
     }

@@ -111,12 +111,12 @@ class LookUps {
   }
 
   #lookUp({ reference, platform: { ...wanted } }: WantedImage): Promise<BaseImage> {
-    const { ports, job, content, attributes, logins, targets } = this.#scope;
+    const { ports, job, content, attributes, logins, lock, targets } = this.#scope;
     const platform = formatPlatform(wanted);
     const mode = attributes.get('image-resolve-mode') ?? '';
     const name = `[${targets.isList ? `${platform} ` : ''}internal] load metadata for ${reference}`;
     return job.step({ name }, (output) =>
-      baseImage(ports, content, { reference, platform, mode, logins, output, signal: job.signal }),
+      baseImage(ports, content, { reference, platform, mode, logins, lock, output, signal: job.signal }),
     );
   }
 }

@@ -1,6 +1,7 @@
 import { type ContextTree, releaseTree } from '../context/tree.ts';
 import type { BuildJob } from '../control/job.ts';
 import { receiveFolder } from '../fsutil/receive.ts';
+import type { SourceLock } from '../lock/lock.ts';
 import type { Session } from '../session/session.ts';
 import { uploadOf } from '../session/upload.ts';
 import { missing } from '../solve/keys.ts';
@@ -21,7 +22,7 @@ export async function sessionSource(
   { sessions, contexts, sources }: Pick<SolvePorts, 'sessions' | 'contexts' | 'sources'>,
   job: BuildJob,
   attributes: Attributes,
-  { secrets, agents }: Pick<SessionClient, 'secrets' | 'agents'>,
+  { secrets, agents, lock }: Pick<SessionClient, 'secrets' | 'agents'> & { readonly lock: SourceLock },
 ): Promise<OpenSource> {
   const find = (name: string): Promise<Session> =>
     sessions.find(attributes.get(`local-sessionid:${name}`) ?? job.request.session, job.signal);
@@ -32,7 +33,8 @@ export async function sessionSource(
   const upload = (address: URL) => uploadOf(own, address, job.signal);
   const fetched = new Map<string, Promise<ContextTree>>();
   const remote = async (locator: string): Promise<BuildSource> => {
-    const tree = fetched.get(locator) ?? remoteContext({ sources, contexts, job, secrets, agents, upload }, locator);
+    const tree =
+      fetched.get(locator) ?? remoteContext({ sources, contexts, job, secrets, agents, lock, upload }, locator);
     fetched.set(locator, tree);
     return archiveSource(await tree);
   };

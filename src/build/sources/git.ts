@@ -21,6 +21,8 @@ export interface GitRequest extends GitWish {
   readonly agents: Agents;
   readonly secrets: Secrets;
   readonly progress: (line: string) => void;
+  /** Hears which commit it is. */
+  readonly found?: (commit: string) => void;
   readonly signal: AbortSignal;
 }
 
@@ -112,6 +114,7 @@ export class GitRepositories {
     try {
       repository = await this.#open(directory, request);
       const found = await findCommit(repository);
+      request.found?.(found.commit);
       const key = `git ${JSON.stringify([request.remote, found, request.folder, request.keepGitDir, request.submodules])}`;
       const before = this.#parts.contexts.latest(key);
       if (before !== undefined) return before;
@@ -192,7 +195,7 @@ export class GitRepositories {
       const prefix = folder === '' ? '' : `${folder}/`;
       if (pinned === undefined || !path.startsWith(prefix)) continue;
       const remote = submoduleRemote(request.remote, url);
-      const more = { ref: pinned, folder: '', checksum: '', keepGitDir: false };
+      const more = { ref: pinned, folder: '', checksum: '', keepGitDir: false, found: () => undefined };
       // A login, or an agent, is for the host that it was given for.
       const isSameOrigin = URL.parse(remote)?.origin === URL.parse(request.remote)?.origin;
       const authorization = isSameOrigin && !isSshRemote(remote) ? request.authorization : undefined;

@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto';
-import { invalid } from '../../base/errors.ts';
+import { EngineError, invalid } from '../../base/errors.ts';
 import type { ByteStream } from '../../base/stream.ts';
 import type { Download } from '../../spec/contract/build.ts';
 import type { Contexts } from '../context/contexts.ts';
@@ -144,6 +144,12 @@ async function received(
   return { entries: new Map([[path, entry]]), packs: new Set([pack]) };
 }
 
+/** The digest of the file that is the only one in a tree. */
+export const sha256In = ({ entries }: ContextTree): string => {
+  const [entry] = entries.values();
+  return `sha256:${entry?.content?.sha256 ?? ''}`;
+};
+
 /** The digest of the file, by the algorithm of a checksum. */
 function digestIn({ entries }: ContextTree, checksum: string): Promise<string> | string {
   const [entry] = entries.values();
@@ -157,5 +163,15 @@ const isLike = async (checksum: string, tree: ContextTree): Promise<boolean> =>
 async function checkDigest(wanted: string | undefined, tree: ContextTree): Promise<void> {
   if (wanted === undefined) return;
   const found = await digestIn(tree, wanted);
-  if (wanted !== found) throw invalid(`digest mismatch ${found}: ${wanted}`);
+  if (wanted !== found) throw new DigestMismatch(found, wanted);
+}
+
+/** A file is another one than was wanted. */
+export class DigestMismatch extends EngineError {
+  readonly found: string;
+
+  constructor(found: string, wanted: string) {
+    super('invalid', `digest mismatch ${found}: ${wanted}`);
+    this.found = found;
+  }
 }

@@ -5,6 +5,7 @@ import type { Contexts } from '../context/contexts.ts';
 import { contextFromTar } from '../context/from-tar.ts';
 import { type ContextTree, impliedDirectory } from '../context/tree.ts';
 import { limits } from '../dockerfile/source.ts';
+import { httpSource, type SourceLock } from '../lock/lock.ts';
 import type { BuildJob } from '../control/job.ts';
 import { parseGitSource } from '../plan/git-source.ts';
 import { missing } from '../solve/keys.ts';
@@ -21,6 +22,7 @@ export interface RemoteParts {
   readonly job: BuildJob;
   readonly secrets: Secrets;
   readonly agents: Agents;
+  readonly lock: SourceLock;
   /** What a client offers under an address of its own. */
   readonly upload: (address: URL) => ByteStream;
 }
@@ -34,7 +36,7 @@ export const isRemoteContext = (locator: string): boolean =>
  * sends. A file that is no archive is a Dockerfile alone. The tree belongs to the caller. @throws EngineError
  */
 export async function remoteContext(parts: RemoteParts, locator: string): Promise<ContextTree> {
-  const { sources, job, secrets, agents, upload } = parts;
+  const { sources, job, secrets, agents, lock, upload } = parts;
   const address = URL.parse(locator);
   if (address?.host === sessionHost) return loadStep(parts, '', upload(address));
   const git = parseGitSource(locator);
@@ -43,7 +45,7 @@ export async function remoteContext(parts: RemoteParts, locator: string): Promis
     return fetchSource(
       sources,
       job,
-      { secrets, agents, signal: job.signal },
+      { secrets, agents, lock, signal: job.signal },
       {
         kind: 'git',
         remote,
@@ -56,7 +58,8 @@ export async function remoteContext(parts: RemoteParts, locator: string): Promis
     );
   }
   if (!/^https?:\/\//.test(locator)) throw missing(`a build context at ${JSON.stringify(locator)}`);
-  return loadStep(parts, ` from ${shownUrl(locator)}`, sources.http.read(locator, secrets, job.signal));
+  const bytes = lockedBytes(lock, locator, sources.http.read(locator, secrets, job.signal));
+  return loadStep(parts, ` from ${shownUrl(locator)}`, bytes);
 }
 
 function loadStep({ job, contexts }: RemoteParts, from: string, bytes: ByteStream): Promise<ContextTree> {
@@ -69,6 +72,19 @@ function loadStep({ job, contexts }: RemoteParts, from: string, bytes: ByteStrea
     line.done();
     return tree;
   });
+}
+
+/** What an address gives, checked against the lock at its end: nothing is made of it before. */
+async function* lockedBytes(lock: SourceLock, url: string, bytes: ByteStream): AsyncGenerator<Uint8Array> {
+  const source = httpSource(url);
+  // One that the lock does not name is not asked for.
+  lock.find(source);
+  const sum = createHash('sha256');
+  for await (const chunk of bytes) {
+    sum.update(chunk);
+    yield chunk;
+  }
+  lock.note(source, `sha256:${sum.digest('hex')}`);
 }
 
 async function* counted(bytes: ByteStream, progress: (bytes: number) => void): AsyncGenerator<Uint8Array> {

@@ -12,6 +12,7 @@ import { failureText, warningsText } from './_failure.ts';
 import { buildFlags, limitFlags, type ProgressMode } from './_flags.ts';
 import { type Inputs, inputsOf } from './_inputs.ts';
 import { type Outputs, outputsOf } from './_outputs.ts';
+import { finishLock, type Lock, lockOf } from './_lock.ts';
 import { pushResult } from './_push.ts';
 import { imageIdOf, metadataText, removeResult, writeResult } from './_results.ts';
 import { agentsOf, secretsOf } from './_secrets.ts';
@@ -50,13 +51,16 @@ export const build = defineCommand({
     }
     const caches = (flag: 'cache-from' | 'cache-to') => cacheEntries(flag, flags[flag]);
     const stores = storesOf(caches('cache-from'), caches('cache-to'), outputs);
-    const wishes = { session, flags, inputs, outputs, stores, mode };
+    const lock = call === undefined ? lockOf(context, flags) : undefined;
+    const wishes = { session, flags, inputs, outputs, stores, mode, lock };
     const own = flags['build-volume'].length > 0 || flags.jobs > 0 || flags.squash;
-    if (own) await requireGantry(session, '--build-volume, --jobs and --squash need an engine of Gantry');
+    if (own || lock !== undefined)
+      await requireGantry(session, '--build-volume, --jobs, --lock and --squash need an engine of Gantry');
     const request = await requestOf(wishes);
     for (const path of [flags.iidfile, flags['metadata-file']]) removeResult(path);
     const answered = await buildWith(wishes, request, call?.requestId);
     if (call !== undefined) return printAnswer(session, call, answered.metadata);
+    if (lock !== undefined) finishLock(lock, answered.response);
     report(session, flags, answered);
     return 0;
   },
@@ -79,18 +83,20 @@ interface Wishes {
   readonly outputs: Outputs;
   readonly stores: Stores;
   readonly mode: ProgressMode;
+  readonly lock: Lock | undefined;
 }
 
 type Request = Draft<typeof solveRequest> & { readonly ref: string };
 
-async function requestOf({ session, flags, inputs, outputs, stores }: Wishes): Promise<Request> {
+async function requestOf({ session, flags, inputs, outputs, stores, lock }: Wishes): Promise<Request> {
   const args = buildArguments(flags['build-arg'], session.env);
   for (const [name, value] of proxyArguments(session.config.proxies ?? {}, '', args)) args.set(name, value);
   const { imports } = stores;
   const exports = [...stores.exports];
   if (args.get('BUILDKIT_INLINE_CACHE') === '1') exports.push({ type: 'inline', attrs: new Map() });
   const [first] = outputs.exporters;
-  const attributes = new Map([...frontendAttributes(flags, args, session.env), ...inputs.attributes]);
+  const own = frontendAttributes(flags, args, session.env);
+  const attributes = new Map([...own, ...inputs.attributes, ...(lock?.attributes ?? [])]);
   // BuildKit's frontend reads them itself.
   const forFrontend = imports.map(({ type, attrs }) => ({ Type: type, Attrs: Object.fromEntries(attrs) }));
   if (imports.length > 0) attributes.set('cache-imports', JSON.stringify(forFrontend));
