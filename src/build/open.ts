@@ -109,16 +109,17 @@ export async function openBuilds(options: BuildOptions): Promise<Builds> {
     log,
   };
   const solver = createSolver(ports);
-  const control = createControl({ sessions, solver, cache: cacheView(cache, contexts, images, clock), worker, log });
+  const view = cacheView({ cache, contexts, images, directory: options.directory, clock });
+  const control = createControl({ sessions, solver, cache: view, worker, log }, `${options.directory}/history`);
   const classic = new ClassicBuilds(ports);
   return {
     ...control,
     build: (request) => classic.build(request),
     upload: (id, archive, signal) => classic.upload(id, archive, signal),
     cancel: (id) => classic.cancel(id) || control.cancel(id),
-    close() {
+    async close() {
       classic.close();
-      control.close();
+      await control.close();
     },
   };
 }

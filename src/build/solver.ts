@@ -2,6 +2,7 @@ import { randomHex64 } from '../base/ids.ts';
 import { invalid } from '../base/errors.ts';
 import { provenance } from './attest/provenance.ts';
 import type { BuildContent } from '../spec/contract/build.ts';
+import { shownAttributes } from './control/history-record.ts';
 import type { BuildJob } from './control/job.ts';
 import type { FrontendRequest, ResultRefs, Solved, Solver } from './control/ports.ts';
 import { imageConfig } from './export/config.ts';
@@ -69,7 +70,10 @@ export function createSolver(ports: SolvePorts): Solver {
       const work = works.get(job);
       const images = (work === undefined ? undefined : resultsOf(work, refs))?.images ?? [];
       const wish = { mode: 'max', isDefault: true, builderId: '', reproducible: false } as const;
-      return images.flatMap((built) => [provenance(job, built, wish, new Date()), ...built.sboms]);
+      return images.flatMap((built) => {
+        const shown = { ...built, attributes: shownAttributes(built.attributes) };
+        return [provenance(job, shown, wish, new Date()), ...built.sboms];
+      });
     },
     told(job, refs) {
       const work = works.get(job);

@@ -243,6 +243,7 @@ function createService(
     commit: (request) => commitImage(context, transfers, request),
     beginBuild: () => beginBuild(context, transfers, bundles),
     keepLayers: (live) => kept.keep(live),
+    imageLayers: () => context.catalog.live().layers,
     collect: () => context.content.collect(),
     import: (request) => importImage(context, transfers, request),
     leftoverBytes: async () => (await leftovers(context)).bytes,

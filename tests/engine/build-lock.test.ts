@@ -43,7 +43,7 @@ engineSuite('locks of builds', { skip: isOracle() && 'dockerd has no locks', pre
 
   /** A folder that is served: a file, and a repository with one commit. */
   async function served(t: TestContext) {
-    const path = await folder(t, { 'file.txt': 'one\n' });
+    const path = await folder(t, { 'plain.txt': 'one\n' });
     const work = join(path, 'work');
     const git = (...args: readonly string[]): string => {
       const identity = ['-c', 'user.name=t', '-c', 'user.email=t@example.com'];
@@ -69,7 +69,7 @@ engineSuite('locks of builds', { skip: isOracle() && 'dockerd has no locks', pre
     const { server, path, one, two } = await served(t);
     const dockerfile = lines(
       `FROM ${busybox}`,
-      `ADD ${server.address}/file.txt?token=hidden-word /file`,
+      `ADD ${server.address}/plain.txt?token=hidden-word /file`,
       `ADD ${server.git}/repo.git#main /repo`,
     );
     const context = await folder(t, { Dockerfile: dockerfile });
@@ -84,7 +84,7 @@ engineSuite('locks of builds', { skip: isOracle() && 'dockerd has no locks', pre
       [
         ['image', `docker.io/${busybox}`],
         ['git', `${server.git}/repo.git`],
-        ['http', `${server.address}/file.txt`],
+        ['http', `${server.address}/plain.txt`],
       ],
     );
     assert.equal(sources[1]?.['commit'], one);
@@ -93,10 +93,10 @@ engineSuite('locks of builds', { skip: isOracle() && 'dockerd has no locks', pre
     assert.equal(await cat('/file', '/repo/text'), 'one\none');
     assert.equal(await readFile(lock, 'utf8'), text);
 
-    await writeFile(join(path, 'file.txt'), 'two\n');
+    await writeFile(join(path, 'plain.txt'), 'two\n');
     await docker.ok('builder', 'prune', '-af');
     const mismatch = new RegExp(
-      `file\\.txt is not what .*Dockerfile\\.lock says: expected ${sources[2]?.['digest']}, got`,
+      `plain\\.txt is not what .*Dockerfile\\.lock says: expected ${sources[2]?.['digest']}, got`,
     );
     assert.match(await refused('--locked', context), mismatch);
     assert.match(await refused(`--lock=${lock}`, context), mismatch);
@@ -114,10 +114,10 @@ engineSuite('locks of builds', { skip: isOracle() && 'dockerd has no locks', pre
     // buildx has no flag for it: a build argument says that the file beside the Dockerfile counts.
     const metadata = join(emptyFolder(t), 'metadata.json');
     await builtx(context, '--build-arg=GANTRY_LOCK=locked', `--metadata-file=${metadata}`, '-t', 'locked:1');
-    await writeFile(join(path, 'file.txt'), 'three\n');
+    await writeFile(join(path, 'plain.txt'), 'three\n');
     await docker.ok('builder', 'prune', '-af');
     const other = await buildx(context, '--build-arg=GANTRY_LOCK=locked');
-    assert.match(other.stderr, /file\.txt is not what Dockerfile\.lock says/);
+    assert.match(other.stderr, /plain\.txt is not what Dockerfile\.lock says/);
     await builtx(context, '--build-arg=GANTRY_LOCK=renew', `--metadata-file=${metadata}`);
     const told = JSON.parse(await readFile(metadata, 'utf8')) as { 'gantry.lock': LockJson };
     assert.equal(told['gantry.lock'].sources.length, 4);
@@ -127,7 +127,7 @@ engineSuite('locks of builds', { skip: isOracle() && 'dockerd has no locks', pre
         env: { ...engine().clientEnv(), DOCKER_BUILDKIT: '0' },
         timeout: 60_000,
       });
-    assert.match((await classic('locked')).stderr, /file\.txt is not what Dockerfile\.lock says/);
+    assert.match((await classic('locked')).stderr, /plain\.txt is not what Dockerfile\.lock says/);
     assert.match((await classic('update')).stderr, /POST \/build does not give a lock back: expected locked/);
     await rm(lock);
     assert.match((await classic('locked')).stderr, /open Dockerfile\.lock: no such file or directory/);
@@ -149,7 +149,8 @@ engineSuite('locks of builds', { skip: isOracle() && 'dockerd has no locks', pre
     assert.match((await docker('run', '--rm', 'locked:1', 'cat', '/other')).stderr, /No such file/);
     // Neither when the engine has none of it any more.
     await docker.ok('image', 'rm', '-f', 'locked:1', reference);
-    await docker.ok('system', 'prune', '-af');
+    await docker.ok('image', 'prune', '-f');
+    await docker.ok('builder', 'prune', '-af');
     await built('-t', 'locked:1', `--lock=${lock}`, '--locked', context);
     assert.match((await docker('run', '--rm', 'locked:1', 'cat', '/other')).stderr, /No such file/);
     const gone = `sha256:${'0'.repeat(64)}`;

@@ -139,7 +139,7 @@ export class TestEngine implements AsyncDisposable {
       engine: this.#process?.child.pid,
       folders: [this.paths.dataRoot, this.paths.execRoot],
       cgroupParent: this.paths.cgroupParent,
-      ignoredFiles: isDatabaseFile,
+      ignoredFiles: isRecord,
     };
   }
 
@@ -268,7 +268,9 @@ const engineFlags = (paths: EnginePaths): readonly string[] => [
 ];
 
 /** SQLite's own side files come and go with its connections. */
-const isDatabaseFile = (path: string): boolean => /\.(db|sqlite)(-wal|-shm|-journal)?$/.test(path);
+/** Databases, and the history of builds, which is kept when all that they made is gone. */
+const isRecord = (path: string): boolean =>
+  /\.(db|sqlite)(-wal|-shm|-journal)?$/.test(path) || /^build\/history(\/|$)/.test(path);
 
 export interface ApiAnswer {
   readonly status: number;

@@ -54,8 +54,16 @@ function pruneRequest(exchange: Exchange): BuildPruneRequest {
     }
     if (text !== '') bytes.set(name, Number(text));
   }
-  const keepBytes = bytes.get('reserved-space') ?? bytes.get('keep-storage') ?? bytes.get('max-used-space') ?? 0;
-  return { all: exchange.flag('all'), keepBytes, filters };
+  const of = (name: (typeof spaces)[number]): number => bytes.get(name) ?? 0;
+  // Before API 1.48 there was one of them.
+  const isNew = exchange.minor >= 48;
+  return {
+    all: exchange.flag('all'),
+    reservedBytes: (isNew ? of('reserved-space') : 0) || of('keep-storage'),
+    maxUsedBytes: isNew ? of('max-used-space') : 0,
+    minFreeBytes: isNew ? of('min-free-space') : 0,
+    filters,
+  };
 }
 
 /** HTTP/2 in the clear, by HTTP/1.1's upgrade: the only way that clients ask for. */

@@ -15,8 +15,12 @@ export interface SessionRequest {
 
 export interface BuildPruneRequest {
   readonly all: boolean;
-  /** So many bytes stay; 0 for none. */
-  readonly keepBytes: number;
+  /** So many bytes stay in any case; 0 for none, here and below. */
+  readonly reservedBytes: number;
+  /** No more than these stay. */
+  readonly maxUsedBytes: number;
+  /** So many are to be free on the file system. */
+  readonly minFreeBytes: number;
   readonly filters: Filters;
 }
 

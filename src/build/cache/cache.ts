@@ -4,7 +4,7 @@ import { parseDiffId } from '../../base/ids.ts';
 import type { Logger } from '../../base/log.ts';
 import type { BuiltLayer } from '../../spec/contract/build.ts';
 import type { StateJournal } from '../../spec/contract/state.ts';
-import { objectOf, requiredString } from '../../spec/oci/json.ts';
+import { objectOf, optionalString, requiredString } from '../../spec/oci/json.ts';
 import { descriptorOf } from '../../spec/oci/manifest.ts';
 
 /** The kind of the records in the state database. */
@@ -16,10 +16,18 @@ export interface CacheEntry {
   readonly key: string;
   /** Undefined when the step changed no file. */
   readonly layer: BuiltLayer | undefined;
+  /** The key of the step that it stands on; undefined when that is not one. */
+  readonly parent: string | undefined;
   readonly description: string;
   readonly createdNs: bigint;
   readonly lastUsedNs: bigint;
   readonly usageCount: number;
+}
+
+/** What a step has made. */
+export interface CacheResult extends Pick<CacheEntry, 'layer' | 'parent' | 'description'> {
+  /** When it was made; now when that is left out. */
+  readonly createdNs?: bigint;
 }
 
 /** The results of steps, kept until they are pruned. A record is written when its layer is durable, never before. */
@@ -58,9 +66,9 @@ export class StepCache {
     for (const { layer } of this.#entries.values()) if (layer !== undefined) yield layer;
   }
 
-  /** Adds what a step has made; its layer is durable. `createdNs` is when it was made, now when that is left out. */
-  put(key: string, layer: BuiltLayer | undefined, description: string, createdNs = this.#clock.nowNs()): CacheEntry {
-    const entry = { key, layer, description, createdNs, lastUsedNs: this.#clock.nowNs(), usageCount: 0 };
+  /** Adds what a step has made; its layer is durable. */
+  put(key: string, { layer, parent, description, createdNs = this.#clock.nowNs() }: CacheResult): CacheEntry {
+    const entry = { key, layer, parent, description, createdNs, lastUsedNs: this.#clock.nowNs(), usageCount: 0 };
     this.#record(entry);
     return entry;
   }
@@ -85,13 +93,14 @@ export class StepCache {
   }
 }
 
-const putOf = ({ key, layer, description, createdNs, lastUsedNs, usageCount }: CacheEntry) => ({
+const putOf = ({ key, layer, parent, description, createdNs, lastUsedNs, usageCount }: CacheEntry) => ({
   op: 'put' as const,
   kind: cacheKind,
   id: key,
   value: {
     version: 1,
     ...(layer === undefined ? {} : { blob: layer.blob, diffId: layer.diffId }),
+    ...(parent === undefined ? {} : { parent }),
     description,
     createdNs: String(createdNs),
     lastUsedNs: String(lastUsedNs),
@@ -109,6 +118,7 @@ function decodeEntry(key: string, value: unknown): CacheEntry {
       blob === undefined
         ? undefined
         : { blob: descriptorOf(blob, 'blob'), diffId: parseDiffId(requiredString(diffId, 'diffId')) },
+    parent: optionalString(json['parent'], 'parent'),
     description: requiredString(json['description'], 'description'),
     createdNs: BigInt(requiredString(json['createdNs'], 'createdNs')),
     lastUsedNs: BigInt(requiredString(json['lastUsedNs'], 'lastUsedNs')),

@@ -11,8 +11,8 @@ export function cacheMethods({ cache }: ControlContext): [string, Method][] {
   return [
     [
       `${control}/DiskUsage`,
-      unary(diskUsageRequest, diskUsageResponse, async () => ({
-        record: (await cache.records()).map(asUsage),
+      unary(diskUsageRequest, diskUsageResponse, async ({ filter, ageLimit }) => ({
+        record: (await cache.records({ filters: filter, unusedForNs: ageLimit })).map(asUsage),
       })),
     ],
     [
@@ -20,11 +20,13 @@ export function cacheMethods({ cache }: ControlContext): [string, Method][] {
       answering(
         pruneRequest,
         usageRecord,
-        async function* prune({ filter, all, keepDuration, reservedSpace, maxUsedSpace }) {
+        async function* prune({ filter, all, keepDuration, reservedSpace, maxUsedSpace, minFreeSpace }) {
           const gone = await cache.prune({
             all,
             unusedForNs: keepDuration,
-            keepBytes: reservedSpace || maxUsedSpace,
+            reservedBytes: reservedSpace,
+            maxUsedBytes: maxUsedSpace,
+            minFreeBytes: minFreeSpace,
             filters: filter,
           });
           yield* gone.map(asUsage);
@@ -45,7 +47,7 @@ const asUsage = (record: CacheRecord): Draft<typeof usageRecord> => ({
   recordType: record.type,
   shared: record.shared,
   parents: record.parents,
-  mutable: false,
+  mutable: record.mutable,
 });
 
 const timestampOf = (ns: bigint) => ({ seconds: Number(ns / 1_000_000_000n), nanos: Number(ns % 1_000_000_000n) });

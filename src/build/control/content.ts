@@ -2,7 +2,6 @@ import { notFound } from '../../base/errors.ts';
 import { answering, type Method, unary } from '../grpc/server.ts';
 import { contentInfoRequest, contentInfoResponse } from '../wire/control.ts';
 import { readContentRequest, readContentResponse } from '../wire/session.ts';
-import type { BuildJobs } from './job.ts';
 import type { ControlContext } from './service.ts';
 
 const service = '/containerd.services.content.v1.Content';
@@ -10,31 +9,33 @@ const pieceBytes = 256 << 10;
 
 /** Documents of the history, as containerd's content service gives blobs: `docker buildx history inspect` reads them so. */
 export function contentMethods({ jobs }: ControlContext): [string, Method][] {
+  const documentOf = async (digest: string) => {
+    const found = await jobs.history.document(digest);
+    if (found === undefined) throw notFound(`content ${digest.slice(0, 100)}: not found`);
+    return found;
+  };
   return [
     [
       `${service}/Info`,
       unary(contentInfoRequest, contentInfoResponse, async ({ digest }) => {
-        const { length } = documentOf(jobs, digest);
-        return { info: { digest, size: length } };
+        const { size } = await documentOf(digest);
+        return { info: { digest, size } };
       }),
     ],
     [
       `${service}/Read`,
       answering(readContentRequest, readContentResponse, async function* read({ digest, offset, size }) {
-        const bytes = documentOf(jobs, digest);
-        const end = size > 0 ? Math.min(bytes.length, offset + size) : bytes.length;
-        for (let at = Math.max(0, offset); at < end; at += pieceBytes) {
-          yield { offset: at, data: bytes.subarray(at, Math.min(end, at + pieceBytes)) };
+        const document = await documentOf(digest);
+        let at = Math.max(0, offset);
+        const end = size > 0 ? Math.min(document.size, at + size) : document.size;
+        for await (const bytes of document.bytes(at, end)) {
+          for (let from = 0; from < bytes.length; from += pieceBytes) {
+            const data = bytes.subarray(from, from + pieceBytes);
+            yield { offset: at, data };
+            at += data.length;
+          }
         }
       }),
     ],
   ];
-}
-
-function documentOf(jobs: BuildJobs, digest: string): Uint8Array {
-  for (const { record } of [...jobs.past(), ...jobs.active()]) {
-    const bytes = record.document(digest);
-    if (bytes !== undefined) return bytes;
-  }
-  throw notFound(`content ${digest.slice(0, 100)}: not found`);
 }

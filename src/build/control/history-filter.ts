@@ -1,8 +1,8 @@
 import { invalid } from '../../base/errors.ts';
 import { parseDuration } from '../../base/text/duration.ts';
-import type { BuildJob } from './job.ts';
+import type { HistoryRecord } from './history-record.ts';
 
-type Test = (job: BuildJob) => boolean;
+type Test = (record: HistoryRecord) => boolean;
 
 /** Of all filters of one question. */
 const mostText = 64 << 10;
@@ -22,7 +22,7 @@ export function historyFilter(filters: readonly string[], now: number): Test {
     .filter((filter) => filter !== '')
     .map((filter) => fieldsOf(filter).map((text) => condition(text, now)));
   if (lists.length === 0) return () => true;
-  return (job) => lists.some((list) => list.every((test) => test(job)));
+  return (record) => lists.some((list) => list.every((test) => test(record)));
 }
 
 /** Fields of a line of CSV; quotes may stand around a whole field. */
@@ -43,30 +43,30 @@ function condition(text: string, now: number): Test {
 }
 
 function textTest(name: string, operator: string, wanted: string): Test {
-  return (job) => {
-    const value = textOf(job, name);
+  return (record) => {
+    const value = textOf(record, name);
     if (operator === '~=') return value.includes(wanted);
     return (value === wanted) === (operator !== '!=');
   };
 }
 
-function textOf(job: BuildJob, name: string): string {
-  if (name === 'ref') return job.ref;
-  if (name === 'status') return statusOf(job);
-  return job.record.attributes.get('vcs:source') ?? job.record.attributes.get('context') ?? '';
+function textOf(record: HistoryRecord, name: string): string {
+  if (name === 'ref') return record.ref;
+  if (name === 'status') return statusOf(record);
+  return record.frontendAttrs?.get('vcs:source') ?? record.frontendAttrs?.get('context') ?? '';
 }
 
 const cancelledStatus = 1;
 
-function statusOf({ completedAt, error }: BuildJob): string {
+function statusOf({ completedAt, error }: HistoryRecord): string {
   if (completedAt === undefined) return 'running';
   if (error === undefined) return 'completed';
-  return error.code === cancelledStatus || error.message.includes('context canceled') ? 'canceled' : 'error';
+  return error.code === cancelledStatus || (error.message ?? '').includes('context canceled') ? 'canceled' : 'error';
 }
 
 function numberTest(name: string, operator: string, wanted: number): Test {
-  return (job) => {
-    const value = numberOf(job, name);
+  return (record) => {
+    const value = numberOf(record, name);
     if (value === undefined) return false;
     switch (operator) {
       case '<':
@@ -82,8 +82,9 @@ function numberTest(name: string, operator: string, wanted: number): Test {
 }
 
 /** Milliseconds. */
-function numberOf({ createdAt, completedAt }: BuildJob, name: string): number | undefined {
-  const ms = ({ seconds, nanos }: BuildJob['createdAt']): number => seconds * 1000 + nanos / 1e6;
+function numberOf({ createdAt = {}, completedAt }: HistoryRecord, name: string): number | undefined {
+  const ms = ({ seconds = 0, nanos = 0 }: NonNullable<HistoryRecord['createdAt']>): number =>
+    seconds * 1000 + nanos / 1e6;
   if (name === 'startedAt') return ms(createdAt);
   if (completedAt === undefined) return undefined;
   return name === 'completedAt' ? ms(completedAt) : ms(completedAt) - ms(createdAt);

@@ -1,38 +1,43 @@
 import { EngineError } from '../../base/errors.ts';
-import { lockAttributes } from '../lock/lock.ts';
 import { answering, type Method, unary } from '../grpc/server.ts';
 import { historyEvent, historyRequest, updateHistoryRequest } from '../wire/control.ts';
-import type { Draft, Message } from '../wire/message.ts';
+import type { Message } from '../wire/message.ts';
 import { nothing } from '../wire/session.ts';
 import { historyFilter } from './history-filter.ts';
-import type { BuildJob } from './job.ts';
+import { recordOf } from './history-record.ts';
+import { type HistoryEvent, historyEvents } from './jobs.ts';
 import type { ControlContext } from './service.ts';
 
 const control = '/moby.buildkit.v1.Control';
-const eventTypes = { started: 0, complete: 1 } as const;
 
-/** The builds of this engine since its start: `docker buildx history`. */
+/** The builds of this engine: `docker buildx history`. */
 export function historyMethods({ jobs }: ControlContext): [string, Method][] {
   return [
     [
       `${control}/ListenBuildHistory`,
       answering(historyRequest, historyEvent, async function* listen(request, call) {
         const fits = historyFilter(request.filter, Date.now());
-        const isMeant = (job: BuildJob): boolean => isWanted(job, request) && fits(job);
+        const isMeant = (event: HistoryEvent): boolean => isWanted(event, request) && fits(event.record);
         call.begin({ 'buildkit-current-timestamp': new Date().toISOString() });
-        const now = [...(request.activeOnly ? [] : jobs.past()), ...jobs.active()].filter(isMeant);
-        const queue = request.limit > 0 ? now.slice(-request.limit) : now;
+        const queue: HistoryEvent[] = [];
         let wake = (): void => undefined;
-        using _watch = jobs.watch((job) => {
-          queue.push(job);
+        using _watch = jobs.watch((event) => {
+          queue.push(event);
           wake();
         });
+        const past = request.activeOnly ? [] : await jobs.history.records();
+        const active = jobs.active().filter((job) => !job.request.internal);
+        const now = [
+          ...past.map((record) => ({ type: historyEvents.complete, record })),
+          ...active.map((job) => ({ type: historyEvents.started, record: recordOf(job) })),
+        ].filter(isMeant);
+        queue.splice(0, queue.length, ...(request.limit > 0 ? now.slice(-request.limit) : now));
         const onAbort = (): void => wake();
         call.signal.addEventListener('abort', onAbort);
         while (!call.signal.aborted) {
-          const job = queue.shift();
-          if (job !== undefined) {
-            if (isMeant(job)) yield eventOf(job);
+          const event = queue.shift();
+          if (event !== undefined) {
+            if (isMeant(event)) yield event;
           } else if (request.earlyExit) return;
           else {
             const { promise, resolve } = Promise.withResolvers<void>();
@@ -45,9 +50,12 @@ export function historyMethods({ jobs }: ControlContext): [string, Method][] {
     [
       `${control}/UpdateBuildHistory`,
       unary(updateHistoryRequest, nothing, async (request) => {
-        // Everything is final here.
-        if (request.finalize) return {};
-        const isThere = request.delete ? jobs.forget(request.ref) : jobs.pin(request.ref, request.pinned);
+        if (request.finalize) {
+          // The trace of a build is there when its file is.
+          await jobs.history.settled();
+          return {};
+        }
+        const isThere = await (request.delete ? jobs.forget(request.ref) : jobs.pin(request.ref, request.pinned));
         if (!isThere) throw new EngineError('not-found', `failed to get build ref ${request.ref}: not found`);
         return {};
       }),
@@ -55,36 +63,5 @@ export function historyMethods({ jobs }: ControlContext): [string, Method][] {
   ];
 }
 
-const isWanted = (job: BuildJob, { ref, activeOnly }: Message<typeof historyRequest>): boolean =>
-  !job.request.internal && (ref === '' || ref === job.ref) && !(activeOnly && job.completedAt !== undefined);
-
-/** The text of a lock is long, and its file has it. */
-const withoutLock = (attributes: ReadonlyMap<string, string>): ReadonlyMap<string, string> =>
-  new Map([...attributes].filter(([name]) => name !== lockAttributes.text));
-
-const eventOf = (job: BuildJob): Draft<typeof historyEvent> => {
-  const { record, request } = job;
-  return {
-    type: job.completedAt !== undefined ? eventTypes.complete : eventTypes.started,
-    record: {
-      ref: job.ref,
-      frontend: record.frontend || request.frontend,
-      frontendAttrs: withoutLock(record.attributes.size > 0 ? record.attributes : request.frontendAttrs),
-      exporters: request.exporters,
-      error: job.error,
-      createdAt: job.createdAt,
-      completedAt: job.completedAt,
-      exporterResponse: job.response,
-      result: {
-        attestations: record.attestations,
-        results: [...record.results].map(([key, value]) => ({ key: Number(key), value })),
-      },
-      pinned: record.pinned,
-      numCachedSteps: job.counts.cached,
-      numTotalSteps: job.counts.total,
-      numCompletedSteps: job.counts.completed,
-      externalError: record.failure,
-      numWarnings: record.warnings,
-    },
-  };
-};
+const isWanted = ({ record }: HistoryEvent, { ref, activeOnly }: Message<typeof historyRequest>): boolean =>
+  (ref === '' || ref === record.ref) && !(activeOnly && record.completedAt !== undefined);

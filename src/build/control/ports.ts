@@ -69,22 +69,36 @@ export interface CacheRecord {
   readonly lastUsedNs: bigint | undefined;
   readonly usageCount: number;
   readonly inUse: boolean;
+  /** An image of the engine has it as well. */
   readonly shared: boolean;
+  /** It is not finished: something may still change it. */
+  readonly mutable: boolean;
   readonly parents: readonly string[];
 }
 
-export interface CachePruneOptions {
-  readonly all: boolean;
-  /** Only what was not used for so long. */
-  readonly unusedForNs: bigint;
-  /** So many bytes stay, those that were used last; 0 for none. */
-  readonly keepBytes: number;
+export interface CacheQuery {
+  /** As containerd writes them (`cache/filter.ts`); one that fits is enough. */
   readonly filters: readonly string[];
+  /** Only what was not used for so long; 0 for any. */
+  readonly unusedForNs: bigint;
+}
+
+/** Of the bytes each is 0 where nobody says. */
+export interface CachePruneOptions extends CacheQuery {
+  /** Also what images have as well. */
+  readonly all: boolean;
+  /** So many bytes stay in any case, those that were used last. */
+  readonly reservedBytes: number;
+  /** No more than this stays. */
+  readonly maxUsedBytes: number;
+  /** So much is to be free on the file system. */
+  readonly minFreeBytes: number;
 }
 
 /** The build cache, as clients see it. */
 export interface CacheView {
-  records(): Promise<readonly CacheRecord[]>;
+  /** @throws EngineError `invalid` for a filter that nobody knows */
+  records(query: CacheQuery): Promise<readonly CacheRecord[]>;
   /** Gives what went. @throws EngineError `invalid` for a filter that nobody knows */
   prune(options: CachePruneOptions): Promise<readonly CacheRecord[]>;
 }

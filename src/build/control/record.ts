@@ -11,8 +11,6 @@ const mostBytes = 2 << 20;
 
 /** What the history tells of a build besides its events. */
 export class BuildRecord {
-  /** It stays, however many builds come after it. */
-  pinned = false;
   warnings = 0;
   /** What the frontend was asked for. */
   frontend = '';
@@ -42,6 +40,11 @@ export class BuildRecord {
     this.#documents.set(digest, bytes);
     this.#bytes += bytes.length;
     return { mediaType, digest, size: bytes.length, annotations: new Map(Object.entries(annotations)) };
+  }
+
+  /** By their digests. */
+  get documents(): ReadonlyMap<string, Uint8Array> {
+    return this.#documents;
   }
 
   document(digest: string): Uint8Array | undefined {

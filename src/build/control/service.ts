@@ -7,7 +7,8 @@ import { cacheMethods } from './cache.ts';
 import { contentMethods } from './content.ts';
 import { gatewayMethods } from './gateway.ts';
 import { historyMethods } from './history.ts';
-import { BuildJobs } from './job.ts';
+import { BuildHistory } from './history-store.ts';
+import { BuildJobs } from './jobs.ts';
 import type { CacheView, Solver, WorkerFacts } from './ports.ts';
 import { sessionMethod } from './session.ts';
 import { solveMethods } from './solve.ts';
@@ -33,14 +34,16 @@ export interface BuildControl {
   openSession(connection: Duplex, info: SessionInfo): Promise<void>;
   /** What the cache of builds keeps. */
   readonly cache: CacheView;
-  /** Gives a build up; false when none of that name is under way. */
+  /** Gives a build up; false when none of that name are under way. */
   cancel(ref: string): boolean;
-  close(): void;
+  /** Ends builds and sessions; resolves when what is remembered of them is on the disk. */
+  close(): Promise<void>;
 }
 
 /** The services of one engine. */
-export function createControl(parts: Omit<ControlContext, 'jobs'>): BuildControl {
-  const context: ControlContext = { ...parts, jobs: new BuildJobs() };
+export function createControl(parts: Omit<ControlContext, 'jobs'>, historyDirectory: string): BuildControl {
+  const jobs = new BuildJobs(new BuildHistory(historyDirectory, parts.log));
+  const context: ControlContext = { ...parts, jobs };
   const methods: Methods = new Map<string, Method>([
     ...workerMethods(context),
     ...cacheMethods(context),
@@ -67,9 +70,10 @@ export function createControl(parts: Omit<ControlContext, 'jobs'>): BuildControl
       job?.cancel();
       return job !== undefined;
     },
-    close() {
+    async close() {
       for (const job of context.jobs.active()) job.cancel();
       context.sessions.close();
+      await jobs.history.settled();
     },
   };
 }

@@ -19,9 +19,9 @@ export function solveMethods(context: ControlContext): [string, Method][] {
     [
       `${control}/Status`,
       answering(statusRequest, statusResponse, async function* status({ ref }, call) {
-        const job = await context.jobs.find(ref, call.signal);
+        const events = await context.jobs.events(ref, call.signal);
         call.begin({ 'buildkit-current-timestamp': new Date().toISOString() });
-        yield* job.events(call.signal);
+        yield* events;
       }),
     ],
   ];

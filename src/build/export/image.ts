@@ -1,5 +1,6 @@
 import { writeTar } from '../../archive/tar/write.ts';
 import { invalid } from '../../base/errors.ts';
+import { readAll } from '../../base/stream.ts';
 import type { BuiltLayer, ImageToWrite, Predicate, WrittenImage, WrittenVariant } from '../../spec/contract/build.ts';
 import { formatPlatform } from '../../spec/oci/platform.ts';
 import { formatReference, parseReference, withDefaultTag } from '../../spec/reference/reference.ts';
@@ -69,6 +70,9 @@ export async function makeImage(scope: ExportScope, output: StepOutput): Promise
   for (const built of results.images) images.push(await imageOf(scope, built, { wishes, names: full }));
   line.done();
   const image = await content.writeImage(images, { isList, dockerTypes });
+  // The history names it: it can be read there when the image has gone.
+  const { target } = image;
+  scope.job.record.keep(target.mediaType, await readAll(content.blob(target), target.size, 'the image'));
   for (const { manifest, config } of image.variants) {
     output.line(`exporting manifest ${manifest.digest}`).done();
     output.line(`exporting config ${config.digest}`).done();

@@ -165,11 +165,12 @@ export class Evaluation {
       const elsewhere = about.noCache ? undefined : await this.#input.imported(key);
       if (elsewhere !== undefined) {
         await job.step({ name, cached: true }, () => Promise.resolve());
-        return rootOn(base, cache.put(key, elsewhere.layer, name, elsewhere.createdNs), key);
+        const { layer, createdNs } = elsewhere;
+        return rootOn(base, cache.put(key, { layer, parent: base.key, description: name, createdNs }), key);
       }
       // What is made in a step needs no other step: nobody who has a place waits for one.
       const layer = await slots.run(() => this.#ports.slots.run(() => job.step({ name }, make), signal), signal);
-      return rootOn(base, cache.put(key, layer, name), key);
+      return rootOn(base, cache.put(key, { layer, parent: base.key, description: name }), key);
     };
     return about.noCache ? fresh() : flights.share(key, signal, look, fresh);
   }

@@ -112,7 +112,7 @@ export const pruneRequest = {
   maxUsedSpace: [5, 'int'],
   minFreeSpace: [6, 'int'],
 } as const satisfies Table;
-export const diskUsageRequest = { filter: [1, 'string', 'list'] } as const satisfies Table;
+export const diskUsageRequest = { filter: [1, 'string', 'list'], ageLimit: [2, 'big'] } as const satisfies Table;
 export const usageRecord = {
   id: [1, 'string'],
   mutable: [2, 'bool'],
@@ -162,14 +162,21 @@ export const historyRecord = {
   error: [5, rpcStatus],
   createdAt: [6, timestamp],
   completedAt: [7, timestamp],
+  logs: [8, recordDescriptor],
   exporterResponse: [9, 'string', 'map'],
   result: [10, buildResult],
+  trace: [13, recordDescriptor],
   pinned: [14, 'bool'],
   numCachedSteps: [15, 'int'],
   numTotalSteps: [16, 'int'],
   numCompletedSteps: [17, 'int'],
   externalError: [18, recordDescriptor],
   numWarnings: [19, 'int'],
+} as const satisfies Table;
+/** What this engine keeps of a build on its disk, in front of its documents and events; not BuildKit's. */
+export const storedBuild = {
+  record: [1, historyRecord],
+  documents: [2, { digest: [1, 'string'], size: [2, 'int'] }, 'list'],
 } as const satisfies Table;
 export const historyEvent = { type: [1, 'int'], record: [2, historyRecord] } as const satisfies Table;
 export const updateHistoryRequest = {

@@ -19,6 +19,9 @@ export const prune = defineCommand({
     filter: flag(filterType, 'Remove only what meets a condition ("until=24h")'),
     force: flag(types.bool, 'Do not ask', { short: 'f' }),
     'keep-storage': flag(types.bytes, 'Leave this much'),
+    'max-used-space': flag(types.bytes, 'Leave no more than this'),
+    'min-free-space': flag(types.bytes, 'Remove until so much of the disk is free'),
+    'reserved-space': flag(types.bytes, 'Leave this much: --keep-storage'),
   },
   args: noArguments,
   async run({ session, flags }) {
@@ -31,6 +34,9 @@ export const prune = defineCommand({
         all: all || undefined,
         filters: filtersJson(filter),
         'keep-storage': flags['keep-storage'] || undefined,
+        'max-used-space': flags['max-used-space'] || undefined,
+        'min-free-space': flags['min-free-space'] || undefined,
+        'reserved-space': flags['reserved-space'] || undefined,
       },
     });
     const deleted = CachesDeleted ?? [];

@@ -181,6 +181,8 @@ export interface BuildImages {
   repository(reference: string, auth?: RegistryLogin): BlobPlace;
   /** Layers that later builds may use again: they stay as long as `live` names them. */
   keepLayers(live: () => Iterable<BuiltLayer>): void;
+  /** The layers of all images. */
+  imageLayers(): ReadonlySet<DiffId>;
   /** Deletes what nobody needs any more. */
   collect(): Promise<void>;
 }

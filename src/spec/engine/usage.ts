@@ -26,6 +26,8 @@ export interface DiskUsageReport {
 /** One entry of the build cache. */
 export interface BuildCacheItem {
   readonly ID: string;
+  /** Ids of records that it stands on; left out for none. */
+  readonly Parents?: readonly string[];
   readonly Type: string;
   readonly Description: string;
   readonly InUse: boolean;
