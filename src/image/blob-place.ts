@@ -22,11 +22,11 @@ export function blobPlace(
     async put(descriptor, open, signal) {
       await target.blob(descriptor, { open: (from) => afterBytes(open(), from), signal });
     },
-    putManifest: (descriptor, bytes, signal) =>
+    putManifest: (descriptor, bytes, signal, { byDigest = false } = { byDigest: false }) =>
       target.manifest(descriptor, {
         bytes,
         signal,
-        ...(reference.tag === undefined ? {} : { tag: reference.tag }),
+        ...(reference.tag === undefined || byDigest ? {} : { tag: reference.tag }),
       }),
   };
 }

@@ -4,7 +4,7 @@ import { EngineError } from '../base/errors.ts';
 import { afterBytes, type ByteStream } from '../base/stream.ts';
 import type { BaseImage, BuildContent, BuiltLayer, LayerConversion, WrittenImage } from '../spec/contract/build.ts';
 import { bestForPlatform } from '../spec/oci/platform.ts';
-import { familiarReference } from '../spec/reference/reference.ts';
+import { familiarReference, parseReference, repositoryOf } from '../spec/reference/reference.ts';
 import type { ContentOperation } from './content.ts';
 import type { ImageContext } from './context.ts';
 import { imageEvent } from './event.ts';
@@ -36,7 +36,7 @@ export function beginBuild(context: ImageContext, transfers: Transfers, bundles:
     convertLayer: (layer, conversion, signal) =>
       convertLayer({ context, content, transfers }, layer, conversion, signal),
     writeImage: (images, options) => writeImage(content, images, options),
-    recordImage: (image, names) => recordImage(context, image, names),
+    recordImage: (image, names, canonical) => recordImage(context, image, names, canonical),
     async archiveImage(image, { names, forDocker, signal }) {
       return bundles.stream(
         await archiveMembers(context, content, partsOf(context, image, names), { forDocker }),
@@ -107,8 +107,10 @@ async function recordImage(
   context: ImageContext,
   { target, variants, blobs }: WrittenImage,
   names: readonly string[],
+  canonical: readonly string[] = [],
 ): Promise<void> {
-  const references = names.map((name) => nameToGive(name, ''));
+  const exact = canonical.map((name) => ({ ...repositoryOf(parseReference(name)), digest: target.digest }));
+  const references = [...names.map((name) => nameToGive(name, '')), ...exact];
   const origin = { transport: 'local' } as const;
   const [first] = references;
   await admitOrigin(context, origin, first === undefined ? 'of a build' : familiarReference(first));

@@ -30,10 +30,10 @@ interface Part {
 export async function writeImage(
   content: ContentOperation,
   images: readonly ImageToWrite[],
-  { isList, dockerTypes }: WriteOptions,
+  { isList, dockerTypes, artifactStatements = false }: WriteOptions,
 ): Promise<WrittenImage> {
   const parts: Part[] = [];
-  for (const image of images) parts.push(await writePart(content, image, dockerTypes));
+  for (const image of images) parts.push(await writePart(content, image, { dockerTypes, artifactStatements }));
   const [first] = parts;
   if (first === undefined) throw internal('an image of no platform is to be written');
   const { index: notes, indexDescriptor } = first.annotations;
@@ -63,7 +63,11 @@ export async function writeImage(
   return { target, variants, blobs: unique([top, ...blobs]) };
 }
 
-async function writePart(content: ContentOperation, image: ImageToWrite, dockerTypes: boolean): Promise<Part> {
+async function writePart(
+  content: ContentOperation,
+  image: ImageToWrite,
+  { dockerTypes, artifactStatements }: Required<Omit<WriteOptions, 'isList'>>,
+): Promise<Part> {
   const { config, predicates = [], annotations = noAnnotations } = image;
   const layers = dockerTypes ? image.layers.map(withDockerType) : image.layers;
   const configBytes = encodeDocument(config);
@@ -82,7 +86,8 @@ async function writePart(content: ContentOperation, image: ImageToWrite, dockerT
   const variant = { manifest: described, config: manifest.config, platform, layers };
   const own = [described, manifest.config, ...manifest.layers];
   if (predicates.length === 0) return { variant, annotations, blobs: own, attestation: undefined };
-  const { descriptor, blobs } = await putAttestation(content, described, predicates, image.subjects ?? []);
+  const statements = { predicates, subjects: image.subjects ?? [], isArtifact: artifactStatements };
+  const { descriptor, blobs } = await putAttestation(content, described, statements);
   return { variant, annotations, blobs: [...own, ...blobs], attestation: descriptor };
 }
 
@@ -102,12 +107,17 @@ async function put(content: ContentOperation, mediaType: string, bytes: Uint8Arr
   return descriptor;
 }
 
+interface Statements {
+  readonly predicates: readonly Predicate[];
+  readonly subjects: readonly string[];
+  readonly isArtifact: boolean;
+}
+
 /** What an index has beside an image: a manifest whose layers are statements (BuildKit, attestation-storage.md). */
 async function putAttestation(
   content: ContentOperation,
   about: Descriptor,
-  predicates: readonly Predicate[],
-  subjects: readonly string[],
+  { predicates, subjects, isArtifact }: Statements,
 ): Promise<{ readonly descriptor: Descriptor; readonly blobs: readonly Descriptor[] }> {
   const digest = { sha256: hexOf(about.digest) };
   const names = subjects.length === 0 ? ['_'] : subjects;
@@ -117,17 +127,16 @@ async function putAttestation(
     const blob = await put(content, statementType, encodeDocument(statementOf(type, subject, predicate)));
     layers.push({ ...blob, annotations: { [predicateAnnotation]: type } });
   }
-  const config = await put(
-    content,
-    mediaTypes.ociConfig,
-    encodeDocument({
-      architecture: 'unknown',
-      os: 'unknown',
-      config: {},
-      rootfs: { type: 'layers', diff_ids: layers.map((layer) => layer.digest) },
-    }),
-  );
-  const manifest: ImageManifest = { schemaVersion: 2, mediaType: mediaTypes.ociManifest, config, layers };
+  const config = isArtifact ? await putEmpty(content) : await putConfig(content, layers);
+  const { mediaType, digest: target, size } = about;
+  const artifact = { artifactType, subject: { mediaType, digest: target, size } };
+  const manifest: ImageManifest = {
+    schemaVersion: 2,
+    mediaType: mediaTypes.ociManifest,
+    ...(isArtifact ? artifact : {}),
+    config,
+    layers,
+  };
   const bytes = await put(content, mediaTypes.ociManifest, encodeDocument(manifest));
   return {
     descriptor: {
@@ -137,6 +146,28 @@ async function putAttestation(
     },
     blobs: [bytes, config, ...layers],
   };
+}
+
+const artifactType = 'application/vnd.docker.attestation.manifest.v1+json';
+
+/** A configuration that makes of statements something like an image. */
+const putConfig = (content: ContentOperation, layers: readonly Descriptor[]): Promise<Descriptor> =>
+  put(
+    content,
+    mediaTypes.ociConfig,
+    encodeDocument({
+      architecture: 'unknown',
+      os: 'unknown',
+      config: {},
+      rootfs: { type: 'layers', diff_ids: layers.map((layer) => layer.digest) },
+    }),
+  );
+
+/** OCI's empty descriptor: an artifact has no configuration. */
+async function putEmpty(content: ContentOperation): Promise<Descriptor> {
+  const bytes = encodeDocument({});
+  const empty = await put(content, 'application/vnd.oci.empty.v1+json', bytes);
+  return { ...empty, data: Buffer.from(bytes).toString('base64') };
 }
 
 const dockerLayers: Readonly<Record<string, string>> = {

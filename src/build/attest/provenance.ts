@@ -22,34 +22,86 @@ const notTold = [
 ];
 
 /**
- * What a build was made of and how (SLSA provenance v1, with the parts that BuildKit adds to it). `min` leaves out what
- * may be secret: build arguments, labels, the names of secrets, the Dockerfile.
+ * What a build was made of and how (SLSA provenance v1 or v0.2, with the parts that BuildKit adds to it). `min` leaves out
+ * what may be secret: build arguments, labels, the names of secrets, the Dockerfile.
  */
 export function provenance(job: BuildJob, built: Built, wish: ProvenanceWish, now: Date): Predicate {
-  const { request, isComplete } = requestOf(built, wish);
-  const predicate = {
-    buildDefinition: {
-      buildType,
-      externalParameters: { configSource: { path: built.definition.name }, request },
-      internalParameters: { builderPlatform: formatPlatform(built.builder) },
-      resolvedDependencies: built.images.map(({ reference, platform, digest }) => ({
-        uri: packageUrl(reference, platform),
-        digest: { sha256: hexOf(digest) },
-      })),
-    },
-    runDetails: {
-      builder: { id: wish.builderId },
-      metadata: {
-        invocationID: job.ref,
-        startedOn: isoOf(job.createdAt),
-        finishedOn: now.toISOString(),
-        buildkit_completeness: { request: isComplete, resolvedDependencies: built.locals.length === 0 },
-        ...(wish.reproducible ? { buildkit_reproducible: true } : {}),
-        buildkit_metadata: metadataOf(built, wish),
-      },
-    },
+  const facts = factsOf(job, built, wish, now);
+  return wish.version === 'v0.2'
+    ? { type: 'https://slsa.dev/provenance/v0.2', predicate: asVersion02(facts), file: 'provenance.json' }
+    : { type: 'https://slsa.dev/provenance/v1', predicate: asVersion1(facts), file: 'provenance.json' };
+}
+
+function factsOf(job: BuildJob, built: Built, wish: ProvenanceWish, now: Date) {
+  return {
+    ...requestOf(built, wish),
+    path: built.definition.name,
+    platform: formatPlatform(built.builder),
+    dependencies: dependenciesOf(built),
+    areAllKnown: built.locals.length === 0,
+    builder: { id: wish.builderId },
+    ref: job.ref,
+    startedOn: isoOf(job.createdAt),
+    finishedOn: now.toISOString(),
+    reproducible: wish.reproducible,
+    more: metadataOf(built, wish),
   };
-  return { type: 'https://slsa.dev/provenance/v1', predicate, file: 'provenance.json' };
+}
+
+type Facts = ReturnType<typeof factsOf>;
+
+const asVersion1 = (facts: Facts) => ({
+  buildDefinition: {
+    buildType,
+    externalParameters: { configSource: { path: facts.path }, request: facts.request },
+    internalParameters: { builderPlatform: facts.platform },
+    resolvedDependencies: facts.dependencies,
+  },
+  runDetails: {
+    builder: facts.builder,
+    metadata: {
+      invocationID: facts.ref,
+      startedOn: facts.startedOn,
+      finishedOn: facts.finishedOn,
+      buildkit_completeness: { request: facts.isComplete, resolvedDependencies: facts.areAllKnown },
+      ...(facts.reproducible ? { buildkit_reproducible: true } : {}),
+      buildkit_metadata: facts.more,
+    },
+  },
+});
+
+const asVersion02 = (facts: Facts) => ({
+  builder: facts.builder,
+  buildType: 'https://mobyproject.org/buildkit@v1',
+  materials: facts.dependencies,
+  invocation: {
+    configSource: { entryPoint: facts.path },
+    parameters: facts.request,
+    environment: { platform: facts.platform },
+  },
+  metadata: {
+    buildInvocationID: facts.ref,
+    buildStartedOn: facts.startedOn,
+    buildFinishedOn: facts.finishedOn,
+    completeness: { parameters: facts.isComplete, environment: true, materials: facts.areAllKnown },
+    reproducible: facts.reproducible,
+    'https://mobyproject.org/buildkit@v1#metadata': facts.more,
+  },
+});
+
+/** Images, and what else came from elsewhere, with what it was. */
+function dependenciesOf({ images, lock }: Built) {
+  const files = [...lock.used()].flatMap(({ source, value }) => {
+    if (source.type === 'image') return [];
+    if (source.type === 'http') return [{ uri: source.name, digest: { sha256: value.slice('sha256:'.length) } }];
+    const uri = source.ref === '' ? source.name : `${source.name}#${source.ref}`;
+    return [{ uri, digest: { [value.length > 40 ? 'sha256' : 'sha1']: value } }];
+  });
+  const bases = images.map(({ reference, platform, digest }) => ({
+    uri: packageUrl(reference, platform),
+    digest: { sha256: hexOf(digest) },
+  }));
+  return [...bases, ...files];
 }
 
 const isoOf = ({ seconds, nanos }: BuildJob['createdAt']): string =>

@@ -1,8 +1,9 @@
 import { invalid } from '../../base/errors.ts';
-import { missing } from '../solve/keys.ts';
 
 /** Provenance that a build is to have. */
 export interface ProvenanceWish {
+  /** Of SLSA's predicate; v1 where nobody says. */
+  readonly version?: 'v1' | 'v0.2';
   readonly mode: 'min' | 'max';
   /** Nobody asked for it: clients want it of images by default. */
   readonly isDefault: boolean;
@@ -26,7 +27,7 @@ export interface AttestWishes {
 const usualGenerator = 'docker/buildkit-syft-scanner:stable-1';
 const trueWords = ['', '1', 't', 'true', 'TRUE', 'True'];
 
-/** `attest:provenance` and `attest:sbom` among a build's attributes: `key=value,...`. @throws EngineError `invalid`, not-implemented */
+/** `attest:provenance` and `attest:sbom` among a build's attributes: `key=value,...`. @throws EngineError `invalid` */
 export function attestWishes(attributes: ReadonlyMap<string, string>): AttestWishes {
   let provenance: ProvenanceWish | undefined;
   let sbom: SbomWish | undefined;
@@ -56,10 +57,13 @@ const optionsOf = (text: string): Map<string, string> =>
 function provenanceWish(options: ReadonlyMap<string, string>): ProvenanceWish {
   const mode = options.get('mode') ?? 'max';
   const version = options.get('version') ?? 'v1';
-  if (version !== 'v1') throw missing(`provenance of the version ${JSON.stringify(version)} (v1 is)`);
+  if (version !== 'v1' && version !== 'v0.2') {
+    throw invalid(`unsupported provenance version ${JSON.stringify(version)}: expected v1 or v0.2`);
+  }
   if (mode !== 'min' && mode !== 'max' && mode !== 'full')
     throw invalid(`invalid provenance mode ${JSON.stringify(mode)}: expected min or max`);
   return {
+    version,
     mode: mode === 'min' ? 'min' : 'max',
     isDefault: isTrue(options, 'inline-only'),
     builderId: options.get('builder-id') ?? '',

@@ -10,6 +10,20 @@ export interface ImageWishes {
   /** As users write them. */
   readonly names: readonly string[];
   readonly push: boolean;
+  /** Without a tag: it is found by its digest there. */
+  readonly pushByDigest: boolean;
+  /** It becomes an image of the engine. */
+  readonly store: boolean;
+  /** Each name also with the digest. */
+  readonly nameCanonical: boolean;
+  /** A repository that the image is called by with its digest; empty for none. */
+  readonly danglingPrefix: string;
+  /** Only where it has no name. */
+  readonly danglingEmptyOnly: boolean;
+  /** Statements are OCI artifacts. */
+  readonly artifactStatements: boolean;
+  /** Also those that nobody asked for, where the image stays here. */
+  readonly inlineStatements: boolean;
   /** Of the layers that the build has made. */
   readonly compression: LayerCompression | undefined;
   /** Of all layers. */
@@ -30,7 +44,7 @@ export interface Annotation {
 }
 
 /** Of images, as far as they are something else than the default: what is passed by would be another image. */
-const notYet = ['push-by-digest', 'name-canonical', 'prefer-nondist-layers', 'oci-artifact', 'compression-level'];
+const notYet = ['prefer-nondist-layers', 'compression-level', 'registry.insecure'];
 
 /** @throws EngineError `invalid` with the option's name; not-implemented */
 export function imageWishes(attributes: Attributes): ImageWishes {
@@ -38,15 +52,32 @@ export function imageWishes(attributes: Attributes): ImageWishes {
     const value = attributes.get(name) ?? '';
     if (value !== '' && value !== 'false') throw missing(`the exporter option ${name}=${value}`);
   }
-  if (!flag(attributes, 'store', true)) throw missing('the exporter option store=false');
+  const dockerTypes = !flag(attributes, 'oci-mediatypes', true);
+  const artifactStatements = flag(attributes, 'oci-artifact', false);
+  if (dockerTypes && artifactStatements) {
+    throw invalid('exporter option "oci-artifact=true" conflicts with "oci-mediatypes=false"');
+  }
+  const rewriteTimestamps = flag(attributes, 'rewrite-timestamp', false);
+  // Images are always unpacked here.
+  if (wanted(attributes, 'unpack', false) && rewriteTimestamps) {
+    throw invalid('exporter option "rewrite-timestamp" conflicts with "unpack"');
+  }
   return {
     names: listOf(attributes.get('name') ?? ''),
-    push: flag(attributes, 'push', false),
+    push: wanted(attributes, 'push', false),
+    pushByDigest: wanted(attributes, 'push-by-digest', false),
+    store: wanted(attributes, 'store', true),
+    nameCanonical: wanted(attributes, 'name-canonical', false),
+    danglingPrefix: attributes.get('dangling-name-prefix') ?? '',
+    // BuildKit spells it so.
+    danglingEmptyOnly: wanted(attributes, 'danging-name-empty-only', false),
+    artifactStatements,
+    inlineStatements: flag(attributes, 'attestation-inline', false),
     compression: compressionOf(attributes.get('compression') ?? ''),
     forceCompression: flag(attributes, 'force-compression', false),
     annotations: annotationsOf(attributes),
-    rewriteTimestamps: flag(attributes, 'rewrite-timestamp', false),
-    dockerTypes: !flag(attributes, 'oci-mediatypes', true),
+    rewriteTimestamps,
+    dockerTypes,
   };
 }
 
@@ -64,6 +95,10 @@ export function flag(attributes: Attributes, name: string, otherwise: boolean): 
   if (falseWords.includes(text)) return false;
   throw invalid(`non-bool value specified for ${name}: ${JSON.stringify(text)}`);
 }
+
+/** The same for those that are wished by their name alone. @throws EngineError `invalid` */
+const wanted = (attributes: Attributes, name: string, otherwise: boolean): boolean =>
+  attributes.get(name) === '' || flag(attributes, name, otherwise);
 
 const compressions: Readonly<Record<string, LayerCompression>> = { uncompressed: 'none', gzip: 'gzip', zstd: 'zstd' };
 

@@ -4,6 +4,7 @@ import { provenance } from '../attest/provenance.ts';
 import { type Built, platformId } from '../frontend/build.ts';
 import { epochOf } from '../frontend/epoch.ts';
 import { type SentFolder, sendFolder } from '../fsutil/send.ts';
+import { missing } from '../solve/keys.ts';
 import { sendFile, type SendTarget } from '../session/file-send.ts';
 import { flag } from './attributes.ts';
 import { belowPlatforms, checkDisjoint, folderName, type PlatformFolder } from './platform-folders.ts';
@@ -15,9 +16,18 @@ import { withStatements } from './statements.ts';
 export function exportFolder(scope: ExportScope): Promise<Exported> {
   const { attributes } = scope.request;
   const mode = attributes.get('mode') ?? 'copy';
-  if (mode !== 'copy' && mode !== '') throw invalid(`unsupported mode ${JSON.stringify(mode)}: expected copy`);
+  if (!['', 'copy', 'delete'].includes(mode)) {
+    throw invalid(`unsupported mode ${JSON.stringify(mode)}: expected copy or delete`);
+  }
   const isSplit = flag(attributes, 'platform-split', scope.results.isList);
-  return toClient(scope, { name: 'exporting to client directory', line: 'copying files', isSplit, send: sendFolder });
+  if (mode !== 'delete') {
+    return toClient(scope, { name: 'exporting to client directory', line: 'copying files', isSplit, send: sendFolder });
+  }
+  if (!isSplit && scope.results.images.length > 1) throw missing('mode=delete with platform-split=false');
+  // What was not sent is deleted by the client, which wants to hear that all of it comes at once.
+  const send: Sending['send'] = (target, folder, progress) =>
+    sendFolder({ ...target, more: { 'buildkit-exporter-multi-platform': '1' } }, folder, progress);
+  return toClient(scope, { name: 'exporting to client directory', line: 'copying files', isSplit, send });
 }
 
 /** The same as one archive. */

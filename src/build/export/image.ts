@@ -7,13 +7,13 @@ import { formatReference, parseReference, withDefaultTag } from '../../spec/refe
 import { provenance } from '../attest/provenance.ts';
 import { packageUrl } from '../attest/purl.ts';
 import type { StepOutput } from '../control/job.ts';
-import { transferLines } from '../control/transfer-lines.ts';
 import { type Built, type BuildResults, platformId } from '../frontend/build.ts';
 import { epochOf } from '../frontend/epoch.ts';
 import { inlineCache } from '../remote-cache/export.ts';
 import { annotationsFor, type ImageWishes, imageWishes } from './attributes.ts';
 import { imageConfig } from './config.ts';
 import { withLatestTime } from './root-members.ts';
+import { pushNamed, pushWritten } from './push.ts';
 import type { Exported, ExportScope } from './scope.ts';
 
 /** The layers of an image as an exporter wants them: those of the base stay as they are, unless all are to be compressed anew. */
@@ -62,14 +62,14 @@ export async function makeImage(scope: ExportScope, output: StepOutput): Promise
   const { content, request, results } = scope;
   const { isList } = results;
   const wishes = imageWishes(request.attributes);
-  const { dockerTypes } = wishes;
+  const { dockerTypes, artifactStatements } = wishes;
   checkAnnotations(wishes, results);
   const full = wishes.names.map((name) => formatReference(withDefaultTag(parseReference(name))));
   const line = output.line('exporting layers');
   const images: ImageToWrite[] = [];
   for (const built of results.images) images.push(await imageOf(scope, built, { wishes, names: full }));
   line.done();
-  const image = await content.writeImage(images, { isList, dockerTypes });
+  const image = await content.writeImage(images, { isList, dockerTypes, artifactStatements });
   // The history names it: it can be read there when the image has gone.
   const { target } = image;
   scope.job.record.keep(target.mediaType, await readAll(content.blob(target), target.size, 'the image'));
@@ -125,12 +125,13 @@ async function imageOf(
 function predicatesOf(
   { job, request }: ExportScope,
   built: Built,
-  { push: leaves }: ImageWishes,
+  { push: leaves, inlineStatements }: ImageWishes,
   epoch: number | undefined,
 ): readonly Predicate[] {
   const { provenance: wish } = built.attest;
   const isWanted =
-    wish !== undefined && (!wish.isDefault || ((leaves || request.type === 'oci') && epoch === undefined));
+    wish !== undefined &&
+    (!wish.isDefault || inlineStatements || ((leaves || request.type === 'oci') && epoch === undefined));
   return [...(isWanted ? [provenance(job, built, wish, new Date())] : []), ...built.sboms];
 }
 
@@ -154,26 +155,51 @@ function descriptorText(
   return Buffer.from(JSON.stringify(descriptor)).toString('base64');
 }
 
+/** What an image is called: by tags, with its digest, and in answers to clients. */
+interface GivenNames {
+  readonly tagged: readonly string[];
+  readonly canonical: readonly string[];
+  readonly told: readonly string[];
+}
+
+/** Names without a tag that is pushed by its digest would be `latest` here, which nobody meant: the digest is their tag. */
+function namesFor({ names, wishes, image }: MadeImage): GivenNames {
+  const { pushByDigest, nameCanonical, danglingPrefix, danglingEmptyOnly } = wishes;
+  const isTagged = (name: string): boolean => !pushByDigest || parseReference(name).tag !== undefined;
+  const hasPrefix = danglingPrefix !== '' && (!danglingEmptyOnly || names.length === 0);
+  const canonical = [
+    ...names.filter((name) => nameCanonical || !isTagged(name)),
+    ...(hasPrefix ? [danglingPrefix] : []),
+  ];
+  const tagged = names.filter(isTagged);
+  const dangling = hasPrefix ? [`${danglingPrefix}@${image.target.digest}`] : [];
+  const full = names.map((name) =>
+    formatReference(isTagged(name) ? withDefaultTag(parseReference(name)) : parseReference(name)),
+  );
+  return { tagged, canonical, told: [...full, ...dangling] };
+}
+
 /** Puts the image into the engine's own store, under its names, and into their registries if that is wished. */
 export async function exportImage(scope: ExportScope): Promise<Exported> {
   return scope.job.step({ name: 'exporting to image', serial: scope.request.index }, async (output) => {
-    const { image, names, wishes, exported } = await makeImage(scope, output);
+    const made = await makeImage(scope, output);
+    const { image, names, wishes, exported } = made;
     if (wishes.push && names.length === 0) throw invalid('tag is needed when pushing to registry');
-    await scope.content.recordImage(image, names);
-    output.line(`writing image ${image.target.digest}`).done();
-    const full = names.map((name) => formatReference(withDefaultTag(parseReference(name))));
-    for (const name of full) output.line(`naming to ${name}`).done();
-    if (wishes.push) for (const name of full) await push(scope, name, output);
+    const given = namesFor(made);
+    if (wishes.store) {
+      await scope.content.recordImage(image, given.tagged, given.canonical);
+      output.line(`writing image ${image.target.digest}`).done();
+      for (const name of given.told) output.line(`naming to ${name}`).done();
+    }
+    if (wishes.push) {
+      const isNamed = wishes.store && !wishes.pushByDigest;
+      for (const name of names) {
+        if (isNamed) await pushNamed(scope, formatReference(withDefaultTag(parseReference(name))), output);
+        else await pushWritten(scope, image, { name, byDigest: wishes.pushByDigest }, output);
+      }
+    }
+    if (given.told.length > 0) exported.set('image.name', given.told.join(','));
     // Clients take the configuration's digest for the image's id where they are told of it, and images have no such id here.
     return new Map([...exported].filter(([key]) => key !== 'containerimage.config.digest'));
   });
-}
-
-async function push({ ports, job, logins }: ExportScope, reference: string, output: StepOutput): Promise<void> {
-  const line = output.line(`pushing ${reference}`);
-  const auth = await logins(parseReference(reference).domain, job.signal);
-  const { progress, done } = transferLines(output);
-  await ports.images.push({ reference, progress, signal: job.signal, ...(auth === undefined ? {} : { auth }) });
-  done();
-  line.done();
 }

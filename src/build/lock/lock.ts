@@ -57,6 +57,11 @@ export class SourceLock {
     this.#used.set(sourceKey(source), { source, value });
   }
 
+  /** What the sources of this build were. */
+  used(): Iterable<LockEntry> {
+    return this.#used.values();
+  }
+
   /** The error for a source that is something else. */
   mismatch(source: LockSource, wanted: string, found: string): Error {
     return invalid(

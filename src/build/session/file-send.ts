@@ -15,13 +15,15 @@ export interface SendTarget {
   /** The exporter's place among those of the build: clients have a file or folder for each. */
   readonly exporter: number;
   readonly signal: AbortSignal;
+  /** Said to it besides. */
+  readonly more?: Metadata;
 }
 
 /** Begins to send. @throws EngineError `invalid` when the client takes nothing */
-export function openSend({ session, exporter, signal }: SendTarget, more: Metadata = {}) {
+export function openSend({ session, exporter, signal, more: own = {} }: SendTarget, more: Metadata = {}) {
   if (!session.methods.has(diffCopy))
     throw invalid('the client of this build takes no files: it has no place for them');
-  const metadata = { ...more, 'buildkit-attachable-exporter-id': String(exporter) };
+  const metadata = { ...own, ...more, 'buildkit-attachable-exporter-id': String(exporter) };
   return session.client.call(diffCopy, { metadata, signal });
 }
 

@@ -1,4 +1,5 @@
-import { existsSync, statSync } from 'node:fs';
+import { existsSync, realpathSync, statSync } from 'node:fs';
+import { basename, dirname, join, relative, resolve } from 'node:path';
 import { invalid } from '../../base/errors.ts';
 import { csvFields } from '../../base/text/csv.ts';
 import { formatReference, parseReference, withDefaultTag } from '../../spec/reference/reference.ts';
@@ -26,6 +27,7 @@ export interface OutputFlags {
   readonly load: boolean;
   readonly push: boolean;
   readonly annotation: readonly string[];
+  readonly allow: readonly string[];
 }
 
 /** `-o PATH`, `-o -`, `-o type=TYPE,...`. @throws EngineError `invalid` */
@@ -40,6 +42,7 @@ function parseOutput(text: string): TypedFields {
 /** What is to become of the result. @throws CliError, EngineError `invalid` */
 export async function outputsOf(session: Session, flags: OutputFlags): Promise<Outputs> {
   const names = flags.tag.map((name) => formatReference(withDefaultTag(parseReference(name))));
+  const plain = flags.tag.map((name) => formatReference(parseReference(name)));
   const exporters: { type: string; attrs: Map<string, string> }[] = [];
   const targets = new Map<number, ExportTarget>();
   const pushes: string[] = [];
@@ -50,7 +53,8 @@ export async function outputsOf(session: Session, flags: OutputFlags): Promise<O
     const dest = attrs.get('dest') ?? '';
     attrs.delete('dest');
     if (isImage(type) || type === 'oci') {
-      if (names.length > 0) attrs.set('name', names.join(','));
+      const given = truthOf(attrs.get('push-by-digest')) ? plain : names;
+      if (given.length > 0) attrs.set('name', given.join(','));
       for (const annotation of flags.annotation) attrs.set(...annotationOf(annotation));
     }
     const wantsPush = type === 'registry' || truthOf(attrs.get('push'));
@@ -58,12 +62,14 @@ export async function outputsOf(session: Session, flags: OutputFlags): Promise<O
     if (wantsPush) {
       const own = (attrs.get('name') ?? '').split(',').filter((name) => name !== '');
       if (own.length === 0) throw new CliError('tag is needed when pushing to registry');
-      pushes.push(...own);
+      // What has no name among the engine's images is pushed by the build itself.
+      if (isUnnamed(attrs)) attrs.set('push', 'true');
+      else pushes.push(...own);
     }
     // An image of the engine: what other exporters make is sent here.
     const isOwn = (isImage(type) && type !== 'docker') || (type === 'docker' && dest === '');
     if (type === 'oci' && attrs.get('tar') === 'false') layout = layoutFolder(dest);
-    else if (!isOwn) targets.set(exporters.length, await targetOf(session, type, dest));
+    else if (!isOwn) targets.set(exporters.length, await targetOf(session, { type, dest, attrs, allow: flags.allow }));
     exporters.push({ type: isOwn ? 'moby' : type, attrs });
   }
   return { exporters, targets, pushes, layout };
@@ -75,6 +81,8 @@ function layoutFolder(dest: string): string {
 }
 
 const isImage = (type: string): boolean => ['image', 'registry', 'docker', 'moby'].includes(type);
+const isUnnamed = (attrs: ReadonlyMap<string, string>): boolean =>
+  truthOf(attrs.get('push-by-digest')) || !truthOf(attrs.get('store') ?? 'true');
 const truthOf = (text: string | undefined): boolean => text !== undefined && parseBoolean(text);
 
 function withShorthands({ output, load, push }: OutputFlags): TypedFields[] {
@@ -111,14 +119,38 @@ function annotationOf(text: string): [string, string] {
   return [`annotation-${kind[1]}${kind[2] ?? ''}.${key.slice(colon + 1)}`, value];
 }
 
-async function targetOf(session: Session, type: string, dest: string): Promise<ExportTarget> {
+interface WantedTarget {
+  readonly type: string;
+  readonly dest: string;
+  readonly attrs: ReadonlyMap<string, string>;
+  readonly allow: readonly string[];
+}
+
+/** What a folder is emptied by needs leave, unless it lies below the working directory. */
+const deleteLeave = 'buildx.local.delete';
+
+function mayDelete(dest: string, allow: readonly string[]): boolean {
+  if (allow.some((names) => names.split(',').includes(deleteLeave))) return true;
+  const real = (path: string): string =>
+    existsSync(path) ? realpathSync(path) : join(real(dirname(path)), basename(path));
+  const below = relative(real(process.cwd()), real(resolve(dest)));
+  return below !== '' && below !== '..' && !below.startsWith('../');
+}
+
+async function targetOf(session: Session, { type, dest, attrs, allow }: WantedTarget): Promise<ExportTarget> {
   if (type === 'local') {
     if (dest === '') throw new CliError('output directory is required for local exporter');
     if (dest === '-') throw new CliError('dest cannot be stdout for local exporter');
     if (existsSync(dest) && !statSync(dest).isDirectory()) {
       throw new CliError(`destination directory ${dest} is a file`);
     }
-    return { folder: dest };
+    const deletes = attrs.get('mode') === 'delete';
+    if (deletes && !mayDelete(dest, allow)) {
+      throw new CliError(
+        `local output mode=delete for destination ${JSON.stringify(dest)} requires --allow=${deleteLeave}`,
+      );
+    }
+    return { folder: dest, deletes };
   }
   if (dest === '' || dest === '-') return toTerminal(session, type);
   if (statSync(dest, { throwIfNoEntry: false })?.isDirectory() === true) {

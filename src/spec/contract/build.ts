@@ -56,6 +56,8 @@ export interface WriteOptions {
   readonly isList: boolean;
   /** Docker's media types instead of OCI's. */
   readonly dockerTypes: boolean;
+  /** Statements are OCI artifacts about the manifest; else they look like images, as older clients expect. */
+  readonly artifactStatements?: boolean;
 }
 
 /** One platform of a written image. */
@@ -102,8 +104,11 @@ export interface BuildContent {
    * @throws invalid for a layer that its media types have not
    */
   writeImage(images: readonly ImageToWrite[], options: WriteOptions): Promise<WrittenImage>;
-  /** Makes a written image one of the engine's, gives it its names (as users write them), and tells of it. */
-  recordImage(image: WrittenImage, names: readonly string[]): Promise<void>;
+  /**
+   * Makes a written image one of the engine's, gives it its names (as users write them), of `canonical` ones with its digest
+   * instead of a tag, and tells of it.
+   */
+  recordImage(image: WrittenImage, names: readonly string[], canonical?: readonly string[]): Promise<void>;
   /**
    * A written image as an OCI layout in one archive, with `manifest.json` for Docker where that is wished. A piece is only
    * valid until the next one is asked for. @throws invalid for a wrong name
@@ -158,8 +163,13 @@ export interface BlobPlace {
   blob(descriptor: Descriptor, signal: AbortSignal): ByteStream;
   /** Brings a blob there, unless it is there. `open` may be called again. */
   put(descriptor: Descriptor, open: () => ByteStream | Iterable<Uint8Array>, signal: AbortSignal): Promise<void>;
-  /** Makes these bytes the named manifest. */
-  putManifest(descriptor: Descriptor, bytes: Uint8Array, signal: AbortSignal): Promise<void>;
+  /** Makes these bytes the named manifest; with `byDigest` one that is only found by its digest. */
+  putManifest(
+    descriptor: Descriptor,
+    bytes: Uint8Array,
+    signal: AbortSignal,
+    options?: { readonly byDigest: boolean },
+  ): Promise<void>;
 }
 
 export interface PushForBuild {

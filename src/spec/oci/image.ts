@@ -33,11 +33,16 @@ export interface Descriptor {
   readonly platform?: Platform;
   readonly annotations?: Readonly<Record<string, string>>;
   readonly artifactType?: string;
+  /** The bytes themselves, in base64. */
+  readonly data?: string;
 }
 
 export interface ImageManifest {
   readonly schemaVersion: 2;
   readonly mediaType?: string;
+  readonly artifactType?: string;
+  /** What it is about. */
+  readonly subject?: Descriptor;
   readonly config: Descriptor;
   readonly layers: readonly Descriptor[];
   readonly annotations?: Readonly<Record<string, string>>;

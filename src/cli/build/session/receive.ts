@@ -11,8 +11,8 @@ const fs = () => process.getBuiltinModule('node:fs');
 
 /** Where the engine sends what an exporter makes. */
 export type ExportTarget =
-  /** Its files come into this folder, which is made; what is there and has no such name stays. */
-  | { readonly folder: string }
+  /** Its files come into this folder, which is made; what is there and has no such name stays, or is deleted. */
+  | { readonly folder: string; readonly deletes: boolean }
   /** An archive; each write resolves when there is room for more. */
   | { readonly write: (bytes: Uint8Array) => Promise<void>; readonly finish: () => Promise<void> };
 
@@ -26,7 +26,7 @@ export const receiveExports = (targets: ReadonlyMap<number, ExportTarget>): [str
     const [named] = call.metadata.get(exporterHeader) ?? [];
     const target = named === undefined ? [...targets.values()][0] : targets.get(Number(named));
     if (target === undefined) throw new GrpcError(statusCodes.notFound, `there is no output ${named ?? ''}`);
-    if ('folder' in target) await receiveFolder(call, target.folder);
+    if ('folder' in target) await receiveFolder(call, target);
     else {
       for await (const message of call.messages) await target.write(decode(bytesMessage, message).data);
       await target.finish();
@@ -34,9 +34,12 @@ export const receiveExports = (targets: ReadonlyMap<number, ExportTarget>): [str
   },
 ];
 
-async function receiveFolder(call: GrpcCall, folder: string): Promise<void> {
+async function receiveFolder(
+  call: GrpcCall,
+  { folder, deletes }: { readonly folder: string; readonly deletes: boolean },
+): Promise<void> {
   fs().mkdirSync(folder, { recursive: true });
-  const writer = new FolderWriter(folder);
+  const writer = new FolderWriter(folder, deletes);
   try {
     for await (const message of call.messages) {
       const received = decode(packet, message);
@@ -68,14 +71,18 @@ type Stat = NonNullable<Message<typeof packet>['stat']>;
 /** Makes the files of an export, owned by who runs this, below one folder alone. */
 class FolderWriter {
   readonly #root: string;
+  readonly #deletes: boolean;
+  /** All that was listed. */
+  readonly #names = new Set<string>();
   readonly #folders = new Map<string, Stat | undefined>([['', undefined]]);
   readonly #open = new Map<number, { readonly file: number; readonly stat: Stat }>();
   #serial = 0;
   #saidEnd = false;
   isListed = false;
 
-  constructor(root: string) {
+  constructor(root: string, deletes: boolean) {
     this.#root = pathBytes(root);
+    this.#deletes = deletes;
   }
 
   /** Gives the id of a file whose content is to be asked for. @throws GrpcError for a name that leads elsewhere */
@@ -88,6 +95,7 @@ class FolderWriter {
     if (!isPlain || !this.#folders.has(path.slice(0, Math.max(0, path.lastIndexOf('/'))))) {
       throw new GrpcError(statusCodes.invalid, `the engine sends a file with the impossible name ${pathText(path)}`);
     }
+    if (this.#deletes) this.#names.add(path);
     const native = nativePath(`${this.#root}/${path}`);
     const kind = typeOfGoMode(stat.mode);
     const permissions = permissionsOfGoMode(stat.mode);
@@ -129,6 +137,7 @@ class FolderWriter {
   mayEnd(): boolean {
     if (!this.isListed || this.#open.size > 0 || this.#saidEnd) return false;
     this.#saidEnd = true;
+    if (this.#deletes) for (const path of this.#folders.keys()) this.#deleteOthers(path);
     for (const [path, stat] of [...this.#folders].reverse()) {
       if (stat === undefined) continue;
       const native = nativePath(`${this.#root}/${path}`);
@@ -136,6 +145,15 @@ class FolderWriter {
       fs().utimesSync(native, seconds(stat), seconds(stat));
     }
     return true;
+  }
+
+  /** What is in a folder and was not listed. */
+  #deleteOthers(folder: string): void {
+    const path = folder === '' ? this.#root : `${this.#root}/${folder}`;
+    for (const name of fs().readdirSync(nativePath(path), { encoding: 'latin1' })) {
+      const own = folder === '' ? name : `${folder}/${name}`;
+      if (!this.#names.has(own)) fs().rmSync(nativePath(`${this.#root}/${own}`), { recursive: true, force: true });
+    }
   }
 
   close(): void {
