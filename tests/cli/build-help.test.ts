@@ -15,6 +15,7 @@ const additions = new Set([
   '--lock-update',
   '--locked',
   '--nested-ignore',
+  '--print-graph',
   '--show-context',
   '--squash',
 ]);

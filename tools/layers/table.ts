@@ -60,6 +60,7 @@ export const rooms: readonly Room[] = [
       'build/check',
       'build/dockerfile',
       'build/fsutil',
+      'build/graph',
       'build/grpc',
       'build/ignore',
       'build/lock',

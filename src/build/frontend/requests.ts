@@ -1,5 +1,4 @@
 import { internal } from '../../base/errors.ts';
-import { formatPlatform } from '../../spec/oci/platform.ts';
 import { checkJson, printCheck, printFault } from '../check/print.ts';
 import type { BuildContent } from '../../spec/contract/build.ts';
 import type { BuildJob } from '../control/job.ts';
@@ -7,12 +6,13 @@ import type { Platform } from '../../spec/oci/image.ts';
 import { outlineJson, printOutline } from '../describe/outline.ts';
 import { printTargets, targetsJson } from '../describe/targets.ts';
 import { parseDockerfile } from '../dockerfile/parse.ts';
-import type { BaseImage, BuildOptions } from '../plan/options.ts';
+import type { BuildOptions } from '../plan/options.ts';
 import { planBuild } from '../plan/plan.ts';
-import { planTask } from '../planner/planner.ts';
-import { errorOf, imageKey, type PlanReply, type PlanTask } from '../planner/task.ts';
+import { errorOf } from '../planner/task.ts';
 import { missing } from '../solve/keys.ts';
 import type { SolvePorts } from '../solve/ports.ts';
+import { describeGraph } from './graph-request.ts';
+import { planWithOwnImages } from './own-images.ts';
 import { type Definition, loadDefinition, loadIgnore } from './definition.ts';
 import { type Attributes, buildOptions, targetsOf } from './options.ts';
 import type { BuildSource } from './source.ts';
@@ -43,6 +43,10 @@ export async function answerRequest(ports: SolvePorts, job: BuildJob, request: S
       return targets(definition);
     case 'frontend.outline':
       return outline(ports, request, definition);
+    case 'frontend.graph': {
+      const { json, text } = await describeGraph(ports, job, request, definition);
+      return answer(json, text);
+    }
     case 'frontend.subrequests.describe':
       return description();
     default:
@@ -69,7 +73,7 @@ async function lint(
   const source = { name: definition.name, text: definition.text };
   const ignore = await loadIgnore(job, from, definition);
   const options = requestOptions(attributes, ports.platform);
-  const reply = await checked(ports, content, { purpose: 'check', source, options, ignore });
+  const reply = await planWithOwnImages(ports, content, { purpose: 'check', source, options, ignore });
   if (reply.kind === 'fault') throw errorOf(reply.fault);
   if (reply.kind !== 'checked') throw internal('a check was planned instead');
   const error = reply.fault === undefined ? undefined : errorOf(reply.fault);
@@ -79,26 +83,6 @@ async function lint(
   return answer(checkJson(source, result), printCheck(source, result) + fault, {
     'result.statuscode': isClean ? '0' : '1',
   });
-}
-
-/** Checks with the base images that the engine has: nothing is pulled for it, and the others stay unknown. */
-async function checked(
-  { planThread }: SolvePorts,
-  content: BuildContent,
-  task: Omit<PlanTask, 'images'>,
-): Promise<PlanReply> {
-  const images = new Map<string, BaseImage | 'unknown'>();
-  for (;;) {
-    const reply = await planTask(planThread, { ...task, images });
-    if (reply.kind !== 'wants') return reply;
-    await Promise.all(
-      reply.images.map(async ({ reference, platform }) => {
-        const named = formatPlatform(platform);
-        const base = await content.base(reference, named).catch(() => undefined);
-        images.set(imageKey(reference, named), base === undefined ? 'unknown' : { reference, config: base.config });
-      }),
-    );
-  }
 }
 
 /** The stages. */
@@ -116,17 +100,21 @@ function outline({ platform }: SolvePorts, { options }: SubRequest, { name, text
 }
 
 function description(): Answer {
-  const requests = ['frontend.lint', 'frontend.outline', 'frontend.targets', 'frontend.subrequests.describe'].map(
-    (name) => ({
-      name,
-      version,
-      type: 'rpc',
-      description: '',
-      opts: [],
-      inputs: [],
-      metadata: [{ name: 'result.json' }, { name: 'result.txt' }],
-      refs: [],
-    }),
-  );
+  const requests = [
+    'frontend.lint',
+    'frontend.outline',
+    'frontend.targets',
+    'frontend.graph',
+    'frontend.subrequests.describe',
+  ].map((name) => ({
+    name,
+    version,
+    type: 'rpc',
+    description: '',
+    opts: [],
+    inputs: [],
+    metadata: [{ name: 'result.json' }, { name: 'result.txt' }],
+    refs: [],
+  }));
   return answer(JSON.stringify(requests), requests.map(({ name }) => `${name}\n`).join(''));
 }

@@ -9,6 +9,8 @@ export interface Call {
   readonly requestId: string;
   readonly format: 'text' | 'json';
   readonly ignoresStatus: boolean;
+  /** Said besides. */
+  readonly attributes: ReadonlyMap<string, string>;
 }
 
 const requests: Readonly<Record<string, string>> = {
@@ -16,11 +18,19 @@ const requests: Readonly<Record<string, string>> = {
   lint: 'frontend.lint',
   outline: 'frontend.outline',
   targets: 'frontend.targets',
+  graph: 'frontend.graph',
   'subrequests.describe': 'frontend.subrequests.describe',
 };
 
 /** What `--check` and `--call=check,format=json` mean; undefined for a build. @throws CliError */
-export function callOf({ call, check }: BuildFlags): Call | undefined {
+export function callOf(flags: BuildFlags): Call | undefined {
+  const { call, check } = flags;
+  const graph = flags['print-graph'];
+  if (graph !== undefined) {
+    if (check || call !== 'build') throw new CliError('--print-graph, --check and --call exclude each other');
+    const attributes = new Map([['graph-format', graph]]);
+    return { requestId: 'frontend.graph', format: 'text', ignoresStatus: false, attributes };
+  }
   if (check && !['build', 'check', 'lint'].includes(call)) throw new CliError('--check and --call exclude each other');
   let name = check ? 'check' : '';
   let format = 'text';
@@ -41,7 +51,7 @@ export function callOf({ call, check }: BuildFlags): Call | undefined {
   if (requestId === undefined) {
     throw new CliError(`--call: unknown method ${JSON.stringify(name)}: expected build, check, outline or targets`);
   }
-  return { requestId, format: format === 'json' ? 'json' : 'text', ignoresStatus };
+  return { requestId, format: format === 'json' ? 'json' : 'text', ignoresStatus, attributes: new Map() };
 }
 
 interface LintPlace {

@@ -1,4 +1,5 @@
-import { listOf, flag, types, parsedBy } from '../flags/types.ts';
+import { type GraphFormat, graphFormats } from '../../build/graph/formats.ts';
+import { type FlagType, listOf, flag, types, parsedBy } from '../flags/types.ts';
 import { checkExtraHost, ulimitType } from '../container/validate.ts';
 
 const modes = ['auto', 'none', 'plain', 'quiet', 'rawjson', 'tty'] as const;
@@ -9,6 +10,18 @@ const progressType = parsedBy<ProgressMode>('string', 'auto', (text) => {
   if (found === undefined) throw new Error(`invalid progress mode ${text}: expected ${modes.join(', ')}`);
   return found;
 });
+
+/** What a build would do is shown so; undefined when it is to be done. */
+const graphType: FlagType<GraphFormat | undefined> = {
+  name: 'string',
+  initial: undefined,
+  bare: 'text',
+  parse(text) {
+    const found = graphFormats.find((format) => format === text);
+    if (found === undefined) throw new Error(`expected ${graphFormats.join(', ')}`);
+    return found;
+  },
+};
 
 const array = (name = 'stringArray') => listOf(undefined, name);
 const hidden = { hidden: true } as const;
@@ -47,6 +60,7 @@ export const buildFlags = {
   'no-cache-filter': flag(array(), 'Do the steps of these stages again'),
   output: flag(array(), 'What becomes of the result: PATH, -, or type=TYPE,...', { short: 'o' }),
   platform: flag(array(), 'Platform to build for: os[/arch[/variant]]'),
+  'print-graph': flag(graphType, 'Print what would be done, as text, json or dot, without doing it'),
   progress: flag(progressType, 'How progress is shown: auto, none, plain, quiet, rawjson or tty', { shown: '"auto"' }),
   provenance: flag(types.string, 'Say how the result was made: --attest=type=provenance'),
   pull: flag(types.bool, 'Ask registries for newer base images'),

@@ -6,7 +6,7 @@ import { credentialsOf } from '../registry/server.ts';
 import { requireGantry } from '../image/require-gantry.ts';
 import type { Session } from '../session.ts';
 import { type BuildFlags, buildArguments, cacheEntries, frontendAttributes, proxyArguments } from './_attributes.ts';
-import { callOf, printAnswer } from './_call.ts';
+import { type Call, callOf, printAnswer } from './_call.ts';
 import { displayFor } from './_display.ts';
 import { failureText, warningsText } from './_failure.ts';
 import { buildFlags, limitFlags, type ProgressMode } from './_flags.ts';
@@ -54,11 +54,15 @@ export const build = defineCommand({
     const lock = call === undefined ? lockOf(context, flags) : undefined;
     const wishes = { session, flags, inputs, outputs, stores, mode, lock };
     const own = flags['build-volume'].length > 0 || flags.jobs > 0 || flags.squash;
-    if (own || lock !== undefined)
-      await requireGantry(session, '--build-volume, --jobs, --lock and --squash need an engine of Gantry');
+    if (own || lock !== undefined || flags['print-graph'] !== undefined) {
+      await requireGantry(
+        session,
+        '--build-volume, --jobs, --lock, --print-graph and --squash need an engine of Gantry',
+      );
+    }
     const request = await requestOf(wishes);
     for (const path of [flags.iidfile, flags['metadata-file']]) removeResult(path);
-    const answered = await buildWith(wishes, request, call?.requestId);
+    const answered = await buildWith(wishes, request, call);
     if (call !== undefined) return printAnswer(session, call, answered.metadata);
     if (lock !== undefined) finishLock(lock, answered.response);
     report(session, flags, answered);
@@ -123,7 +127,7 @@ interface Answered {
 }
 
 /** Builds with a session of its own, shows it, and pushes what is to be pushed. @throws CliError */
-async function buildWith(wishes: Wishes, request: Request, requestId: string | undefined): Promise<Answered> {
+async function buildWith(wishes: Wishes, request: Request, call: Call | undefined): Promise<Answered> {
   const { session, flags, inputs, outputs, stores, mode } = wishes;
   const methods = methodsOf(wishes);
   const display = displayFor(session, mode);
@@ -150,11 +154,12 @@ async function buildWith(wishes: Wishes, request: Request, requestId: string | u
         display.take(event);
       },
     };
-    if (requestId === undefined) {
+    if (call === undefined) {
       response = await solve(connection, options);
       stores.finish(response);
     } else {
-      const frontendAttrs = new Map([...(request.frontendAttrs ?? []), ['requestid', requestId]] as [string, string][]);
+      const asked: [string, string][] = [['requestid', call.requestId], ...call.attributes];
+      const frontendAttrs = new Map([...(request.frontendAttrs ?? []), ...asked]);
       frontendAttrs.set('frontend.caps', 'moby.buildkit.frontend.subrequests');
       metadata = await ask(connection, { ...options, request: { ...options.request, frontendAttrs } });
     }
