@@ -1,9 +1,12 @@
 import assert from 'node:assert/strict';
 import { join } from 'node:path';
+import { once } from 'node:events';
+import { createServer } from 'node:net';
 import { test } from 'node:test';
 import { unpackPackages } from '../support/docker-client.ts';
 import { run } from '../support/run.ts';
 import { engineSuite } from '../support/suite.ts';
+import { tarOf } from '../support/tar.ts';
 import { folder, lines } from './_build-folder.ts';
 import { busybox, dockerOf } from './_docker.ts';
 
@@ -95,6 +98,25 @@ engineSuite('POST /build', {}, (engine) => {
     assert.equal(code, 0, stderr);
     assert.match(stderr, /RUN --mount=type=secret/);
     assert.equal(await docker.ok('run', '--rm', 'old:1', 'cat', '/made'), 'given\nDockerfile\nkept\n6');
+    // An archive on standard input comes in a request of its own; an agent is asked by the session.
+    const archive = tarOf([
+      {
+        name: 'Dockerfile',
+        body: lines(`FROM ${busybox}`, 'COPY f /f', 'RUN --mount=type=ssh test -S $SSH_AUTH_SOCK'),
+      },
+      { name: 'f', body: 'piped' },
+    ]);
+    const agent = join(context, 'agent');
+    const server = createServer().listen(agent);
+    t.after(() => server.close());
+    await once(server, 'listening');
+    const piped = await run(old, ['build', '--progress=plain', '-t=old:2', `--ssh=default=${agent}`, '-'], {
+      env: { ...engine().clientEnv(), DOCKER_BUILDKIT: '1' },
+      input: archive,
+      timeout: 60_000,
+    });
+    assert.equal(piped.code, 0, piped.stderr);
+    assert.equal(await docker.ok('run', '--rm', 'old:2', 'cat', '/f'), 'piped');
     const failed = await run20(secret, '--build-arg=WORD=x; exit 5; :', '--file', join(context, 'kept'), context);
     assert.equal(failed.code, 1);
     assert.match(failed.stderr, /empty/);

@@ -41,6 +41,12 @@ const told: readonly [title: string, parameters: Parameters, dockerfile: readonl
   ['networkmode bridge', { networkmode: 'bridge' }, ['RUN ls /sys/class/net/'], /^eth0$/m],
   ['networkmode of a network', { networkmode: 'own-net' }, ['RUN ip -4 addr show eth0'], /inet 10\.77\.3\./],
   [
+    'networkmode of a container',
+    { networkmode: 'container:neighbour' },
+    ['RUN ip -4 addr show eth0 | grep inet'],
+    /inet 10\.77\.3\./,
+  ],
+  [
     'memory',
     { memory: String(64 << 20) },
     [`RUN ${limitOf('memory/memory.limit_in_bytes', 'memory.max')}`],
@@ -113,12 +119,14 @@ engineSuite('parameters of POST /build', {}, (engine) => {
 
   test(`${told.length} parameters are known to the commands`, async () => {
     await docker.ok('network', 'create', '--subnet=10.77.3.0/24', 'own-net');
+    await docker.ok('run', '-d', '--rm', '--name=neighbour', '--network=own-net', busybox, 'sleep', '1000');
     for (const [title, parameters, dockerfile, line] of told) {
       const answer = await postBuild(engine(), parameters, archive(dockerfile));
       assert.equal(answer.status, 200, `${title}: ${answer.message}`);
       assert.match(textOf(answer), line, title);
       assert.match(textOf(answer), /^Successfully built [0-9a-f]{12}$/m, title);
     }
+    await docker.ok('rm', '-f', 'neighbour');
     await docker.ok('network', 'rm', 'own-net');
   });
 
@@ -254,7 +262,7 @@ engineSuite('parameters of POST /build', {}, (engine) => {
     assert.equal((await engine().api('POST', '/build/cancel?id=mine')).status, 200);
   });
 
-  test('rights of programs (capabilities) come with their files, other attributes do not count', async () => {
+  test('extended attributes of files, and rights of programs among them, do not count and do not come along', async () => {
     const rights = Buffer.alloc(20);
     rights.writeUInt32LE(0x02000001, 0);
     rights.writeUInt32LE(1 << 13, 4);
@@ -262,12 +270,9 @@ engineSuite('parameters of POST /build', {}, (engine) => {
     const dockerfile = ['COPY bb /opt/busybox', 'USER 1000', 'RUN /opt/busybox grep CapEff /proc/self/status'];
     const xattrs = { 'security.capability': rights, 'user.own': Buffer.from('x') };
     const first = await postBuild(engine(), {}, archive(dockerfile, { ...program, xattrs }));
-    assert.match(textOf(first), /^CapEff:\s+0000000000002000$/m);
-    const other = { ...xattrs, 'user.own': Buffer.from('y') };
-    const again = await postBuild(engine(), {}, archive(dockerfile, { ...program, xattrs: other }));
-    assert.match(textOf(again), /^ ---> Using cache$/m);
-    const without = await postBuild(engine(), {}, archive(dockerfile, program));
-    assert.match(textOf(without), /^CapEff:\s+0000000000000000$/m);
+    assert.match(textOf(first), /^CapEff:\s+0{16}$/m);
+    if (isOracle()) return;
+    assert.match(textOf(await postBuild(engine(), {}, archive(dockerfile, program))), /^ ---> Using cache$/m);
   });
 
   test('an archive may come in a request of its own', async () => {

@@ -8,7 +8,10 @@ import { busyboxLayer, ociBlobs, sha256 } from '../support/crafted-image.ts';
 import type { Namespaces } from '../support/namespaces.ts';
 import { startRegistry } from '../support/registry.ts';
 import { ended } from '../support/run.ts';
+import { isOracle } from '../support/engine.ts';
 import { engineSuite } from '../support/suite.ts';
+import { tarOf } from '../support/tar.ts';
+import { postBuild, textOf } from './_classic-build.ts';
 
 /**
  * A proxy beside the engine for whom every host is the registry on port 5000. It tells a line of each request: absolute
@@ -56,6 +59,12 @@ const flags = [
   '--insecure-registry=registry.invalid',
 ];
 
+/** An image of one layer that is any file. */
+function asImage(blob: Buffer): [manifest: Buffer, blobs: readonly Buffer[]] {
+  const { manifest, blobs } = ociBlobs({ layers: [{ blob }] });
+  return [manifest, blobs.slice(0, -1)];
+}
+
 /** What dockerd asks for is the same; in which order it tries TLS and plain HTTP is its own. */
 engineSuite('registries behind a proxy', { flags }, (engine) => {
   test('a pull goes through it, and loopback and exceptions do not', async () => {
@@ -83,6 +92,23 @@ engineSuite('registries behind a proxy', { flags }, (engine) => {
     assert.deepEqual(proxied.lines, asked);
     const other = await engine().docker(['pull', 'other.invalid/app:one']);
     assert.match(other.stderr, /No TLS here/);
+  });
+
+  test('files and repositories of builds come through it', async () => {
+    await using registry = await startRegistry(engine().namespaces);
+    await using proxied = await startProxy(engine().namespaces);
+    const blob = Buffer.from('a blob');
+    await registry.put('app', 'two', ...asImage(blob));
+    const add = (source: string): Buffer => tarOf([{ name: 'Dockerfile', body: `FROM scratch\nADD ${source} /f\n` }]);
+    const file = `http://registry.invalid/v2/app/blobs/sha256:${sha256(blob)}`;
+    assert.match(textOf(await postBuild(engine(), {}, add(file))), /Successfully built/);
+    assert.match(proxied.lines.join('\n'), /^GET http:\/\/registry\.invalid\/v2\/app\/blobs\/sha256:/m);
+    if (isOracle()) return;
+    assert.match(textOf(await postBuild(engine(), {}, add('http://registry.invalid/x.git'))), /failed to fetch remote/);
+    assert.match(proxied.lines.join('\n'), /^GET http:\/\/registry\.invalid\/x\.git\/info\/refs/m);
+    const direct = textOf(await postBuild(engine(), {}, add('http://direct.invalid/f')));
+    assert.match(direct, /direct\.invalid/);
+    assert.ok(!proxied.lines.some((line) => line.includes('direct.invalid')));
   });
 
   test('its password is shown to nobody', async () => {

@@ -30,6 +30,8 @@ export interface RegistryOptions {
   readonly data?: string;
   /** TLS for clients with certificates of the CA, by the files of `makeCertificates` in this folder; on all addresses. */
   readonly tls?: string;
+  /** Only tokens are taken: of the issuer `test`, for the service `test`, signed by the certificate in that file. */
+  readonly tokens?: { readonly realm: string; readonly certificate: string };
 }
 
 /** With `htpasswd` (lines of `user:bcrypt`) only its users are served. */
@@ -53,7 +55,7 @@ export async function startRegistry(
   };
   const host = `127.0.0.1:${port}`;
   const request = requester(namespaces, `http://${host}`, folder);
-  const ready = users === undefined ? 200 : 401;
+  const ready = users === undefined && options.tokens === undefined ? 200 : 401;
   const answers = async (): Promise<boolean> =>
     options.tls === undefined
       ? (await request('GET', '/v2/')).status === ready
@@ -84,12 +86,17 @@ async function overTls(namespaces: Namespaces, folder: string, url: string): Pro
   return Number((await run(program, args)).stdout);
 }
 
-const registryConfig = (folder: string, users: string | undefined, { data, tls }: RegistryOptions): string =>
+const registryConfig = (folder: string, users: string | undefined, { data, tls, tokens }: RegistryOptions): string =>
   JSON.stringify({
     version: 0.1,
     log: { level: 'error' },
     storage: { filesystem: { rootdirectory: data ?? join(folder, 'data') }, delete: { enabled: true } },
     ...(users === undefined ? {} : { auth: { htpasswd: { realm: 'test', path: users } } }),
+    ...(tokens === undefined
+      ? {}
+      : {
+          auth: { token: { realm: tokens.realm, service: 'test', issuer: 'test', rootcertbundle: tokens.certificate } },
+        }),
     http:
       tls === undefined
         ? { addr: `127.0.0.1:${port}` }

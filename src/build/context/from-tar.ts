@@ -5,6 +5,7 @@ import { type ByteString, quoteName, type TarEntry } from '../../archive/tar/ent
 import { readTar } from '../../archive/tar/read.ts';
 import { invalid } from '../../base/errors.ts';
 import type { ByteStream } from '../../base/stream.ts';
+import { Turns } from '../../base/turns.ts';
 import type { Contexts } from './contexts.ts';
 import type { Extent, Pack } from './pack.ts';
 import {
@@ -13,7 +14,7 @@ import {
   type ContextTree,
   type FileContent,
   impliedDirectory,
-  inOrder,
+  inOrderByTurns,
   TreeBuilder,
 } from './tree.ts';
 
@@ -38,7 +39,11 @@ export async function contextFromTar(contexts: Contexts, archive: ByteStream): P
     }
     await pack.flush();
     const builder = new TreeBuilder(contexts.mostBytes);
-    for (const entry of ordered(members)) builder.add(entry);
+    const turns = new Turns();
+    for (const entry of await ordered(members)) {
+      builder.add(entry);
+      if (turns.isOver) await turns.next();
+    }
     pack.hold();
     return { entries: builder.finish(), packs: new Set([pack]) };
   } finally {
@@ -86,20 +91,31 @@ const contextEntry = (path: ByteString, entry: TarEntry, content: FileContent | 
   major: entry.major,
   minor: entry.minor,
   size: entry.size,
-  ...(entry.xattrs === undefined ? {} : { xattrs: entry.xattrs }),
   ...(content === undefined ? {} : { content }),
 });
 
-/** Parents before what is in them, names in byte order. */
-function ordered(members: ReadonlyMap<ByteString, ContextEntry>): ContextEntry[] {
+/** Of all folders that only the names of others imply: what an archive does not say has to stay small. */
+const mostImpliedBytes = 64 << 20;
+
+/** Parents before what is in them, names in byte order; the folders that names imply are there. @throws EngineError `invalid` for too many */
+async function ordered(members: ReadonlyMap<ByteString, ContextEntry>): Promise<ContextEntry[]> {
   const all = new Map(members);
+  const turns = new Turns();
+  let implied = 0;
   for (const path of members.keys()) {
     for (let at = path.lastIndexOf('/'); at > 0; at = path.lastIndexOf('/', at - 1)) {
       const parent = path.slice(0, at);
       if (all.has(parent)) break;
       all.set(parent, { ...impliedDirectory, path: parent });
       checkCount(all.size);
+      implied += parent.length;
+      if (implied > mostImpliedBytes) {
+        throw invalid(
+          `the build context implies folders whose names are longer than ${mostImpliedBytes} bytes together`,
+        );
+      }
     }
+    if (turns.isOver) await turns.next();
   }
-  return inOrder(all.values());
+  return inOrderByTurns([...all.values()]);
 }

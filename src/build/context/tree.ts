@@ -1,4 +1,5 @@
 import { type EngineError, invalid } from '../../base/errors.ts';
+import { Turns } from '../../base/turns.ts';
 import { type ByteString, quoteName, type TarEntryType } from '../../archive/tar/entry.ts';
 import { type Extent, type Pack, tooLarge } from './pack.ts';
 
@@ -10,7 +11,7 @@ export interface FileContent {
   readonly sha256: string;
 }
 
-/** One member of a context. */
+/** One member of a context. Its extended attributes say something on its own host alone: no builder of Docker's puts them into images. */
 export interface ContextEntry {
   /** Without a slash at either end; components are neither empty nor `.` or `..`. */
   readonly path: ByteString;
@@ -26,7 +27,6 @@ export interface ContextEntry {
   readonly minor: number;
   /** What the client told; the content may have another one, when the file changed while it was sent. */
   readonly size: number;
-  readonly xattrs?: ReadonlyMap<string, Uint8Array>;
   /** Of files, and of hard links to them. */
   readonly content?: FileContent;
 }
@@ -66,8 +66,47 @@ export async function releaseTree({ packs }: ContextTree): Promise<void> {
 const orderKey = (path: ByteString): string => path.replaceAll('/', '\0');
 
 /** Parents before what is in them, names in byte order. */
-export const inOrder = (entries: Iterable<ContextEntry>): ContextEntry[] =>
-  [...entries].sort((a, b) => (orderKey(a.path) < orderKey(b.path) ? -1 : 1));
+export const inOrder = (entries: Iterable<ContextEntry>): ContextEntry[] => sorted([...entries].map(keyed)).map(bare);
+
+interface Keyed {
+  readonly key: ByteString;
+  readonly entry: ContextEntry;
+}
+const keyed = (entry: ContextEntry): Keyed => ({ key: orderKey(entry.path), entry });
+const bare = ({ entry }: Keyed): ContextEntry => entry;
+const sorted = (run: Keyed[]): Keyed[] => run.sort((a, b) => (a.key < b.key ? -1 : 1));
+
+/** Sorted at once: a few milliseconds. */
+const runLength = 4096;
+
+/** The same for very many: others have the event loop meanwhile. Sorts runs and merges them, two and two. */
+export async function inOrderByTurns(entries: readonly ContextEntry[]): Promise<ContextEntry[]> {
+  const turns = new Turns();
+  let runs: Keyed[][] = [];
+  for (let at = 0; at < entries.length; at += runLength) {
+    runs.push(sorted(entries.slice(at, at + runLength).map(keyed)));
+    if (turns.isOver) await turns.next();
+  }
+  while (runs.length > 1) {
+    const merged: Keyed[][] = [];
+    for (let at = 0; at < runs.length; at += 2) merged.push(await merge(runs[at] ?? [], runs[at + 1] ?? [], turns));
+    runs = merged;
+  }
+  return (runs[0] ?? []).map(bare);
+}
+
+async function merge(left: readonly Keyed[], right: readonly Keyed[], turns: Turns): Promise<Keyed[]> {
+  const merged: Keyed[] = [];
+  for (let l = 0, r = 0; ; ) {
+    const [a, b] = [left[l], right[r]];
+    if (a === undefined && b === undefined) return merged;
+    const takesLeft = b === undefined || (a !== undefined && a.key < b.key);
+    merged.push((takesLeft ? a : b) as Keyed);
+    if (takesLeft) l++;
+    else r++;
+    if (merged.length % runLength === 0 && turns.isOver) await turns.next();
+  }
+}
 
 /**
  * One tree of several, each below a path, later ones over earlier ones; directories on the way are made. The caller holds it;

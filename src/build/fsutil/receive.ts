@@ -177,7 +177,6 @@ class Receiver {
       major: stat.devmajor,
       minor: stat.devminor,
       size: kind === 'file' ? stat.size : 0,
-      ...(stat.xattrs.size === 0 ? {} : { xattrs: stat.xattrs }),
     };
     const known = kind === 'file' && !isLink ? this.#known(entry) : undefined;
     this.#builder.add(known === undefined ? entry : { ...entry, content: known });

@@ -141,14 +141,6 @@ function subtree(tree: ContextTree, path: ByteString): Found[] {
   return found;
 }
 
-/** Of a file's extended attributes, what images have: rights of programs. All others say something on its own host. */
-const imageXattr = 'security.capability';
-
-function xattrsOf({ xattrs }: ContextEntry): { readonly xattrs?: ReadonlyMap<string, Uint8Array> } {
-  const value = xattrs?.get(imageXattr);
-  return value === undefined ? {} : { xattrs: new Map([[imageXattr, value]]) };
-}
-
 function digestible(path: ByteString, entry: ContextEntry): string {
   const { type, mode, linkName, major, minor, content } = entry;
   return JSON.stringify([
@@ -159,7 +151,8 @@ function digestible(path: ByteString, entry: ContextEntry): string {
     major,
     minor,
     content?.sha256 ?? '',
-    [...(xattrsOf(entry).xattrs ?? [])].map(([name, value]) => [name, Buffer.from(value).toString('hex')]),
+    // Extended attributes, which once came along: old keys stay good.
+    [],
   ]);
 }
 
@@ -194,5 +187,4 @@ const tarEntry = (entry: ContextEntry, type: TarEntry['type'], size: number): Ta
   ...timeOf(entry.mtimeNs),
   major: entry.major,
   minor: entry.minor,
-  ...xattrsOf(entry),
 });
