@@ -57,6 +57,10 @@ export class StepCache {
     return this.#entries.get(key);
   }
 
+  get isEmpty(): boolean {
+    return this.#entries.size === 0;
+  }
+
   entries(): readonly CacheEntry[] {
     return [...this.#entries.values()];
   }

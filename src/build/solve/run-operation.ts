@@ -1,8 +1,6 @@
-import { writeTar } from '../../archive/tar/write.ts';
-import { plainEntry } from '../../archive/tar/entry.ts';
 import { EngineError, internal, invalid } from '../../base/errors.ts';
 import { Scope } from '../../base/scope.ts';
-import type { BuildContent, BuiltLayer, StepRequest } from '../../spec/contract/build.ts';
+import type { BuiltLayer, StepRequest } from '../../spec/contract/build.ts';
 import { parsePlatform } from '../../spec/oci/platform.ts';
 import type { StepOutput } from '../control/job.ts';
 import type { RunDefinition } from '../graph/operation.ts';
@@ -44,7 +42,7 @@ async function runStep(
   await checkRuns(ports, definition);
   const { args, env, cwd, user } = definition;
   const { proxies = [] } = scope.operation.about;
-  const stub = await stubLayer(content, signal);
+  const stub = await ports.stubs.layer(content, signal);
   await using until = new Scope();
   const mounted = await mountAll(scope, definition.mounts, until);
   for (const { name } of input.volumes) {
@@ -106,23 +104,4 @@ function ulimitOf(text: string): { Name: string; Soft: number; Hard: number } {
   const [name = '', values = ''] = text.split('=', 2);
   const [soft = '', hard = soft] = values.split(':', 2);
   return { Name: name, Soft: Number(soft), Hard: Number(hard) };
-}
-
-/**
- * What the engine mounts over in a step is there below the image: an empty file or directory that no layer of the build then
- * has to have. Images that have their own there hide it.
- */
-export async function stubLayer(content: BuildContent, signal: AbortSignal): Promise<BuiltLayer> {
-  const layer = await content.storeLayer(writeTar(stubs()), signal);
-  if (layer === undefined) throw internal('the layer of mount points is empty');
-  return layer;
-}
-
-async function* stubs() {
-  for (const name of ['dev/', 'etc/', 'proc/', 'sys/']) {
-    yield { entry: plainEntry('directory', name, { size: 0, mode: 0o755 }) };
-  }
-  for (const name of ['etc/hostname', 'etc/hosts', 'etc/resolv.conf']) {
-    yield { entry: plainEntry('file', name, { size: 0, mode: 0o644 }) };
-  }
 }

@@ -10,6 +10,8 @@ import type { BlobInfo } from './blobs.ts';
 import type { BlobWriter, BlobWriterOptions } from './writer.ts';
 
 const expiryIntervalMs = 6 * 3600 * 1000;
+/** So many bytes are given to the disk early, that the sync at the end finds little to do. */
+const writebackStep = 8 << 20;
 
 /** The files that are being written: `<hex>.partial` for known digests, kept over restarts, else `<random>.new`. */
 export class BlobWriters {
@@ -18,6 +20,7 @@ export class BlobWriters {
   /** For each digest that is being written: resolves when its writer ends. */
   readonly #busy = new Map<Digest, Promise<void>>();
   readonly #limits: PartialLimits;
+  readonly #writeback: Writeback = { isBusy: false };
 
   private constructor(directory: string, pathOf: (digest: Digest) => string, limits: PartialLimits) {
     this.#directory = directory;
@@ -88,7 +91,8 @@ export class BlobWriters {
         hash = createHash('sha256');
         length = 0;
       }
-      return new OpenWriter({ file, path, pathOf: this.#pathOf, options, ended }, hash, length);
+      const target = { file, path, pathOf: this.#pathOf, options, ended, writeback: this.#writeback };
+      return new OpenWriter(target, hash, length);
     } catch (error) {
       await file.close();
       throw error;
@@ -108,6 +112,11 @@ async function hashOf(file: FileHandle): Promise<{ hash: Hash; length: number }>
   }
 }
 
+/** Of all writers one at a time gives bytes to the disk early: it takes a thread of Node's pool while the disk works. */
+interface Writeback {
+  isBusy: boolean;
+}
+
 interface Target {
   readonly file: FileHandle;
   readonly path: string;
@@ -115,6 +124,7 @@ interface Target {
   readonly options: BlobWriterOptions;
   /** Whether its bytes were kept for another attempt. */
   readonly ended: (kept: boolean) => void;
+  readonly writeback: Writeback;
 }
 
 class OpenWriter implements BlobWriter {
@@ -122,6 +132,9 @@ class OpenWriter implements BlobWriter {
   #hash: Hash;
   #length: number;
   readonly growing: Growth;
+  /** As much is on the disk, or on the way there. */
+  #flushed: number;
+  #flushing: Promise<void> = Promise.resolve();
   #open = true;
   /** Known when the bytes are all there. */
   #digest: Digest | undefined;
@@ -130,6 +143,7 @@ class OpenWriter implements BlobWriter {
     this.#target = target;
     this.#hash = hash;
     this.#length = length;
+    this.#flushed = length;
     this.growing = new Growth(() => this.#names(), length);
   }
 
@@ -149,12 +163,28 @@ class OpenWriter implements BlobWriter {
       this.#length += bytesWritten;
     }
     this.growing.grewTo(this.#length);
+    if (this.#length - this.#flushed >= writebackStep) this.#flushEarly();
+  }
+
+  #flushEarly(): void {
+    const { file, writeback } = this.#target;
+    if (writeback.isBusy) return;
+    writeback.isBusy = true;
+    this.#flushed = this.#length;
+    const before = this.#flushing;
+    const flushed = file.datasync().finally(() => {
+      writeback.isBusy = false;
+    });
+    // The kernel tells of a failure once: who commits must hear of it.
+    this.#flushing = Promise.all([before, flushed]).then(() => undefined);
+    this.#flushing.catch(() => undefined);
   }
 
   async restart(): Promise<void> {
     await this.#target.file.truncate(0);
     this.#hash = createHash('sha256');
     this.#length = 0;
+    this.#flushed = 0;
   }
 
   async commit(): Promise<BlobInfo> {
@@ -170,6 +200,7 @@ class OpenWriter implements BlobWriter {
       }
       // Verified: readers need not wait for the disk.
       this.growing.completed();
+      await this.#flushing;
       await file.sync();
       await commitFile(path, pathOf(digest));
     } catch (error) {

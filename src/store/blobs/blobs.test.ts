@@ -38,6 +38,26 @@ test('a blob is there after commit, exactly once', async (t) => {
   await assert.rejects(readAll(store.read(digestOf(bytes)), 100), { code: 'not-found' });
 });
 
+test('large blobs are given to the disk while they are written, several at a time, and what is given up meanwhile is gone', async (t) => {
+  const root = await directory(t);
+  const store = await openBlobStore(root);
+  const bytes = new Uint8Array(20 << 20).map((_, at) => at >> 12);
+  const write = async (name: number) => {
+    const writer = await store.writeNew();
+    await writer.write(Buffer.of(name));
+    for (let at = 0; at < bytes.length; at += 1 << 20) await writer.write(bytes.subarray(at, at + (1 << 20)));
+    return writer;
+  };
+  const writers = await Promise.all([1, 2, 3].map(write));
+  await writers[2]?.discard();
+  for (const [index, name] of [1, 2].entries()) {
+    const digest = digestOf(Buffer.concat([Buffer.of(name), bytes]));
+    assert.deepEqual(await writers[index]?.commit(), { digest, size: bytes.length + 1 });
+    assert.equal((await store.readVerified(digest, 1 << 30)).length, bytes.length + 1);
+  }
+  assert.deepEqual(await readdir(join(root, 'ingest')), []);
+});
+
 test('bytes with another digest or size never become a blob', async (t) => {
   const root = await directory(t);
   const store = await openBlobStore(root);
