@@ -37,6 +37,26 @@ interface Index {
   }[];
 }
 
+const noPrograms386 = architecture !== 'amd64' && 'this machine has no programs of 386';
+
+/** A program for 386 (ELF, one segment): `write(1, text)`, then `exit(0)`. */
+function program386(text: string): Uint8Array {
+  const [address, head] = [0x10000, 84];
+  const code = Buffer.from('b804000000bb01000000b900000000ba00000000cd80b80100000031dbcd80', 'hex');
+  code.writeUInt32LE(address + head + code.length, 11);
+  code.writeUInt32LE(text.length, 16);
+  const size = head + code.length + text.length;
+  const bytes = Buffer.alloc(head);
+  bytes.set([0x7f, 0x45, 0x4c, 0x46, 1, 1, 1]);
+  bytes.writeUInt16LE(2, 16);
+  bytes.writeUInt16LE(3, 18);
+  for (const [at, word] of [1, address + head, 52].entries()) bytes.writeUInt32LE(word, 20 + 4 * at);
+  for (const [at, half] of [52, 32, 1].entries()) bytes.writeUInt16LE(half, 40 + 2 * at);
+  const segment = [1, 0, address, address, size, size, 5, 0x1000];
+  for (const [at, word] of segment.entries()) bytes.writeUInt32LE(word, 52 + 4 * at);
+  return Buffer.concat([bytes, code, Buffer.from(text)]);
+}
+
 const skip = isOracle() && 'dockerd has lists of platforms only with its containerd image store';
 
 engineSuite('builds for several platforms', { prepare: withBuildx, skip }, (engine) => {
@@ -165,6 +185,19 @@ engineSuite('builds for several platforms', { prepare: withBuildx, skip }, (engi
     await docker.ok('rmi', 'lists:one');
   });
 
+  test('programs of 32 bits run where the processor has them', { skip: noPrograms386 }, async (t) => {
+    const context = await folder(t, {
+      Dockerfile: lines('FROM scratch', 'COPY --chmod=755 program /', 'RUN ["/program"]', 'CMD ["/program"]'),
+      program: program386('said by 32 bits\n'),
+    });
+    const platforms = `--platform=${own},linux/386`;
+    const said = await built(context, platforms, '--tag=lists:386', '--no-cache');
+    assert.equal(said.match(/^#\d+ \d+\.\d+ said by 32 bits$/gm)?.length, 2, said);
+    assert.equal(await docker.ok('run', '--rm', '--platform=linux/386', 'lists:386'), 'said by 32 bits');
+    assert.match(await docker.ok('buildx', 'inspect'), /^Platforms: .*linux\/386/m);
+    await docker.ok('rmi', 'lists:386');
+  });
+
   test('gantry build makes the same list', async (t) => {
     const context = await plain(t);
     await built(context, both, '--tag=lists:buildx');
@@ -252,7 +285,7 @@ engineSuite('builds for several platforms', { prepare: withBuildx, skip }, (engi
     await using registry = await startRegistry(engine().namespaces);
     const context = await plain(t);
     const name = `${registry.host}/team/lists:1`;
-    await built(context, both, '--push', '--tag', name, '--provenance=false');
+    await built(context, both, '--push', '--tag', name, '--provenance=false', '--cache-to=type=inline');
     const id = await idOf(name);
     const { text } = await engine().api('GET', `/distribution/${name}/json`);
     const { Platforms } = JSON.parse(text) as { Platforms: { architecture: string }[] };
@@ -261,6 +294,10 @@ engineSuite('builds for several platforms', { prepare: withBuildx, skip }, (engi
       [architecture, foreign],
     );
     await docker.ok('rmi', '-f', name);
+    await docker.ok('buildx', 'prune', '--all', '--force');
+    // The inline caches of both are found by the list.
+    const cached = await built(context, both, `--cache-from=type=registry,ref=${name}`);
+    assert.equal(cached.match(/^#\d+ CACHED$/gm)?.length, 4, cached);
     const onIt = await folder(t, { Dockerfile: lines(`FROM ${name}`, 'COPY Dockerfile /added') });
     const out = emptyFolder(t);
     await built(onIt, both, '-o', out);
@@ -342,6 +379,30 @@ engineSuite('builds for several platforms', { prepare: withBuildx, skip }, (engi
       );
     }
     await docker.ok('rmi', 'lists:bake');
+  });
+
+  test('compose: the platforms of a service', async (t) => {
+    const context = await folder(t, {
+      'compose.yaml': lines(
+        'name: lists',
+        'services:',
+        '  app:',
+        '    image: lists:compose',
+        '    build:',
+        '      context: .',
+        `      platforms: ["${own}", "linux/${foreign}"]`,
+      ),
+      Dockerfile: lines('FROM scratch', 'ARG TARGETARCH', 'COPY Dockerfile /for-$TARGETARCH'),
+    });
+    for (const isByBake of ['true', 'false']) {
+      const { code, stderr } = await engine().docker(['compose', '--project-directory', context, 'build'], {
+        env: { COMPOSE_BAKE: isByBake },
+        timeout: 60_000,
+      });
+      assert.equal(code, 0, stderr);
+      assert.deepEqual(await platformsOf('lists:compose'), [architecture, foreign], isByBake);
+      await docker.ok('rmi', 'lists:compose');
+    }
   });
 
   test('the builder says what it runs, and answers questions for any platform', async (t) => {

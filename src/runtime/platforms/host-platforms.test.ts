@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
-import { mkdtempSync, rmSync } from 'node:fs';
+import { spawnSync } from 'node:child_process';
+import { copyFileSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -67,6 +68,43 @@ test('what is wrong with an interpreter is said', async (t) => {
   assert.match((await off.obstacle('linux/arm64')) ?? '', /no interpreter/);
   const odd = await hostWith(t, { python: 'enabled\ninterpreter /usr/bin/python\nflags: F\nextension .pyc\n', x: '' });
   assert.deepEqual(await odd.names(), ['linux/amd64']);
+});
+
+/** An own binfmt_misc, which nobody else sees: Linux 6.7 gives each user namespace one. */
+const withOwn = (script: string) =>
+  spawnSync('unshare', ['--user', '--map-root-user', '--mount', 'sh', '-ec', script], { encoding: 'utf8' });
+const mountOwn = 'mount -t binfmt_misc none /proc/sys/fs/binfmt_misc';
+const cannotMount = withOwn(`${mountOwn}; test -e /proc/sys/fs/binfmt_misc/register`).status !== 0;
+
+test("the kernel's own words", { skip: cannotMount && 'no binfmt_misc of an own user namespace' }, (t) => {
+  const folder = mkdtempSync(join(tmpdir(), 'gantry-platforms-'));
+  t.after(() => rmSync(folder, { recursive: true }));
+  // Whatever is asked to run is printed.
+  copyFileSync('/bin/busybox', join(folder, 'cat'));
+  const foreign = join(folder, 'program');
+  const head = Buffer.alloc(64);
+  head.set([0x7f, 0x45, 0x4c, 0x46, 2, 1, 1]);
+  head.writeUInt16LE(2, 16);
+  head.writeUInt16LE(process.arch === 'arm64' ? 62 : 183, 18);
+  writeFileSync(foreign, Buffer.concat([head, Buffer.from('\nforeign\n')]), { mode: 0o755 });
+  const architecture = process.arch === 'arm64' ? 'amd64' : 'arm64';
+  const machine = String.raw`\x${head[18]?.toString(16)}\x00`;
+  const magic = String.raw`\x7fELF\x02\x01\x01${String.raw`\x00`.repeat(9)}\x02\x00${machine}`;
+  const mask = String.raw`\xff\xff\xff\xff\xff\xff\xff\x00${String.raw`\xff`.repeat(8)}\xfe\xff\xff\xff`;
+  const list = `import(${JSON.stringify(import.meta.resolve('./host-platforms.ts'))}).then(async ({ hostPlatforms }) =>
+    console.log(JSON.stringify(await hostPlatforms(${JSON.stringify(parsePlatform(process.arch, amd64))}).list())))`;
+  const script = (flags: string): string =>
+    [
+      mountOwn,
+      `echo ':own:M::${magic}:${mask}:${join(folder, 'cat')}:${flags}' > /proc/sys/fs/binfmt_misc/register`,
+      `tail -n 1 ${foreign} && ${foreign} | tail -n 1`,
+      `'${process.execPath}' --disable-warning=ExperimentalWarning -e '${list}'`,
+    ].join('\n');
+  const fixed = withOwn(script('F'));
+  assert.match(fixed.stdout, new RegExp(`^foreign\nforeign\n.*"${architecture}"`), fixed.stderr);
+  const loose = withOwn(script(''));
+  assert.match(loose.stdout, /^foreign\nforeign\n\[/, loose.stderr);
+  assert.doesNotMatch(loose.stdout, new RegExp(`"architecture":"${architecture}"`));
 });
 
 test('the host that this runs on', async () => {
