@@ -114,7 +114,8 @@ async function recordImage(
   const origin = { transport: 'local' } as const;
   const [first] = references;
   await admitOrigin(context, origin, first === undefined ? 'of a build' : familiarReference(first));
-  const complete = { target, variants, blobs, origin };
+  const known = variants.map(({ manifest, platform, config, layers }) => ({ manifest, platform, config, layers }));
+  const complete = { target, variants: known, blobs, origin };
   await storeImage(context, complete, references, async (image) => [
     await imageEvent(context, 'create', image, {}),
     ...(await Promise.all(

@@ -22,8 +22,6 @@ interface Part {
   readonly variant: WrittenVariant;
   readonly annotations: ImageAnnotations;
   readonly blobs: readonly Descriptor[];
-  /** The manifest of its statements, if it has any. */
-  readonly attestation: Descriptor | undefined;
 }
 
 /** Stores the documents of an image that is made here: configurations, manifests, statements and the index over them. */
@@ -37,7 +35,7 @@ export async function writeImage(
   const [first] = parts;
   if (first === undefined) throw internal('an image of no platform is to be written');
   const { index: notes, indexDescriptor } = first.annotations;
-  const statements = parts.flatMap(({ attestation }) => attestation ?? []);
+  const statements = parts.flatMap(({ variant }) => variant.statements ?? []);
   const variants = parts.map(({ variant }) => variant);
   const blobs = parts.flatMap((part) => part.blobs);
   if (!isList && statements.length === 0) {
@@ -85,10 +83,10 @@ async function writePart(
   const { platform } = makeVariant(described, manifest, configBytes).variant;
   const variant = { manifest: described, config: manifest.config, platform, layers };
   const own = [described, manifest.config, ...manifest.layers];
-  if (predicates.length === 0) return { variant, annotations, blobs: own, attestation: undefined };
-  const statements = { predicates, subjects: image.subjects ?? [], isArtifact: artifactStatements };
-  const { descriptor, blobs } = await putAttestation(content, described, statements);
-  return { variant, annotations, blobs: [...own, ...blobs], attestation: descriptor };
+  if (predicates.length === 0) return { variant, annotations, blobs: own };
+  const about = { predicates, subjects: image.subjects ?? [], isArtifact: artifactStatements };
+  const { descriptor: statements, blobs } = await putAttestation(content, described, about);
+  return { variant: { ...variant, statements }, annotations, blobs: [...own, ...blobs] };
 }
 
 const given = <Name extends string>(

@@ -5,7 +5,7 @@ import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { test, type TestContext } from 'node:test';
 import { withBuildx } from '../support/buildx.ts';
-import { isOracle } from '../support/engine.ts';
+import { hasContainerdStore, isOracle } from '../support/engine.ts';
 import { gantryProgram } from '../support/gantry-command.ts';
 import { architecture } from '../support/image-archive.ts';
 import { startRegistry } from '../support/registry.ts';
@@ -39,6 +39,15 @@ interface Index {
 
 const noPrograms386 = architecture !== 'amd64' && 'this machine has no programs of 386';
 
+const refusing = { skip: isOracle() && 'dockerd runs the command, and says what the kernel says' };
+
+/** How many steps that make something came out of a cache. */
+const cachedSteps = (output: string): number => {
+  const made = output.matchAll(/^#(\d+) \[[^\]]* \d+\/\d+\] (?:COPY|RUN|WORKDIR) /gm);
+  const numbers = [...new Set([...made].map(([, number]) => number))];
+  return numbers.filter((number) => new RegExp(`^#${number} CACHED$`, 'm').test(output)).length;
+};
+
 /** A program for 386 (ELF, one segment): `write(1, text)`, then `exit(0)`. */
 function program386(text: string): Uint8Array {
   const [address, head] = [0x10000, 84];
@@ -57,7 +66,8 @@ function program386(text: string): Uint8Array {
   return Buffer.concat([bytes, code, Buffer.from(text)]);
 }
 
-const skip = isOracle() && 'dockerd has lists of platforms only with its containerd image store';
+const skip =
+  isOracle() && !hasContainerdStore() && 'dockerd has lists of platforms only with its containerd image store';
 
 engineSuite('builds for several platforms', { prepare: withBuildx, skip }, (engine) => {
   const { docker, build, built } = buildxOf(engine);
@@ -70,7 +80,7 @@ engineSuite('builds for several platforms', { prepare: withBuildx, skip }, (engi
     return (JSON.parse(text) as { Manifests: ImageView[] }).Manifests;
   };
   const platformsOf = async (name: string): Promise<(string | undefined)[]> =>
-    (await viewOf(name)).map(({ Kind, ImageData }) => ImageData?.Platform.architecture ?? Kind);
+    (await viewOf(name)).flatMap(({ ImageData }) => ImageData?.Platform.architecture ?? []);
   const idOf = (name: string) => docker.ok('image', 'inspect', '--format', '{{.Id}}', name);
   /** A file for each platform, and nothing to run. */
   const plain = (t: TestContext, ...more: readonly string[]) =>
@@ -86,7 +96,7 @@ engineSuite('builds for several platforms', { prepare: withBuildx, skip }, (engi
 
   test('what needs no command is built for all of them, on bases that are lists', async (t) => {
     const context = await plain(t);
-    const said = await built(context, both, '--tag=lists:base');
+    const said = await built(context, both, '--tag=lists:base', '--provenance=false');
     for (const name of [architecture, foreign]) {
       assert.match(said, new RegExp(`^#\\d+ \\[linux/${name} 1/2\\] COPY ${name} /arch$`, 'm'), said);
     }
@@ -107,7 +117,8 @@ engineSuite('builds for several platforms', { prepare: withBuildx, skip }, (engi
     );
     assert.match(inspected, new RegExp(`^${foreign} \\[PATH=.* A=b\\]$`));
     const out = emptyFolder(t);
-    await built(context, both, '-f', join(context, 'Dockerfile2'), '-o', out);
+    const sent = await built(context, both, '-f', join(context, 'Dockerfile2'), '-o', out);
+    assert.match(sent, new RegExp(`^#\\d+ copying files linux/${foreign} [^\n]*done$`, 'm'));
     assert.deepEqual(readdirSync(out).sort(), [`linux_${architecture}`, `linux_${foreign}`].sort());
     for (const name of [architecture, foreign]) {
       assert.equal(archIn(out, name), `for ${name}\n`);
@@ -115,7 +126,7 @@ engineSuite('builds for several platforms', { prepare: withBuildx, skip }, (engi
     }
     // The same once more is the same image.
     const id = await idOf('lists:base');
-    await built(context, both, '--tag=lists:base');
+    await built(context, both, '--tag=lists:base', '--provenance=false', '--load');
     assert.equal(await idOf('lists:base'), id);
     await docker.ok('rmi', 'lists:top', 'lists:base');
   });
@@ -144,7 +155,7 @@ engineSuite('builds for several platforms', { prepare: withBuildx, skip }, (engi
     assert.match(await built(context, '-o', emptyFolder(t)), /^#\d+ \[make 2\/3\] RUN date[^\n]*\n#\d+ CACHED/m);
   });
 
-  test('a command for another platform is refused before anything is made', async (t) => {
+  test('a command for another platform is refused before anything is made', refusing, async (t) => {
     const context = await folder(t, {
       Dockerfile: lines('FROM scratch', 'COPY Dockerfile /', 'RUN ["/x"]'),
     });
@@ -173,10 +184,13 @@ engineSuite('builds for several platforms', { prepare: withBuildx, skip }, (engi
     await built(context, ...options);
     assert.equal(await platform(), `linux/${foreign}`);
     await docker.ok('rmi', 'lists:one');
-    const classic = await engine().docker(['build', ...options, context], { env: { DOCKER_BUILDKIT: '0' } });
-    assert.equal(classic.code, 0, classic.stderr);
-    assert.equal(await platform(), `linux/${foreign}`);
-    await docker.ok('rmi', 'lists:one');
+    // dockerd's own builder cannot do it with this store.
+    if (!isOracle()) {
+      const classic = await engine().docker(['build', ...options, context], { env: { DOCKER_BUILDKIT: '0' } });
+      assert.equal(classic.code, 0, classic.stderr);
+      assert.equal(await platform(), `linux/${foreign}`);
+      await docker.ok('rmi', 'lists:one');
+    }
     const direct = await gantry('build', ...options, context);
     assert.equal(direct.code, 0, direct.stderr);
     assert.equal(await platform(), `linux/${foreign}`);
@@ -194,13 +208,14 @@ engineSuite('builds for several platforms', { prepare: withBuildx, skip }, (engi
     const said = await built(context, platforms, '--tag=lists:386', '--no-cache');
     assert.equal(said.match(/^#\d+ \d+\.\d+ said by 32 bits$/gm)?.length, 2, said);
     assert.equal(await docker.ok('run', '--rm', '--platform=linux/386', 'lists:386'), 'said by 32 bits');
-    assert.match(await docker.ok('buildx', 'inspect'), /^Platforms: .*linux\/386/m);
+    // dockerd runs them, too, without saying so.
+    if (!isOracle()) assert.match(await docker.ok('buildx', 'inspect'), /^Platforms: .*linux\/386/m);
     await docker.ok('rmi', 'lists:386');
   });
 
   test('gantry build makes the same list', async (t) => {
     const context = await plain(t);
-    await built(context, both, '--tag=lists:buildx');
+    await built(context, both, '--tag=lists:buildx', '--provenance=false');
     const [metadata, iid] = ['metadata', 'iid'].map((name) => join(context, `${name}.out`));
     const flags = ['--metadata-file', metadata as string, '--iidfile', iid as string];
     const made = await gantry('build', '--progress=plain', both, '-t', 'lists:gantry', ...flags, context);
@@ -211,7 +226,11 @@ engineSuite('builds for several platforms', { prepare: withBuildx, skip }, (engi
     const told = JSON.parse(readFileSync(metadata as string, 'utf8')) as Record<string, unknown>;
     assert.equal(told['containerimage.digest'], id);
     const descriptor = told['containerimage.descriptor'] as { mediaType: string; platform?: unknown };
-    assert.equal(descriptor.mediaType, 'application/vnd.oci.image.index.v1+json');
+    assert.match(
+      descriptor.mediaType,
+      /^application\/vnd\.(?:oci\.image\.index\.v1|docker\.distribution\.manifest\.list\.v2)\+json$/,
+    );
+    assert.equal(descriptor.platform, undefined);
     const quiet = await gantry('build', '-q', both, context);
     assert.equal(quiet.stdout.trim(), id);
     const out = emptyFolder(t);
@@ -257,7 +276,8 @@ engineSuite('builds for several platforms', { prepare: withBuildx, skip }, (engi
     ];
     const annotations = notes.map((note) => `--annotation=${note}`);
     const archive = join(out, 'oci.tar');
-    await built(context, both, '--provenance=mode=min', ...annotations, '-o', `type=oci,dest=${archive}`);
+    const said = await built(context, both, '--provenance=mode=min', ...annotations, '-o', `type=oci,dest=${archive}`);
+    assert.equal(said.match(/exporting attestation manifest sha256:[0-9a-f]{64} .*done$/gm)?.length, 2, said);
     const member = (name: string) => JSON.parse(String(execFileSync('tar', ['-xOf', archive, name]))) as Index;
     const blob = (digest = '') => member(`blobs/sha256/${digest.slice(7)}`);
     const [top, ...others] = member('index.json').manifests;
@@ -297,12 +317,14 @@ engineSuite('builds for several platforms', { prepare: withBuildx, skip }, (engi
     await docker.ok('buildx', 'prune', '--all', '--force');
     // The inline caches of both are found by the list.
     const cached = await built(context, both, `--cache-from=type=registry,ref=${name}`);
-    assert.equal(cached.match(/^#\d+ CACHED$/gm)?.length, 4, cached);
+    assert.equal(cachedSteps(cached), 4, cached);
     const onIt = await folder(t, { Dockerfile: lines(`FROM ${name}`, 'COPY Dockerfile /added') });
     const out = emptyFolder(t);
     await built(onIt, both, '-o', out);
     assert.equal(archIn(out, foreign), `for ${foreign}\n`);
     assert.equal(archIn(out, architecture), `for ${architecture}\n`);
+    // What dockerd has pulled for a build is no image of its.
+    if (isOracle()) return;
     assert.equal(await idOf(name), id);
     await docker.ok('rmi', '-f', name);
   });
@@ -322,26 +344,23 @@ engineSuite('builds for several platforms', { prepare: withBuildx, skip }, (engi
     await built(context, both, '--cache-to', `type=local,dest=${cache},mode=max`, '-o', first);
     await docker.ok('buildx', 'prune', '--all', '--force');
     const again = await built(context, both, '--cache-from', `type=local,src=${cache}`, '-o', second);
-    assert.equal(again.match(/^#\d+ CACHED$/gm)?.length, 5, again);
+    assert.equal(cachedSteps(again), 4, again);
     for (const name of [architecture, foreign]) assert.equal(archIn(first, name), archIn(second, name));
   });
 
   test('with SOURCE_DATE_EPOCH lists are equal to the digest, made in two folders', async (t) => {
-    const ids: string[] = [];
-    for (const tag of ['lists:a', 'lists:b']) {
+    const digests: (string | undefined)[] = [];
+    for (const name of ['a', 'b']) {
       const context = await plain(t);
-      await built(
-        context,
-        both,
-        '--no-cache',
-        '--build-arg=SOURCE_DATE_EPOCH=1700000000',
-        '-o',
-        `type=image,name=${tag},rewrite-timestamp=true`,
-      );
-      ids.push(await idOf(tag));
+      const archive = join(context, `${name}.tar`);
+      const epoch = '--build-arg=SOURCE_DATE_EPOCH=1700000000';
+      const output = `type=oci,dest=${archive},rewrite-timestamp=true`;
+      await built(context, both, '--no-cache', '--provenance=false', epoch, '-o', output);
+      const { manifests } = JSON.parse(String(execFileSync('tar', ['-xOf', archive, 'index.json']))) as Index;
+      digests.push(manifests[0]?.digest);
     }
-    assert.equal(ids[0], ids[1]);
-    await docker.ok('rmi', 'lists:a', 'lists:b');
+    assert.match(digests[0] ?? '', /^sha256:/);
+    assert.equal(digests[0], digests[1]);
   });
 
   test('bake: targets for several platforms that stand on each other', async (t) => {

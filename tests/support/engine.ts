@@ -198,20 +198,24 @@ async function mountDisk(engine: TestEngine, size: number, type: keyof typeof di
 }
 
 /**
- * The engine under test: the built one, or with GANTRY_TEST_ORACLE=dockerd Debian's dockerd, which takes the same flags.
- * What a test expects of Gantry, Docker must do too.
+ * The engine under test: the built one, or with GANTRY_TEST_ORACLE (`dockerd`, `dockerd-containerd`) Debian's dockerd, which
+ * takes the same flags. What a test expects of Gantry, Docker must do too.
  */
 function testedEngine(): readonly string[] {
-  return process.env['GANTRY_TEST_ORACLE'] === 'dockerd' ? dockerdProgram() : [join(repository, 'build/bin/gantryd')];
+  return isOracle() ? dockerdProgram() : [join(repository, 'build/bin/gantryd')];
 }
 
 /** Debian's dockerd, for `EngineOptions.program`: tests exchange images with it. */
 export function dockerdProgram(): readonly string[] {
   const programs = unpackPackages('sid', 'dockerd', ['docker.io', 'containerd']);
   const path = `PATH=${programs}/usr/bin:${programs}/usr/sbin:$PATH`;
-  const flags = `--userland-proxy-path=${programs}/usr/sbin/docker-proxy --init-path=/usr/bin/tini-static`;
+  const store = hasContainerdStore() ? '--feature=containerd-snapshotter=true ' : '';
+  const flags = `${store}--userland-proxy-path=${programs}/usr/sbin/docker-proxy --init-path=/usr/bin/tini-static`;
   return ['sh', '-c', `mount -t tmpfs none /run && ${path} exec dockerd ${flags} "$@"`, 'sh'];
 }
+
+/** The oracle keeps images in containerd's store, which knows lists of platforms (`GANTRY_TEST_ORACLE=dockerd-containerd`). */
+export const hasContainerdStore = (): boolean => process.env['GANTRY_TEST_ORACLE'] === 'dockerd-containerd';
 
 export const isOracle = (): boolean => process.env['GANTRY_TEST_ORACLE'] !== undefined;
 

@@ -20,14 +20,13 @@ export function exportFolder(scope: ExportScope): Promise<Exported> {
     throw invalid(`unsupported mode ${JSON.stringify(mode)}: expected copy or delete`);
   }
   const isSplit = flag(attributes, 'platform-split', scope.results.isList);
-  if (mode !== 'delete') {
-    return toClient(scope, { name: 'exporting to client directory', line: 'copying files', isSplit, send: sendFolder });
-  }
+  const sending = { name: 'exporting to client directory', line: 'copying files', isSplit };
+  if (mode !== 'delete') return toClient(scope, { ...sending, isOne: false, send: sendFolder });
   if (!isSplit && scope.results.images.length > 1) throw missing('mode=delete with platform-split=false');
   // What was not sent is deleted by the client, which wants to hear that all of it comes at once.
   const send: Sending['send'] = (target, folder, progress) =>
     sendFolder({ ...target, more: { 'buildkit-exporter-multi-platform': '1' } }, folder, progress);
-  return toClient(scope, { name: 'exporting to client directory', line: 'copying files', isSplit, send });
+  return toClient(scope, { ...sending, isOne: true, send });
 }
 
 /** The same as one archive. */
@@ -35,7 +34,7 @@ export function exportTar(scope: ExportScope): Promise<Exported> {
   const send: Sending['send'] = (target, folder, progress) =>
     sendFile(target, writeTar(withBodies(folder)), new Map(), progress);
   const { isList: isSplit } = scope.results;
-  return toClient(scope, { name: 'exporting to client tarball', line: 'sending tarball', isSplit, send });
+  return toClient(scope, { name: 'exporting to client tarball', line: 'sending tarball', isSplit, isOne: true, send });
 }
 
 /** Only files have content. */
@@ -49,10 +48,12 @@ interface Sending {
   readonly line: string;
   /** Each platform's files lie in a folder of their own. */
   readonly isSplit: boolean;
+  /** All is sent at once; otherwise each platform alone. */
+  readonly isOne: boolean;
   readonly send: (target: SendTarget, folder: SentFolder, progress: (bytes: number) => void) => Promise<void>;
 }
 
-async function toClient(scope: ExportScope, { name, line, isSplit, send }: Sending): Promise<Exported> {
+async function toClient(scope: ExportScope, { name, line, isSplit, isOne, send }: Sending): Promise<Exported> {
   const { ports, job, results, request } = scope;
   const epoch = epochOf(request.attributes.get('source-date-epoch')) ?? results.images[0]?.epoch;
   const time = epoch ?? Math.floor(Date.now() / 1000);
@@ -61,9 +62,7 @@ async function toClient(scope: ExportScope, { name, line, isSplit, send }: Sendi
   await job.step({ name, serial: request.index }, async (output) => {
     await withFolders(scope, { epoch, time, isSplit }, async (folders) => {
       if (!isSplit && folders.length > 1) await checkDisjoint(folders);
-      const sent = isSplit ? [belowPlatforms(folders, time)] : folders.map(({ folder }) => folder);
-      for (const [at, folder] of sent.entries()) {
-        const about = sent.length > 1 ? ` ${folders[at]?.platform}` : '';
+      for (const { about, folder } of sendings(folders, { isSplit, isOne, time })) {
         const counted = output.line(line + about);
         await send(target, folder, (bytes) => counted.progress(bytes));
         counted.done();
@@ -71,6 +70,18 @@ async function toClient(scope: ExportScope, { name, line, isSplit, send }: Sendi
     });
   });
   return new Map();
+}
+
+/** What is sent, one after the other, and what is said of it. */
+function sendings(
+  folders: readonly PlatformFolder[],
+  { isSplit, isOne, time }: Pick<Sending, 'isSplit' | 'isOne'> & { readonly time: number },
+): readonly { readonly about: string; readonly folder: SentFolder }[] {
+  if (isOne && isSplit) return [{ about: '', folder: belowPlatforms(folders, time) }];
+  return folders.map((one) => ({
+    about: isSplit || folders.length > 1 ? ` ${one.platform}` : '',
+    folder: isSplit ? belowPlatforms([one], time) : one.folder,
+  }));
 }
 
 interface FolderWishes extends Pick<Sending, 'isSplit'> {

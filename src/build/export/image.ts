@@ -73,9 +73,10 @@ export async function makeImage(scope: ExportScope, output: StepOutput): Promise
   // The history names it: it can be read there when the image has gone.
   const { target } = image;
   scope.job.record.keep(target.mediaType, await readAll(content.blob(target), target.size, 'the image'));
-  for (const { manifest, config } of image.variants) {
+  for (const { manifest, config, statements } of image.variants) {
     output.line(`exporting manifest ${manifest.digest}`).done();
     output.line(`exporting config ${config.digest}`).done();
+    if (statements !== undefined) output.line(`exporting attestation manifest ${statements.digest}`).done();
   }
   if (isList) output.line(`exporting manifest list ${image.target.digest}`).done();
   const [only] = isList ? [] : image.variants;

@@ -67,6 +67,8 @@ export interface WrittenVariant {
   readonly platform: Platform;
   /** As the manifest names them. */
   readonly layers: readonly BuiltLayer[];
+  /** The manifest of the statements about it; undefined where there are none. */
+  readonly statements?: Descriptor;
 }
 
 /** An image whose documents and layers are all in the store; nothing says yet that the engine has it. */
