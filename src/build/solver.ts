@@ -171,9 +171,10 @@ function solvedOf({ isList, images }: BuildResults, now: bigint, refOf: (built: 
   };
 }
 
-/** What both the client and the engine allow: `security.insecure`, `device`, `device=NAME`. */
+/** What both the client and the engine allow: `security.insecure`, `network.host`, `device`, `device=NAME`. */
 const allowedBy = (asked: readonly string[], engine: Entitlements): Allowed => ({
   insecure: engine.insecure && asked.includes('security.insecure'),
+  hostNetwork: engine.hostNetwork && asked.includes('network.host'),
   devices: engine.devices && asked.some((name) => name === 'device' || name.startsWith('device=')),
 });
 

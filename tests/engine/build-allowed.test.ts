@@ -88,6 +88,19 @@ engineSuite('builds that are allowed more', { prepare: withBuildx, flags }, (eng
     assert.equal(caps, privileged);
   });
 
+  test('the network of the host needs the word of the client', async (t) => {
+    const context = await folder(t, {
+      Dockerfile: lines(`FROM ${busybox}`, 'RUN --network=host ip -o link | wc -l > /links'),
+    });
+    const refused = await build(context);
+    assert.equal(refused.code, 1);
+    assert.match(refused.stderr, /network\.host is not allowed/);
+    for (const option of ['--allow=network.host', '--network=host']) {
+      const { code, stderr } = await build(context, option, '--no-cache');
+      assert.equal(code, 0, stderr);
+    }
+  });
+
   test('devices of the host come by their descriptions', {
     skip: isOracle() && 'dockerd here knows no descriptions of devices',
   }, async (t) => {

@@ -98,7 +98,12 @@ async function built({ ports, uploads, job, client, logins, content, request }: 
       source,
       lock,
       logins,
-      allowed: { insecure: false, devices: false },
+      // Who asks for that network for all commands allows it to each.
+      allowed: {
+        insecure: false,
+        devices: false,
+        hostNetwork: ports.entitlements.hostNetwork && attributes.get('force-network-mode') === 'host',
+      },
       linked: () => undefined,
       imported: await importCaches(finder, job, content, wishesOf(attributes)),
       hostConfig,

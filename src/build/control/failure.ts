@@ -36,7 +36,6 @@ const toldCodes: ReadonlySet<number> = new Set([
   statusCodes.cancelled,
   statusCodes.deadline,
   statusCodes.unimplemented,
-  statusCodes.unavailable,
 ]);
 
 /** A failure as the client is told of it, with the place where it happened. */

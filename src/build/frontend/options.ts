@@ -37,7 +37,9 @@ function truthOf(name: string, text: string): boolean {
 export function buildOptions(attributes: Attributes, host: Platform, platform: Platform | undefined): BuildOptions {
   const noCache = attributes.get('no-cache');
   const shmSize = attributes.get('shm-size');
-  const hostname = attributes.get('hostname');
+  // What Docker's builder is told by build arguments of its own.
+  const hostname = attributes.get('build-arg:BUILDKIT_SANDBOX_HOSTNAME') || attributes.get('hostname');
+  const cacheNamespace = attributes.get('build-arg:BUILDKIT_CACHE_MOUNT_NS');
   return {
     args: prefixed(attributes, 'build-arg:'),
     labels: prefixed(attributes, 'label:'),
@@ -49,6 +51,7 @@ export function buildOptions(attributes: Attributes, host: Platform, platform: P
     network: networkOf(attributes.get('force-network-mode') ?? ''),
     hosts: hostsOf(attributes.get('add-hosts') ?? ''),
     ...(hostname ? { hostname } : {}),
+    ...(cacheNamespace ? { cacheNamespace } : {}),
     ...(shmSize === undefined ? {} : { shmSize: bytesOf(shmSize) }),
     ulimits: (attributes.get('ulimit') ?? '').split(',').filter((text) => text !== ''),
   };

@@ -130,7 +130,9 @@ function targetOf({ scope }: Draft, { target }: Mount, range: Range): string {
 }
 
 function addCache(draft: Draft, mount: Mount, source: number | undefined, range: Range): void {
-  const { graph, use } = draft.scope;
+  const { graph, use, options } = draft.scope;
+  const { cacheNamespace } = options;
+  const id = mount.id === '' ? cleanPath(mount.target) : mount.id;
   const empty = { title: 'scratch', range: undefined, noCache: false };
   const from = source ?? graph.add({ kind: 'scratch' }, [], empty);
   const path = cleanPath(`/${mount.source}`);
@@ -139,7 +141,7 @@ function addCache(draft: Draft, mount: Mount, source: number | undefined, range:
   draft.mounts.push({
     type: 'cache',
     target: targetOf(draft, mount, range),
-    id: mount.id === '' ? cleanPath(mount.target) : mount.id,
+    id: cacheNamespace === undefined ? id : cleanPath(`/${cacheNamespace}/${id}`),
     sharing: mount.sharing ?? 'shared',
     from: inputOf(draft, from),
     source: path,

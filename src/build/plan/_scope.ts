@@ -93,12 +93,12 @@ function targetOf(platform: Platform, variables: Variables): Platform | undefine
   });
 }
 
-/** Expands a word of an instruction, and says which of its variables are none. @throws DockerfileError */
+/** Expands a word of an instruction, and says which of its variables are none, unless it `reports` nothing. @throws DockerfileError */
 export function expanded(
   scope: Scope,
   instruction: StageInstruction,
   word: Word,
-  options: ExpandOptions = {},
+  { reports = true, ...options }: ExpandOptions & { readonly reports?: boolean } = {},
 ): Expanded {
   let result: Expanded;
   try {
@@ -107,7 +107,7 @@ export function expanded(
   } catch (error) {
     throw new DockerfileError(messageOf(error), word.range);
   }
-  reportUndefined(scope, instruction, result.missing);
+  if (reports) reportUndefined(scope, instruction, result.missing);
   return result;
 }
 

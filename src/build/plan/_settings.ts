@@ -125,7 +125,9 @@ export function applyVolume(scope: Scope, instruction: WordsInstruction): void {
 export function applyExpose(scope: Scope, instruction: WordsInstruction): void {
   const words = [...instruction.words].sort((a, b) => (a.text < b.text ? -1 : 1));
   const ports = words.flatMap((word) =>
-    expanded(scope, instruction, word).words.flatMap((one) => exposedPorts(scope, instruction, one, word.range)),
+    expanded(scope, instruction, word, { reports: false }).words.flatMap((one) =>
+      exposedPorts(scope, instruction, one, word.range),
+    ),
   );
   for (const port of ports) scope.state.ports.add(port);
   note(scope, `EXPOSE [${ports.join(' ')}]`);

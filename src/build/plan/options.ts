@@ -21,6 +21,8 @@ export interface BuildOptions {
   /** Lines of /etc/hosts, `name:address`. */
   readonly hosts: readonly string[];
   readonly hostname?: string;
+  /** Put before the ids of all cache mounts, so that builds with another one do not see them. */
+  readonly cacheNamespace?: string;
   /** Bytes. */
   readonly shmSize?: number;
   readonly ulimits: readonly string[];

@@ -18,6 +18,8 @@ export interface Entitlements {
   readonly insecure: boolean;
   /** Devices of the host, by their descriptions. */
   readonly devices: boolean;
+  /** The host's network for commands. */
+  readonly hostNetwork: boolean;
 }
 
 /** What builds stand on. */

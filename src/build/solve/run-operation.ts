@@ -1,4 +1,4 @@
-import { EngineError, internal, invalid } from '../../base/errors.ts';
+import { codeOf, EngineError, internal, invalid, messageOf } from '../../base/errors.ts';
 import { Scope } from '../../base/scope.ts';
 import type { BuiltLayer, StepRequest } from '../../spec/contract/build.ts';
 import { parsePlatform } from '../../spec/oci/platform.ts';
@@ -14,8 +14,9 @@ import { mountAll, mountKeys } from './mounts.ts';
 /** Runs a command on its base; what it changed is the new layer. @throws internal when it fails, in BuildKit's words */
 export async function makeRun(scope: OperationScope, definition: RunDefinition): Promise<BuiltRoot> {
   const { base, input } = scope;
-  const { insecure, devices } = input.allowed;
+  const { insecure, devices, hostNetwork } = input.allowed;
   if (definition.security === 'insecure' && !insecure) throw notAllowed('security.insecure');
+  if (definition.network === 'host' && !hostNetwork) throw notAllowed('network.host');
   if (definition.devices.length > 0 && !devices) throw notAllowed('device');
   const shown = await mountKeys(scope, definition.mounts);
   // What is in a volume is no part of the key, as with caches.
@@ -50,7 +51,7 @@ async function runStep(
   }
   const mounts = [...mounted.mounts, ...input.volumes];
   let layer: BuiltLayer | undefined;
-  const { code, oomKilled } = await ports.steps.run(
+  const running = ports.steps.run(
     {
       layers: [stub, ...base.layers].map(({ diffId }) => diffId),
       args,
@@ -68,10 +69,23 @@ async function runStep(
       layer = await content.storeLayer(withoutMountPoints(archive, targets), signal);
     },
   );
+  const { code, oomKilled } = await running.catch((error: unknown) => {
+    if (!['invalid', 'not-found'].includes(codeOf(error))) throw error;
+    throw failed(
+      args,
+      messageOf(error).replace(/^.*: unable to start container process: (.*): unknown$/s, '$1'),
+      error,
+    );
+  });
   if (code === 0) return layer;
-  const why = oomKilled ? 'cannot allocate memory' : `exit code: ${code}`;
-  throw internal(`process ${JSON.stringify(args.join(' '))} did not complete successfully: ${why}`);
+  throw failed(args, oomKilled ? 'cannot allocate memory' : `exit code: ${code}`);
 }
+
+/** @param why it did not even begin, or how it ended */
+const failed = (args: readonly string[], why: string, cause?: unknown): EngineError =>
+  new EngineError('internal', `process ${JSON.stringify(args.join(' '))} did not complete successfully: ${why}`, {
+    cause,
+  });
 
 const notAllowed = (entitlement: string): EngineError =>
   new EngineError(

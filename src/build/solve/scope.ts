@@ -50,6 +50,7 @@ export type Agents = (id: string, at: SocketPlace) => Promise<AgentSocket | unde
 export interface Allowed {
   readonly insecure: boolean;
   readonly devices: boolean;
+  readonly hostNetwork: boolean;
 }
 
 /** What one build has at hand. */

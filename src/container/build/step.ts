@@ -32,7 +32,7 @@ export async function runStep(
 ): Promise<StepResult> {
   if (ctx.closing) throw conflict('the engine is going down');
   const { signal } = request;
-  const hostConfig = hostConfigOf(ctx, request);
+  const hostConfig = hostConfigOf(ctx, { hostname: sandboxName, ...request });
   validateResources(hostConfig, ctx.settings, []);
   using chosen = chooseIds(ctx, hostConfig);
   const { ids } = chosen;
@@ -95,13 +95,24 @@ async function launchAndWait(ctx: ContainerContext, entry: ContainerEntry, reque
 
 const sinkTo = (output: StepRequest['output']): StdioSink => ({ write: output, end: () => undefined });
 
+/** What steps are called that are not to be called anything else. */
+const sandboxName = 'buildkitsandbox';
+
 /** No image is behind it: only what launching asks of a record counts. */
 const noImage = `sha256:${'0'.repeat(64)}` as Digest;
 
-function hostConfigOf(ctx: ContainerContext, request: StepRequest): HostConfig {
+function hostConfigOf(ctx: ContainerContext, request: StepRequest & { readonly hostname: string }): HostConfig {
+  // Its name means itself also where it has no network.
+  const hosts = [`${request.hostname}:127.0.0.1`, ...(request.hostConfig.ExtraHosts ?? [])];
   return withHostDefaults(
     // Nothing of a run that the host does not survive is wanted: it is never synced.
-    { ...emptyHostConfig(), ...request.hostConfig, AutoRemove: true, LogConfig: { Type: 'none', Config: {} } },
+    {
+      ...emptyHostConfig(),
+      ...request.hostConfig,
+      ExtraHosts: hosts,
+      AutoRemove: true,
+      LogConfig: { Type: 'none', Config: {} },
+    },
     {
       containers: ctx.settings.defaults,
       runtime: ctx.settings.defaultRuntime,
@@ -129,9 +140,10 @@ function recordOf(
     layers: request.layers,
     config: {
       ...emptyContainerConfig(),
-      Hostname: request.hostname ?? 'buildkitsandbox',
+      Hostname: request.hostname ?? sandboxName,
       User: request.user,
-      Env: [...request.env],
+      // Containers have HOSTNAME, steps of builds not.
+      Env: ['HOSTNAME', ...request.env],
       Cmd: [...request.args],
       WorkingDir: request.cwd,
     },

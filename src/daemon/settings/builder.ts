@@ -10,6 +10,7 @@ export interface BuilderSettings {
   /** Commands without the sandbox; not unless the operator says so, as in Docker. */
   readonly insecure: boolean;
   readonly devices: boolean;
+  readonly hostNetwork: boolean;
   /** What builds leave for the next ones may take; undefined: as much as it wants. */
   readonly cacheBudget: StorageBudget['limit'] | undefined;
   /** Bytes of one context; undefined: as many as fit on the disk. */
@@ -43,7 +44,7 @@ export const ownBuilderSettings: readonly Setting[] = [
   text('build-context-limit', 'What one build context may have: SIZE or none (none if left out)', { own: 'setting' }),
 ];
 
-/** Reads `builder: {"entitlements": {"security-insecure": true, "device": false}}`. @throws invalid */
+/** Reads `builder: {"entitlements": {"security-insecure": true, "network-host": false, "device": false}}`. @throws invalid */
 export function builderSettings(values: SettingValues): BuilderSettings {
   const entitlements = mapOf<unknown>(values, 'builder')['entitlements'] ?? {};
   if (typeof entitlements !== 'object') throw invalid('invalid builder.entitlements: expected an object');
@@ -55,6 +56,7 @@ export function builderSettings(values: SettingValues): BuilderSettings {
   return {
     insecure: of('security-insecure', false),
     devices: of('device', true),
+    hostNetwork: of('network-host', true),
     cacheBudget: budgetOf(values),
     contextLimit: contextLimitOf(textOf(values, 'build-context-limit')),
     jobs: numberOf(values, 'build-jobs', 1) ?? Math.max(fewestJobs, jobsPerProcessor * availableParallelism()),
