@@ -82,10 +82,11 @@ export class TarParser {
   /** To be called after the last chunk. @throws EngineError `corrupt` when the archive ends in the middle. */
   finish(): void {
     if (this.#ended) return;
-    if (this.#bodyLeft > 0 || this.#padding > 0 || this.#partialLength > 0 || Object.keys(this.#pax).length > 0) {
+    if (this.#bodyLeft > 0 || this.#partialLength > 0 || Object.keys(this.#pax).length > 0) {
       throw new EngineError('corrupt', 'tar: the archive ends in the middle of a member');
     }
-    // An archive without the end marker, cut at a member's border, is accepted by every other reader too.
+    // An archive without the end marker, and one whose last content is not filled up to a block, is accepted by other readers
+    // too: docker sends such ones (`build -f -`).
     this.#ended = true;
   }
 

@@ -184,6 +184,15 @@ for (const [what, archive, message] of refused) {
   });
 }
 
+test('the last content need not be filled up to a block, nor be followed by an end', () => {
+  const archive = Buffer.concat([encodeTarHeader({ ...plain, size: 7 }), Buffer.from('FROM x\n')]);
+  for (const cut of [[700], [515], [1]]) {
+    const found = parse(archive, cut);
+    assert.deepEqual(found.length, 1);
+  }
+  assert.throws(() => parse(archive.subarray(0, -1)), /middle of a member/);
+});
+
 test('limits on members, names and attributes hold', () => {
   const small = { ...defaultTarLimits, entries: 2, name: 20, xattrs: 50 };
   const check = (archive: Buffer): void => {

@@ -23,7 +23,7 @@ import { type AddedRoot, Evaluation } from '../solve/evaluate.ts';
 import type { SolvePorts } from '../solve/ports.ts';
 import type { AddedLayer, Agents, Allowed, Secrets } from '../solve/scope.ts';
 import type { Logins } from './base-image.ts';
-import { type Definition, loadDefinition, loadIgnore, loadLock, placeOf } from './definition.ts';
+import { type Definition, ignoreIn, loadDefinition, loadIgnore, loadLock, placeOf } from './definition.ts';
 import { linkedRef } from './linked.ts';
 import { epochOf } from './epoch.ts';
 import { type Attributes, targetsOf } from './options.ts';
@@ -128,7 +128,7 @@ async function build(scope: BuildScope): Promise<readonly Built[]> {
   const { ports, job, content, source, attributes, definition, secrets, lock } = scope;
   const attest = attestWishes(attributes);
   const epoch = epochOf(attributes.get('build-arg:SOURCE_DATE_EPOCH'));
-  const ignore = await loadIgnore(job, source, definition);
+  const ignore = source.hasAll === true ? [] : await loadIgnore(job, source, definition);
   const whole = await planned(scope, ignore);
   await checkPlatforms(scope, whole);
   const { images } = whole;
@@ -281,16 +281,18 @@ interface WantedContext {
 
 /** The files of a context that the plan uses. */
 async function loadContext(
-  { job, source }: BuildScope,
+  { job, source, attributes }: BuildScope,
   { whole, ignore, name, signal }: WantedContext,
 ): Promise<ContextTree> {
   const isOwn = name === 'context';
   const paths = (whole.contextPaths.get(name) ?? ['/']).map((path) => path.replace(/^\/+/, ''));
+  const isFolder = attributes.get(`context:${name}`)?.startsWith('local:') === true;
+  const excludes = isOwn ? ignore : isFolder ? await ignoreIn(job, source, name) : [];
   const step = isOwn ? '[internal] load build context' : `[context ${name}] load from client`;
   return job.step({ name: step }, async (output) => {
     const line = output.line('transferring context:');
     const tree = await source.context(name, {
-      excludes: isOwn ? ignore : [],
+      excludes,
       paths: paths.includes('') ? [] : paths,
       progress: (bytes) => line.progress(bytes),
       signal,

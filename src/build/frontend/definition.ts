@@ -131,15 +131,19 @@ async function withIncluded(
 export async function loadIgnore(
   job: BuildJob,
   source: BuildSource,
-  definition: Definition,
+  { ignore }: Definition,
 ): Promise<readonly string[]> {
-  return job.step({ name: '[internal] load .dockerignore' }, async (output) => {
+  return ignore === undefined
+    ? ignoreIn(job, source, 'context')
+    : job.step({ name: '[internal] load .dockerignore' }, async () => ignore);
+}
+
+/** The same of a folder's own file. */
+export async function ignoreIn(job: BuildJob, source: BuildSource, name: string): Promise<readonly string[]> {
+  const step = name === 'context' ? '[internal] load .dockerignore' : `[context ${name}] load .dockerignore`;
+  return job.step({ name: step }, async (output) => {
     const line = output.line('transferring context:');
-    if (definition.ignore !== undefined) {
-      line.done();
-      return definition.ignore;
-    }
-    const tree = await source.context('context', {
+    const tree = await source.context(name, {
       paths: ['.dockerignore'],
       progress: (bytes) => line.progress(bytes),
       signal: job.signal,

@@ -71,7 +71,7 @@ async function lint(
   definition: Definition,
 ): Promise<Answer> {
   const source = { name: definition.name, text: definition.text };
-  const ignore = await loadIgnore(job, from, definition);
+  const ignore = from.hasAll === true ? [] : await loadIgnore(job, from, definition);
   const options = requestOptions(attributes, ports.platform);
   const reply = await planWithOwnImages(ports, content, { purpose: 'check', source, options, ignore });
   if (reply.kind === 'fault') throw errorOf(reply.fault);

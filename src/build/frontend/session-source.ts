@@ -41,6 +41,7 @@ export async function sessionSource(
   const locator = attributes.get('context') ?? '';
   if (locator !== '' && !isRemoteContext(locator)) throw missing(`a build context at ${JSON.stringify(locator)}`);
   return {
+    hasAll: locator !== '',
     async definition(wish) {
       const key = attributes.get('dockerfilekey');
       if (locator !== '' && key === undefined) return (await remote(locator)).definition(wish);

@@ -13,6 +13,8 @@ export interface FolderWish {
 
 /** Where a build has its Dockerfile and its files from. Trees belong to who asked for them. */
 export interface BuildSource {
+  /** As with BuildKit all of a context that is no folder of the client counts, whatever its `.dockerignore` says. */
+  readonly hasAll?: boolean;
   /** The folder that the Dockerfile is in. */
   definition(wish: FolderWish): Promise<ContextTree>;
   /** A context by its name; `context` is the build's own. @throws not-implemented for one that cannot be had */

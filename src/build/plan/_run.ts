@@ -105,9 +105,9 @@ function readMount(scope: Scope, instruction: RunInstruction, flag: { text: stri
 function addMount(draft: Draft, mount: Mount, source: number | undefined, range: Range): void {
   switch (mount.type) {
     case 'secret':
-      return void draft.mounts.push(secretMount(mount));
+      return void draft.mounts.push(secretMount(draft.scope, mount));
     case 'ssh':
-      return void draft.mounts.push(sshMount(mount, range));
+      return void draft.mounts.push(sshMount(draft.scope, mount, range));
     case 'tmpfs':
       return void draft.mounts.push({ type: 'tmpfs', target: targetOf(draft, mount, range), size: mount.size });
     case 'cache':
@@ -158,25 +158,25 @@ function ownerOf({ uid, gid, mode }: Mount, usualMode: number): FileOwner | unde
 
 const lastPart = (path: string): string => path.split('/').findLast((part) => part !== '') ?? '';
 
-function secretMount(mount: Mount): RunMount {
+function secretMount(scope: Scope, mount: Mount): RunMount {
   const id = mount.source || mount.id || lastPart(mount.target);
   const target = mount.target || (mount.env === undefined ? `/run/secrets/${lastPart(id)}` : '');
   return {
     type: 'secret',
     id,
-    ...(target === '' ? {} : { target }),
+    ...(target === '' ? {} : { target: absolutePath(scope, target) }),
     ...(mount.env === undefined ? {} : { env: mount.env === '' ? id : mount.env }),
     required: mount.required,
     owner: ownerOf(mount, 0o400) ?? { uid: 0, gid: 0, mode: 0o400 },
   };
 }
 
-function sshMount(mount: Mount, range: Range): RunMount {
+function sshMount(scope: Scope, mount: Mount, range: Range): RunMount {
   if (mount.source !== '') throw new DockerfileError('ssh does not support source', range);
   return {
     type: 'ssh',
     id: mount.id === '' ? 'default' : mount.id,
-    ...(mount.target === '' ? {} : { target: mount.target }),
+    ...(mount.target === '' ? {} : { target: absolutePath(scope, mount.target) }),
     required: mount.required,
     owner: ownerOf(mount, 0o600) ?? { uid: 0, gid: 0, mode: 0o600 },
   };

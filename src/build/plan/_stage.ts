@@ -23,7 +23,7 @@ import {
   applyWord,
 } from './_settings.ts';
 import { applyUnset } from './_unset.ts';
-import { copyState, freshState, type StageState } from './_state.ts';
+import { copyState, freshState, note, type StageState } from './_state.ts';
 import type { Report } from './finding.ts';
 import { argumentsUsed, type GlobalArguments, type PlannedArgument } from './global-arguments.ts';
 import type { BuildOptions, LookUp } from './options.ts';
@@ -213,6 +213,16 @@ function imageOperation(
   return { root, config: known?.config };
 }
 
+/** Of its second input all that is there. */
+const wholeContext = {
+  from: 1,
+  source: '/',
+  isPattern: false,
+  destination: '/',
+  contentsOnly: true,
+  unpack: false,
+} as const;
+
 function baseState(progress: Progress, resolved: ResolvedStage, counter: StepCounter): StageState {
   const { base, platform: own, stage } = resolved;
   const { graph, states } = progress;
@@ -224,7 +234,15 @@ function baseState(progress: Progress, resolved: ResolvedStage, counter: StepCou
   if (image === undefined && base.kind === 'context') {
     const place = contextOperation(progress, base.name, base.locator, stepTitle(counter, `FROM context ${base.name}`));
     progress.used.get(place)?.paths.add('/');
-    return freshState(place, platform, undefined);
+    const empty = graph.add({ kind: 'scratch' }, [], hidden('scratch'));
+    const root = graph.add(
+      { kind: 'copy', actions: [wholeContext] },
+      [empty, place],
+      hidden(`[context ${base.name}] as base`),
+    );
+    const state = freshState(root, platform, undefined);
+    note({ state, budget: progress.budget }, `FROM context ${base.name}`, true);
+    return state;
   }
   const config = image?.config;
   if (config !== undefined) reportPlatform(progress, resolved, config, platform);

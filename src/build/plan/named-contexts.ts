@@ -37,7 +37,8 @@ function spellings(name: string): string[] {
   try {
     const reference = parseReference(name);
     const tagged = withDefaultTag(reference);
-    return [reference, tagged].flatMap((one) => [familiarReference(one), formatReference(one)]);
+    const all = [reference, tagged].flatMap((one) => [familiarReference(one), formatReference(one)]);
+    return [...all, ...all.map((one) => one.replace(/:latest$/, ''))];
   } catch {
     return [];
   }

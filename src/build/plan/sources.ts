@@ -44,7 +44,7 @@ export function sourcesOfStage(
   const sources = new Map<StageInstruction, readonly (FileSource | undefined)[]>();
   for (const instruction of instructions) {
     if (instruction.kind === 'arg') declare(scope, instruction.args, args);
-    else if (instruction.kind === 'copy' && instruction.from !== undefined) {
+    else if (instruction.kind === 'copy' && instruction.from !== undefined && instruction.from.text !== '') {
       sources.set(instruction, [sourceOf(scope, instruction.from, nameIn(scope, instruction.from, args), true)]);
     } else if (instruction.kind === 'run') {
       const found = instruction.mounts.map(({ flag, from }) =>

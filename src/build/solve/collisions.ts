@@ -11,10 +11,15 @@ type Kind = 'directory' | 'other';
 export class Collisions {
   readonly #view: FileView | undefined;
   /** What is in a directory of the root, by its path without the first slash; undefined where there is none. */
+  /** What the layer has so far, where several sources make it. */
+  readonly #made = new Map<string, Kind>();
+  readonly #isOfSeveral: boolean;
   readonly #lists = new Map<string, ReadonlyMap<string, Kind> | undefined>();
 
-  constructor(view: FileView | undefined) {
+  /** @param isOfSeveral the layer is made of several sources, which must not be in each other's way either */
+  constructor(view: FileView | undefined, isOfSeveral: boolean) {
     this.#view = view;
+    this.#isOfSeveral = isOfSeveral;
   }
 
   /**
@@ -22,8 +27,10 @@ export class Collisions {
    * @throws EngineError `invalid` in Docker's words
    */
   async refuse(name: string, { entry }: CopiedMember): Promise<void> {
-    const there = await this.#kindOf(name);
-    if (there === undefined || (there === 'directory') === (entry.type === 'directory')) return;
+    const there = this.#made.get(name) ?? (await this.#kindOf(name));
+    const kind = entry.type === 'directory' ? 'directory' : 'other';
+    if (this.#isOfSeveral) this.#made.set(name, kind);
+    if (there === undefined || there === kind) return;
     const shown = `/${textOf(name)}`;
     throw invalid(
       there === 'directory'

@@ -1,6 +1,7 @@
 import { writeTar } from '../../archive/tar/write.ts';
 import { EngineError, messageOf } from '../../base/errors.ts';
 import type { FileView } from '../../spec/contract/files.ts';
+import type { StepOutput } from '../control/job.ts';
 import type { CopyAction } from '../graph/operation.ts';
 import { unpackable } from './archive-source.ts';
 import { selectFromContext } from './context-source.ts';
@@ -27,11 +28,11 @@ export async function makeCopy(scope: OperationScope, actions: readonly CopyActi
       await input.job.step({ name: operation.about.title }, () => Promise.reject(failure));
     }
   }
-  return scope.cached(['copy', base.key, actions, taken.map(({ digest }) => digest)], () =>
+  return scope.cached(['copy', base.key, actions, taken.map(({ digest }) => digest)], (output) =>
     scope.onView(base, (view) =>
       withSources(scope, taken, async (placed) => {
         const sources: PlacedSource[] = [];
-        for (const { action, source } of placed) sources.push(await place(scope, view, action, source));
+        for (const { action, source } of placed) sources.push(await place(scope, view, { action, source }, output));
         return input.content.storeLayer(writeTar(copyMembers(view, sources)), input.signal);
       }),
     ),
@@ -86,8 +87,8 @@ async function withSources<T>(
 async function place(
   { ports }: OperationScope,
   view: FileView | undefined,
-  action: CopyAction,
-  source: CopiedSource,
+  { action, source }: Chosen,
+  output: StepOutput,
 ): Promise<PlacedSource> {
   const { destination, mode, owner } = action;
   const archive = action.unpack && !source.isDirectory ? await unpackable(source) : undefined;
@@ -95,8 +96,12 @@ async function place(
     source: archive ?? source,
     wishes: {
       destination: archive === undefined ? destination : `${destination.replace(/\/?$/, '/')}`,
-      mode,
-      owner: owner === undefined ? undefined : await findOwner(view, owner),
+      // What is in an archive says itself how it is.
+      mode: archive === undefined ? mode : undefined,
+      owner:
+        owner === undefined
+          ? undefined
+          : await findOwner(view, owner, (problem) => output.log(2, Buffer.from(`${problem}\n`))),
       time: Number(ports.clock.nowNs() / 1_000_000_000n),
       onlyNew: false,
       replaces: archive !== undefined,

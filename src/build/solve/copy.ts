@@ -42,7 +42,7 @@ export async function* copyMembers(
   sources: readonly PlacedSource[],
 ): AsyncGenerator<LayerMember> {
   const told = new Set<string>(['/']);
-  const collisions = new Collisions(view);
+  const collisions = new Collisions(view, sources.length > 1);
   for (const { source, wishes } of sources) {
     const { owner, time, mode } = wishes;
     const bits = mode !== undefined && 'bits' in mode ? mode.bits : 0o755;
@@ -89,7 +89,7 @@ async function* placed(
       linkName: linkPath === undefined ? entry.linkName : at(linkPath),
       uid: owner?.uid ?? entry.uid,
       gid: owner?.gid ?? entry.gid,
-      mode: entry.type === 'symlink' ? entry.mode : changedMode(mode, entry.mode, isDirectory),
+      mode: entry.type === 'symlink' ? 0o777 : changedMode(mode, entry.mode, isDirectory),
     };
     yield { entry: changed, ...(body === undefined ? {} : { body }) };
   }

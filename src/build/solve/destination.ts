@@ -56,17 +56,25 @@ export async function* parentMembers(
   told: Set<string>,
 ): AsyncGenerator<{ readonly entry: TarEntry }> {
   const parts = path.split('/').filter((part) => part !== '');
-  for (let depth = 1; depth <= parts.length; depth++) {
-    const parent = `/${parts.slice(0, depth).join('/')}`;
+  const paths = parts.map((_part, at) => `/${parts.slice(0, at + 1).join('/')}`);
+  const stats: (FileStat | undefined)[] = [];
+  for (const parent of paths) {
+    const isBelow = view !== undefined && (stats.length === 0 || stats.at(-1) !== undefined);
+    stats.push(isBelow ? await statOf(view, parent) : undefined);
+  }
+  for (const [at, parent] of paths.entries()) {
     if (told.has(parent)) continue;
     told.add(parent);
-    const stat = view === undefined ? undefined : await statOf(view, parent);
+    const stat = stats[at];
     const entry = plainEntry('directory', `${bytesOf(parent.slice(1))}/`, { size: 0, mode });
-    const last = depth === parts.length ? changed : {};
-    if (stat === undefined) yield { entry: { ...entry, uid, gid, ...made, ...last } };
-    else {
+    const last = at === paths.length - 1 ? changed : {};
+    if (stat === undefined) {
+      yield { entry: { ...entry, uid, gid, ...made, ...last } };
+    } else {
       const owner = { uid: stat.uid, gid: stat.gid };
-      yield { entry: { ...entry, mode: stat.mode & 0o7777, ...owner, ...timeOf(stat), ...last } };
+      // What a directory is made in is changed by that.
+      const time = at < paths.length - 1 && stats[at + 1] === undefined ? made : timeOf(stat);
+      yield { entry: { ...entry, mode: stat.mode & 0o7777, ...owner, ...time, ...last } };
     }
   }
 }

@@ -13,7 +13,7 @@ export function makeDirectory(
 ): Promise<BuiltRoot> {
   return cached(['directory', base.key, wanted], () =>
     onView(base, async (view) => {
-      const owner = wanted.user === undefined ? undefined : await findOwner(view, wanted.user);
+      const owner = wanted.user === undefined ? undefined : await findOwner(view, wanted.user, () => undefined);
       const time = Number(ports.clock.nowNs() / 1_000_000_000n);
       const wishes = { destination: `${wanted.path}/`, owner, mode: { bits: wanted.mode }, time, onlyNew: true };
       return input.content.storeLayer(writeTar(copyMembers(view, [{ source: nothing, wishes }])), input.signal);

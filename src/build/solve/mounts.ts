@@ -11,7 +11,8 @@ import { selectFromContext } from './context-source.ts';
 import { copyMembers } from './copy.ts';
 import { inlineSource } from './inline-source.ts';
 import { digestOf } from './keys.ts';
-import type { BuiltSource, OperationScope } from './scope.ts';
+import { statOf } from './root-source.ts';
+import type { BuiltRoot, BuiltSource, OperationScope } from './scope.ts';
 
 /** What RUN's mounts bring into a step, until its scope ends. */
 export interface MountedStep {
@@ -56,6 +57,8 @@ export async function mountAll(scope: OperationScope, mounts: readonly RunMount[
         break;
       case 'secret': {
         const secret = await secretBytes(scope, mount);
+        // As with BuildKit the variable is there all the same.
+        if (secret === undefined && mount.env !== undefined) env.push(`${mount.env}=`);
         if (secret === undefined) break;
         if (mount.env !== undefined) env.push(`${mount.env}=${Buffer.from(secret).toString()}`);
         if (mount.target !== undefined) made.push(await secretFile(scope, mount, mount.target, secret, until));
@@ -76,8 +79,28 @@ export async function mountAll(scope: OperationScope, mounts: readonly RunMount[
 type Of<Type extends RunMount['type']> = Extract<RunMount, { type: Type }>;
 
 async function bindOf(scope: OperationScope, { from, source, target, readonly }: Of<'bind'>): Promise<StepMount> {
+  const shown = await scope.source(from);
   const layers = await layersOf(scope, from, source);
-  return { kind: 'layers', layers, subpath: source.replace(/^\/+/, ''), target, writable: !readonly };
+  const place = shown.kind === 'root' && source !== '/' ? await placeIn(scope, shown, source) : source;
+  return { kind: 'layers', layers, subpath: place.replace(/^\/+/, ''), target, writable: !readonly };
+}
+
+/** Where a path leads in a root, without any link. @throws EngineError `not-found` */
+function placeIn(scope: OperationScope, root: BuiltRoot, path: string): Promise<string> {
+  const missing = (cause?: unknown): EngineError =>
+    new EngineError('not-found', `${JSON.stringify(path)}: not found`, { cause });
+  return scope.onView(root, async (view) => {
+    if (view === undefined) throw missing();
+    const slash = path.lastIndexOf('/');
+    const parent = await view.directory(path.slice(0, slash) || '/').catch((error: unknown) => {
+      throw missing(error);
+    });
+    const place = `${parent === '/' ? '' : parent}/${path.slice(slash + 1)}`;
+    const stat = await statOf(view, place);
+    const found = stat?.linkTarget ? stat.linkTarget : place;
+    if (stat === undefined || (await statOf(view, found)) === undefined) throw missing();
+    return found;
+  });
 }
 
 /** What a mount shows, as layers; of files that are no root only what is at `path`. */

@@ -1,12 +1,13 @@
-import { codeOf, EngineError, internal, invalid, messageOf } from '../../base/errors.ts';
+import { codeOf, EngineError, invalid, messageOf } from '../../base/errors.ts';
 import { Scope } from '../../base/scope.ts';
-import type { BuiltLayer, StepRequest } from '../../spec/contract/build.ts';
+import type { BuiltLayer, StepMount, StepRequest } from '../../spec/contract/build.ts';
 import { parsePlatform } from '../../spec/oci/platform.ts';
 import type { StepOutput } from '../control/job.ts';
 import type { RunDefinition } from '../graph/operation.ts';
 
 import type { BuiltRoot, OperationScope } from './scope.ts';
 import { clippedLog } from './log.ts';
+import { findDestination } from './destination.ts';
 import { withoutMountPoints } from './mount-points.ts';
 import type { SolvePorts } from './ports.ts';
 import { mountAll, mountKeys } from './mounts.ts';
@@ -65,7 +66,7 @@ async function runStep(
       signal,
     },
     async (archive) => {
-      const targets = mounts.map(({ target }) => target);
+      const targets = await withoutLinks(scope, mounts);
       layer = await content.storeLayer(withoutMountPoints(archive, targets), signal);
     },
   );
@@ -80,6 +81,16 @@ async function runStep(
   if (code === 0) return layer;
   throw failed(args, oomKilled ? 'cannot allocate memory' : `exit code: ${code}`);
 }
+
+/** Where mounts lie in the root, which may have links on the way. */
+const withoutLinks = ({ base, onView }: OperationScope, mounts: readonly StepMount[]): Promise<readonly string[]> =>
+  mounts.length === 0
+    ? Promise.resolve([])
+    : onView(base, (view) =>
+        Promise.all(
+          mounts.map(async ({ target }) => (await findDestination(view, target).catch(() => ({ path: target }))).path),
+        ),
+      );
 
 /** @param why it did not even begin, or how it ended */
 const failed = (args: readonly string[], why: string, cause?: unknown): EngineError =>
