@@ -53,6 +53,8 @@ engineSuite('git over ssh', { prepare: withBuildx }, (engine) => {
     const ssh = `--ssh=default=${server.key}`;
     await built('git@127.0.0.1:repo.git#main:sub', '-t', 'ssh:1', ssh);
     assert.equal(await look('ssh:1', 'cat /sub/file; ls -A /sub'), 'work\nDockerfile\nfile');
+    // Docker asks for submodules by an address in which it has masked the user.
+    if (isOracle()) return;
     const context = await folder(t, {
       Dockerfile: lines(
         `FROM ${busybox}`,
@@ -67,7 +69,6 @@ engineSuite('git over ssh', { prepare: withBuildx }, (engine) => {
       await look('ssh:2', 'cat /all/mod/sub/file /named; test -d /kept/.git && echo git'),
       'inner\nwork\ngit',
     );
-    if (isOracle()) return;
     assert.match(said, /127\.0\.0\.1 has the key ssh-ed25519 SHA256:\S{43}, which nobody vouches for/);
     const [program, ...first] = gantryProgram;
     const words = [...first, 'build', '--progress=plain', '-t', 'ssh:3', ssh, 'git@127.0.0.1:repo.git#main:sub'];
@@ -79,7 +80,11 @@ engineSuite('git over ssh', { prepare: withBuildx }, (engine) => {
     const { server } = await served(t);
     const context = await folder(t, { Dockerfile: lines(`FROM ${busybox}`, 'ADD git@127.0.0.1:repo.git /all') });
     const without = await build(context);
-    assert.deepEqual([without.code, /no SSH key "default" forwarded/.test(without.stderr)], [1, true], without.stderr);
+    assert.deepEqual(
+      [without.code, /no SSH key "default" forwarded|unset ssh forward key default/.test(without.stderr)],
+      [1, true],
+      without.stderr,
+    );
     const other = join(emptyFolder(t), 'other');
     execFileSync('ssh-keygen', ['-q', '-t', 'ed25519', '-N', '', '-f', other]);
     const refused = await build(context, `--ssh=default=${other}`);

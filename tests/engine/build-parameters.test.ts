@@ -1,14 +1,18 @@
 /** The parameters of `POST /build`, one by one; the same with GANTRY_TEST_ORACLE=dockerd. */
 import assert from 'node:assert/strict';
-import { readFile } from 'node:fs/promises';
+import { spawn } from 'node:child_process';
+import { readFile, truncate } from 'node:fs/promises';
+import { join } from 'node:path';
 import { test } from 'node:test';
 import { gzipSync } from 'node:zlib';
 import { isOracle } from '../support/engine.ts';
+import { gantryProgram } from '../support/gantry-command.ts';
+import { run } from '../support/run.ts';
 import { engineSuite } from '../support/suite.ts';
 import { type TarMember, tarOf } from '../support/tar.ts';
 import { eventually } from '../support/wait.ts';
 import { answerOf, openBuild, postBuild, textOf } from './_classic-build.ts';
-import { lines } from './_build-folder.ts';
+import { folder, lines } from './_build-folder.ts';
 import { busybox, dockerOf } from './_docker.ts';
 
 type Parameters = Readonly<Record<string, string | readonly string[]>>;
@@ -112,7 +116,9 @@ const refused: readonly [title: string, parameters: Parameters, status: number, 
   ['an upload without an id', { version: '2', remote: 'upload-request' }, 400, /buildid/, true],
 ];
 
-engineSuite('parameters of POST /build', {}, (engine) => {
+const flags = isOracle() ? [] : ['--build-context-limit=40m'];
+
+engineSuite('parameters of POST /build', { flags }, (engine) => {
   const docker = dockerOf(engine);
   const archive = (dockerfile: readonly string[], ...more: readonly TarMember[]): Buffer =>
     tarOf([{ name: 'Dockerfile', body: lines(from, ...dockerfile) }, ...more]);
@@ -236,7 +242,7 @@ engineSuite('parameters of POST /build', {}, (engine) => {
     assert.match(textOf(local), /session/);
   });
 
-  test('a build is given up by its id, and by a client that goes away', async () => {
+  test('a build is given up by its id, and by a client that goes away', async (t) => {
     const running = ['RUN echo began; sleep 987654'];
     const isRunning = async (): Promise<boolean> =>
       (await engine().inside(['sh', '-c', 'grep -lxz 987654 /proc/[0-9]*/cmdline 2>/dev/null'])).stdout !== '';
@@ -258,7 +264,15 @@ engineSuite('parameters of POST /build', {}, (engine) => {
     assert.equal((await engine().api('POST', '/build/cancel?id=mine')).status, 200);
     assert.match(textOf(await named.answer), /cancell?ed/);
     await eventually('the command has ended', async () => !(await isRunning()));
-    assert.equal((await docker('image', 'inspect', 'gone:1', 'gone:2')).code, 1);
+    // The same by BuildKit's protocol.
+    const context = await folder(t, { Dockerfile: lines(from, ...running) });
+    const [program, ...first] = gantryProgram;
+    const env = { ...process.env, ...engine().clientEnv() };
+    const client = spawn(program, [...first, 'build', '-t', 'gone:3', context], { env, stdio: 'ignore' });
+    await eventually('the command runs', isRunning);
+    client.kill('SIGKILL');
+    await eventually('the command has ended', async () => !(await isRunning()));
+    for (const name of ['gone:1', 'gone:2', 'gone:3']) assert.equal((await docker('image', 'inspect', name)).code, 1);
     assert.equal((await engine().api('POST', '/build/cancel?id=mine')).status, 200);
   });
 
@@ -273,6 +287,22 @@ engineSuite('parameters of POST /build', {}, (engine) => {
     assert.match(textOf(first), /^CapEff:\s+0{16}$/m);
     if (isOracle()) return;
     assert.match(textOf(await postBuild(engine(), {}, archive(dockerfile, program))), /^ ---> Using cache$/m);
+  });
+
+  test('contexts over the limit of the engine are refused, by either protocol', {
+    skip: isOracle() && 'Docker has no such limit',
+  }, async (t) => {
+    const why = /the build context is larger than 41943040 bytes, the engine's limit \(--build-context-limit\)/;
+    const large = await postBuild(engine(), {}, archive([], { name: 'large', body: Buffer.alloc(41 << 20) }));
+    assert.deepEqual([large.status, why.test(large.message)], [400, true], large.message);
+    const context = await folder(t, { Dockerfile: lines(from, 'COPY large /'), large: '' });
+    await truncate(join(context, 'large'), 41 << 20);
+    const [program, ...first] = gantryProgram;
+    const { code, stderr } = await run(program, [...first, 'build', context], { env: engine().clientEnv() });
+    assert.deepEqual([code, why.test(stderr)], [1, true], stderr);
+    await truncate(join(context, 'large'), 39 << 20);
+    const fits = await run(program, [...first, 'build', '-t', 'fits:1', context], { env: engine().clientEnv() });
+    assert.equal(fits.code, 0, fits.stderr);
   });
 
   test('an archive may come in a request of its own', async () => {
