@@ -301,6 +301,39 @@ engineSuite('builds for several platforms', { prepare: withBuildx, skip }, (engi
     assert.match(wrong.stderr, /invalid annotation: no platform linux\/mips found in source/);
   });
 
+  test('a generator lists what the image of each platform consists of', async (t) => {
+    const generator = await folder(t, {
+      Dockerfile: lines(`FROM ${busybox}`, 'COPY --chmod=755 scan /scan', 'ENTRYPOINT ["/scan"]'),
+      scan: lines(
+        '#!/bin/sh',
+        'set -e',
+        'for_arch=$(cat "$BUILDKIT_SCAN_SOURCE/arch")',
+        String.raw`printf '{"_type":"https://in-toto.io/Statement/v0.1","predicateType":"https://spdx.dev/Document","predicate":{"found":"%s"}}' "$for_arch" > "$BUILDKIT_SCAN_DESTINATION/sbom.spdx.json"`,
+      ),
+    });
+    await built(generator, '--tag=lists:generator');
+    const context = await plain(t);
+    const out = emptyFolder(t);
+    const sbom = ['--attest=type=sbom,generator=lists:generator', '--provenance=mode=max'];
+    const said = await built(context, both, ...sbom, '-o', out);
+    for (const name of [architecture, foreign]) {
+      assert.match(said, new RegExp(`^#\\d+ \\[linux/${name}\\] generating sbom using lists:generator$`, 'm'));
+      const below = join(out, `linux_${name}`);
+      assert.deepEqual(readdirSync(below).sort(), ['arch', 'provenance.json', 'sbom.spdx.json', 'w']);
+      const statement = JSON.parse(readFileSync(join(below, 'sbom.spdx.json'), 'utf8')) as { predicate: unknown };
+      assert.deepEqual(statement.predicate, { found: `for ${name}` });
+    }
+    const apart = await folder(t, {
+      Dockerfile: lines('FROM scratch', 'ARG TARGETARCH', 'COPY f /$TARGETARCH'),
+      f: 'f',
+    });
+    const flat = emptyFolder(t);
+    await built(apart, both, '--provenance=mode=min', '-o', `type=local,dest=${flat},platform-split=false`);
+    const names = [architecture, foreign].flatMap((name) => [name, `provenance.linux_${name}.json`]);
+    assert.deepEqual(readdirSync(flat).sort(), names.sort());
+    await docker.ok('rmi', 'lists:generator');
+  });
+
   test('a push has the whole list, which is pulled for each platform', async (t) => {
     await using registry = await startRegistry(engine().namespaces);
     const context = await plain(t);

@@ -58,6 +58,7 @@ test('build arguments, target, platform', async () => {
   assert.match(one.out, /WARNING: JSONArgsRecommended/);
   const platform = { Dockerfile: 'FROM --platform=$TARGETPLATFORM a\n' };
   assert.match((await check(platform, '--platform=linux/arm64', 'CONTEXT')).out, /RedundantTargetPlatform/);
+  assert.match((await check(platform, '--platform=linux/arm64,linux/amd64', 'CONTEXT')).out, /RedundantTargetPlatform/);
   const environment = { Dockerfile: 'ARG FROM_ENV\nFROM $FROM_ENV\n' };
   assert.equal((await check(environment, skip, '--build-arg=FROM_ENV', 'CONTEXT')).code, 0);
 });

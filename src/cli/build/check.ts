@@ -34,6 +34,8 @@ export const check = defineCommand({
       throw new CliError(`--format: ${JSON.stringify(flags.format)}: expected text or json`);
     }
     const host = hostPlatform(process.arch);
+    // What is found is the same for all of several platforms.
+    const [first = ''] = flags.platform.split(',');
     const { source, ignoreFile } = readInput(path, flags.file);
     const ignored = ignoreFile === undefined ? undefined : matcherOf(ignoreFile);
     const result = checkDockerfile({
@@ -42,7 +44,7 @@ export const check = defineCommand({
         ...plainOptions(host),
         args: buildArguments(flags['build-arg'], session.env),
         ...(flags.target === '' ? {} : { target: flags.target }),
-        ...(flags.platform === '' ? {} : { targetPlatform: parsePlatform(flags.platform, host) }),
+        ...(first === '' ? {} : { targetPlatform: parsePlatform(first, host) }),
       },
       lookUp: () => 'unknown',
       ...(ignored === undefined ? {} : { ignored }),
