@@ -115,7 +115,7 @@ export async function openBuilds(options: BuildOptions): Promise<Builds> {
   const solver = createSolver(ports);
   const view = cacheView({ cache, contexts, images, directory: options.directory, clock });
   const control = createControl({ sessions, solver, cache: view, worker, log }, `${options.directory}/history`);
-  const classic = new ClassicBuilds(ports);
+  const classic = new ClassicBuilds(ports, (job) => control.remember(job));
   return {
     ...control,
     build: (request) => classic.build(request),

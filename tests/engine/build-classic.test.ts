@@ -5,12 +5,13 @@ import { createServer } from 'node:net';
 import { test } from 'node:test';
 import { unpackPackages } from '../support/docker-client.ts';
 import { run } from '../support/run.ts';
+import { withBuildx } from '../support/buildx.ts';
 import { engineSuite } from '../support/suite.ts';
 import { tarOf } from '../support/tar.ts';
 import { folder, lines } from './_build-folder.ts';
 import { busybox, dockerOf } from './_docker.ts';
 
-engineSuite('POST /build', {}, (engine) => {
+engineSuite('POST /build', { prepare: withBuildx }, (engine) => {
   const docker = dockerOf(engine);
   const env = { DOCKER_BUILDKIT: '0' };
   const build = (context: string, ...options: readonly string[]) =>
@@ -120,6 +121,8 @@ engineSuite('POST /build', {}, (engine) => {
     const failed = await run20(secret, '--build-arg=WORD=x; exit 5; :', '--file', join(context, 'kept'), context);
     assert.equal(failed.code, 1);
     assert.match(failed.stderr, /empty/);
+    const past = await docker.ok('buildx', 'history', 'ls', '--format', '{{.Status}}');
+    assert.deepEqual(past.split('\n'), ['Error', 'Completed']);
     const nobody = await engine().api('POST', '/build?version=2&remote=client-session');
     assert.equal(nobody.status, 400);
     assert.match(nobody.text, /needs the parameter session/);

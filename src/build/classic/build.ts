@@ -6,6 +6,7 @@ import { contextFromTar } from '../context/from-tar.ts';
 import { type ContextTree, releaseTree } from '../context/tree.ts';
 import { BuildJob } from '../control/job.ts';
 import { trueWords } from '../export/attributes.ts';
+import { noteExported } from '../control/outcome.ts';
 import { exportResult } from '../export/exporters.ts';
 import type { Exported } from '../export/scope.ts';
 import { archiveSource } from '../frontend/archive-source.ts';
@@ -36,7 +37,8 @@ export function classicJob({ names, session, attributes, isTraced }: ClassicBuil
   const plain = decode(solveRequest, new Uint8Array(0));
   const inline = isTraced && trueWords.includes(attributes.get('build-arg:BUILDKIT_INLINE_CACHE') ?? '');
   const exports = inline ? [{ type: 'inline', attrs: new Map<string, string>() }] : [];
-  return new BuildJob({ ...plain, ref: randomHex64(), session, cache: { exports, imports: [] } });
+  const frontend = { frontend: 'dockerfile.v0', frontendAttrs: attributes };
+  return new BuildJob({ ...plain, ...frontend, ref: randomHex64(), session, cache: { exports, imports: [] } });
 }
 
 /** Builds, and tells of it as Docker's classic builder does. @throws EngineError; the image is not made then */
@@ -56,6 +58,8 @@ export async function buildClassic(
     const logins: Logins = async (host, signal) => request.logins(host) ?? client.logins(host, signal);
     const scope: Scope = { ports, uploads, job, client, logins, content, request };
     const exported = await exportWanted(scope, await built(scope));
+    noteExported(job, 0, exported);
+    job.response = exported;
     job.close();
     await told;
     const id = exported.get('containerimage.digest') ?? '';

@@ -1,6 +1,7 @@
 import { conflict } from '../../base/errors.ts';
 import type { ByteStream } from '../../base/stream.ts';
 import type { BuildJob } from '../control/job.ts';
+import { noteFailure } from '../control/outcome.ts';
 import type { SolvePorts } from '../solve/ports.ts';
 import { buildClassic, classicJob } from './build.ts';
 import type { ClassicBuild } from './request.ts';
@@ -9,11 +10,14 @@ import { Uploads } from './uploads.ts';
 /** The builds by `POST /build` that are under way. */
 export class ClassicBuilds {
   readonly #ports: SolvePorts;
+  readonly #remember: (job: BuildJob) => void;
   readonly #uploads = new Uploads();
   readonly #active = new Set<{ readonly id: string; readonly job: BuildJob }>();
 
-  constructor(ports: SolvePorts) {
+  /** @param remember takes builds that are told of in BuildKit's events into the history */
+  constructor(ports: SolvePorts, remember: (job: BuildJob) => void) {
     this.#ports = ports;
+    this.#remember = remember;
   }
 
   /** See `buildClassic`. @throws conflict for a build whose id another one has */
@@ -28,9 +32,13 @@ export class ClassicBuilds {
     if (signal.aborted) job.cancel();
     try {
       await buildClassic(this.#ports, this.#uploads, job, request);
+    } catch (error) {
+      noteFailure(job, error);
+      throw error;
     } finally {
       signal.removeEventListener('abort', onAbort);
       this.#active.delete(active);
+      if (request.isTraced) this.#remember(job);
     }
   }
 

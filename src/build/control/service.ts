@@ -8,6 +8,7 @@ import { contentMethods } from './content.ts';
 import { gatewayMethods } from './gateway.ts';
 import { historyMethods } from './history.ts';
 import { BuildHistory } from './history-store.ts';
+import type { BuildJob } from './job.ts';
 import { BuildJobs } from './jobs.ts';
 import type { CacheView, Solver, WorkerFacts } from './ports.ts';
 import { sessionMethod } from './session.ts';
@@ -36,6 +37,8 @@ export interface BuildControl {
   readonly cache: CacheView;
   /** Gives a build up; false when none of that name are under way. */
   cancel(ref: string): boolean;
+  /** Takes a build of another door, which is over, into the history. */
+  remember(job: BuildJob): void;
   /** Ends builds and sessions; resolves when what is remembered of them is on the disk. */
   close(): Promise<void>;
 }
@@ -70,6 +73,7 @@ export function createControl(parts: Omit<ControlContext, 'jobs'>, historyDirect
       job?.cancel();
       return job !== undefined;
     },
+    remember: (job) => jobs.end(job),
     async close() {
       for (const job of context.jobs.active()) job.cancel();
       context.sessions.close();

@@ -3,12 +3,10 @@ import { answering, type Method, type ServerCall, unary } from '../grpc/server.t
 import { asGrpcError, GrpcError, statusCodes } from '../grpc/status.ts';
 import { type gatewayResult, solveRequest, solveResponse, statusRequest, statusResponse } from '../wire/control.ts';
 import type { Message } from '../wire/message.ts';
-import { describeFailure } from './failure.ts';
 import type { BuildJob } from './job.ts';
+import { noteExported, noteFailure } from './outcome.ts';
 import type { ExportRequest, ResultRefs } from './ports.ts';
-import type { RecordDescriptor } from './record.ts';
 import type { ControlContext } from './service.ts';
-import type { Descriptor } from '../../spec/oci/image.ts';
 
 const control = '/moby.buildkit.v1.Control';
 
@@ -41,9 +39,7 @@ async function solve(
     void release(context, job);
     return { exporterResponse: job.response };
   } catch (error) {
-    const failure = describeFailure(error, job);
-    job.error = { code: failure.status, message: failure.message };
-    if (failure.details !== undefined) job.record.failure = job.record.keep(failureType, failure.details);
+    const failure = noteFailure(job, error);
     if (codeOf(error) === 'internal' && !(error instanceof GrpcError)) {
       context.log.warn('a build failed', { error: messageOf(error) });
     }
@@ -83,8 +79,7 @@ async function run(context: ControlContext, job: BuildJob): Promise<ReadonlyMap<
   for (const wanted of exportersOf(request)) {
     const exported = await context.solver.export(job, refs, wanted);
     for (const [key, value] of exported) response.set(key, value);
-    const descriptor = exported.get('containerimage.descriptor');
-    if (descriptor !== undefined) job.record.results.set(String(wanted.index), resultOf(descriptor));
+    noteExported(job, wanted.index, exported);
   }
   for (const predicate of context.solver.describe(job, refs)) job.record.attest(predicate);
   for (const { type, attrs } of request.cache?.exports ?? []) {
@@ -101,15 +96,6 @@ function refsOf(result: Message<typeof gatewayResult> | undefined): ResultRefs |
   const list = result?.refs?.refs ?? new Map<string, { readonly id: string }>();
   if (list.size === 0) return result?.ref?.id ? { only: result.ref.id, list: undefined } : undefined;
   return { only: undefined, list: new Map([...list].map(([platform, { id }]) => [platform, id])) };
-}
-
-/** A google.rpc.Status. */
-const failureType = 'application/vnd.googeapis.google.rpc.status+proto';
-
-/** What an exporter of images has told of its image. */
-function resultOf(text: string): RecordDescriptor {
-  const { mediaType, digest, size } = JSON.parse(Buffer.from(text, 'base64').toString()) as Descriptor;
-  return { mediaType, digest, size };
 }
 
 /** Older clients send one exporter in fields of its own, newer ones both. */
