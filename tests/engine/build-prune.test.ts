@@ -84,7 +84,7 @@ engineSuite('pruning the build cache', { prepare: withBuildx }, (engine) => {
     await nothing({ until: ['2020-01-02T00:00:00Z'] });
     await nothing({ id: ['zzzz'] });
     await nothing({ type: ['exec.cachemount'] });
-    await nothing({ description: ['nothing of the kind'] });
+    await nothing({ description: ['nothing-of-the-kind'] });
     await nothing({ shared: [] });
     await nothing({ inuse: [] });
     assert.match((await prune(filtered({ owner: ['me'] }), 400)).message ?? '', /invalid filter 'owner'/);
@@ -108,10 +108,7 @@ engineSuite('pruning the build cache', { prepare: withBuildx }, (engine) => {
     assert.equal(shown.match(/^ID:/gm)?.length, 1);
     assert.doesNotMatch(await docker.ok('buildx', 'du', '--filter', 'type=source.git.checkout', '--verbose'), /^ID:/m);
     assert.match(await docker.ok('buildx', 'prune', '-f', '--filter', 'until=1h'), /^Total:\s+0B$/m);
-    assert.match(
-      await docker.ok('buildx', 'prune', '-f', '--filter', `description=${one.Description}x`),
-      /Total:\s+0B/,
-    );
+    assert.match(await docker.ok('buildx', 'prune', '-f', '--filter', 'description=nothing'), /Total:\s+0B/);
     assert.equal((await steps()).length, 2);
     await docker.ok('buildx', 'prune', '-af', '--filter', 'type=regular');
     assert.equal((await steps()).length, 0);
