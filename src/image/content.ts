@@ -6,6 +6,7 @@ import { type Digest, type DiffId, digestOfHex } from '../base/ids.ts';
 import type { Logger } from '../base/log.ts';
 import type { ByteStream } from '../base/stream.ts';
 import type { GrowingFile } from '../store/blobs/growing.ts';
+import { ArchiveFeed } from '../store/layers/feed.ts';
 import type { BlobSink, ContentStore, LiveContent, StoredBlob, UnpackOptions } from './ports.ts';
 
 /** The store as the verbs on images see it: reading, and operations that add something. */
@@ -55,8 +56,11 @@ export interface ContentOperation {
   room(): Promise<number>;
   /** Stores a small document. @throws EngineError `corrupt` when its digest is another one */
   putBlob(bytes: Uint8Array, digest: Digest): Promise<void>;
-  /** Makes the layer out of a blob that is stored or being written, in a worker. @throws EngineError corrupt, invalid, no-space, cancelled */
-  unpack(source: Digest | GrowingFile, options: UnpackOptions): Promise<DiffId>;
+  /**
+   * Makes the layer out of a blob that is stored or being written, in a worker, or out of an archive that passes by: then whoever
+   * has that must look whether the layer is still there (`hasLayer`). @throws EngineError corrupt, invalid, no-space, cancelled
+   */
+  unpack(source: Digest | GrowingFile | ArchiveFeed, options: UnpackOptions): Promise<DiffId>;
   /** Holds nothing any more. Who leaves unused content behind calls `collect` then. */
   end(): void;
 }
@@ -191,7 +195,7 @@ class StoreOperation implements ContentOperation {
     return Math.min(largestLayer, free - Math.min(spareBytes, Math.floor(free / 8)));
   }
 
-  async unpack(source: Digest | GrowingFile, options: UnpackOptions): Promise<DiffId> {
+  async unpack(source: Digest | GrowingFile | ArchiveFeed, options: UnpackOptions): Promise<DiffId> {
     throwIfAborted(options.signal);
     if (options.expected !== undefined) await this.#lease.layer(options.expected);
     const file = typeof source === 'string' ? this.#store.blobs.path(source) : source;
@@ -200,7 +204,7 @@ class StoreOperation implements ContentOperation {
     try {
       const { diffId } = await this.#store.layers.ingest(file, { ...options, maxBytes });
       // A layer whose name nobody knew before may have been collected the moment it was there.
-      if (!(await this.hasLayer(diffId))) {
+      if (!(file instanceof ArchiveFeed) && !(await this.hasLayer(diffId))) {
         await this.#store.layers.ingest(file, { ...options, maxBytes, expected: diffId });
       }
       return diffId;

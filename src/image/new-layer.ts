@@ -1,6 +1,8 @@
 import { compress } from '../archive/compress/compress.ts';
 import { digestOfHex } from '../base/ids.ts';
 import type { ByteStream } from '../base/stream.ts';
+import type { GrowingFile } from '../store/blobs/growing.ts';
+import { ArchiveFeed } from '../store/layers/feed.ts';
 import { mediaTypes } from '../spec/oci/image.ts';
 import type { LayerCompression } from '../spec/oci/layer-compression.ts';
 import type { ContentOperation } from './content.ts';
@@ -33,21 +35,41 @@ export async function storeNewLayer(
   const abort = new AbortController();
   const either = AbortSignal.any([abort.signal, signal]);
   let unpacking: Promise<VariantLayer['diffId']> | undefined;
+  const unpack = (source: GrowingFile | ArchiveFeed): Promise<unknown> => {
+    unpacking = unpacks.run(() => content.unpack(source, { signal: either }));
+    unpacking.catch(() => undefined);
+    return unpacking;
+  };
   try {
-    const stored = compression === 'none' || isPacked ? archive : compress(archive, compression);
-    const { digest, size } = await content.writeBlob(
-      () => stored,
-      {},
-      (growing) => {
-        unpacking = unpacks.run(() => content.unpack(growing, { signal: either }));
-        unpacking.catch(() => undefined);
-      },
-    );
+    const stored =
+      compression === 'none' || isPacked
+        ? await content.writeBlob(
+            () => archive,
+            {},
+            (growing) => void unpack(growing),
+          )
+        : await content.writeBlob(() => compressed(archive, compression, unpack), {});
+    const { digest, size } = stored;
     const diffId = await (unpacking ?? content.unpack(digest, { signal }));
+    if (!(await content.hasLayer(diffId))) await content.unpack(digest, { expected: diffId, signal });
     return { blob: { mediaType: layerTypes[compression], digest, size }, diffId };
   } catch (error) {
     abort.abort();
     await unpacking?.catch(() => undefined);
     throw error;
   }
+}
+
+/** The archive compressed; what it was before goes to who unpacks it. */
+async function* compressed(
+  archive: ByteStream,
+  form: 'gzip' | 'zstd',
+  unpack: (feed: ArchiveFeed) => Promise<unknown>,
+): ByteStream {
+  const feed = new ArchiveFeed();
+  void unpack(feed)
+    .finally(() => feed.close())
+    .catch(() => undefined);
+  yield* compress(archive, form, (plain) => feed.write(plain));
+  feed.end();
 }

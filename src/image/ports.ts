@@ -2,6 +2,7 @@ import type { Digest, DiffId } from '../base/ids.ts';
 import type { ByteStream } from '../base/stream.ts';
 import type { ImageMountPlaces } from '../spec/contract/storage.ts';
 import type { GrowingFile } from '../store/blobs/growing.ts';
+import type { ArchiveFeed } from '../store/layers/feed.ts';
 
 /** What the images room uses of the store (`src/store/open.ts`); the words are explained there. */
 export interface ContentStore {
@@ -20,7 +21,7 @@ export interface ContentStore {
   readonly layers: {
     /** `erofs`, `dir`. */
     readonly kind: string;
-    ingest(source: string | GrowingFile, options?: UnpackOptions): Promise<{ readonly diffId: DiffId }>;
+    ingest(source: string | GrowingFile | ArchiveFeed, options?: UnpackOptions): Promise<{ readonly diffId: DiffId }>;
     list(): readonly { readonly storedSize: number }[];
     info(diffId: DiffId): { readonly storedSize: number } | undefined;
     users(diffId: DiffId): number;

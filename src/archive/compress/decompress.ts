@@ -27,12 +27,18 @@ export async function* decompress(
   options: DecompressOptions,
 ): AsyncGenerator<Uint8Array, void, undefined> {
   const { compression, whole } = await detectIn(source);
-  let left = options.maxBytes;
-  for await (const chunk of expand(compression, whole, options)) {
+  yield* limited(expand(compression, whole, options), options);
+}
+
+/** The same bytes. @throws EngineError `invalid` beyond `maxBytes` */
+export async function* limited(
+  source: ByteStream,
+  { maxBytes, what }: Pick<DecompressOptions, 'maxBytes' | 'what'>,
+): AsyncGenerator<Uint8Array, void, undefined> {
+  let left = maxBytes;
+  for await (const chunk of source) {
     left -= chunk.length;
-    if (left < 0) {
-      throw new EngineError('invalid', `${options.what} is larger than the allowed ${options.maxBytes} bytes`);
-    }
+    if (left < 0) throw new EngineError('invalid', `${what} is larger than the allowed ${maxBytes} bytes`);
     yield chunk;
   }
 }

@@ -7,7 +7,7 @@ import { invalid } from '../../base/errors.ts';
 import type { ByteStream } from '../../base/stream.ts';
 import { Turns } from '../../base/turns.ts';
 import type { Contexts } from './contexts.ts';
-import type { Extent, Pack } from './pack.ts';
+import { addExtent, type Extent, type Pack } from './pack.ts';
 import {
   checkCount,
   type ContextEntry,
@@ -58,12 +58,7 @@ async function stored(pack: Pack, body: ByteStream): Promise<FileContent> {
   for await (const chunk of body) {
     hash.update(chunk);
     size += chunk.length;
-    // The reader uses its chunks again.
-    const extent = await pack.append(Buffer.from(chunk));
-    const last = extents.at(-1);
-    if (last !== undefined && last.offset + last.length === extent.offset) {
-      extents[extents.length - 1] = { ...last, length: last.length + extent.length };
-    } else extents.push(extent);
+    addExtent(extents, await pack.append(chunk));
   }
   return { size, extents, sha256: hash.digest('hex') };
 }

@@ -18,16 +18,20 @@ const bufferBytes = 1 << 20;
 
 /**
  * One file that holds the contents of many: contexts of 10,000 small files are written and read with a few hundred system
- * calls, and no name that a client chose ever reaches the file system. It is deleted when its last holder lets go.
+ * calls, and no name that a client chose ever reaches the file system. It is deleted when its last holder lets go. While it
+ * is written it has two buffers, of which one is filled while the other is on its way to the file.
  */
 export class Pack {
   readonly #file: FileHandle;
   readonly #path: string;
   readonly #mostBytes: number;
   #holders = 1;
-  #buffer: Buffer[] = [];
-  #buffered = 0;
+  #filling: Buffer | undefined;
+  #filled = 0;
+  #spare: Buffer | undefined;
+  /** Given to the file, or on the way there. */
   #written = 0;
+  #writing: Promise<void> = Promise.resolve();
 
   private constructor(file: FileHandle, path: string, mostBytes: number) {
     this.#file = file;
@@ -42,44 +46,63 @@ export class Pack {
 
   /** Bytes so far. */
   get size(): number {
-    return this.#written + this.#buffered;
+    return this.#written + this.#filled;
   }
 
-  /** Adds bytes, which must not change any more. One call after the other. @throws EngineError `invalid` beyond the limit */
+  /**
+   * Adds bytes, which may be used again when it resolves. One call after the other. @throws EngineError `invalid` beyond the limit;
+   * the error of the disk
+   */
   async append(bytes: Uint8Array): Promise<Extent> {
     if (this.size + bytes.length > this.#mostBytes) throw tooLarge(this.#mostBytes);
     const extent = { pack: this, offset: this.size, length: bytes.length };
-    this.#buffer.push(Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength));
-    this.#buffered += bytes.length;
-    if (this.#buffered >= bufferBytes) await this.flush();
+    for (let at = 0; at < bytes.length; ) {
+      const buffer = (this.#filling ??= Buffer.allocUnsafeSlow(bufferBytes));
+      const count = Math.min(bytes.length - at, bufferBytes - this.#filled);
+      buffer.set(bytes.subarray(at, at + count), this.#filled);
+      at += count;
+      this.#filled += count;
+      if (this.#filled === bufferBytes) await this.#turnBuffers();
+    }
     return extent;
   }
 
-  /** What was added can be read from now on. */
+  /** What was added can be read from now on. @throws the error of the disk */
   async flush(): Promise<void> {
-    const pieces = this.#buffer;
-    const length = this.#buffered;
-    if (length === 0) return;
-    this.#buffer = [];
-    const at = this.#written;
+    if (this.#filled > 0) await this.#turnBuffers();
+    await this.#writing;
+    this.#filling = undefined;
+    this.#spare = undefined;
+  }
+
+  /** The buffer that is full goes to the file, and the one before it is filled again when it is there. */
+  async #turnBuffers(): Promise<void> {
+    const [buffer, length, at] = [this.#filling, this.#filled, this.#written];
+    if (buffer === undefined) return;
+    await this.#writing;
+    this.#filling = this.#spare;
+    this.#spare = buffer;
+    this.#filled = 0;
     this.#written += length;
-    this.#buffered = 0;
-    const whole = pieces.length === 1 && pieces[0] !== undefined ? pieces[0] : Buffer.concat(pieces, length);
-    for (let done = 0; done < length; ) {
-      const { bytesWritten } = await this.#file.write(whole, done, length - done, at + done);
+    this.#writing = this.#write(buffer.subarray(0, length), at);
+    // Who adds more, or flushes, is told of a failure.
+    this.#writing.catch(() => undefined);
+  }
+
+  async #write(bytes: Uint8Array, at: number): Promise<void> {
+    for (let done = 0; done < bytes.length; ) {
+      const { bytesWritten } = await this.#file.write(bytes, done, bytes.length - done, at + done);
       done += bytesWritten;
     }
   }
 
-  /** A piece of it. */
-  async read(offset: number, length: number): Promise<Buffer> {
-    const buffer = Buffer.allocUnsafe(length);
-    for (let done = 0; done < length; ) {
-      const { bytesRead } = await this.#file.read(buffer, done, length - done, offset + done);
+  /** Fills a buffer with the bytes that begin at `offset`. @throws Error when there are fewer */
+  async read(buffer: Uint8Array, offset: number): Promise<void> {
+    for (let done = 0; done < buffer.length; ) {
+      const { bytesRead } = await this.#file.read(buffer, done, buffer.length - done, offset + done);
       if (bytesRead === 0) throw new Error('a context was cut off on the disk');
       done += bytesRead;
     }
-    return buffer;
   }
 
   hold(): void {
@@ -88,16 +111,65 @@ export class Pack {
 
   async release(): Promise<void> {
     if (--this.#holders > 0) return;
+    await this.#writing.catch(() => undefined);
     await this.#file.close();
     await unlink(this.#path);
   }
 }
 
-/** The bytes of pieces, in their order. */
+/** Extents with one more behind them, as one where they lie side by side. */
+export function addExtent(extents: Extent[], next: Extent): void {
+  const last = extents.at(-1);
+  if (last?.pack === next.pack && last.offset + last.length === next.offset) {
+    extents[extents.length - 1] = { ...last, length: last.length + next.length };
+  } else if (next.length > 0) extents.push(next);
+}
+
+/** The bytes of pieces, in their order; each piece is the caller's own. */
 export async function* readExtents(extents: readonly Extent[]): ByteStream {
-  for (const { pack, offset, length } of extents) {
-    for (let at = 0; at < length; at += bufferBytes) {
-      yield await pack.read(offset + at, Math.min(bufferBytes, length - at));
+  for await (const piece of new PackReader().read(extents)) yield Buffer.from(piece);
+}
+
+/** Read at first, and where the reader jumps. */
+const leastWindow = 64 << 10;
+
+/**
+ * Reads one file after the other with one buffer: small ones that lie side by side are read together. One stream after
+ * the other.
+ */
+export class PackReader {
+  #buffer = Buffer.alloc(0);
+  #window = 0;
+  #pack: Pack | undefined;
+  #start = 0;
+  #length = 0;
+
+  /** The bytes of pieces, in their order. A piece is only valid until the next one is asked for, of this stream or another one. */
+  async *read(extents: readonly Extent[]): ByteStream {
+    for (const { pack, offset, length } of extents) {
+      for (let at = 0; at < length; ) {
+        if (!this.#has(pack, offset + at)) await this.#fill(pack, offset + at);
+        const from = offset + at - this.#start;
+        const count = Math.min(length - at, this.#length - from);
+        yield this.#buffer.subarray(from, from + count);
+        at += count;
+      }
     }
+  }
+
+  #has(pack: Pack, offset: number): boolean {
+    return pack === this.#pack && offset >= this.#start && offset < this.#start + this.#length;
+  }
+
+  /** Who goes on where it was gets more and more at once. */
+  async #fill(pack: Pack, offset: number): Promise<void> {
+    const goesOn = pack === this.#pack && offset === this.#start + this.#length;
+    this.#window = goesOn ? Math.min(bufferBytes, 2 * this.#window) : leastWindow;
+    if (this.#window > this.#buffer.length) this.#buffer = Buffer.allocUnsafeSlow(this.#window);
+    this.#length = 0;
+    const length = Math.min(this.#window, pack.size - offset);
+    if (length <= 0) throw new Error('a context was cut off on the disk');
+    await pack.read(this.#buffer.subarray(0, length), offset);
+    [this.#pack, this.#start, this.#length] = [pack, offset, length];
   }
 }

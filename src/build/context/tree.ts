@@ -44,6 +44,16 @@ export const impliedDirectory: Omit<ContextEntry, 'path'> = {
   size: 0,
 };
 
+/** How a client told of its files: a list of the same messages means the same files. */
+export interface Listing {
+  /** One behind the other. */
+  readonly messages: Uint8Array;
+  /** Where each message ends. */
+  readonly ends: Float64Array;
+  /** What each message means; undefined where that is nothing. */
+  readonly members: readonly (ContextEntry | undefined)[];
+}
+
 /**
  * The files that a client sent, as values: nothing of it is ever made on the host's file system. It does not change any
  * more. `release` must be called by each who holds it.
@@ -52,6 +62,7 @@ export interface ContextTree {
   /** By path, parents before what is in them, names in byte order. */
   readonly entries: ReadonlyMap<ByteString, ContextEntry>;
   readonly packs: ReadonlySet<Pack>;
+  readonly listing?: Listing;
 }
 
 export function holdTree({ packs }: ContextTree): void {
@@ -159,12 +170,12 @@ export class TreeBuilder {
   }
 
   /**
-   * @throws EngineError `invalid` for a path that leads elsewhere, comes twice, or lies in something that is no directory,
-   * and for a hard link to nothing.
+   * `isKnown`: it was in a tree before. @throws EngineError `invalid` for a path that leads elsewhere, comes twice, or lies in
+   * something that is no directory, and for a hard link to nothing.
    */
-  add(entry: ContextEntry): void {
+  add(entry: ContextEntry, isKnown = false): void {
     const { path } = entry;
-    checkPath(path);
+    if (!isKnown) checkPath(path);
     if (this.#entries.size >= mostEntries) throw tooMany();
     if (entry.type === 'file') this.#bytes += entry.size;
     if (this.#bytes > this.#mostBytes) throw tooLarge(this.#mostBytes);
@@ -204,7 +215,7 @@ export class TreeBuilder {
           `the build context has a hard link ${quoteName(entry.path)} to ${quoteName(entry.linkName)}, which is no file of it`,
         );
       }
-      this.#entries.set(entry.path, { ...entry, content: target.content });
+      if (target.content !== entry.content) this.#entries.set(entry.path, { ...entry, content: target.content });
     }
     return this.#entries;
   }

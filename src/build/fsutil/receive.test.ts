@@ -114,6 +114,94 @@ test('a folder comes as it is, and only what changed comes again', async (t) => 
   assert.deepEqual(await readdir(join(path, 'contexts')), []);
 });
 
+/** A small random folder: some names, of which some are directories. */
+function randomFolder(random: () => number): SentFile[] {
+  const files: SentFile[] = [];
+  for (const name of ['a', 'b', 'c', 'd']) {
+    const chance = random();
+    if (chance < 0.3) continue;
+    if (chance < 0.6) files.push({ path: name, mode: directory + 0o755, modTime: BigInt(Math.floor(random() * 2)) });
+    else files.push(randomFile(name, random));
+    if (chance >= 0.6) continue;
+    for (const inner of ['x', 'y', 'z']) if (random() < 0.7) files.push(randomFile(`${name}/${inner}`, random));
+  }
+  const first = files.find(({ content }) => content !== undefined);
+  if (first !== undefined && random() < 0.5) {
+    files.push({ path: 'hard', mode: 0o644, linkname: first.path, modTime: first.modTime });
+  }
+  if (random() < 0.5) files.push({ path: 'socket', mode: 0x0100_0000 + 0o755 });
+  return files;
+}
+
+function randomFile(path: string, random: () => number): SentFile {
+  const version = Math.floor(random() * 2);
+  // Now and then a file has changed its size while it was sent.
+  const size = random() < 0.1 ? { size: 1000 } : {};
+  return { path, mode: 0o644, modTime: BigInt(version), content: `${path} ${version}`.repeat(version + 1), ...size };
+}
+
+test('whatever changes between two builds: the second has what a build without the first has', async (t) => {
+  let seed = 1;
+  const random = (): number => (seed = (seed * 48_271) % 2_147_483_647) / 2_147_483_647;
+  let files: readonly SentFile[] = [];
+  const asked: string[] = [];
+  const { session, contexts, path } = await connected(
+    t,
+    sender(() => files, asked),
+  );
+  const described = async (tree: ContextTree): Promise<unknown[]> => {
+    const all: unknown[] = [];
+    for (const [at, { content, ...entry }] of tree.entries) {
+      assert.equal(at, entry.path);
+      all.push([entry, content?.sha256, await contentOf(tree, at)]);
+    }
+    return all;
+  };
+  let last = await receive(session, contexts);
+  for (let round = 0; round < 60; round++) {
+    // Often nearly nothing changes.
+    const isOther = random() < 0.5;
+    const at = Math.floor(random() * files.length);
+    files = isOther
+      ? randomFolder(random)
+      : files.map((file, place) =>
+          place === at && file.content !== undefined ? randomFile(file.path ?? '', random) : file,
+        );
+    const tree = await receive(session, contexts);
+    const others = await Contexts.open(join(path, 'others'));
+    const alone = await receive(session, others);
+    assert.deepEqual(await described(tree), await described(alone), JSON.stringify(files.map((file) => file.path)));
+    await releaseTree(alone);
+    await others.clear();
+    await releaseTree(last);
+    last = tree;
+  }
+  asked.length = 0;
+  files = files.filter(({ size }) => size === undefined);
+  const settled = await receive(session, contexts);
+  const again = await receive(session, contexts);
+  assert.equal(again, settled, 'where nothing has changed the tree is the one before');
+  for (const tree of [last, settled, again]) await releaseTree(tree);
+  await contexts.clear();
+  assert.deepEqual(await readdir(join(path, 'contexts')), []);
+});
+
+test('a file that had another size when it was sent is asked for again, though its list is the same', async (t) => {
+  const asked: string[] = [];
+  const files = [
+    { path: 'a', mode: 0o644, modTime: 1n, content: 'a' },
+    { path: 'b', mode: 0o644, modTime: 1n, content: 'longer', size: 3 },
+    { path: 'c', mode: 0o644, modTime: 1n, content: 'c' },
+  ];
+  const { session, contexts } = await connected(
+    t,
+    sender(() => files, asked),
+  );
+  for (let round = 0; round < 3; round++) await releaseTree(await receive(session, contexts));
+  assert.deepEqual(asked, ['a', 'b', 'c', 'b', 'b']);
+  await contexts.clear();
+});
+
 const hostile: readonly [what: string, files: readonly SentFile[], message: RegExp][] = [
   ['above the context', [{ path: '../x', mode: 0o644 }], /impossible name/],
   ['with an absolute name', [{ path: '/etc/x', mode: 0o644 }], /impossible name/],

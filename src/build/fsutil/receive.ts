@@ -1,24 +1,19 @@
 import { createHash, type Hash } from 'node:crypto';
+import { BufferGarbage } from '../../base/buffer-garbage.ts';
 import { EngineError, invalid } from '../../base/errors.ts';
+import { Turns } from '../../base/turns.ts';
 import type { Metadata } from '../grpc/client.ts';
 import { asEngineError } from '../grpc/status.ts';
 import type { Contexts } from '../context/contexts.ts';
-import type { Extent, Pack } from '../context/pack.ts';
-import {
-  type ContextEntry,
-  type ContextTree,
-  type FileContent,
-  holdTree,
-  releaseTree,
-  TreeBuilder,
-} from '../context/tree.ts';
+import { addExtent, type Extent, type Pack } from '../context/pack.ts';
+import { type ContextTree, holdTree, releaseTree } from '../context/tree.ts';
 import type { Session } from '../session/session.ts';
 import { decode } from '../wire/decode.ts';
 import { encode } from '../wire/encode.ts';
 import type { Message } from '../wire/message.ts';
 import { packet, packetTypes } from '../wire/session.ts';
+import { FileList } from './file-list.ts';
 import { encodeMetadata } from './metadata.ts';
-import { permissionsOfGoMode, typeOfGoMode } from './modes.ts';
 
 const diffCopy = '/moby.filesync.v1.FileSync/DiffCopy';
 
@@ -37,8 +32,8 @@ export interface ReceiveOptions {
 
 /**
  * Gets a folder of the client (fsutil's protocol, send.go and receive.go: the client lists what there is, and sends the
- * content of those files that are asked for). Files that look as in the session's earlier builds are not sent again. Gives
- * a tree that the caller holds. @throws EngineError
+ * content of those files that are asked for). Files that look as in the session's earlier builds are not sent again; of a
+ * folder in which nothing has changed the tree is the one before. Gives a tree that the caller holds. @throws EngineError
  */
 export async function receiveFolder(
   session: Session,
@@ -59,11 +54,17 @@ export async function receiveFolder(
   try {
     const call = session.client.call(diffCopy, { metadata, signal });
     const send = (message: { type: number; id?: number }): void => void call.send(encode(packet, message));
-    const receiver = new Receiver(pack, before, send, options.progress, contexts.mostBytes);
+    const receiver = new Receiver(pack, new FileList(before, contexts.mostBytes), send, options.progress);
+    const turns = new Turns();
+    const garbage = new BufferGarbage();
     try {
-      for await (const message of call.messages) {
-        await receiver.take(decode(packet, message));
+      for await (const batch of call.batches) {
+        for (const message of batch) {
+          await receiver.take(message);
+          garbage.add(message.length);
+        }
         if (receiver.isOver) call.end();
+        if (turns.isOver) await turns.next();
       }
     } catch (error) {
       call.cancel();
@@ -87,22 +88,24 @@ interface Pending {
   readonly path: string;
   readonly hash: Hash;
   readonly extents: Extent[];
-  /** Not yet in the pack, so that files that come at the same time lie in few pieces. */
-  waiting: Uint8Array[];
-  waitingBytes: number;
+  /** What is not yet in the pack, so that files that come at the same time lie in few pieces. */
+  room: Buffer | undefined;
+  waiting: number;
   size: number;
 }
 
 const pieceBytes = 256 << 10;
+/** Clients send some files at a time; of more each part goes into the pack as it comes. */
+const mostRooms = 8;
 
 class Receiver {
   readonly #pack: Pack;
-  readonly #before: ContextTree | undefined;
   readonly #send: (message: { type: number; id?: number }) => void;
   readonly #progress: (bytes: number) => void;
-  readonly #builder: TreeBuilder;
+  readonly #list: FileList;
   readonly #pending = new Map<number, Pending>();
-  #serial = 0;
+  readonly #rooms: Buffer[] = [];
+  #roomCount = 0;
   #bytes = 0;
   #listed = false;
   /** We have said that we have all. */
@@ -112,45 +115,40 @@ class Receiver {
 
   constructor(
     pack: Pack,
-    before: ContextTree | undefined,
+    list: FileList,
     send: (message: { type: number; id?: number }) => void,
     progress: (bytes: number) => void,
-    mostBytes: number,
   ) {
-    this.#builder = new TreeBuilder(mostBytes);
     this.#pack = pack;
-    this.#before = before;
+    this.#list = list;
     this.#send = send;
     this.#progress = progress;
   }
 
-  async take(message: Packet): Promise<void> {
+  /** The next message, which is only valid until this resolves. */
+  take(bytes: Uint8Array): Promise<void> | undefined {
+    if (!this.#listed && this.#list.takeUnchanged(bytes)) return undefined;
+    const message = decode(packet, bytes);
     switch (message.type) {
       case packetTypes.stat:
-        if (message.stat === undefined) this.#listed = true;
-        else this.#list(message.stat);
-        break;
+        this.#takeStat(message.stat, bytes);
+        return undefined;
       case packetTypes.data:
-        await this.#data(message.id, message.data);
-        break;
+        return this.#takeData(message.id, message.data);
       case packetTypes.end:
         this.isOver = true;
-        break;
+        return undefined;
       case packetTypes.error:
         throw new EngineError('internal', `error from sender: ${Buffer.from(message.data).toString('utf8')}`);
       default:
         throw invalid(`the client sent a packet of the unknown type ${message.type}`);
     }
-    this.#endWhenComplete();
   }
 
   finish(): ContextTree {
     if (!this.#ended || !this.isOver)
       throw new EngineError('cancelled', 'the client stopped sending the build context');
-    const entries = this.#builder.finish();
-    const packs = new Set<Pack>();
-    for (const { content } of entries.values()) for (const { pack } of content?.extents ?? []) packs.add(pack);
-    return { entries, packs };
+    return this.#list.finish();
   }
 
   #endWhenComplete(): void {
@@ -159,80 +157,62 @@ class Receiver {
     this.#send({ type: packetTypes.end });
   }
 
-  #list(stat: NonNullable<Packet['stat']>): void {
+  #takeStat(stat: Packet['stat'], bytes: Uint8Array): void {
+    if (stat === undefined) {
+      this.#listed = true;
+      this.#list.end();
+      this.#endWhenComplete();
+      return;
+    }
     if (this.#listed) throw invalid('the client lists files after the end of its list');
-    const id = this.#serial++;
-    const kind = typeOfGoMode(stat.mode);
-    // Sockets mean nothing to anybody but the process behind them.
-    if (kind === undefined) return;
-    const isLink = kind === 'file' && stat.linkname !== '';
-    const entry: ContextEntry = {
-      path: stat.path,
-      type: isLink ? 'hardlink' : kind,
-      mode: permissionsOfGoMode(stat.mode),
-      uid: stat.uid,
-      gid: stat.gid,
-      mtimeNs: stat.modTime,
-      linkName: stat.linkname,
-      major: stat.devmajor,
-      minor: stat.devminor,
-      size: kind === 'file' ? stat.size : 0,
-    };
-    const known = kind === 'file' && !isLink ? this.#known(entry) : undefined;
-    this.#builder.add(known === undefined ? entry : { ...entry, content: known });
-    if (kind !== 'file' || isLink || known !== undefined) return;
-    this.#pending.set(id, {
-      path: stat.path,
-      hash: createHash('sha256'),
-      extents: [],
-      waiting: [],
-      waitingBytes: 0,
-      size: 0,
-    });
+    const wanted = this.#list.take(stat, bytes);
+    if (wanted === undefined) return;
+    const { id, path } = wanted;
+    const hash = createHash('sha256');
+    this.#pending.set(id, { path, hash, extents: [], room: undefined, waiting: 0, size: 0 });
     this.#send({ type: packetTypes.request, id });
   }
 
-  /** What an earlier build got of a file that looks the same. */
-  #known(entry: ContextEntry): FileContent | undefined {
-    const before = this.#before?.entries.get(entry.path);
-    const isSame =
-      before?.type === 'file' &&
-      before.size === entry.size &&
-      before.content?.size === entry.size &&
-      before.mtimeNs === entry.mtimeNs &&
-      before.mode === entry.mode;
-    return isSame ? before.content : undefined;
-  }
-
-  async #data(id: number, data: Uint8Array): Promise<void> {
+  async #takeData(id: number, data: Uint8Array): Promise<void> {
     const pending = this.#pending.get(id);
     if (pending === undefined) throw invalid(`the client sent content that nobody asked for (${id})`);
     if (data.length === 0) {
       await this.#flush(pending);
       this.#pending.delete(id);
       const { size, extents, hash } = pending;
-      this.#builder.fill(pending.path, { size, extents, sha256: hash.digest('hex') });
+      this.#list.fill(pending.path, { size, extents, sha256: hash.digest('hex') });
+      this.#endWhenComplete();
       return;
     }
     pending.hash.update(data);
     pending.size += data.length;
-    pending.waiting.push(data);
-    pending.waitingBytes += data.length;
     this.#bytes += data.length;
     this.#progress(this.#bytes);
-    if (pending.waitingBytes >= pieceBytes) await this.#flush(pending);
+    if (pending.waiting + data.length > pieceBytes) await this.#flush(pending);
+    const room = data.length < pieceBytes ? this.#roomOf(pending) : undefined;
+    if (room === undefined) {
+      addExtent(pending.extents, await this.#pack.append(data));
+    } else {
+      room.set(data, pending.waiting);
+      pending.waiting += data.length;
+    }
+  }
+
+  #roomOf(pending: Pending): Buffer | undefined {
+    pending.room ??= this.#rooms.pop();
+    if (pending.room === undefined && this.#roomCount < mostRooms) {
+      this.#roomCount++;
+      pending.room = Buffer.allocUnsafeSlow(pieceBytes);
+    }
+    return pending.room;
   }
 
   async #flush(pending: Pending): Promise<void> {
-    const pieces = pending.waiting;
-    pending.waiting = [];
-    pending.waitingBytes = 0;
-    for (const piece of pieces) {
-      const extent = await this.#pack.append(piece);
-      const last = pending.extents.at(-1);
-      if (last !== undefined && last.offset + last.length === extent.offset) {
-        pending.extents[pending.extents.length - 1] = { ...last, length: last.length + extent.length };
-      } else pending.extents.push(extent);
-    }
+    const { room, waiting } = pending;
+    if (room === undefined) return;
+    if (waiting > 0) addExtent(pending.extents, await this.#pack.append(room.subarray(0, waiting)));
+    pending.waiting = 0;
+    pending.room = undefined;
+    this.#rooms.push(room);
   }
 }

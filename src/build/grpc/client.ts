@@ -6,14 +6,14 @@ import type { Logger } from '../../base/log.ts';
 import { decode } from '../wire/decode.ts';
 import { encode } from '../wire/encode.ts';
 import type { Draft, Message, Table } from '../wire/message.ts';
-import { receiveMessages, sendMessage } from './framing.ts';
+import { receiveBatches, receiveMessages, sendMessage } from './framing.ts';
 import { closeWithPeer, connectionWindow, http2Options, loadHttp2 } from './http2.ts';
 import { decodeMessage, GrpcError, statusCodes } from './status.ts';
 
 /** Metadata that goes with a call. What is not ASCII must be encoded already. */
 export type Metadata = Readonly<Record<string, string | readonly string[]>>;
 
-/** A call that is under way. Who began it must read `messages` to its end, or `cancel`. */
+/** A call that is under way. Who began it must read `messages` or `batches` to its end, or `cancel`. */
 export interface ClientCall {
   /** Resolves when there is room for more. */
   send(message: Uint8Array): Promise<void>;
@@ -21,6 +21,8 @@ export interface ClientCall {
   end(): void;
   /** Ends without an error when the other side ended the call well. @throws GrpcError with its status */
   readonly messages: AsyncIterable<Uint8Array>;
+  /** The same, those together that came together; they are only valid until the next ones are asked for. */
+  readonly batches: AsyncIterable<readonly Uint8Array[]>;
   cancel(): void;
 }
 
@@ -68,19 +70,22 @@ function beginCall(session: ClientHttp2Session, path: string, metadata: Metadata
   return {
     send: (message) => sendMessage(stream, message),
     end: () => void stream.end(),
-    messages: messagesOf(stream, status, signal),
+    messages: untilStatus(receiveMessages(stream), stream, status, signal),
+    batches: untilStatus(receiveBatches(stream), stream, status, signal),
     cancel: onAbort,
   };
 }
 
-async function* messagesOf(
+/** What is received, then how the call ended. */
+async function* untilStatus<T>(
+  received: AsyncIterable<T>,
   stream: ClientHttp2Stream,
   status: Promise<GrpcError | undefined>,
   signal: AbortSignal,
-): AsyncGenerator<Uint8Array> {
+): AsyncGenerator<T> {
   let broken: unknown;
   try {
-    yield* receiveMessages(stream);
+    for await (const one of received) yield one;
   } catch (error) {
     if (error instanceof GrpcError && !stream.destroyed) stream.close(loadHttp2().constants.NGHTTP2_CANCEL);
     broken = error;

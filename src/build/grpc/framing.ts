@@ -2,7 +2,7 @@ import type { Http2Stream } from 'node:http2';
 import { GrpcError, statusCodes } from './status.ts';
 
 /** A length-prefixed message: one byte that tells of compression, four of length, then the message. */
-const prefixBytes = 5;
+export const prefixBytes = 5;
 
 /** Messages that are longer are refused, as BuildKit does. */
 export const longestMessage = 16 << 20;
@@ -45,32 +45,75 @@ function drainOf(stream: Http2Stream): Promise<void> {
 
 /** The messages that come on a stream. @throws GrpcError for a compressed or overlong one, and when the last is cut off */
 export function receiveMessages(stream: Http2Stream, limit = longestMessage): AsyncGenerator<Uint8Array> {
-  // Whoever stops reading still has a status to send.
-  return messagesIn(stream.iterator({ destroyOnReturn: false }), limit);
+  return messagesIn(chunksOf(stream), limit);
 }
+
+/** The same in batches, see `batchesIn`. */
+export function receiveBatches(stream: Http2Stream, limit = longestMessage): AsyncGenerator<readonly Uint8Array[]> {
+  return batchesIn(chunksOf(stream), limit);
+}
+
+// Whoever stops reading still has a status to send.
+const chunksOf = (stream: Http2Stream): AsyncIterable<Uint8Array> => stream.iterator({ destroyOnReturn: false });
 
 /** The same of bytes from anywhere. */
 export async function* messagesIn(
   chunks: AsyncIterable<Uint8Array>,
   limit = longestMessage,
 ): AsyncGenerator<Uint8Array> {
+  for await (const batch of cut(chunks, limit, (length) => Buffer.allocUnsafe(length))) {
+    for (const message of batch) yield message;
+  }
+}
+
+/**
+ * The messages that become whole with each chunk, together: lists of files are tens of thousands of messages, and to wait
+ * for each takes longer than to read it. They are only valid until the next batch is asked for.
+ */
+export function batchesIn(
+  chunks: AsyncIterable<Uint8Array>,
+  limit = longestMessage,
+): AsyncGenerator<readonly Uint8Array[]> {
+  let room = Buffer.alloc(0);
+  // Of what one chunk completes only the first message can have begun before it.
+  return cut(chunks, limit, (length) => {
+    if (room.length < length) room = Buffer.allocUnsafe(length);
+    return room.subarray(0, length);
+  });
+}
+
+/** `room` gives the place for a message that is put together out of several chunks. */
+async function* cut(
+  chunks: AsyncIterable<Uint8Array>,
+  limit: number,
+  room: (length: number) => Buffer,
+): AsyncGenerator<readonly Uint8Array[]> {
   const queue = new ByteQueue();
   let wanted: number | undefined;
   for await (const chunk of chunks) {
     queue.push(Buffer.from(chunk.buffer, chunk.byteOffset, chunk.byteLength));
-    for (;;) {
-      if (wanted === undefined) {
-        if (queue.length < prefixBytes) break;
-        wanted = lengthOf(queue.take(prefixBytes), limit);
+    const whole: Uint8Array[] = [];
+    let failure: unknown;
+    try {
+      for (;;) {
+        if (wanted === undefined) {
+          if (queue.length < prefixBytes) break;
+          wanted = lengthOf(queue.take(prefixBytes, prefixRoom), limit);
+        }
+        if (queue.length < wanted) break;
+        whole.push(queue.take(wanted, room));
+        wanted = undefined;
       }
-      if (queue.length < wanted) break;
-      const message = queue.take(wanted);
-      wanted = undefined;
-      yield message;
+    } catch (error) {
+      failure = error;
     }
+    if (whole.length > 0) yield whole;
+    if (failure !== undefined) throw failure as Error;
   }
   if (wanted !== undefined || queue.length > 0) throw new GrpcError(statusCodes.cancelled, 'a message was cut off');
 }
+
+const prefixRoom = (): Buffer => Buffer.alloc(prefixBytes);
 
 function lengthOf(prefix: Buffer, limit: number): number {
   if (prefix[0] !== 0) throw new GrpcError(statusCodes.unimplemented, 'compressed messages are not supported');
@@ -96,7 +139,7 @@ class ByteQueue {
     this.#length += piece.length;
   }
 
-  take(length: number): Buffer {
+  take(length: number, room: (length: number) => Buffer): Buffer {
     if (length === 0) return Buffer.alloc(0);
     const first = this.#pieces[0] ?? Buffer.alloc(0);
     this.#length -= length;
@@ -106,7 +149,7 @@ class ByteQueue {
       else this.#pieces[0] = first.subarray(length);
       return taken;
     }
-    const whole = Buffer.allocUnsafe(length);
+    const whole = room(length);
     let at = 0;
     let used = 0;
     for (const piece of this.#pieces) {

@@ -25,8 +25,13 @@ async function isArchive(file: CopiedSource): Promise<boolean> {
 
 async function* contentOf(file: CopiedSource): ByteStreamGenerator {
   for await (const { body } of file.members()) {
-    if (body !== undefined) yield* decompress(body, { maxBytes: mostBytes, what: 'the archive' });
+    if (body !== undefined) yield* decompress(kept(body), { maxBytes: mostBytes, what: 'the archive' });
   }
+}
+
+/** What decompresses gathers pieces, and those of a member do not stay. */
+async function* kept(body: ByteStream): ByteStreamGenerator {
+  for await (const piece of body) yield Buffer.from(piece);
 }
 type ByteStreamGenerator = AsyncGenerator<Uint8Array> & ByteStream;
 

@@ -2,7 +2,7 @@ import { createHash } from 'node:crypto';
 import type { ByteString, TarEntry } from '../../archive/tar/entry.ts';
 import { invalid, notFound } from '../../base/errors.ts';
 import { globMatches } from '../../base/text/glob.ts';
-import { readExtents } from '../context/pack.ts';
+import { PackReader } from '../context/pack.ts';
 import { type ContextEntry, type ContextTree, impliedDirectory } from '../context/tree.ts';
 import { cleanPath } from '../ignore/clean-path.ts';
 import { PathMatcher } from '../ignore/matcher.ts';
@@ -34,29 +34,69 @@ export interface ContextSelection {
  * that. @throws EngineError `not-found` for a path that is not there; a pattern may stand for nothing
  */
 export function selectFromContext(tree: ContextTree, pattern: string, selection: Selection): ContextSelection {
+  const known = selections.get(tree) ?? new Map<string, ContextSelection>();
+  const key = JSON.stringify([pattern, selection]);
+  const selected = known.get(key) ?? select(tree, pattern, selection);
+  if (known.size < mostSelections) known.set(key, selected);
+  selections.set(tree, known);
+  return selected;
+}
+
+/** A folder in which nothing has changed is the same tree in the next build: nothing of it is hashed again. */
+const selections = new WeakMap<ContextTree, Map<string, ContextSelection>>();
+/** Of one tree. */
+const mostSelections = 32;
+
+function select(tree: ContextTree, pattern: string, selection: Selection): ContextSelection {
   const { excludes = [], include, required = [], isExact = false } = selection;
   const matcher = excludes.length === 0 ? undefined : new PathMatcher([...excludes]);
   for (const path of required) {
     if (followed(tree, bytesOf(relativePath(path))) === undefined) throw notFound(`${JSON.stringify(path)}: not found`);
   }
-  const hash = createHash('sha256');
+  const hash = new TextHash();
   const exact = bytesOf(pattern.slice(1));
   const chosen = isExact ? [{ named: exact, path: exact }] : chosenIn(tree, relativePath(pattern));
-  const sources = chosen.map(({ named, path }): CopiedSource => {
+  const entriesAt = (path: ByteString): Found[] => {
     const all = subtree(tree, path).filter(
       ({ path: relative }) => relative === '' || matcher?.matches(textOf(relative)) !== true,
     );
-    const entries = include === undefined ? all : included(all, include);
+    return include === undefined ? all : included(all, include);
+  };
+  const sources = chosen.map(({ named, path }): CopiedSource => {
+    const entries = entriesAt(path);
     const isDirectory = entries[0]?.entry.type === 'directory';
     const name = named.slice(named.lastIndexOf('/') + 1);
-    hash.update(JSON.stringify([isDirectory ? '' : name]));
-    for (const { path: relative, entry } of entries) hash.update(digestible(relative, entry));
+    hash.add(JSON.stringify([isDirectory ? '' : name]));
+    for (const { path: relative, entry } of entries) hash.add(digestible(relative, entry));
     const { mtimeNs = 0n } = entries[0]?.entry ?? {};
     const changed = !isDirectory || mtimeNs === 0n ? {} : { changed: timeOf(mtimeNs) };
-    return { name, isDirectory, ...changed, members: () => membersOf(entries) };
+    return { name, isDirectory, ...changed, members: () => membersOf(entriesAt(path)) };
   });
-  return { sources, digest: hash.digest('hex') };
+  return { sources, digest: hash.digest() };
 }
+
+/** SHA-256 of texts in UTF-8, many of them at once. */
+class TextHash {
+  readonly #hash = createHash('sha256');
+  #text = '';
+
+  add(text: string): void {
+    this.#text += text;
+    if (this.#text.length >= longestText) this.#flush();
+  }
+
+  digest(): string {
+    this.#flush();
+    return this.#hash.digest('hex');
+  }
+
+  #flush(): void {
+    this.#hash.update(this.#text);
+    this.#text = '';
+  }
+}
+
+const longestText = 64 << 10;
 
 /** A path of COPY relative to what it is copied from; `..` leads nowhere above it. */
 export function relativePath(pattern: string): string {
@@ -141,23 +181,18 @@ function subtree(tree: ContextTree, path: ByteString): Found[] {
   return found;
 }
 
+/** An array in JSON, which does not stand for two different members; written out, as lists of files are long. */
 function digestible(path: ByteString, entry: ContextEntry): string {
   const { type, mode, linkName, major, minor, content } = entry;
-  return JSON.stringify([
-    path,
-    content === undefined ? type : 'file',
-    mode,
-    type === 'symlink' ? linkName : '',
-    major,
-    minor,
-    content?.sha256 ?? '',
-    // Extended attributes, which once came along: old keys stay good.
-    [],
-  ]);
+  const kind = content === undefined ? type : 'file';
+  const link = type === 'symlink' ? JSON.stringify(linkName) : '""';
+  // The last one is for extended attributes, which once came along: old keys stay good.
+  return `[${JSON.stringify(path)},"${kind}",${mode},${link},${major},${minor},"${content?.sha256 ?? ''}",[]]`;
 }
 
 async function* membersOf(entries: readonly Found[]): AsyncGenerator<CopiedMember> {
   const taken = new Map(entries.map(({ path, entry }) => [entry.path, path]));
+  const reader = new PackReader();
   for (const { path, entry } of entries) {
     const linkPath = entry.type === 'hardlink' ? taken.get(entry.linkName) : undefined;
     // A hard link to something that is not copied is a file of its own.
@@ -167,7 +202,7 @@ async function* membersOf(entries: readonly Found[]): AsyncGenerator<CopiedMembe
       path,
       entry: tarEntry(entry, type, size),
       ...(linkPath === undefined ? {} : { linkPath }),
-      ...(type === 'file' ? { body: readExtents(entry.content?.extents ?? []) } : {}),
+      ...(type === 'file' ? { body: reader.read(entry.content?.extents ?? []) } : {}),
     };
   }
 }

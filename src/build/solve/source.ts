@@ -9,6 +9,7 @@ export interface CopiedMember {
   readonly entry: TarEntry;
   /** Of a hard link: the member, by its path, that it is another name of. */
   readonly linkPath?: ByteString;
+  /** A piece of it is only valid until the next one is asked for. */
   readonly body?: ByteStream;
 }
 

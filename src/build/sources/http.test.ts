@@ -47,9 +47,13 @@ async function served(t: TestContext, answer: http.RequestListener): Promise<{ u
     server.close();
   });
   const folder = await mkdtemp(join(tmpdir(), 'gantry-http-'));
-  t.after(() => rm(folder, { recursive: true, force: true }));
+  const contexts = await Contexts.open(join(folder, 'c'));
+  t.after(async () => {
+    await contexts.clear();
+    await rm(folder, { recursive: true, force: true });
+  });
   const { port } = server.address() as AddressInfo;
-  return { url: `http://127.0.0.1:${port}`, files: new HttpFiles(await Contexts.open(join(folder, 'c')), asking) };
+  return { url: `http://127.0.0.1:${port}`, files: new HttpFiles(contexts, asking) };
 }
 
 const plain = (url: string, checksum?: string, secrets: Readonly<Record<string, string>> = {}) => ({

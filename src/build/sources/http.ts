@@ -3,7 +3,7 @@ import { EngineError, invalid } from '../../base/errors.ts';
 import type { ByteStream } from '../../base/stream.ts';
 import type { Download } from '../../spec/contract/build.ts';
 import type { Contexts } from '../context/contexts.ts';
-import { type Extent, type Pack, readExtents } from '../context/pack.ts';
+import { addExtent, type Extent, type Pack, readExtents } from '../context/pack.ts';
 import { type ContextEntry, type ContextTree, holdTree, impliedDirectory, releaseTree } from '../context/tree.ts';
 import { bytesOf } from '../solve/source.ts';
 import type { Secrets } from '../solve/scope.ts';
@@ -122,11 +122,7 @@ async function received(
   for await (const chunk of body) {
     size += chunk.length;
     hash.update(chunk);
-    const extent = await pack.append(chunk);
-    const last = extents.at(-1);
-    if (last !== undefined && last.offset + last.length === extent.offset) {
-      extents[extents.length - 1] = { ...last, length: last.length + extent.length };
-    } else extents.push(extent);
+    addExtent(extents, await pack.append(chunk));
     progress(size, total);
   }
   await pack.flush();

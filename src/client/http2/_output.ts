@@ -1,12 +1,17 @@
 /** So much may wait for the peer before senders do. */
 const mostWaiting = 1 << 20;
+const leastRoom = 16 << 10;
 
-/** Frames on their way out: those of one turn of the event loop are written at once. */
+/**
+ * Frames on their way out: those of one turn of the event loop are written at once. They are copied, so senders may use
+ * their bytes again; one of two buffers is filled while the other is written.
+ */
 export class FrameOutput {
   readonly #write: (bytes: Uint8Array) => Promise<void>;
   readonly #onError: (error: unknown) => void;
-  #pieces: Uint8Array[] = [];
+  #filling = new Uint8Array(leastRoom);
   #bytes = 0;
+  #spare = new Uint8Array(0);
   #writing: Promise<void> | undefined;
 
   constructor(write: (bytes: Uint8Array) => Promise<void>, onError: (error: unknown) => void) {
@@ -16,8 +21,14 @@ export class FrameOutput {
 
   push(...pieces: readonly Uint8Array[]): void {
     for (const piece of pieces) {
-      this.#pieces.push(piece);
-      this.#bytes += piece.length;
+      const length = this.#bytes + piece.length;
+      if (length > this.#filling.length) {
+        const grown = new Uint8Array(Math.max(leastRoom, 2 * length));
+        grown.set(this.#filling.subarray(0, this.#bytes));
+        this.#filling = grown;
+      }
+      this.#filling.set(piece, this.#bytes);
+      this.#bytes = length;
     }
     this.#writing ??= Promise.resolve()
       .then(() => this.#drain())
@@ -36,11 +47,12 @@ export class FrameOutput {
 
   async #drain(): Promise<void> {
     try {
-      while (this.#pieces.length > 0) {
-        const pieces = this.#pieces;
-        this.#pieces = [];
+      while (this.#bytes > 0) {
+        const [filled, length] = [this.#filling, this.#bytes];
+        this.#filling = this.#spare;
         this.#bytes = 0;
-        await this.#write(Buffer.concat(pieces));
+        await this.#write(filled.subarray(0, length));
+        this.#spare = filled;
       }
     } finally {
       this.#writing = undefined;

@@ -3,16 +3,18 @@ import { Semaphore, throwIfAborted } from '../../base/async.ts';
 import { EngineError, messageOf } from '../../base/errors.ts';
 import { Threads } from '../../sys/worker/threads.ts';
 import { workerUrl } from '../../sys/worker/url.ts';
-import type { GrowingFile } from '../blobs/growing.ts';
-import type { IngestGrowth, IngestJob, IngestReport, LayerJob, TreeJob } from './_ingest_protocol.ts';
+import type { IngestGrowth, IngestJob, IngestPiece, IngestReport, LayerJob, TreeJob } from './_ingest_protocol.ts';
+import type { ArchiveSource } from './backend.ts';
+import { ArchiveFeed } from './feed.ts';
 
 type Done = Extract<IngestReport, { kind: 'done' }>;
 type TreeDone = Extract<IngestReport, { kind: 'tree-done' }>;
 type Options = { signal?: AbortSignal; onProgress?: (bytesRead: number) => void };
+type OnRead = (bytes: Uint8Array<ArrayBuffer>) => void;
 
 /** What is to be ingested, and where the result goes. */
 export interface IngestTask extends Omit<IngestJob, 'kind' | 'source'> {
-  readonly source: string | GrowingFile;
+  readonly source: ArchiveSource;
 }
 
 /** More would only compete for the disk. */
@@ -42,6 +44,7 @@ export class IngestPool {
         const job = { ...task, kind: 'ingest', source: { path: source } } as const;
         return this.#runIn<Done>(this.#threads.take(), job, task.what, options);
       }
+      if (source instanceof ArchiveFeed) return this.#runOnFeed(source, task, options);
       // Threads share descriptors: the worker reads on, whatever name the file gets meanwhile.
       const file = await source.open();
       try {
@@ -60,6 +63,17 @@ export class IngestPool {
     });
   }
 
+  #runOnFeed(feed: ArchiveFeed, task: Omit<IngestTask, 'source'>, options: Options): Promise<Done> {
+    const worker = this.#threads.take();
+    const job = { ...task, kind: 'ingest', source: { pieces: true } } as const;
+    const done = this.#runIn<Done>(worker, job, task.what, options, (bytes) => feed.giveBack(bytes));
+    feed.attach({
+      take: (piece) => worker.postMessage({ kind: 'piece', piece } satisfies IngestPiece, [piece.bytes.buffer]),
+      end: () => worker.postMessage({ kind: 'piece' } satisfies IngestPiece),
+    });
+    return done;
+  }
+
   /** Stops all workers; jobs that run fail. */
   close(): Promise<void> {
     return this.#threads.close();
@@ -71,6 +85,7 @@ export class IngestPool {
     job: LayerJob,
     what: string,
     { signal, onProgress }: Options,
+    onRead?: OnRead,
   ): Promise<Ending> {
     const { promise, resolve, reject } = Promise.withResolvers<Ending>();
     const end = (): void => {
@@ -88,6 +103,7 @@ export class IngestPool {
     const onExit = (): void => giveUp(new EngineError('internal', `${what}: the worker ended`));
     const onReport = (report: IngestReport): void => {
       if (report.kind === 'progress') return onProgress?.(report.bytesRead);
+      if (report.kind === 'read') return onRead?.(report.bytes);
       end();
       this.#threads.giveBack(worker);
       if (report.kind === 'failed') reject(new EngineError(report.code, report.message));

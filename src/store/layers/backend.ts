@@ -1,5 +1,9 @@
 import type { DiffId } from '../../base/ids.ts';
 import type { GrowingFile } from '../blobs/growing.ts';
+import type { ArchiveFeed } from './feed.ts';
+
+/** An archive: a file, one that is still being written, or (not compressed) what passes by. */
+export type ArchiveSource = string | GrowingFile | ArchiveFeed;
 
 /** What is known of a layer. */
 export interface LayerInfo {
@@ -55,11 +59,11 @@ export interface LayerBackend {
   /** `erofs`, `dir`. */
   readonly kind: string;
   /**
-   * Stores the layer whose archive (tar; plain, gzip or zstd) is the file at `source`, or is still being written to it:
-   * then the work goes on beside the writing, and ends only after the file is complete. @throws invalid for archives that
+   * Stores the layer whose archive (tar; plain, gzip or zstd) is the file at `source`, or is still being written to it, or
+   * passes by: then the work goes on beside the writing, and ends only after that is complete. @throws invalid for archives that
    * are refused, corrupt for damaged ones or another hash than expected, no-space, cancelled.
    */
-  ingest(source: string | GrowingFile, options?: IngestOptions): Promise<LayerInfo>;
+  ingest(source: ArchiveSource, options?: IngestOptions): Promise<LayerInfo>;
   info(diffId: DiffId): LayerInfo | undefined;
   list(): readonly LayerInfo[];
   /** @throws not-found. */

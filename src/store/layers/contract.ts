@@ -10,7 +10,8 @@ import type { TarEntry } from '../../archive/tar/entry.ts';
 import { encodeTarHeader, tarPadding, tarTrailer } from '../../archive/tar/write.ts';
 import { type DiffId, digestOfHex } from '../../base/ids.ts';
 import { getXattr } from '../../sys/file/xattr.ts';
-import type { LayerBackend, LayerInfo, MountedLayer } from './backend.ts';
+import type { IngestOptions, LayerBackend, LayerInfo, MountedLayer } from './backend.ts';
+import { ArchiveFeed } from './feed.ts';
 
 /** Opens the backend below a directory; called again for the same one, as after a restart of the engine. */
 export type OpenBackend = (directory: string) => Promise<LayerBackend>;
@@ -69,6 +70,7 @@ export function testLayerBackend(kind: string, open: OpenBackend, skip: string |
   testOddContent(kind, open, skip);
   testHostileContent(kind, open, skip);
   testTurns(kind, open, skip);
+  testPassing(kind, open);
   testLifetime(kind, open, skip);
 }
 
@@ -247,6 +249,47 @@ function testTurns(kind: string, open: OpenBackend, skip: string | false): void 
       mounted.release();
     }
     await layers.delete(diffId);
+  });
+}
+
+function testPassing(kind: string, open: OpenBackend): void {
+  const withBackend = opener(kind, open);
+
+  test(`${kind}: an archive that passes by makes the same layer, and who brings it never waits in vain`, async (t) => {
+    const { directory, layers } = await withBackend(t);
+    const archive = testArchive([...sample, { name: 'huge', content: Buffer.alloc(9 << 20, 'passing by ') }]);
+    const passed = async (bytes: Buffer, options: IngestOptions = {}): Promise<LayerInfo> => {
+      const feed = new ArchiveFeed();
+      const ingesting = layers.ingest(feed, options).finally(() => feed.close());
+      ingesting.catch(() => undefined);
+      const room = Buffer.alloc(700_000);
+      for (let at = 0; at < bytes.length; at += room.length) {
+        const part = room.subarray(0, bytes.copy(room, 0, at));
+        await feed.write(part);
+        room.fill(0xee);
+      }
+      feed.end();
+      return ingesting;
+    };
+    const wrong = Buffer.concat([testArchive([{ name: '../escape' }]), archive]);
+    const stop = new AbortController();
+    const stopped = passed(archive, { signal: stop.signal });
+    stop.abort();
+    await assert.rejects(stopped, { code: 'cancelled' });
+    await assert.rejects(passed(archive, { signal: AbortSignal.abort() }), { code: 'cancelled' });
+    await assert.rejects(passed(wrong), { code: 'invalid' });
+    await assert.rejects(passed(archive, { maxBytes: 1_000_000 }), { code: 'invalid', message: /larger than/ });
+    await assert.rejects(passed(archive.subarray(0, 1 << 20)), { code: 'corrupt' });
+    assert.deepEqual(layers.list(), []);
+    const info = await passed(archive);
+    assert.equal(info.diffId, diffIdOf(archive));
+    assert.deepEqual(await ingest(directory, layers, archive), info);
+    assert.equal(await layers.verify(info.diffId, join(directory, 'archive')), undefined);
+    // Longer than all pieces together: it waits for nobody.
+    const closed = new ArchiveFeed();
+    closed.close();
+    await closed.write(archive);
+    closed.end();
   });
 }
 

@@ -6,11 +6,10 @@ import type { DiffId } from '../../base/ids.ts';
 import type { Logger } from '../../base/log.ts';
 import { ensureDirectory, syncDirectory } from '../../sys/file/durable.ts';
 import type { ErofsMethod } from '../../sys/mount/mount.ts';
-import type { GrowingFile } from '../blobs/growing.ts';
 import type { LayerForm } from './_form.ts';
 import { IngestPool } from './_ingest_pool.ts';
 import { Scratch } from './_scratch.ts';
-import type { IngestOptions, LayerBackend, LayerInfo } from './backend.ts';
+import type { ArchiveSource, IngestOptions, LayerBackend, LayerInfo } from './backend.ts';
 import { dirForm } from './dir.ts';
 import { erofsForm } from './erofs.ts';
 
@@ -106,7 +105,7 @@ class Layers implements LayerBackend {
     this.#present = parts.present;
   }
 
-  ingest(source: string | GrowingFile, options: IngestOptions = {}): Promise<LayerInfo> {
+  ingest(source: ArchiveSource, options: IngestOptions = {}): Promise<LayerInfo> {
     const { expected } = options;
     if (expected === undefined) return this.#ingest(source, options);
     const present = this.info(expected);
@@ -175,7 +174,7 @@ class Layers implements LayerBackend {
   }
 
   /** Goes along with an ingest that was begun for somebody else; when that one was cancelled, begins anew. */
-  async #join(running: Promise<LayerInfo>, source: string | GrowingFile, options: IngestOptions): Promise<LayerInfo> {
+  async #join(running: Promise<LayerInfo>, source: ArchiveSource, options: IngestOptions): Promise<LayerInfo> {
     try {
       return await running;
     } catch (error) {
@@ -184,7 +183,7 @@ class Layers implements LayerBackend {
     }
   }
 
-  async #ingest(source: string | GrowingFile, options: IngestOptions): Promise<LayerInfo> {
+  async #ingest(source: ArchiveSource, options: IngestOptions): Promise<LayerInfo> {
     const { directory, form, scratch } = this.#parts;
     const temporary = scratch.newPath();
     try {
@@ -226,7 +225,7 @@ class Layers implements LayerBackend {
 async function convert(
   pool: IngestPool,
   { kind }: LayerForm,
-  place: { source: string | GrowingFile; target: string; passing?: boolean },
+  place: { source: ArchiveSource; target: string; passing?: boolean },
   options: IngestOptions,
 ): Promise<LayerInfo> {
   const what = options.expected === undefined ? 'the layer' : `layer ${options.expected}`;

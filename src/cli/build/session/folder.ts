@@ -1,8 +1,10 @@
 import { parseIgnoreFile } from '../../../build/ignore/ignore-file.ts';
 import { type FolderMatches, PathMatcher } from '../../../build/ignore/matcher.ts';
 
+let loaded: typeof import('node:fs') | undefined;
 /** Loaded with the first folder. */
-const fs = () => process.getBuiltinModule('node:fs');
+export const fs = (): typeof import('node:fs') => (loaded ??= process.getBuiltinModule('node:fs'));
+
 /** The bytes of a path, one char each. */
 export type BytePath = string;
 
@@ -13,10 +15,8 @@ export const pathText = (path: BytePath): string =>
   isAscii(path) ? path : Buffer.from(path, 'latin1').toString('utf8');
 export const pathBytes = (text: string): BytePath => (isAscii(text) ? text : Buffer.from(text).toString('latin1'));
 
-function isAscii(text: string): boolean {
-  for (let at = 0; at < text.length; at++) if (text.charCodeAt(at) > 0x7f) return false;
-  return true;
-}
+// oxlint-disable-next-line no-control-regex
+const isAscii = (text: string): boolean => /^[\0-\x7f]*$/.test(text);
 
 export interface FolderEntry {
   /** Below the folder, without a slash at either end. */
@@ -54,6 +54,8 @@ interface Level {
   readonly nested: readonly NestedIgnore[];
   /** Not told of yet: it is when something in it is. */
   pending: FolderEntry | undefined;
+  /** It was told of, with all above it. */
+  isTold: boolean;
   readonly above: Level | undefined;
 }
 
@@ -68,6 +70,7 @@ export function* listFolder(root: string, filter: FolderFilter): Generator<Folde
     exclude: [],
     nested: [],
     pending: undefined,
+    isTold: true,
     above: undefined,
   });
 }
@@ -93,7 +96,7 @@ function* listLevel(root: BytePath, filter: FolderFilter, level: Level): Generat
     const isExcluded = exclude?.isMatch === true || isOut;
     const isWanted = include?.isMatch !== false && !isExcluded;
     if (isExcluded) filter.onExcluded?.(path);
-    if (isWanted) yield* flushed(level);
+    if (isWanted && !level.isTold) yield* flushed(level);
     if (isWanted) yield found;
     if (!isFolder) continue;
     if (exclude?.isMatch === true && !filter.mayReturn(text)) continue;
@@ -105,6 +108,7 @@ function* listLevel(root: BytePath, filter: FolderFilter, level: Level): Generat
       exclude: exclude?.matches,
       nested: inside,
       pending: isWanted ? undefined : found,
+      isTold: isWanted,
       above: level,
     });
   }
@@ -129,6 +133,7 @@ function* flushed(level: Level): Generator<FolderEntry> {
   if (level.above !== undefined) yield* flushed(level.above);
   const { pending } = level;
   level.pending = undefined;
+  level.isTold = true;
   if (pending !== undefined) yield pending;
 }
 

@@ -1,4 +1,4 @@
-import { framePrefix, messagesIn } from '../../../build/grpc/framing.ts';
+import { batchesIn, framePrefix, messagesIn } from '../../../build/grpc/framing.ts';
 import { asGrpcError, decodeMessage, encodeMessage, GrpcError, statusCodes } from '../../../build/grpc/status.ts';
 import { decode } from '../../../build/wire/decode.ts';
 import { encode } from '../../../build/wire/encode.ts';
@@ -16,8 +16,12 @@ export interface GrpcCall {
   readonly metadata: ReadonlyMap<string, readonly string[]>;
   /** Encoded messages of the other side, until it ends. @throws GrpcError */
   readonly messages: AsyncIterable<Uint8Array>;
+  /** The same, those together that came together; they are only valid until the next ones are asked for. */
+  readonly batches: AsyncIterable<readonly Uint8Array[]>;
   /** Sends messages, at once; resolves when there is room for more. */
   send(...messages: readonly Uint8Array[]): Promise<void>;
+  /** The same with messages that have their prefixes. */
+  sendFramed(messages: Uint8Array): Promise<void>;
   /** Nothing more will be sent. */
   end(): Promise<void>;
   cancel(): void;
@@ -39,7 +43,10 @@ const requestHeaders = (path: string, metadata: HeaderList): HeaderList => [
 /** Calls a method of the other side. @throws Error when the connection is gone */
 export function beginCall(connection: Http2Connection, path: string, metadata: HeaderList = []): GrpcCall {
   const stream = connection.request(requestHeaders(path, metadata));
-  return callOn(stream, new Map(), answers(stream));
+  return callOn(stream, new Map(), {
+    messages: answers(stream, messagesIn(stream.bytes())),
+    batches: answers(stream, batchesIn(stream.bytes())),
+  });
 }
 
 /** One request, one answer. @throws GrpcError with the status of the other side */
@@ -69,12 +76,18 @@ export async function callOnce<Request extends Table, Response extends Table>(
   }
 }
 
-function callOn(stream: Http2Stream, metadata: GrpcCall['metadata'], messages: AsyncIterable<Uint8Array>): GrpcCall {
+function callOn(
+  stream: Http2Stream,
+  metadata: GrpcCall['metadata'],
+  received: Pick<GrpcCall, 'messages' | 'batches'>,
+): GrpcCall {
+  // Who reads the answers is told why nothing can be sent.
+  const sendFramed = (bytes: Uint8Array): Promise<void> => stream.send(bytes).catch(() => undefined);
   return {
     metadata,
-    messages,
-    // Who reads the answers is told why nothing can be sent.
-    send: (...drafts) => stream.send(framed(drafts)).catch(() => undefined),
+    ...received,
+    send: (...drafts) => sendFramed(framed(drafts)),
+    sendFramed,
     end: () => stream.send(new Uint8Array(0), true).catch(() => undefined),
     cancel: () => stream.reset(errorCodes.cancel),
   };
@@ -87,10 +100,10 @@ function framed(messages: readonly Uint8Array[]): Uint8Array {
 }
 
 /** The messages of an answer, then how it ended. */
-async function* answers(stream: Http2Stream): AsyncGenerator<Uint8Array> {
+async function* answers<T>(stream: Http2Stream, received: AsyncIterable<T>): AsyncGenerator<T> {
   let broken: unknown;
   try {
-    yield* messagesIn(stream.bytes());
+    for await (const one of received) yield one;
   } catch (error) {
     broken = error;
   }
@@ -134,7 +147,10 @@ export async function serveCall(stream: Http2Stream, methods: ReadonlyMap<string
       [':status', '200'],
       ['content-type', 'application/grpc'],
     ]);
-    const call = callOn(stream, metadata, messagesIn(stream.bytes()));
+    const call = callOn(stream, metadata, {
+      messages: messagesIn(stream.bytes()),
+      batches: batchesIn(stream.bytes()),
+    });
     let failure: GrpcError | undefined;
     try {
       if (method === undefined) throw new GrpcError(statusCodes.unimplemented, `unknown method ${path}`);

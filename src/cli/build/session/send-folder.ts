@@ -1,25 +1,19 @@
 import { decodeMetadata } from '../../../build/fsutil/metadata.ts';
 import { goModeOf } from '../../../build/fsutil/modes.ts';
+import { PacketWriter, pieceBytes } from '../../../build/fsutil/packet-writer.ts';
 import { GrpcError, statusCodes } from '../../../build/grpc/status.ts';
 import { PathMatcher } from '../../../build/ignore/matcher.ts';
 import { decode } from '../../../build/wire/decode.ts';
 import { encode } from '../../../build/wire/encode.ts';
 import { packet, packetTypes } from '../../../build/wire/session.ts';
 import { followLinks, patternsReach } from './follow.ts';
-import { type FolderEntry, type FolderFilter, listFolder, nativePath, pathBytes, pathText } from './folder.ts';
+import { type FolderEntry, type FolderFilter, fs, listFolder, nativePath, pathBytes, pathText } from './folder.ts';
 import type { GrpcCall, Method } from './grpc.ts';
-
-const fs = () => process.getBuiltinModule('node:fs');
 
 /** A folder that the engine may have, or files that lie in none. */
 export type SentFolder =
   | { readonly path: string; readonly nestedIgnore: boolean }
   | { readonly files: ReadonlyMap<string, Uint8Array> };
-
-/** Entries that are sent at once. */
-const batch = 200;
-/** Of a file that is sent at once. */
-const pieceBytes = 256 << 10;
 
 /** FileSync/DiffCopy: lists one of these folders, as far as the engine wants it, and sends the files that it asks for. */
 export function sendFolders(folders: ReadonlyMap<string, SentFolder>): Method {
@@ -35,14 +29,16 @@ export function sendFolders(folders: ReadonlyMap<string, SentFolder>): Method {
     };
     const sender = 'path' in folder ? new DiskSender(call, folder) : new MemorySender(call, folder.files);
     await sender.list(wishes);
-    await call.send(encode(packet, { type: packetTypes.stat }));
-    for await (const message of call.messages) {
-      const { type, id } = decode(packet, message);
-      if (type === packetTypes.request) await sender.send(id);
-      if (type === packetTypes.end) {
-        await call.send(encode(packet, { type: packetTypes.end }));
-        return;
+    for await (const batch of call.batches) {
+      for (const message of batch) {
+        const { type, id } = decode(packet, message);
+        if (type === packetTypes.request) await sender.send(id);
+        if (type === packetTypes.end) {
+          await call.send(encode(packet, { type: packetTypes.end }));
+          return;
+        }
       }
+      await sender.flush();
     }
   };
 }
@@ -69,8 +65,7 @@ class DiskSender {
   readonly #call: GrpcCall;
   readonly #root: string;
   readonly #nestedIgnore: boolean;
-  /** One for all files: each is sent before the next is read. */
-  #buffer: Buffer | undefined;
+  readonly #writer = new PacketWriter();
   /** The files by their ids, which are their places in the list. */
   readonly #paths: (string | undefined)[] = [];
 
@@ -82,46 +77,45 @@ class DiskSender {
 
   async list(wishes: Wishes): Promise<void> {
     const inodes = new Map<string, string>();
-    let messages: Uint8Array[] = [];
     const filter = { ...folderFilter(this.#root, wishes), nestedIgnore: this.#nestedIgnore };
     for (const entry of listFolder(this.#root, filter)) {
       const first = firstName(inodes, entry);
       this.#paths.push(first === undefined && entry.stat.isFile() ? entry.path : undefined);
-      messages.push(statPacket(entry, first));
-      if (messages.length < batch) continue;
-      await this.#call.send(...messages);
-      messages = [];
+      this.#writer.stat(statOf(entry, first));
+      if (this.#writer.isFull) await this.flush();
     }
-    await this.#call.send(...messages);
+    this.#writer.endOfList();
+    await this.flush();
   }
 
-  /** @throws GrpcError for a file that nobody was told of */
+  /** What is written is sent. */
+  flush(): Promise<void> {
+    return this.#call.sendFramed(this.#writer.take());
+  }
+
+  /** Writes the content of a file, and sends it when there is much. @throws GrpcError for a file that nobody was told of */
   async send(id: number): Promise<void> {
     const path = this.#paths[id];
     if (path === undefined) throw new GrpcError(statusCodes.invalid, `invalid file id ${id}`);
     const whole = `${pathBytes(this.#root)}/${path}`;
+    const { openSync, readSync, closeSync, constants } = fs();
     let file: number;
     try {
-      file = fs().openSync(nativePath(whole), fs().constants.O_RDONLY | fs().constants.O_NOFOLLOW);
+      file = openSync(nativePath(whole), constants.O_RDONLY | constants.O_NOFOLLOW);
     } catch (error) {
       throw new GrpcError(statusCodes.unknown, `failed to send ${pathText(path)}: ${(error as Error).message}`);
     }
     try {
-      this.#buffer ??= Buffer.allocUnsafe(pieceBytes);
-      const buffer = this.#buffer;
-      for (;;) {
-        const count = fs().readSync(file, buffer, 0, pieceBytes, null);
-        // Copied by what encodes it.
-        const data = buffer.subarray(0, count);
-        // Regular files give less than was asked for at their end alone.
-        const isLast = count < pieceBytes;
-        const end = encode(packet, { type: packetTypes.data, id });
-        const piece = count === 0 ? [] : [encode(packet, { type: packetTypes.data, id, data })];
-        await this.#call.send(...piece, ...(isLast ? [end] : []));
-        if (isLast) return;
-      }
+      const read = (buffer: Uint8Array, at: number): number => readSync(file, buffer, at, pieceBytes, null);
+      // Regular files give less than was asked for at their end alone.
+      let count: number;
+      do {
+        count = this.#writer.data(id, read);
+        if (this.#writer.isFull) await this.flush();
+      } while (count === pieceBytes);
+      if (count > 0) this.#writer.data(id, () => 0);
     } finally {
-      fs().closeSync(file);
+      closeSync(file);
     }
   }
 }
@@ -136,20 +130,17 @@ function firstName(inodes: Map<string, string>, { path, stat }: FolderEntry): st
 }
 
 /** Who a file belongs to on this machine says nothing in an image: it is root's. */
-function statPacket({ path, stat, target }: FolderEntry, hardlink: string | undefined): Uint8Array {
+function statOf({ path, stat, target }: FolderEntry, hardlink: string | undefined) {
   const isFile = stat.isFile();
-  return encode(packet, {
-    type: packetTypes.stat,
-    stat: {
-      path,
-      mode: goModeOf(Number(stat.mode)),
-      size: isFile ? Number(stat.size) : 0,
-      modTime: stat.mtimeNs,
-      linkname: hardlink ?? target,
-      devmajor: isFile ? 0 : deviceMajor(stat.rdev),
-      devminor: isFile ? 0 : deviceMinor(stat.rdev),
-    },
-  });
+  return {
+    path,
+    mode: goModeOf(Number(stat.mode)),
+    size: isFile ? Number(stat.size) : 0,
+    modTime: stat.mtimeNs,
+    linkname: hardlink ?? target,
+    devmajor: isFile ? 0 : deviceMajor(stat.rdev),
+    devminor: isFile ? 0 : deviceMinor(stat.rdev),
+  };
 }
 
 const deviceMajor = (device: bigint): number => Number(((device >> 8n) & 0xfffn) | ((device >> 32n) & ~0xfffn));
@@ -169,8 +160,10 @@ class MemorySender {
     const stats = this.#files.map(([path, { length }]) =>
       encode(packet, { type: packetTypes.stat, stat: { path, mode: 0o644, size: length, modTime: modTimeNow } }),
     );
-    await this.#call.send(...stats);
+    await this.#call.send(...stats, encode(packet, { type: packetTypes.stat }));
   }
+
+  async flush(): Promise<void> {}
 
   async send(id: number): Promise<void> {
     const data = this.#files[id]?.[1] ?? new Uint8Array(0);
