@@ -1,3 +1,4 @@
+import { more } from './_build-corpus-more.ts';
 import { lines } from './_build-folder.ts';
 import { busybox } from './_docker.ts';
 
@@ -407,4 +408,4 @@ const commands: Record<string, CorpusCase> = {
 };
 
 /** By name: each is built by both builders' protocols, and gives what Docker's engine gives. */
-export const corpus: Readonly<Record<string, CorpusCase>> = { ...settings, ...files, ...commands };
+export const corpus: Readonly<Record<string, CorpusCase>> = { ...settings, ...files, ...commands, ...more };
