@@ -92,12 +92,26 @@ const gatherBytes = 256 << 10;
 /** Pieces of this size are not copied. */
 const wholeFrom = 64 << 10;
 
-/** Puts small pieces together. What `take` gives is the taker's own, but for pieces that were too large to copy. */
+/**
+ * `kept`: each piece of the archive is the taker's own, but for pieces of bodies that were too large to copy. `passing`: a
+ * piece is only valid until the next one is asked for, and no memory is used for the next one.
+ */
+export type TarPieces = 'kept' | 'passing';
+
+/** Puts small pieces together. */
 class Gatherer {
-  #block = Buffer.alloc(0);
+  readonly #pieces: TarPieces;
+  /** The one that is filled, and the one before where that is used again: it may not have been taken yet. */
+  #block: Buffer | undefined;
+  #other: Buffer | undefined;
   #filled = 0;
   readonly #full: Uint8Array[] = [];
 
+  constructor(pieces: TarPieces) {
+    this.#pieces = pieces;
+  }
+
+  /** Between two calls what is full must be taken. */
   add(bytes: Uint8Array): void {
     if (bytes.length >= wholeFrom) {
       this.flush();
@@ -105,7 +119,7 @@ class Gatherer {
       return;
     }
     for (let at = 0; at < bytes.length; ) {
-      if (this.#block.length === 0) this.#block = Buffer.allocUnsafeSlow(gatherBytes);
+      this.#block ??= Buffer.allocUnsafeSlow(gatherBytes);
       const count = Math.min(bytes.length - at, this.#block.length - this.#filled);
       this.#block.set(count === bytes.length ? bytes : bytes.subarray(at, at + count), this.#filled);
       at += count;
@@ -116,8 +130,11 @@ class Gatherer {
 
   /** What is there is to be taken, however small. */
   flush(): void {
-    if (this.#filled > 0) this.#full.push(this.#block.subarray(0, this.#filled));
-    this.#block = this.#block.subarray(this.#filled);
+    if (this.#block === undefined || this.#filled === 0) return;
+    const block = this.#block;
+    this.#full.push(block.subarray(0, this.#filled));
+    if (this.#pieces === 'passing') [this.#block, this.#other] = [this.#other, block];
+    else this.#block = this.#filled === block.length ? undefined : block.subarray(this.#filled);
     this.#filled = 0;
   }
 
@@ -132,15 +149,17 @@ class Gatherer {
 
 /**
  * An archive of `members` in their order. The body of a member must have exactly `entry.size` bytes; a piece of it is only
- * valid until the next one is asked for, and so is a piece of the archive.
+ * valid until the next one is asked for.
  * @throws EngineError `internal` when it has not: the archive is then unusable.
  */
 export async function* writeTar(
   members: AsyncIterable<{ readonly entry: TarEntry; readonly body?: ByteStream }>,
+  pieces: TarPieces = 'kept',
 ): AsyncGenerator<Uint8Array, void, undefined> {
-  const gatherer = new Gatherer();
+  const gatherer = new Gatherer(pieces);
   for await (const { entry, body } of members) {
     gatherer.add(encodeTarHeader(entry));
+    if (gatherer.hasFull) yield* gatherer.take();
     let written = 0;
     if (body !== undefined) {
       for await (const chunk of body) {
@@ -157,6 +176,7 @@ export async function* writeTar(
     if (gatherer.hasFull) yield* gatherer.take();
   }
   gatherer.add(tarTrailer());
+  if (gatherer.hasFull) yield* gatherer.take();
   gatherer.flush();
   yield* gatherer.take();
 }

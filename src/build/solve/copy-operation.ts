@@ -33,7 +33,7 @@ export async function makeCopy(scope: OperationScope, actions: readonly CopyActi
       withSources(scope, taken, async (placed) => {
         const sources: PlacedSource[] = [];
         for (const { action, source } of placed) sources.push(await place(scope, view, { action, source }, output));
-        return input.content.storeLayer(writeTar(copyMembers(view, sources)), input.signal);
+        return input.content.storeLayer(writeTar(copyMembers(view, sources), 'passing'), input.signal);
       }),
     ),
   );

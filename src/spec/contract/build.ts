@@ -93,7 +93,9 @@ export interface LayerConversion {
 export interface BuildContent {
   /** @throws not-found, forbidden (the trust policy), invalid. */
   base(nameOrId: string, platform: string | undefined): Promise<BaseImage>;
-  /** Stores a layer out of its archive; undefined when it is of no files at all. @throws no-space, invalid, cancelled. */
+  /**
+   * Stores a layer out of its archive, of which a piece need only be valid until the next one is asked for; undefined when it
+   * is of no files at all. @throws no-space, invalid, cancelled. */
   storeLayer(archive: ByteStream, signal: AbortSignal): Promise<BuiltLayer | undefined>;
   /** Holds a layer of an earlier build; false when it is not there any more. */
   hold(layer: BuiltLayer): Promise<boolean>;
