@@ -1,6 +1,7 @@
 import { createHash } from 'node:crypto';
 import type { ByteString, TarEntry } from '../../archive/tar/entry.ts';
 import { invalid, notFound } from '../../base/errors.ts';
+import { Turns } from '../../base/turns.ts';
 import { globMatches } from '../../base/text/glob.ts';
 import { PackReader } from '../context/pack.ts';
 import { type ContextEntry, type ContextTree, impliedDirectory } from '../context/tree.ts';
@@ -33,10 +34,14 @@ export interface ContextSelection {
  * What a COPY takes out of a context. Links are followed inside the context where they are named, and copied as links below
  * that. @throws EngineError `not-found` for a path that is not there; a pattern may stand for nothing
  */
-export function selectFromContext(tree: ContextTree, pattern: string, selection: Selection): ContextSelection {
+export async function selectFromContext(
+  tree: ContextTree,
+  pattern: string,
+  selection: Selection,
+): Promise<ContextSelection> {
   const known = selections.get(tree) ?? new Map<string, ContextSelection>();
   const key = JSON.stringify([pattern, selection]);
-  const selected = known.get(key) ?? select(tree, pattern, selection);
+  const selected = known.get(key) ?? (await select(tree, pattern, selection));
   if (known.size < mostSelections) known.set(key, selected);
   selections.set(tree, known);
   return selected;
@@ -47,7 +52,7 @@ const selections = new WeakMap<ContextTree, Map<string, ContextSelection>>();
 /** Of one tree. */
 const mostSelections = 32;
 
-function select(tree: ContextTree, pattern: string, selection: Selection): ContextSelection {
+async function select(tree: ContextTree, pattern: string, selection: Selection): Promise<ContextSelection> {
   const { excludes = [], include, required = [], isExact = false } = selection;
   const matcher = excludes.length === 0 ? undefined : new PathMatcher([...excludes]);
   for (const path of required) {
@@ -62,16 +67,20 @@ function select(tree: ContextTree, pattern: string, selection: Selection): Conte
     );
     return include === undefined ? all : included(all, include);
   };
-  const sources = chosen.map(({ named, path }): CopiedSource => {
+  const turns = new Turns();
+  const sources: CopiedSource[] = [];
+  for (const { named, path } of chosen) {
     const entries = entriesAt(path);
     const isDirectory = entries[0]?.entry.type === 'directory';
     const name = named.slice(named.lastIndexOf('/') + 1);
     hash.add(JSON.stringify([isDirectory ? '' : name]));
-    for (const { path: relative, entry } of entries) hash.add(digestible(relative, entry));
+    for (const { path: relative, entry } of entries) {
+      if (hash.add(digestible(relative, entry)) && turns.isOver) await turns.next();
+    }
     const { mtimeNs = 0n } = entries[0]?.entry ?? {};
     const changed = !isDirectory || mtimeNs === 0n ? {} : { changed: timeOf(mtimeNs) };
-    return { name, isDirectory, ...changed, members: () => membersOf(entriesAt(path)) };
-  });
+    sources.push({ name, isDirectory, ...changed, members: () => membersOf(entriesAt(path)) });
+  }
   return { sources, digest: hash.digest() };
 }
 
@@ -80,9 +89,12 @@ class TextHash {
   readonly #hash = createHash('sha256');
   #text = '';
 
-  add(text: string): void {
+  /** True now and then, when much was hashed. */
+  add(text: string): boolean {
     this.#text += text;
-    if (this.#text.length >= longestText) this.#flush();
+    if (this.#text.length < longestText) return false;
+    this.#flush();
+    return true;
   }
 
   digest(): string {

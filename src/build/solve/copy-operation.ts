@@ -20,7 +20,7 @@ export async function makeCopy(scope: OperationScope, actions: readonly CopyActi
   for (const action of actions) {
     const from = await scope.source(action.from);
     try {
-      taken.push(takenBy(scope, action, from));
+      taken.push(await takenBy(scope, action, from));
     } catch (error) {
       if (!(error instanceof EngineError) || error.code !== 'not-found') throw error;
       const message = `failed to compute cache key: failed to calculate checksum of ref ${operation.digest}: ${messageOf(error)}`;
@@ -49,14 +49,14 @@ interface Chosen {
   readonly source: CopiedSource;
 }
 
-function takenBy(scope: OperationScope, action: CopyAction, from: BuiltSource): Taken {
+async function takenBy(scope: OperationScope, action: CopyAction, from: BuiltSource): Promise<Taken> {
   switch (from.kind) {
     case 'root':
       return { digest: digestOf(['root', from.key]), action, root: from };
     case 'context': {
       const { exclude: excludes, include, required } = action;
       const selection = { excludes, include, required, isExact: from.isExact };
-      const { digest, sources } = selectFromContext(from.tree, action.source, selection);
+      const { digest, sources } = await selectFromContext(from.tree, action.source, selection);
       return { digest, action, fixed: sources };
     }
     case 'inline':

@@ -78,8 +78,8 @@ async function copied(view: FileView | undefined, sources: readonly CopiedSource
   return members;
 }
 
-const allOf = (tree: ContextTree, pattern = '.'): readonly CopiedSource[] =>
-  selectFromContext(tree, pattern, {}).sources;
+const allOf = async (tree: ContextTree, pattern = '.'): Promise<readonly CopiedSource[]> =>
+  (await selectFromContext(tree, pattern, {})).sources;
 
 describe('a link that is named, or that a pattern stands for, gives the copy its name', () => {
   const tree = contextOf('bar', 'foo->bar', 's/', 's/file', 's/l0->file', 's/l1->l2', 's/l2->file');
@@ -89,9 +89,9 @@ describe('a link that is named, or that a pattern stands for, gives the copy its
     ['f*', ['foo']],
   ] as const) {
     test(pattern, async () => {
-      assert.deepEqual(await copied(undefined, allOf(tree, pattern), wishes('/')), names);
+      assert.deepEqual(await copied(undefined, await allOf(tree, pattern), wishes('/')), names);
       const types = await Promise.all(
-        allOf(tree, pattern).map(async (source) => (await Array.fromAsync(source.members()))[0]?.entry.type),
+        (await allOf(tree, pattern)).map(async (source) => (await Array.fromAsync(source.members()))[0]?.entry.type),
       );
       assert.ok(types.every((type) => type === 'file'));
     });
@@ -100,7 +100,7 @@ describe('a link that is named, or that a pattern stands for, gives the copy its
 
 test('a link to the root is the root', async () => {
   const view = rootOf('up->/');
-  assert.deepEqual(await copied(view, allOf(contextOf('a'), 'a'), wishes('/up/z')), ['z']);
+  assert.deepEqual(await copied(view, await allOf(contextOf('a'), 'a'), wishes('/up/z')), ['z']);
 });
 
 describe('nothing takes the place of something of another kind', () => {
@@ -113,14 +113,14 @@ describe('nothing takes the place of something of another kind', () => {
   ];
   for (const [what, root, context, to, error] of cases) {
     test(what, async () => {
-      await assert.rejects(copied(rootOf(...root), allOf(contextOf(...context)), wishes(to)), error);
+      await assert.rejects(copied(rootOf(...root), await allOf(contextOf(...context)), wishes(to)), error);
     });
   }
 
   test('but what an archive has does, and equal kinds do', async () => {
     const archive = wishes('/', { replaces: true });
-    assert.deepEqual(await copied(rootOf('a/'), allOf(contextOf('a')), archive), ['a']);
+    assert.deepEqual(await copied(rootOf('a/'), await allOf(contextOf('a')), archive), ['a']);
     const tree = contextOf('d/', 'd/f', 'l->q');
-    assert.deepEqual(await copied(rootOf('d/', 'd/f', 'l->q'), allOf(tree), wishes('/')), ['d/', 'd/f', 'l']);
+    assert.deepEqual(await copied(rootOf('d/', 'd/f', 'l->q'), await allOf(tree), wishes('/')), ['d/', 'd/f', 'l']);
   });
 });

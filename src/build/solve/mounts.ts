@@ -25,7 +25,7 @@ export interface MountedStep {
 export async function mountKeys(scope: OperationScope, mounts: readonly RunMount[]): Promise<readonly unknown[]> {
   const keys: unknown[] = [];
   for (const mount of mounts) {
-    if (mount.type === 'bind') keys.push(keyOf(await scope.source(mount.from), mount.source));
+    if (mount.type === 'bind') keys.push(await keyOf(await scope.source(mount.from), mount.source));
     // What a new cache begins with is no part of the key, but has to be there before the step begins.
     else if (mount.type === 'cache') await scope.source(mount.from).then(() => keys.push(mount.type));
     else keys.push(mount.type);
@@ -33,9 +33,9 @@ export async function mountKeys(scope: OperationScope, mounts: readonly RunMount
   return keys;
 }
 
-function keyOf(source: BuiltSource, path: string): string {
+async function keyOf(source: BuiltSource, path: string): Promise<string> {
   if (source.kind === 'root') return source.key;
-  if (source.kind === 'context') return selectFromContext(source.tree, path, {}).digest;
+  if (source.kind === 'context') return (await selectFromContext(source.tree, path, {})).digest;
   return digestOf([source]);
 }
 
@@ -117,7 +117,9 @@ async function filesLayer(
   path: string,
 ): Promise<BuiltLayer> {
   const [source] =
-    shown.kind === 'inline' ? [inlineSource(shown, ports.clock)] : selectFromContext(shown.tree, path, {}).sources;
+    shown.kind === 'inline'
+      ? [inlineSource(shown, ports.clock)]
+      : (await selectFromContext(shown.tree, path, {})).sources;
   if (source === undefined) throw new EngineError('not-found', `${JSON.stringify(path)}: not found`);
   const folder = source.isDirectory ? path : path.slice(0, path.lastIndexOf('/') + 1);
   const time = Number(ports.clock.nowNs() / 1_000_000_000n);
