@@ -6,6 +6,7 @@ import { test } from 'node:test';
 import { unpackPackages } from '../support/docker-client.ts';
 import { run } from '../support/run.ts';
 import { withBuildx } from '../support/buildx.ts';
+import { isOracle } from '../support/engine.ts';
 import { engineSuite } from '../support/suite.ts';
 import { tarOf } from '../support/tar.ts';
 import { folder, lines } from './_build-folder.ts';
@@ -123,6 +124,8 @@ engineSuite('POST /build', { prepare: withBuildx }, (engine) => {
     assert.match(failed.stderr, /empty/);
     const past = await docker.ok('buildx', 'history', 'ls', '--format', '{{.Status}}');
     assert.deepEqual(past.split('\n'), ['Error', 'Completed']);
+    // dockerd says what is wrong in a stream that begins with 200.
+    if (isOracle()) return;
     const nobody = await engine().api('POST', '/build?version=2&remote=client-session');
     assert.equal(nobody.status, 400);
     assert.match(nobody.text, /needs the parameter session/);

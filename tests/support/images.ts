@@ -33,6 +33,7 @@ const recipes = {
     layers: [todoLayer],
     config: { Entrypoint: ['docker-entrypoint.sh'], Cmd: ['mariadbd'], ExposedPorts: { '3306/tcp': {} } },
   },
+  languages: { name: 'gantry-test/languages:1', layers: [languagesLayer], config: { Cmd: ['bash'] } },
   many: { name: 'gantry-test/many:1', layers: [busyboxLayer, manyFilesLayer], config: { Cmd: ['true'] } },
 } as const satisfies Record<
   string,
@@ -148,6 +149,34 @@ function nodeLayer(below: string): (cache: string) => Promise<string> {
     });
 }
 
+/** Debian with apt, Go, Python, PHP, and Node with npm and yarn as their registry has them: what applications stand on. */
+async function languagesLayer(cache: string): Promise<string> {
+  return layer(
+    cache,
+    'languages',
+    async (root) => {
+      await debootstrap(root, ['apt', 'golang-go', 'nodejs', 'php-cli', 'python3-pip', 'python3-venv']);
+      const modules = join(root, 'usr/local/lib/node_modules');
+      for (const [name, version, program] of managers) {
+        const folder = join(modules, name);
+        await mkdir(folder, { recursive: true });
+        const packed = await must('npm', ['pack', '--silent', `${name}@${version}`], { cwd: modules });
+        await must('tar', ['-xzf', join(modules, packed), '-C', folder, '--strip-components=1', '--no-same-owner']);
+        await rm(join(modules, packed));
+        await chmod(join(folder, program), 0o755);
+        await symlink(`../lib/node_modules/${name}/${program}`, join(root, 'usr/local/bin', name));
+      }
+    },
+    { keepOwners: true },
+  );
+}
+
+/** The last ones for the Node of Debian 12, with their programs. */
+const managers = [
+  ['npm', '10.9.4', 'bin/npm-cli.js'],
+  ['yarn', '1.22.22', 'bin/yarn.js'],
+] as const;
+
 /**
  * Debian with MariaDB and Node, and an entry point that makes the database as images of MySQL do: root's password and an
  * empty database by the environment, in an empty folder only.
@@ -189,10 +218,11 @@ async function debootstrap(root: string, packages: readonly string[]): Promise<v
     '--variant=essential',
     '--format=tar',
     '--aptopt=Acquire::Languages "none"',
+    '--dpkgopt=force-unsafe-io',
   ];
   // Its mounts in a namespace of its own: tests that run meanwhile take stock of what they see.
   const command = ['--mount', 'mmdebstrap', ...options, ...include, 'bookworm', `${root}.raw`];
-  await must('unshare', command, { timeout: 600_000 });
+  await must('unshare', command, { timeout: 1_800_000 });
   // Device nodes are made by the engine; the rest of /dev is not part of an image.
   await must('tar', ['-xf', `${root}.raw`, '-C', root, '--exclude=./dev/*']);
   await rm(`${root}.raw`);

@@ -75,12 +75,17 @@ const pathsOf = (paths: ReadonlySet<string>): string[] => (paths.has('/') ? ['/'
 
 const counted: ReadonlySet<string> = new Set(['add', 'copy', 'run', 'workdir']);
 
+/** What is mounted or copied from an image counts as a stage: titles of steps name the only one of the file then, as BuildKit's do. */
+const takesFromOutside = (instruction: StageInstruction): boolean =>
+  (instruction.kind === 'run' && instruction.mounts.length > 0) ||
+  (instruction.kind === 'copy' && instruction.from !== undefined);
+
 function planStage(progress: Progress, resolved: ResolvedStage, triggers: readonly StageInstruction[]): StageState {
   const { stage, base, label, isReplaced } = resolved;
   const own = isReplaced ? [] : stage.instructions;
   const isNew = base.kind === 'image' || base.kind === 'context';
   const counter: StepCounter = {
-    label: progress.stages.length === 1 ? '' : label,
+    label: progress.stages.length === 1 && !own.some(takesFromOutside) ? '' : label,
     total: [...triggers, ...own].filter(({ kind }) => counted.has(kind)).length + (isNew ? 1 : 0),
     done: 0,
     platform: progress.options.namesPlatform === true ? askedPlatform(progress, resolved.platform) : undefined,
