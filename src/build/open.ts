@@ -20,7 +20,6 @@ import type { PlanThread } from './planner/planner.ts';
 import { Flights } from './solve/flights.ts';
 import type { StorageBudget } from '../spec/engine/storage-budget.ts';
 import { CacheMounts } from './solve/cache-mounts.ts';
-import { Stubs } from './solve/stubs.ts';
 import type { Entitlements, SolvePorts } from './solve/ports.ts';
 import { GitRepositories } from './sources/git.ts';
 import { HttpFiles } from './sources/http.ts';
@@ -66,9 +65,7 @@ export async function openBuilds(options: BuildOptions): Promise<Builds> {
   const { journal, images, steps, programs, platform, clock, log, worker } = options;
   const cache = new StepCache(journal, clock);
   await cache.load(log);
-  const stubs = new Stubs();
-  // Nothing at all is left where the cache was emptied.
-  images.keepLayers(() => (cache.isEmpty ? [] : [...cache.layers(), ...stubs.layers()]));
+  images.keepLayers(() => cache.layers());
   const contexts = await Contexts.open(`${options.directory}/contexts`, options.contextLimit);
   const { secretDirectory } = options;
   await rm(secretDirectory, { recursive: true, force: true });
@@ -103,7 +100,6 @@ export async function openBuilds(options: BuildOptions): Promise<Builds> {
     keepBudget,
     planThread: options.planThread,
     cacheMounts: new CacheMounts(),
-    stubs,
     sources: { http: new HttpFiles(contexts, options.download), git },
     secretDirectory,
     entitlements: options.entitlements,

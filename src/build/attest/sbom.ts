@@ -10,6 +10,7 @@ import type { BuildJob } from '../control/job.ts';
 import { baseImage, type Logins } from '../frontend/base-image.ts';
 import type { SourceLock } from '../lock/lock.ts';
 import { clippedLog } from '../solve/log.ts';
+import { stubLayer } from '../solve/stubs.ts';
 import type { SolvePorts } from '../solve/ports.ts';
 import type { SbomWish } from './wishes.ts';
 
@@ -47,7 +48,7 @@ export async function sbom(request: SbomRequest): Promise<readonly Predicate[]> 
   const args = [...Entrypoint, ...Cmd];
   if (args.length === 0) throw invalid(`the image ${reference} cannot list anything: it has no command`);
   const places = await content.storeLayer(writeTar(folders()), job.signal);
-  const stub = await ports.stubs.layer(content, job.signal);
+  const stub = await stubLayer(content, job.signal);
   if (places === undefined) throw internal('the layer of folders is empty');
   const parameters = [...wish.parameters].map(([name, value]) => `BUILDKIT_SCAN_${name}=${value}`);
   const found: Predicate[] = [];

@@ -57,10 +57,6 @@ export class StepCache {
     return this.#entries.get(key);
   }
 
-  get isEmpty(): boolean {
-    return this.#entries.size === 0;
-  }
-
   entries(): readonly CacheEntry[] {
     return [...this.#entries.values()];
   }

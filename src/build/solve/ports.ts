@@ -10,7 +10,6 @@ import type { Sessions } from '../session/session.ts';
 import type { Semaphore } from '../../base/async.ts';
 import type { Flights } from './flights.ts';
 import type { CacheMounts } from './cache-mounts.ts';
-import type { Stubs } from './stubs.ts';
 
 /** What the engine allows builds whose clients ask for it. */
 export interface Entitlements {
@@ -34,8 +33,6 @@ export interface SolvePorts {
   readonly slots: Semaphore;
   readonly sessions: Sessions;
   readonly cacheMounts: CacheMounts;
-  /** Below the images that commands run in. */
-  readonly stubs: Stubs;
   /** A build has ended, and left something: begins to make room where that is too much. */
   readonly keepBudget: () => void;
   /** Plans Dockerfiles that would hold the engine up. */

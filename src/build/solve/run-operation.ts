@@ -11,6 +11,7 @@ import { findDestination } from './destination.ts';
 import { withoutMountPoints } from './mount-points.ts';
 import type { SolvePorts } from './ports.ts';
 import { mountAll, mountKeys } from './mounts.ts';
+import { stubLayer } from './stubs.ts';
 
 /** Runs a command on its base; what it changed is the new layer. @throws internal when it fails, in BuildKit's words */
 export async function makeRun(scope: OperationScope, definition: RunDefinition): Promise<BuiltRoot> {
@@ -44,7 +45,7 @@ async function runStep(
   await checkRuns(ports, definition);
   const { args, env, cwd, user } = definition;
   const { proxies = [] } = scope.operation.about;
-  const stub = await ports.stubs.layer(content, signal);
+  const stub = await stubLayer(content, signal);
   await using until = new Scope();
   const mounted = await mountAll(scope, definition.mounts, until);
   for (const { name } of input.volumes) {

@@ -7,23 +7,10 @@ import type { BuildContent, BuiltLayer } from '../../spec/contract/build.ts';
  * What the engine mounts over in a step is there below the image: an empty file or directory that no layer of the build then
  * has to have. Images that have their own there hide it.
  */
-export class Stubs {
-  #made: BuiltLayer | undefined;
-
-  /** What is to stay for the next command. */
-  layers(): readonly BuiltLayer[] {
-    return this.#made === undefined ? [] : [this.#made];
-  }
-
-  /** The layer of them, held by `content`; it is made where it is not there, or not any more. */
-  async layer(content: BuildContent, signal: AbortSignal): Promise<BuiltLayer> {
-    const made = this.#made;
-    if (made !== undefined && (await content.hold(made))) return made;
-    const layer = await content.storeLayer(writeTar(members()), signal);
-    if (layer === undefined) throw internal('the layer of mount points is empty');
-    this.#made = layer;
-    return layer;
-  }
+export async function stubLayer(content: BuildContent, signal: AbortSignal): Promise<BuiltLayer> {
+  const layer = await content.storeLayer(writeTar(members()), signal);
+  if (layer === undefined) throw internal('the layer of mount points is empty');
+  return layer;
 }
 
 async function* members() {
