@@ -3,6 +3,7 @@ import { readFile, symlink, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { test } from 'node:test';
 import { withBuildx } from '../support/buildx.ts';
+import { isOracle } from '../support/engine.ts';
 import { engineSuite } from '../support/suite.ts';
 import { eventually } from '../support/wait.ts';
 import { folder, lines } from './_build-folder.ts';
@@ -105,6 +106,35 @@ engineSuite('images built by buildx', { prepare: withBuildx }, (engine) => {
     const { code, stderr } = await build(context);
     assert.equal(code, 1);
     assert.match(stderr, /failed to calculate checksum of ref .*"\/gone\.txt": not found/);
+  });
+
+  test('for a file that is not there the one that was probably meant is named, or why it is not there', async (t) => {
+    if (isOracle()) return t.skip('Docker does not say so');
+    const context = await folder(t, {
+      '.dockerignore': 'notes',
+      'package.json': '{}',
+      notes: 'n',
+      'src/main.ts': 'x',
+      Dockerfile: lines(`FROM ${busybox} AS made`, 'RUN echo x >/result', 'FROM scratch', 'ARG line', 'COPY $line /'),
+    });
+    for (const [line, hint] of [
+      ['pakage.json', /"\/pakage\.json": not found \(did you mean "\/package\.json"\?\)/],
+      ['src/mian.ts', /"\/src\/mian\.ts": not found \(did you mean "\/src\/main\.ts"\?\)/],
+      ['notes', /"\/notes": not found \(\.dockerignore leaves it out\)/],
+      ['nothing.like', /"\/nothing\.like": not found$/m],
+    ] as const) {
+      const { code, stderr } = await build(context, `--build-arg=line=${line}`);
+      assert.deepEqual([code, hint.test(stderr)], [1, true], stderr);
+    }
+    await writeFile(
+      join(context, 'Dockerfile'),
+      lines(`FROM ${busybox} AS made`, 'RUN echo x >/result', 'FROM scratch', 'COPY --from=made /reslut /'),
+    );
+    const { stderr } = await build(context);
+    assert.match(stderr, /"\/reslut": not found \(did you mean "\/result"\?\)/);
+    const classic = await folder(t, { 'package.json': '{}', Dockerfile: lines('FROM scratch', 'COPY pakage.json /') });
+    const old = await engine().docker(['build', classic], { env: { DOCKER_BUILDKIT: '0' } });
+    assert.match(old.stderr, /not found \(did you mean "\/package\.json"\?\)/);
   });
 
   test('a Dockerfile with a fault is refused, at its place', async (t) => {

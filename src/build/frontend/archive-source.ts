@@ -1,6 +1,7 @@
 import { type ContextEntry, type ContextTree, holdTree } from '../context/tree.ts';
 import { PathMatcher } from '../ignore/matcher.ts';
 import { missing } from '../solve/keys.ts';
+import { pathsIn } from '../solve/context-source.ts';
 import { textOf } from '../solve/source.ts';
 import type { BuildSource } from './source.ts';
 
@@ -16,6 +17,7 @@ export function archiveSource(tree: ContextTree): BuildSource {
       holdTree(tree);
       return excludes.length === 0 ? tree : { ...tree, entries: without(tree, new PathMatcher([...excludes])) };
     },
+    names: (_name, folder) => Promise.resolve(pathsIn(tree, folder)),
   };
 }
 

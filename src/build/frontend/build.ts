@@ -150,6 +150,8 @@ async function build(scope: BuildScope): Promise<readonly Built[]> {
     content,
     image: (reference, platform) => images.get(imageKey(reference, platform)),
     context,
+    names: (name, folder) =>
+      source.names(name, folder, AbortSignal.any([job.signal, AbortSignal.timeout(longestLookMs)])),
     fetch: (definition) =>
       held.acquire(
         fetchSource(ports.sources, job, { secrets, agents: scope.agents, lock, signal }, definition),
@@ -278,6 +280,9 @@ interface WantedContext {
   readonly name: string;
   readonly signal: AbortSignal;
 }
+
+/** For what a missing file could be. */
+const longestLookMs = 3000;
 
 /** The files of a context that the plan uses. */
 async function loadContext(

@@ -1,11 +1,13 @@
 import { type ContextTree, releaseTree } from '../context/tree.ts';
 import type { BuildJob } from '../control/job.ts';
+import { listFolder } from '../fsutil/list.ts';
 import { receiveFolder } from '../fsutil/receive.ts';
 import type { SourceLock } from '../lock/lock.ts';
 import type { Session } from '../session/session.ts';
 import { uploadOf } from '../session/upload.ts';
 import { missing } from '../solve/keys.ts';
 import type { SolvePorts } from '../solve/ports.ts';
+import { textOf } from '../solve/source.ts';
 import { isRemoteContext, remoteContext } from '../sources/remote-context.ts';
 import { archiveSource } from './archive-source.ts';
 import type { Attributes } from './options.ts';
@@ -57,6 +59,13 @@ export async function sessionSource(
       if (folder !== undefined) return receive(folder, wish);
       if (isRemoteContext(named)) return (await remote(named)).context('context', wish);
       throw missing(`the context ${JSON.stringify(name)} at ${JSON.stringify(named)}`);
+    },
+    async names(name, folder, signal) {
+      const isOwn = name === 'context';
+      const place = isOwn ? locator : (attributes.get(`context:${name}`) ?? '');
+      if (isRemoteContext(place)) return (await remote(place)).names('context', folder, signal);
+      const key = isOwn ? (attributes.get('contextkey') ?? 'context') : place.replace(/^local:/, '');
+      return (await listFolder(await find(key), { name: key, folder, signal })).map(textOf);
     },
     async close() {
       for (const tree of fetched.values()) await tree.then(releaseTree, () => undefined);

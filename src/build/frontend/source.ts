@@ -19,4 +19,6 @@ export interface BuildSource {
   definition(wish: FolderWish): Promise<ContextTree>;
   /** A context by its name; `context` is the build's own. @throws not-implemented for one that cannot be had */
   context(name: string, wish: FolderWish): Promise<ContextTree>;
+  /** The paths in a folder of a context, also those that stay out. For an error's text: they may be incomplete. */
+  names(name: string, folder: string, signal: AbortSignal): Promise<readonly string[]>;
 }

@@ -15,7 +15,7 @@ import { packet, packetTypes } from '../wire/session.ts';
 import { FileList } from './file-list.ts';
 import { encodeMetadata } from './metadata.ts';
 
-const diffCopy = '/moby.filesync.v1.FileSync/DiffCopy';
+export const diffCopy = '/moby.filesync.v1.FileSync/DiffCopy';
 
 export interface ReceiveOptions {
   /** The client's name for the folder: `context`, `dockerfile`, or a named context. */

@@ -1,12 +1,13 @@
 import { createHash } from 'node:crypto';
 import type { ByteString, TarEntry } from '../../archive/tar/entry.ts';
-import { invalid, notFound } from '../../base/errors.ts';
+import { invalid } from '../../base/errors.ts';
 import { Turns } from '../../base/turns.ts';
 import { globMatches } from '../../base/text/glob.ts';
 import { PackReader } from '../context/pack.ts';
 import { type ContextEntry, type ContextTree, impliedDirectory } from '../context/tree.ts';
 import { cleanPath } from '../ignore/clean-path.ts';
 import { PathMatcher } from '../ignore/matcher.ts';
+import { MissingFile } from './missing-file.ts';
 import { bytesOf, type CopiedMember, type CopiedSource, type FileTime, isPattern, textOf } from './source.ts';
 
 /** As many symbolic links as Linux follows. */
@@ -56,7 +57,7 @@ async function select(tree: ContextTree, pattern: string, selection: Selection):
   const { excludes = [], include, required = [], isExact = false } = selection;
   const matcher = excludes.length === 0 ? undefined : new PathMatcher([...excludes]);
   for (const path of required) {
-    if (followed(tree, bytesOf(relativePath(path))) === undefined) throw notFound(`${JSON.stringify(path)}: not found`);
+    if (followed(tree, bytesOf(relativePath(path))) === undefined) throw new MissingFile(path);
   }
   const hash = new TextHash();
   const exact = bytesOf(pattern.slice(1));
@@ -110,6 +111,13 @@ class TextHash {
 
 const longestText = 64 << 10;
 
+/** The paths in a folder of a tree. */
+export function pathsIn({ entries }: ContextTree, folder: string): string[] {
+  const prefix = folder === '' ? '' : `${bytesOf(folder)}/`;
+  const isIn = (path: ByteString): boolean => path.startsWith(prefix) && !path.includes('/', prefix.length);
+  return entries.keys().filter(isIn).map(textOf).toArray();
+}
+
 /** A path of COPY relative to what it is copied from; `..` leads nowhere above it. */
 export function relativePath(pattern: string): string {
   const cleaned = cleanPath(`/${pattern}`).slice(1);
@@ -127,7 +135,7 @@ function chosenIn(tree: ContextTree, pattern: string): Chosen[] {
   if (!isPattern(pattern)) {
     const named = bytesOf(pattern.replaceAll(/\\(.)/g, '$1'));
     const found = followed(tree, named);
-    if (found === undefined) throw notFound(`${JSON.stringify(`/${pattern}`)}: not found`);
+    if (found === undefined) throw new MissingFile(`/${pattern}`);
     return [{ named, path: found }];
   }
   if (globMatches(pattern, '') === undefined) throw invalid(`syntax error in pattern ${JSON.stringify(pattern)}`);

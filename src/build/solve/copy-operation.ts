@@ -8,8 +8,9 @@ import { selectFromContext } from './context-source.ts';
 import { copyMembers, type PlacedSource } from './copy.ts';
 import { digestOf } from './keys.ts';
 import type { BuiltRoot, BuiltSource, OperationScope } from './scope.ts';
+import { explained, MissingFile } from './missing-file.ts';
 import { findOwner } from './owner.ts';
-import { selectFromRoot } from './root-source.ts';
+import { pathsInRoot, selectFromRoot } from './root-source.ts';
 import { inlineSource } from './inline-source.ts';
 import type { CopiedSource } from './source.ts';
 
@@ -56,7 +57,10 @@ async function takenBy(scope: OperationScope, action: CopyAction, from: BuiltSou
     case 'context': {
       const { exclude: excludes, include, required } = action;
       const selection = { excludes, include, required, isExact: from.isExact };
-      const { digest, sources } = await selectFromContext(from.tree, action.source, selection);
+      const { digest, sources } = await explained(
+        () => selectFromContext(from.tree, action.source, selection),
+        from.names,
+      );
       return { digest, action, fixed: sources };
     }
     case 'inline':
@@ -77,9 +81,12 @@ async function withSources<T>(
   const choose = (sources: readonly CopiedSource[]): Chosen[] => sources.map((source) => ({ action, source }));
   if ('fixed' in first) return withSources(scope, rest, use, [...found, ...choose(first.fixed)]);
   return scope.onView(first.root, async (view) => {
-    if (view === undefined) throw new EngineError('not-found', `${JSON.stringify(action.source)}: not found`);
+    if (view === undefined) throw new MissingFile(action.source);
     const { exclude: excludes, include, required } = action;
-    const selected = await selectFromRoot(view, action.source, { excludes, include, required });
+    const selected = await explained(
+      () => selectFromRoot(view, action.source, { excludes, include, required }),
+      (folder) => pathsInRoot(view, folder),
+    );
     return withSources(scope, rest, use, [...found, ...choose(selected)]);
   });
 }

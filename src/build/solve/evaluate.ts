@@ -1,9 +1,11 @@
 import { internal } from '../../base/errors.ts';
 import type { BuiltLayer } from '../../spec/contract/build.ts';
 import type { FileView } from '../../spec/contract/files.ts';
+import type { ContextTree } from '../context/tree.ts';
 import { SourceError } from '../control/failure.ts';
 import type { StepOutput } from '../control/job.ts';
 import type { Operation } from '../graph/operation.ts';
+import { pathsIn } from './context-source.ts';
 import { makeCopy } from './copy-operation.ts';
 import { makeDirectory } from './directory-operation.ts';
 import { digestOf } from './keys.ts';
@@ -96,12 +98,16 @@ export class Evaluation {
       case 'image':
         return this.#image(operation, definition.reference, definition.platform);
       case 'context':
-        return { kind: 'context', tree: await this.#input.context(definition.name) };
+        return {
+          kind: 'context',
+          tree: await this.#input.context(definition.name),
+          names: (folder) => this.#input.names(definition.name, folder),
+        };
       case 'inline':
         return definition;
       case 'http':
       case 'git':
-        return { kind: 'context', tree: await this.#input.fetch(definition), isExact: definition.kind === 'http' };
+        return fetched(await this.#input.fetch(definition), definition.kind === 'http');
       case 'run':
         return makeRun(await this.#scope(operation), definition);
       case 'copy':
@@ -181,6 +187,13 @@ export class Evaluation {
     return new SourceError(error, place, about.title);
   }
 }
+
+const fetched = (tree: ContextTree, isExact: boolean): BuiltSource => ({
+  kind: 'context',
+  tree,
+  isExact,
+  names: async (folder) => pathsIn(tree, folder),
+});
 
 const rootOn = (base: BuiltRoot, { layer, createdNs }: AddedLayer, key: string): BuiltRoot => ({
   kind: 'root',

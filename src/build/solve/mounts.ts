@@ -11,6 +11,7 @@ import { selectFromContext } from './context-source.ts';
 import { copyMembers } from './copy.ts';
 import { inlineSource } from './inline-source.ts';
 import { digestOf } from './keys.ts';
+import { explained, MissingFile } from './missing-file.ts';
 import { statOf } from './root-source.ts';
 import type { BuiltRoot, BuiltSource, OperationScope } from './scope.ts';
 
@@ -35,7 +36,9 @@ export async function mountKeys(scope: OperationScope, mounts: readonly RunMount
 
 async function keyOf(source: BuiltSource, path: string): Promise<string> {
   if (source.kind === 'root') return source.key;
-  if (source.kind === 'context') return (await selectFromContext(source.tree, path, {})).digest;
+  if (source.kind === 'context') {
+    return (await explained(() => selectFromContext(source.tree, path, {}), source.names)).digest;
+  }
   return digestOf([source]);
 }
 
@@ -119,8 +122,8 @@ async function filesLayer(
   const [source] =
     shown.kind === 'inline'
       ? [inlineSource(shown, ports.clock)]
-      : (await selectFromContext(shown.tree, path, {})).sources;
-  if (source === undefined) throw new EngineError('not-found', `${JSON.stringify(path)}: not found`);
+      : (await explained(() => selectFromContext(shown.tree, path, {}), shown.names)).sources;
+  if (source === undefined) throw new MissingFile(path);
   const folder = source.isDirectory ? path : path.slice(0, path.lastIndexOf('/') + 1);
   const time = Number(ports.clock.nowNs() / 1_000_000_000n);
   const wishes = { destination: `${folder}/`, owner: undefined, mode: undefined, time, onlyNew: false };

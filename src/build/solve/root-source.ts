@@ -1,10 +1,11 @@
 import { readTar } from '../../archive/tar/read.ts';
 import { type ByteString, plainEntry, type TarEntry } from '../../archive/tar/entry.ts';
-import { invalid, messageOf, notFound } from '../../base/errors.ts';
+import { invalid, messageOf } from '../../base/errors.ts';
 import { globMatches } from '../../base/text/glob.ts';
 import type { FileStat, FileView } from '../../spec/contract/files.ts';
 import { PathMatcher } from '../ignore/matcher.ts';
 import { relativePath, type Selection } from './context-source.ts';
+import { MissingFile } from './missing-file.ts';
 import { bytesOf, type CopiedMember, type CopiedSource, type FileTime, isPattern, textOf } from './source.ts';
 
 const kindBits = 0o170000;
@@ -40,7 +41,7 @@ export async function selectFromRoot(
 ): Promise<readonly CopiedSource[]> {
   const matcher = excludes.length === 0 ? undefined : new PathMatcher([...excludes]);
   for (const path of required) {
-    if ((await statOf(view, path)) === undefined) throw notFound(`${JSON.stringify(path)}: not found`);
+    if ((await statOf(view, path)) === undefined) throw new MissingFile(path);
   }
   const cleaned = relativePath(pattern);
   const paths = isPattern(cleaned)
@@ -49,10 +50,10 @@ export async function selectFromRoot(
   const sources: CopiedSource[] = [];
   for (const path of paths) {
     const stat = await statOf(view, `/${path}`);
-    if (stat === undefined) throw notFound(`${JSON.stringify(`/${path}`)}: not found`);
+    if (stat === undefined) throw new MissingFile(`/${path}`);
     const target = isLink(stat) ? stat.linkTarget : `/${path}`;
     const real = isLink(stat) ? await statOf(view, target) : stat;
-    if (real === undefined) throw notFound(`${JSON.stringify(`/${path}`)}: not found`);
+    if (real === undefined) throw new MissingFile(`/${path}`);
     const name = bytesOf(path.slice(path.lastIndexOf('/') + 1));
     const changed = isDirectory(real) ? { changed: timeOf(real) } : {};
     const all = (): AsyncGenerator<CopiedMember> => members(view, target, matcher);
@@ -61,6 +62,12 @@ export async function selectFromRoot(
     sources.push({ name, isDirectory: isDirectory(real), ...changed, members: taken });
   }
   return sources;
+}
+
+/** The paths in a folder of a root. */
+export async function pathsInRoot(view: FileView, folder: string): Promise<string[]> {
+  const { directories, others } = await view.list(await view.directory(`/${folder}`));
+  return [...directories, ...others].map((name) => `${folder === '' ? '' : `${folder}/`}${textOf(name)}`);
 }
 
 /** The paths that a pattern stands for, by a look at all that is below its first components without a star. */

@@ -9,6 +9,7 @@ import type { Graph } from '../graph/graph.ts';
 import type { Operation } from '../graph/operation.ts';
 import type { AgentSocket, SocketPlace } from '../session/ssh.ts';
 import type { RemoteDefinition } from '../sources/fetch.ts';
+import type { NamesIn } from './missing-file.ts';
 import type { SolvePorts } from './ports.ts';
 
 /** What an operation has added to its base, in this build or an earlier one. */
@@ -37,6 +38,8 @@ export type BuiltSource =
       readonly tree: ContextTree;
       /** Paths in it are meant as they are: nothing in them is a pattern. */
       readonly isExact?: boolean;
+      /** What was there to be taken. */
+      readonly names: NamesIn;
     }
   | { readonly kind: 'inline'; readonly name: string; readonly content: string; readonly mode: number };
 
@@ -62,6 +65,8 @@ export interface EvaluationInput {
   readonly image: (reference: string, platform: string) => BaseImage | undefined;
   /** The files of a context, by its name; asked for once. */
   readonly context: (name: string) => Promise<ContextTree>;
+  /** The paths in a folder of a context, also those that are not in its tree. */
+  readonly names: (context: string, folder: string) => Promise<readonly string[]>;
   /** Files that lie elsewhere; there as long as the build runs. */
   readonly fetch: (definition: RemoteDefinition) => Promise<ContextTree>;
   readonly secrets: Secrets;
