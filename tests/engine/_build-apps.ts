@@ -14,8 +14,6 @@ export interface App {
   readonly change: readonly [name: string, text: string];
   /** What a container of the image says, and after the change. */
   readonly says: readonly [before: string, after: string];
-  /** The title of a step that Docker has in its cache after the change, and this engine makes again: see docs/build.md. */
-  readonly madeAgain?: string;
   /** Directories that are in layers of Docker's only because it mounted something in them. */
   readonly mounted?: readonly string[];
 }
@@ -150,7 +148,6 @@ const nodeApps: Record<string, App> = {
     args: { NODE_IMAGE: languages },
     target: 'final',
     ...nodeChange,
-    madeAgain: '[final 3/4] COPY --from=build /usr/src/app/dist ./dist',
     mounted: ['root/', 'usr/src/app/'],
   },
 };

@@ -44,6 +44,17 @@ const staged: KeyedBuild = {
   lines: [`FROM ${busybox} AS tool`, 'COPY a /tool', `FROM ${busybox}`, 'COPY --from=tool /tool /t', 'RUN true'],
   files: [file('a')],
 };
+const making = (command: string): KeyedBuild => ({
+  lines: [
+    `FROM ${busybox} AS tool`,
+    'COPY a /tool',
+    `RUN ${command}`,
+    `FROM ${busybox}`,
+    'COPY --from=tool /tool /t',
+    'RUN true',
+  ],
+  files: [file('a')],
+});
 const bound: KeyedBuild = { lines: ['RUN --mount=type=bind,target=/m cat /m/d/x'], files: tree };
 const boundPart: KeyedBuild = {
   lines: ['RUN --mount=type=bind,source=d,target=/m ls /m'],
@@ -171,6 +182,15 @@ const copies: readonly KeyCase[] = [
     staged,
     same(staged, { files: [file('a', 'b')] }),
     'COPY a /tool',
+    'COPY --from=tool /tool /t',
+    'RUN true',
+  ),
+  miss('a stage that was made anew and gives the same file', making('echo 1'), making('echo 2'), 'RUN echo 2'),
+  miss(
+    'a stage that gives the file another mode',
+    making('true'),
+    making('chmod 600 /tool'),
+    'RUN chmod 600 /tool',
     'COPY --from=tool /tool /t',
     'RUN true',
   ),

@@ -4,7 +4,7 @@ import { parseDiffId } from '../../base/ids.ts';
 import type { Logger } from '../../base/log.ts';
 import type { BuiltLayer } from '../../spec/contract/build.ts';
 import type { StateJournal } from '../../spec/contract/state.ts';
-import { objectOf, optionalString, requiredString } from '../../spec/oci/json.ts';
+import { objectOf, optionalList, optionalString, requiredString } from '../../spec/oci/json.ts';
 import { descriptorOf } from '../../spec/oci/manifest.ts';
 
 /** The kind of the records in the state database. */
@@ -22,7 +22,12 @@ export interface CacheEntry {
   readonly createdNs: bigint;
   readonly lastUsedNs: bigint;
   readonly usageCount: number;
+  /** Other keys by which it was found to be what is wanted, the newest last. */
+  readonly aliases: readonly string[];
 }
+
+/** Stages that are made again and again give the same files by ever new keys: only the last ones are of use. */
+const mostAliases = 8;
 
 /** What a step has made. */
 export interface CacheResult extends Pick<CacheEntry, 'layer' | 'parent' | 'description'> {
@@ -35,6 +40,8 @@ export class StepCache {
   readonly #journal: StateJournal;
   readonly #clock: Clock;
   readonly #entries = new Map<string, CacheEntry>();
+  /** The keys of entries, by their aliases. */
+  readonly #aliases = new Map<string, string>();
 
   constructor(journal: StateJournal, clock: Clock) {
     this.#journal = journal;
@@ -45,7 +52,7 @@ export class StepCache {
   async load(log: Logger): Promise<void> {
     for (const { id, value } of await this.#journal.load(cacheKind)) {
       try {
-        this.#entries.set(id, decodeEntry(id, value));
+        this.#keep(decodeEntry(id, value));
       } catch (error) {
         log.warn('set an unreadable record aside', { kind: cacheKind, id, error: messageOf(error) });
         await this.#journal.aside.add({ kind: cacheKind, id, reason: messageOf(error) }, value);
@@ -53,8 +60,9 @@ export class StepCache {
     }
   }
 
+  /** By its key, or an alias. */
   get(key: string): CacheEntry | undefined {
-    return this.#entries.get(key);
+    return this.#entries.get(key) ?? this.#entries.get(this.#aliases.get(key) ?? '');
   }
 
   entries(): readonly CacheEntry[] {
@@ -68,9 +76,20 @@ export class StepCache {
 
   /** Adds what a step has made; its layer is durable. */
   put(key: string, { layer, parent, description, createdNs = this.#clock.nowNs() }: CacheResult): CacheEntry {
-    const entry = { key, layer, parent, description, createdNs, lastUsedNs: this.#clock.nowNs(), usageCount: 0 };
+    const { aliases = [] } = this.#entries.get(key) ?? {};
+    const lastUsedNs = this.#clock.nowNs();
+    const entry = { key, layer, parent, description, createdNs, lastUsedNs, usageCount: 0, aliases };
     this.#record(entry);
     return entry;
+  }
+
+  /** From now on it is also found by another key. */
+  addAlias(key: string, alias: string): void {
+    const entry = this.#entries.get(key);
+    if (entry === undefined || key === alias || entry.aliases.includes(alias)) return;
+    const before = this.#entries.get(this.#aliases.get(alias) ?? '');
+    if (before !== undefined) this.#record({ ...before, aliases: before.aliases.filter((one) => one !== alias) });
+    this.#record({ ...entry, aliases: [...entry.aliases, alias].slice(-mostAliases) });
   }
 
   /** It served a build. */
@@ -81,19 +100,35 @@ export class StepCache {
 
   /** Nobody waits for it: lost with a power failure the step is made again, or looks older than it is. */
   #record(entry: CacheEntry): void {
-    this.#entries.set(entry.key, entry);
+    this.#keep(entry);
     this.#journal.commit({ records: [putOf(entry)], mayWait: true }).catch(() => undefined);
+  }
+
+  #keep(entry: CacheEntry): void {
+    const { key, aliases } = entry;
+    this.#forgetAliases(key);
+    this.#entries.set(key, entry);
+    for (const alias of aliases) this.#aliases.set(alias, key);
+  }
+
+  #forgetAliases(key: string): void {
+    for (const alias of this.#entries.get(key)?.aliases ?? []) {
+      if (this.#aliases.get(alias) === key) this.#aliases.delete(alias);
+    }
   }
 
   /** Forgets entries; their layers go with the next collection. */
   async drop(keys: readonly string[]): Promise<void> {
     if (keys.length === 0) return;
-    for (const key of keys) this.#entries.delete(key);
+    for (const key of keys) {
+      this.#forgetAliases(key);
+      this.#entries.delete(key);
+    }
     await this.#journal.commit({ records: keys.map((id) => ({ op: 'delete' as const, kind: cacheKind, id })) });
   }
 }
 
-const putOf = ({ key, layer, parent, description, createdNs, lastUsedNs, usageCount }: CacheEntry) => ({
+const putOf = ({ key, layer, parent, description, createdNs, lastUsedNs, usageCount, aliases }: CacheEntry) => ({
   op: 'put' as const,
   kind: cacheKind,
   id: key,
@@ -105,6 +140,7 @@ const putOf = ({ key, layer, parent, description, createdNs, lastUsedNs, usageCo
     createdNs: String(createdNs),
     lastUsedNs: String(lastUsedNs),
     usageCount,
+    ...(aliases.length === 0 ? {} : { aliases }),
   },
 });
 
@@ -123,5 +159,6 @@ function decodeEntry(key: string, value: unknown): CacheEntry {
     createdNs: BigInt(requiredString(json['createdNs'], 'createdNs')),
     lastUsedNs: BigInt(requiredString(json['lastUsedNs'], 'lastUsedNs')),
     usageCount: typeof usageCount === 'number' ? usageCount : 0,
+    aliases: optionalList(json['aliases'], 'aliases', mostAliases, String) ?? [],
   };
 }

@@ -1,11 +1,13 @@
 import { writeTar } from '../../archive/tar/write.ts';
 import { EngineError, messageOf } from '../../base/errors.ts';
+import type { BuiltLayer } from '../../spec/contract/build.ts';
 import type { FileView } from '../../spec/contract/files.ts';
 import type { StepOutput } from '../control/job.ts';
 import type { CopyAction } from '../graph/operation.ts';
 import { unpackable } from './archive-source.ts';
 import { selectFromContext } from './context-source.ts';
 import { copyMembers, type PlacedSource } from './copy.ts';
+import { filesDigest } from './files-digest.ts';
 import { digestOf } from './keys.ts';
 import type { BuiltRoot, BuiltSource, OperationScope } from './scope.ts';
 import { explained, MissingFile } from './missing-file.ts';
@@ -16,29 +18,48 @@ import type { CopiedSource } from './source.ts';
 
 /** COPY and ADD: the layer is written straight from where the files are. */
 export async function makeCopy(scope: OperationScope, actions: readonly CopyAction[]): Promise<BuiltRoot> {
-  const { base, operation, input } = scope;
+  const { base, input } = scope;
   const taken: Taken[] = [];
   for (const action of actions) {
     const from = await scope.source(action.from);
-    try {
-      taken.push(await takenBy(scope, action, from));
-    } catch (error) {
-      if (!(error instanceof EngineError) || error.code !== 'not-found') throw error;
-      const message = `failed to compute cache key: failed to calculate checksum of ref ${operation.digest}: ${messageOf(error)}`;
-      const failure = new EngineError('not-found', message, { cause: error });
-      await input.job.step({ name: operation.about.title }, () => Promise.reject(failure));
-    }
+    taken.push(await counted(scope, () => takenBy(scope, action, from)));
   }
-  return scope.cached(['copy', base.key, actions, taken.map(({ digest }) => digest)], (output) =>
+  const key = (digests: readonly string[]): readonly unknown[] => ['copy', base.key, actions, digests];
+  const quick = key(taken.map(({ digest }) => digest));
+  // What is copied out of another stage is the same when its files are, whatever happened to the rest of that stage.
+  const closer = (): Promise<readonly unknown[]> =>
+    counted(scope, async () => {
+      const digests: string[] = [];
+      for (const one of taken) digests.push('fixed' in one ? one.digest : await chosenDigest(scope, one));
+      return key(digests);
+    });
+  const make = (output: StepOutput): Promise<BuiltLayer | undefined> =>
     scope.onView(base, (view) =>
       withSources(scope, taken, async (placed) => {
         const sources: PlacedSource[] = [];
         for (const { action, source } of placed) sources.push(await place(scope, view, { action, source }, output));
         return input.content.storeLayer(writeTar(copyMembers(view, sources), 'passing'), input.signal);
       }),
-    ),
-  );
+    );
+  return scope.cached(quick, make, taken.every((one) => 'fixed' in one) ? undefined : closer);
 }
+
+/** What `look` gives; when a file is missing the step has failed, in BuildKit's words. */
+async function counted<T>({ operation, input }: OperationScope, look: () => Promise<T>): Promise<T> {
+  try {
+    return await look();
+  } catch (error) {
+    if (!(error instanceof EngineError) || error.code !== 'not-found') throw error;
+    const message = `failed to compute cache key: failed to calculate checksum of ref ${operation.digest}: ${messageOf(error)}`;
+    const failure = new EngineError('not-found', message, { cause: error });
+    return input.job.step({ name: operation.about.title }, async () => {
+      throw failure;
+    });
+  }
+}
+
+const chosenDigest = (scope: OperationScope, taken: Taken): Promise<string> =>
+  withSources(scope, [taken], (chosen) => filesDigest(chosen.map(({ source }) => source)));
 
 /** What one action takes. */
 type Taken =

@@ -1,6 +1,7 @@
 import { internal } from '../../base/errors.ts';
 import type { BuiltLayer } from '../../spec/contract/build.ts';
 import type { FileView } from '../../spec/contract/files.ts';
+import type { CacheResult } from '../cache/cache.ts';
 import type { ContextTree } from '../context/tree.ts';
 import { SourceError } from '../control/failure.ts';
 import type { StepOutput } from '../control/job.ts';
@@ -147,38 +148,44 @@ export class Evaluation {
       base,
       source: (input) => this.#source(operation.inputs[input] ?? -1),
       onView: (root, look) => onView(this.#ports, root, look),
-      cached: (parts, make) => this.#cached(operation, base, digestOf(parts), make),
+      cached: (parts, make, closer) => this.#cached(operation, base, { key: digestOf(parts), make, closer }),
     };
   }
 
-  async #cached(
-    { about }: Operation,
-    base: BuiltRoot,
-    key: string,
-    make: (output: StepOutput) => Promise<BuiltLayer | undefined>,
-  ): Promise<BuiltRoot> {
+  async #cached({ about }: Operation, base: BuiltRoot, { key, make, closer }: Wanted): Promise<BuiltRoot> {
     const { job, content, slots, signal } = this.#input;
     const { cache, flights } = this.#ports;
     const name = about.title;
-    const look = async (): Promise<BuiltRoot | undefined> => {
-      const known = cache.get(key);
+    const look = async (by = key): Promise<BuiltRoot | undefined> => {
+      const known = cache.get(by);
       if (known === undefined || (known.layer !== undefined && !(await content.hold(known.layer)))) return undefined;
       cache.note(known);
       await job.step({ name, cached: true }, () => Promise.resolve());
-      return rootOn(base, known, key);
+      return rootOn(base, known, known.key);
+    };
+    const kept = (result: CacheResult, exact: string): BuiltRoot => {
+      const entry = cache.put(exact, result);
+      cache.addAlias(exact, key);
+      return rootOn(base, entry, exact);
     };
     const fresh = async (): Promise<BuiltRoot> => {
-      const elsewhere = about.noCache ? undefined : await this.#input.imported(key);
+      const exact = closer === undefined ? key : digestOf(await closer());
+      const alike = exact === key || about.noCache ? undefined : await look(exact);
+      if (alike !== undefined) {
+        cache.addAlias(exact, key);
+        return alike;
+      }
+      const elsewhere = about.noCache ? undefined : await this.#input.imported(exact);
       if (elsewhere !== undefined) {
         await job.step({ name, cached: true }, () => Promise.resolve());
         const { layer, createdNs } = elsewhere;
-        return rootOn(base, cache.put(key, { layer, parent: base.key, description: name, createdNs }), key);
+        return kept({ layer, parent: base.key, description: name, createdNs }, exact);
       }
       // What is made in a step needs no other step: nobody who has a place waits for one.
       const layer = await slots.run(() => this.#ports.slots.run(() => job.step({ name }, make), signal), signal);
-      return rootOn(base, cache.put(key, { layer, parent: base.key, description: name }), key);
+      return kept({ layer, parent: base.key, description: name }, exact);
     };
-    return about.noCache ? fresh() : flights.share(key, signal, look, fresh);
+    return about.noCache ? fresh() : flights.share(key, signal, () => look(), fresh);
   }
 
   #placed({ about }: Operation, error: unknown): unknown {
@@ -186,6 +193,13 @@ export class Evaluation {
     if (error instanceof SourceError || this.#input.signal.aborted || place === undefined) return error;
     return new SourceError(error, place, about.title);
   }
+}
+
+/** What `cached` of an operation's scope was called with. */
+interface Wanted {
+  readonly key: string;
+  readonly make: (output: StepOutput) => Promise<BuiltLayer | undefined>;
+  readonly closer: (() => Promise<readonly unknown[]>) | undefined;
 }
 
 const fetched = (tree: ContextTree, isExact: boolean): BuiltSource => ({

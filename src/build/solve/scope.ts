@@ -98,9 +98,13 @@ export interface OperationScope {
   /** Makes an input, which another operation may have made already. */
   source(input: number): Promise<BuiltSource>;
   readonly onView: <T>(root: BuiltRoot, look: (view: FileView | undefined) => Promise<T>) => Promise<T>;
-  /** The layer that the operation makes, out of the cache if it is there. `parts` is all that it depends on. */
+  /**
+   * The layer that the operation makes, out of the cache if it is there. `parts` is all that it depends on. When that is not
+   * known, `closer` may look at what it depends on with more effort, and give less that may differ.
+   */
   readonly cached: (
     parts: readonly unknown[],
     make: (output: StepOutput) => Promise<BuiltLayer | undefined>,
+    closer?: () => Promise<readonly unknown[]>,
   ) => Promise<BuiltRoot>;
 }
