@@ -277,3 +277,38 @@ test('patterns that are not ASCII travel escaped', async (t) => {
   await releaseTree(await receive(session, contexts, { excludes: ['a b', 'ü*'] }));
   assert.deepEqual(seen, ['a+b, %C3%BC%2A', '1']);
 });
+
+test('of a list that comes at once others do not have to wait for the end', async (t) => {
+  const { contexts } = await connected(
+    t,
+    sender(() => [], []),
+  );
+  const stats = Array.from({ length: 20_000 }, (_value, at) =>
+    encode(packet, { type: packetTypes.stat, stat: { path: `d${1e5 + at}`, mode: directory | 0o755 } }),
+  );
+  let turns = 0;
+  let next = setImmediate(function count() {
+    turns++;
+    next = setImmediate(count);
+  });
+  t.after(() => clearImmediate(next));
+  let inBatch = 0;
+  async function* batches(): AsyncGenerator<readonly Uint8Array[]> {
+    const before = turns;
+    yield [...stats, encode(packet, { type: packetTypes.stat })];
+    inBatch = turns - before;
+    yield [encode(packet, { type: packetTypes.end })];
+  }
+  const call = { send: async () => undefined, end: () => undefined, cancel: () => undefined };
+  const client = {
+    call: () => ({ ...call, messages: (async function* () {})(), batches: batches() }),
+    closed: new Promise<void>(() => undefined),
+    close: () => undefined,
+  };
+  const session = { id: 's', sharedKey: 'k', methods: new Set([diffCopy]), client };
+  const tree = await receive(session, contexts);
+  assert.equal(tree.entries.size, stats.length);
+  assert.ok(inBatch >= 2, `${inBatch} turns`);
+  await releaseTree(tree);
+  await contexts.clear();
+});

@@ -62,9 +62,10 @@ export async function receiveFolder(
         for (const message of batch) {
           await receiver.take(message);
           garbage.add(message.length);
+          // One batch may tell of thousands of files.
+          if (turns.isOver) await turns.next();
         }
         if (receiver.isOver) call.end();
-        if (turns.isOver) await turns.next();
       }
     } catch (error) {
       call.cancel();
