@@ -10,10 +10,10 @@ type Kind = 'directory' | 'other';
  */
 export class Collisions {
   readonly #view: FileView | undefined;
-  /** What is in a directory of the root, by its path without the first slash; undefined where there is none. */
   /** What the layer has so far, where several sources make it. */
   readonly #made = new Map<string, Kind>();
   readonly #isOfSeveral: boolean;
+  /** What is in a directory of the root, by its path without the first slash; undefined where there is none. */
   readonly #lists = new Map<string, ReadonlyMap<string, Kind> | undefined>();
 
   /** @param isOfSeveral the layer is made of several sources, which must not be in each other's way either */
