@@ -7,7 +7,7 @@ import type { BuildImages, BuildSteps, ConfinedPrograms, Download, HostPlatforms
 import type { StateJournal } from '../spec/contract/state.ts';
 import type { Platform } from '../spec/oci/image.ts';
 import { ClassicBuilds } from './classic/builds.ts';
-import type { ClassicBuild } from './classic/request.ts';
+import type { ClassicBuild } from '../spec/contract/classic-build.ts';
 import type { ByteStream } from '../base/stream.ts';
 import { keepCacheBudget } from './cache/budget.ts';
 import { StepCache } from './cache/cache.ts';

@@ -2,7 +2,7 @@ import { invalid } from '../../base/errors.ts';
 import { bodyStream } from '../http/body.ts';
 import type { Exchange } from '../http/exchange.ts';
 import { decodeRegistryConfig } from '../http/registry-auth.ts';
-import type { ClassicBuildRequest } from '../services/build.ts';
+import type { ClassicBuild } from '../../spec/contract/classic-build.ts';
 import type { RegistryAuth } from '../services/image.ts';
 import type { HostConfig, Ulimit } from '../../spec/engine/container.ts';
 import type { ProgressSink } from '../../spec/engine/progress.ts';
@@ -22,7 +22,7 @@ export function uploadedFor(exchange: Exchange): string | undefined {
 }
 
 /** What `POST /build` wants. @throws EngineError `invalid`, not-implemented */
-export function classicBuild(exchange: Exchange, progress: ProgressSink): ClassicBuildRequest {
+export function classicBuild(exchange: Exchange, progress: ProgressSink): ClassicBuild {
   const text = (name: string): string => exchange.text(name) ?? '';
   const [version, session, remote, buildId] = [text('version'), text('session'), text('remote'), text('buildid')];
   if (!['', '1', '2'].includes(version)) {
@@ -128,7 +128,7 @@ const outputs = struct<{ value: WireOutput[] }>('', {
 });
 
 /** At most one, as in Docker. @throws EngineError `invalid` */
-function outputOf(json: string, isTraced: boolean): ClassicBuildRequest['output'] {
+function outputOf(json: string, isTraced: boolean): ClassicBuild['output'] {
   const [output, ...more] = jsonOf('outputs', outputs, json, 'a list of objects with Type and Attrs in JSON') ?? [];
   if (output === undefined) return undefined;
   if (!isTraced) throw invalid('outputs needs version=2: the classic builder makes only images');

@@ -1,8 +1,6 @@
 import type { Duplex } from 'node:stream';
 import type { ByteStream } from '../../base/stream.ts';
-import type { HostConfig } from '../../spec/engine/container.ts';
-import type { ProgressSink } from '../../spec/engine/progress.ts';
-import type { RegistryAuth } from './image.ts';
+import type { ClassicBuild } from '../../spec/contract/classic-build.ts';
 import type { Filters } from '../../spec/engine/filters.ts';
 import type { BuildPruneView } from '../../spec/engine/usage.ts';
 
@@ -24,32 +22,6 @@ export interface BuildPruneRequest {
   readonly filters: Filters;
 }
 
-/** A build by `POST /build`. */
-export interface ClassicBuildRequest {
-  /** The client's name for the build, by which it gives it up; empty for none. */
-  readonly buildId: string;
-  readonly archive: ByteStream;
-  /** Where the context is when not behind an address: in the archive, in the session, in that of another request. */
-  readonly from: 'archive' | 'session' | 'upload';
-  /** Of the client that is asked for logins and secrets; empty for none. */
-  readonly session: string;
-  /** Told of in BuildKit's events. */
-  readonly isTraced: boolean;
-  /** What is wanted, as BuildKit's clients name it (`build-arg:NAME`, `target`, ...). */
-  readonly attributes: ReadonlyMap<string, string>;
-  readonly names: readonly string[];
-  /** One of BuildKit's exporters; undefined for an image of the engine. */
-  readonly output: { readonly type: string; readonly attributes: ReadonlyMap<string, string> } | undefined;
-  /** What commands run with: a network of the engine's. */
-  readonly hostConfig: Partial<HostConfig>;
-  /** What commands may use. */
-  readonly limits: Partial<HostConfig>;
-  readonly quiet: boolean;
-  readonly logins: (host: string) => RegistryAuth | undefined;
-  readonly progress: ProgressSink;
-  readonly signal: AbortSignal;
-}
-
 /** BuildKit's protocol, on connections that were taken over. */
 export interface BuildApi {
   /** Serves gRPC on the connection; resolves when it is over. */
@@ -60,7 +32,7 @@ export interface BuildApi {
   /** @throws EngineError `invalid` or not-implemented for a filter */
   pruneCache(request: BuildPruneRequest): Promise<BuildPruneView>;
   /** Resolves when the image has its names. @throws EngineError */
-  build(request: ClassicBuildRequest): Promise<void>;
+  build(request: ClassicBuild): Promise<void>;
   /** Brings the context of a build that waits for it; resolves when it was read. @throws not-found, conflict, cancelled */
   upload(id: string, archive: ByteStream, signal: AbortSignal): Promise<void>;
   /** Gives a build up; nothing is said where there is none of that name (any more). */

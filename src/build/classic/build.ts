@@ -1,6 +1,7 @@
 import { invalid } from '../../base/errors.ts';
 import { randomHex64 } from '../../base/ids.ts';
 import type { BuildContent } from '../../spec/contract/build.ts';
+import type { ClassicBuild } from '../../spec/contract/classic-build.ts';
 import { parseReference } from '../../spec/reference/reference.ts';
 import { contextFromTar } from '../context/from-tar.ts';
 import { type ContextTree, releaseTree } from '../context/tree.ts';
@@ -20,7 +21,6 @@ import { isRemoteContext, remoteContext } from '../sources/remote-context.ts';
 import type { SolvePorts } from '../solve/ports.ts';
 import { solveRequest } from '../wire/control.ts';
 import { decode } from '../wire/decode.ts';
-import type { ClassicBuild } from './request.ts';
 import { inClassicWords, QuietTold, tellImage, tellSteps } from './tell.ts';
 import type { Uploads } from './uploads.ts';
 
@@ -71,7 +71,6 @@ export async function buildClassic(
     if (!isTraced) kept.tell(progress);
     throw isTraced ? error : inClassicWords(error);
   } finally {
-    job.close();
     content.end();
     const cleaned = ports.images.collect().then(ports.keepBudget);
     // Of a build that failed nothing is left when the client is told.

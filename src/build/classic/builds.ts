@@ -1,10 +1,10 @@
 import { conflict } from '../../base/errors.ts';
 import type { ByteStream } from '../../base/stream.ts';
+import type { ClassicBuild } from '../../spec/contract/classic-build.ts';
 import type { BuildJob } from '../control/job.ts';
 import { noteFailure } from '../control/outcome.ts';
 import type { SolvePorts } from '../solve/ports.ts';
 import { buildClassic, classicJob } from './build.ts';
-import type { ClassicBuild } from './request.ts';
 import { Uploads } from './uploads.ts';
 
 /** The builds by `POST /build` that are under way. */

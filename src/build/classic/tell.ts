@@ -1,9 +1,9 @@
 import { messageOf } from '../../base/errors.ts';
+import type { ClassicBuild } from '../../spec/contract/classic-build.ts';
 import { CommandFailure, type ProgressMessage, type ProgressSink } from '../../spec/engine/progress.ts';
 import type { BuildJob, StatusEvent } from '../control/job.ts';
 import { statusResponse } from '../wire/control.ts';
 import { encode } from '../wire/encode.ts';
-import type { ClassicBuild } from './request.ts';
 
 type Told = Pick<ClassicBuild, 'isTraced' | 'quiet' | 'names'>;
 

@@ -147,9 +147,9 @@ export const sha256In = ({ entries }: ContextTree): string => {
 };
 
 /** The digest of the file, by the algorithm of a checksum. */
-function digestIn({ entries }: ContextTree, checksum: string): Promise<string> | string {
-  const [entry] = entries.values();
-  if (checksum.startsWith('sha256:')) return `sha256:${entry?.content?.sha256 ?? ''}`;
+function digestIn(tree: ContextTree, checksum: string): Promise<string> | string {
+  if (checksum.startsWith('sha256:')) return sha256In(tree);
+  const [entry] = tree.entries.values();
   return digestLike(checksum, readExtents(entry?.content?.extents ?? []));
 }
 

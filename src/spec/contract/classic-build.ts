@@ -1,6 +1,6 @@
 import type { ByteStream } from '../../base/stream.ts';
-import type { RegistryLogin, StepRequest } from '../../spec/contract/build.ts';
-import type { ProgressSink } from '../../spec/engine/progress.ts';
+import type { ProgressSink } from '../engine/progress.ts';
+import type { RegistryLogin, StepRequest } from './build.ts';
 
 /** What a build by `POST /build` gives besides, or instead of, an image of the engine (BuildKit's exporters). */
 export interface ClassicOutput {
