@@ -1,5 +1,6 @@
 import { randomHex64 } from '../base/ids.ts';
 import { invalid } from '../base/errors.ts';
+import { dropOldest } from '../base/oldest.ts';
 import { provenance } from './attest/provenance.ts';
 import type { BuildContent } from '../spec/contract/build.ts';
 import { shownAttributes } from './control/history-record.ts';
@@ -37,10 +38,7 @@ class Results {
   add(built: Built): string {
     const ref = randomHex64();
     this.#built.set(ref, built);
-    for (const oldest of this.#built.keys()) {
-      if (this.#built.size <= mostLinked) break;
-      this.#built.delete(oldest);
-    }
+    dropOldest(this.#built, mostLinked);
     return ref;
   }
 

@@ -1,6 +1,7 @@
 import type { Clock } from '../base/clock.ts';
 import type { Digest } from '../base/ids.ts';
 import type { Logger } from '../base/log.ts';
+import { dropOldest } from '../base/oldest.ts';
 import type { AsideRecords } from '../spec/contract/state.ts';
 import { parseImageConfig } from '../spec/oci/config.ts';
 import type { TrustPolicy } from '../spec/contract/trust.ts';
@@ -52,10 +53,7 @@ export function createConfigReader(content: ImageContent): ConfigReader {
     const config = known ?? parseImageConfig(await content.readBlob(digest, largestDocument));
     cache.delete(digest);
     cache.set(digest, config);
-    for (const oldest of cache.keys()) {
-      if (cache.size <= mostCached) break;
-      cache.delete(oldest);
-    }
+    dropOldest(cache, mostCached);
     return config;
   };
 }

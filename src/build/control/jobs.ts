@@ -1,5 +1,6 @@
 import { delay } from '../../base/async.ts';
 import { EngineError } from '../../base/errors.ts';
+import { dropOldest } from '../../base/oldest.ts';
 import type { solveRequest } from '../wire/control.ts';
 import type { Message } from '../wire/message.ts';
 import { type HistoryRecord, recordOf } from './history-record.ts';
@@ -50,10 +51,7 @@ export class BuildJobs {
     this.#active.delete(job.ref);
     if (job.request.internal) {
       this.#internal.set(job.ref, job);
-      for (const oldest of this.#internal.keys()) {
-        if (this.#internal.size <= mostInternal) break;
-        this.#internal.delete(oldest);
-      }
+      dropOldest(this.#internal, mostInternal);
       return;
     }
     this.history.add(job);

@@ -4,7 +4,7 @@ import type { FileView } from '../../spec/contract/files.ts';
 import type { CacheResult } from '../cache/cache.ts';
 import type { ContextTree } from '../context/tree.ts';
 import { SourceError } from '../control/failure.ts';
-import type { StepOutput } from '../control/job.ts';
+import type { BuildJob, StepOutput } from '../control/job.ts';
 import type { Operation } from '../graph/operation.ts';
 import { pathsIn } from './context-source.ts';
 import { makeCopy } from './copy-operation.ts';
@@ -123,7 +123,7 @@ export class Evaluation {
   async #image(operation: Operation, reference: string, platform: string): Promise<BuiltRoot> {
     const base = this.#input.image(reference, platform);
     if (base === undefined) throw internal(`the image ${reference} was not looked up`);
-    await this.#input.job.step({ name: operation.about.title, cached: true }, () => Promise.resolve());
+    await tellCached(this.#input.job, operation.about.title);
     const key = digestOf(['image', base.layers.map(({ diffId }) => diffId)]);
     return { kind: 'root', layers: base.layers, key, added: undefined };
   }
@@ -131,7 +131,7 @@ export class Evaluation {
   async #merge({ inputs, about }: Operation): Promise<BuiltRoot> {
     const [below, above] = await Promise.all(inputs.map((input) => this.root(input)));
     if (below === undefined || above === undefined) throw internal('a merge needs two roots');
-    await this.#input.job.step({ name: about.title, cached: true }, () => Promise.resolve());
+    await tellCached(this.#input.job, about.title);
     const layers = [...below.layers, ...above.layers];
     return { kind: 'root', layers, key: digestOf(['merge', below.key, above.key]), added: above.added };
   }
@@ -160,7 +160,7 @@ export class Evaluation {
       const known = cache.get(by);
       if (known === undefined || (known.layer !== undefined && !(await content.hold(known.layer)))) return undefined;
       cache.note(known);
-      await job.step({ name, cached: true }, () => Promise.resolve());
+      await tellCached(job, name);
       return rootOn(base, known, known.key);
     };
     const kept = (result: CacheResult, exact: string): BuiltRoot => {
@@ -177,7 +177,7 @@ export class Evaluation {
       }
       const elsewhere = about.noCache ? undefined : await this.#input.imported(exact);
       if (elsewhere !== undefined) {
-        await job.step({ name, cached: true }, () => Promise.resolve());
+        await tellCached(job, name);
         const { layer, createdNs } = elsewhere;
         return kept({ layer, parent: base.key, description: name, createdNs }, exact);
       }
@@ -194,6 +194,10 @@ export class Evaluation {
     return new SourceError(error, place, about.title);
   }
 }
+
+/** A step whose work was not needed. */
+const tellCached = (job: BuildJob, name: string): Promise<void> =>
+  job.step({ name, cached: true }, () => Promise.resolve());
 
 /** What `cached` of an operation's scope was called with. */
 interface Wanted {

@@ -1,6 +1,7 @@
 import { createHash } from 'node:crypto';
 import { EngineError, invalid } from '../../base/errors.ts';
 import type { ByteStream } from '../../base/stream.ts';
+import { dropOldest } from '../../base/oldest.ts';
 import type { Download } from '../../spec/contract/build.ts';
 import type { Contexts } from '../context/contexts.ts';
 import { addExtent, type Extent, type Pack, readExtents } from '../context/pack.ts';
@@ -97,10 +98,7 @@ export class HttpFiles {
 
   #remember(key: string, { header }: Downloaded): void {
     this.#validators.set(key, { etag: header('etag'), lastModified: header('last-modified') });
-    for (const oldest of this.#validators.keys()) {
-      if (this.#validators.size <= mostValidators) break;
-      this.#validators.delete(oldest);
-    }
+    dropOldest(this.#validators, mostValidators);
   }
 }
 
